@@ -1,0 +1,31 @@
+"""The two errors a person may see: a wrong request (exit 2) and a failure of the work itself (exit 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BenchError(Exception):
+    """The request was sound but could not be carried out; the message is one line. Exit code 1."""
+
+
+class UsageError(Exception):
+    """The request itself is wrong: the message is one line with what was given, what is allowed and the nearest match.
+
+    Exit code 2.
+    """
+
+
+def nearest(given: str, allowed: Iterable[str]) -> str:
+    """The member of `allowed` that is spelt most like `given`, or "" where none is near."""
+    found = get_close_matches(given, list(allowed), n=1, cutoff=0.6)
+    return found[0] if found else ""
+
+
+def unknown(what: str, given: str, allowed: Iterable[str]) -> UsageError:
+    """The error for a value outside a list: what was given, the nearest match where there is one, what is allowed."""
+    members = list(allowed)
+    match = nearest(given, members)
+    hint = f" Did you mean {match!r}?" if match else ""
+    return UsageError(f"unknown {what} {given!r}.{hint} Allowed: {', '.join(members)}")
