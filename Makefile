@@ -1,0 +1,34 @@
+# make run    set up .venv once, run the main job, print its table
+# make test   the same set-up, then every check; this is what CI runs
+# make lint   the checks without the tests
+
+PYTHON ?= python3
+ARGS ?= --ops all
+VENV := .venv
+BIN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test lint
+
+run: $(READY)
+	@$(BIN) -m a2u_bench run $(ARGS)
+
+test: lint
+	@OMP_NUM_THREADS=1 $(BIN) -m pytest -n 2
+
+lint: $(READY)
+	@$(BIN) -m ruff format --check .
+	@$(BIN) -m ruff check .
+	@$(BIN) -m mypy
+
+# The mark is written last and removed first: a set-up that was interrupted has none and starts over.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "error: $(PYTHON) is missing or older than Python 3.10; name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "error: $(PYTHON) has no venv or ensurepip; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@test -e $(READY) || $(PYTHON) -m venv --clear $(VENV)
+	@rm -f $(READY)
+	@$(BIN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
