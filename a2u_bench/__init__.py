@@ -1,0 +1,1 @@
+"""One bench for feature upsamplers: cost, speed and memory of every operator, from a case to a table."""

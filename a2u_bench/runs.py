@@ -1,0 +1,230 @@
+"""Reading a run's folder: what can be read is read, what cannot is named in `problems`, and nothing raises a traceback.
+
+A run is `manifest.json`, `rows.jsonl` and `samples.jsonl`. Each line says its schema version. History: 1, the first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from a2u_bench.errors import UsageError
+from a2u_bench.record import BY_NAME, SCHEMA_VERSION, STATUSES, Column
+
+MANIFEST, ROWS, SAMPLES = "manifest.json", "rows.jsonl", "samples.jsonl"
+FORMAT = "a2u-bench run"
+LONGEST = 1 << 22  # bytes of one line, or of a manifest: files come from strangers, so memory is bounded first
+
+
+@dataclass(frozen=True)
+class Run:
+    """One folder of results as it could be read; `problems` says what was left out, and why."""
+
+    path: Path
+    manifest: dict[str, Any]
+    rows: tuple[dict[str, Any], ...]
+    problems: tuple[str, ...]
+
+    @cached_property
+    def samples(self) -> tuple[dict[str, Any], ...]:
+        """The raw samples, read when asked for: {"case", "process", "round", "latency": [seconds, …]}."""
+        return read_samples(self.path)[0]
+
+
+class _Problems:
+    """Counts what went wrong, so that ten thousand broken lines make one sentence with the first line's number."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, int] = {}
+        self._count: dict[str, int] = {}
+
+    def add(self, what: str, line: int) -> None:
+        self._first.setdefault(what, line)
+        self._count[what] = self._count.get(what, 0) + 1
+
+    def sentences(self, name: str) -> tuple[str, ...]:
+        return tuple(
+            f"{name}: {what} (line {self._first[what]}{f' and {count - 1} more' if count > 1 else ''})"
+            for what, count in self._count.items()
+        )
+
+
+def read_run(folder: Path) -> Run:
+    """The run in `folder`. Raises UsageError, in one line, where nothing is readable or the format is newer than us."""
+    folder = Path(folder)
+    _must_be_folder(folder)
+    manifest, problems = read_manifest(folder)
+    if not _is_file(folder / ROWS):
+        if not manifest:
+            raise UsageError(f"{folder}: not a run: no readable {MANIFEST} or {ROWS} ({'; '.join(problems)})")
+        return Run(folder, manifest, (), (*problems, f"{ROWS}: missing; no case has ended yet"))
+    rows, more = _read_rows(folder / ROWS)
+    problems = (*problems, *more)
+    if not rows and (more or not manifest):
+        raise UsageError(f"{folder}: nothing readable in it ({'; '.join(problems) or f'{ROWS} is empty'})")
+    return Run(folder, manifest, rows, problems)
+
+
+def read_samples(folder: Path) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+    """Every whole sample of a run, and what was left out and why."""
+    found = _Problems()
+    samples = []
+    for number, line in _lines(folder / SAMPLES, found):
+        if _is_sample(line):
+            samples.append(line)
+        else:
+            found.add("not a sample, left out", number)
+    return tuple(samples), found.sentences(SAMPLES)
+
+
+def newest_run(root: Path) -> Path:
+    """The folder under `root` whose manifest says it was made last. Raises UsageError where there is none."""
+    newest: tuple[str, str] | None = None
+    for manifest in sorted(root.glob(f"*/{MANIFEST}")) if root.is_dir() else ():
+        try:
+            content, _ = read_manifest(manifest.parent)
+        except UsageError:  # a newer format: not ours to judge by age
+            continue
+        if content:
+            made = _moment(content.get("created"))
+            newest = max(newest or ("", ""), (made, str(manifest.parent)))
+    if newest is None:
+        raise UsageError(f"no run under {root}/; make one with: a2u-bench run --ops all, or name a run's folder")
+    return Path(newest[1])
+
+
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """One JSON object, or None where it is not a whole one."""
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _lines(path: Path, found: _Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number and content of each whole line of a version that we know; the rest goes to `found`."""
+    if not _is_file(path):
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        found.add(f"cannot be read: {error.strerror}", 0)
+        return
+    with file:
+        number = 0
+        while line := file.readline(LONGEST):
+            number += 1
+            if len(line) == LONGEST and not line.endswith(b"\n"):
+                found.add(f"longer than {LONGEST} bytes, left out", number)
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(LONGEST)
+                continue
+            content = parse_line(line)
+            if content is not None:
+                version = content.pop("version", SCHEMA_VERSION)
+                if version == SCHEMA_VERSION:
+                    yield number, content
+                else:
+                    found.add(
+                        f"of schema version {version!r:.20}, this program reads {SCHEMA_VERSION}, left out", number
+                    )
+            elif not line.endswith(b"\n"):
+                found.add("the last line is torn, left out", number)
+            elif line.strip():
+                found.add("not a JSON object, left out", number)
+
+
+def _read_rows(path: Path) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+    found = _Problems()
+    rows: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for number, content in _lines(path, found):
+        for name in content.keys() - BY_NAME.keys():
+            found.add(f"unknown column {name[:40]!r}, set aside", number)
+        row = {name: _typed(content.get(name), column, found, number) for name, column in BY_NAME.items()}
+        if not row["case"] or row["status"] not in STATUSES:
+            found.add("no case or no known status, left out", number)
+            continue
+        if row["case"] in seen:
+            found.add("a case that stands above already; both kept", number)
+        seen.add(row["case"])
+        rows.append(row)
+    return tuple(rows), found.sentences(ROWS)
+
+
+def _typed(value: Any, column: Column, found: _Problems, number: int) -> Any:
+    """The value if it has the column's type, else None and a problem."""
+    if value is None:
+        return None
+    if column.dtype == "string" and isinstance(value, str):
+        return value
+    if not isinstance(value, bool) and isinstance(value, (int, float)) and column.dtype != "string":
+        if column.dtype == "Float64" and abs(value) < 1e300:
+            return float(value)
+        if column.dtype == "Int64" and -(2**63) <= value < 2**63 and int(value) == value:
+            return int(value)
+    found.add(f"{column.name} is no {column.dtype}, taken as unknown", number)
+    return None
+
+
+def _is_sample(line: dict[str, Any]) -> bool:
+    times = line.get("latency")
+    return (
+        isinstance(line.get("case"), str)
+        and all(type(line.get(name)) is int for name in ("process", "round"))
+        and isinstance(times, list)
+        and all(isinstance(t, (int, float)) and not isinstance(t, bool) and 0 <= t < 1e300 for t in times)
+    )
+
+
+def read_manifest(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The manifest, empty with a problem where it cannot be read. Raises UsageError for a newer or foreign one."""
+    path = folder / MANIFEST
+    if not _is_file(path):
+        return {}, (f"{MANIFEST}: missing",)
+    try:
+        with path.open("rb") as file:
+            content = parse_line(file.read(LONGEST + 1))
+    except OSError as error:
+        return {}, (f"{MANIFEST}: {error.strerror}",)
+    if content is None:
+        return {}, (f"{MANIFEST}: not a JSON object",)
+    version = content.get("version")
+    if content.get("format") != FORMAT or type(version) is not int:
+        return {}, (f"{MANIFEST}: not the manifest of a run",)
+    if version > SCHEMA_VERSION:
+        raise UsageError(f"{folder}: schema version {version} is newer than this program's {SCHEMA_VERSION}; update it")
+    return content, ()
+
+
+def _must_be_folder(folder: Path) -> None:
+    try:
+        if folder.is_dir():
+            next(folder.iterdir(), None)
+            return
+        what = "is a file, not a run's folder" if folder.exists() else "no such folder"
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        what = getattr(error, "strerror", None) or str(error)
+    raise UsageError(f"{str(folder)!r}: {what}; allowed: a folder that `a2u-bench run` made, such as results/<run>")
+
+
+def _is_file(path: Path) -> bool:
+    """A regular file: opening a pipe of the same name would wait for ever."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _moment(created: Any) -> str:
+    """An ISO moment as text that sorts by time, or "" where it is none."""
+    try:
+        return datetime.fromisoformat(created).astimezone().isoformat()
+    except (TypeError, ValueError, OverflowError, OSError):
+        return ""

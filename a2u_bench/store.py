@@ -1,0 +1,228 @@
+"""Writing a run's folder: whole lines, flushed and synced, appended and never rewritten, by one process at a time.
+
+A line that did not fit on the disk is taken back, so that the file always ends with a whole line; a line torn by a
+crash is set aside into `rows.torn` or `samples.torn` when the run is resumed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from a2u_bench.errors import BenchError, UsageError
+from a2u_bench.record import SCHEMA_VERSION
+from a2u_bench.runs import (
+    FORMAT,
+    LONGEST,
+    MANIFEST,
+    ROWS,
+    SAMPLES,
+    Run,
+    newest_run,
+    parse_line,
+    read_manifest,
+    read_run,
+    read_samples,
+)
+
+__all__ = ["BusyError", "Run", "Store", "newest_run", "read_run", "read_samples"]
+
+LOCK, DRAFT = ".lock", f"{MANIFEST}.tmp"
+
+
+class BusyError(BenchError):
+    """Another process is writing to this run."""
+
+
+class Store:
+    """An open run folder. Use it in a `with` statement: it holds the folder's lock until `close`.
+
+    `finished` holds the ids of cases with a row; `rounds` the samples of cases without one, by case id; `rows` what
+    was stored before; `problems` what could not be read or was set aside.
+    """
+
+    def __init__(self, folder: Path, lock: FileLock) -> None:
+        self.folder = folder
+        self.manifest: dict[str, Any] = {}
+        self.rows: list[dict[str, Any]] = []
+        self.finished: set[str] = set()
+        self.rounds: dict[str, list[dict[str, Any]]] = {}
+        self.problems: tuple[str, ...] = ()
+        self._lock = lock
+
+    @classmethod
+    def create(cls, folder: Path, manifest: Mapping[str, Any], wait: float = 0) -> Store:
+        """A new run in `folder`. UsageError where something is in it, BusyError where another process writes to it."""
+        return cls.open(folder, manifest, resume=False, wait=wait)
+
+    @classmethod
+    def open(cls, folder: Path, manifest: Mapping[str, Any], resume: bool = False, wait: float = 0) -> Store:
+        """A new run or, with `resume`, the one that was begun in `folder`, whose own manifest then stays.
+
+        `wait` is how many seconds to wait for another process that writes to it; -1 waits for ever. OSError (a full
+        or read-only disk) propagates.
+        """
+        folder = Path(folder)
+        _refuse(folder, resume)  # before the lock, so that a foreign folder stays untouched
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK)
+        try:
+            lock.acquire(timeout=wait)
+        except Timeout:
+            raise BusyError(
+                f"{folder}: another process is writing to this run; wait for it or name another --out"
+            ) from None
+        try:
+            _refuse(folder, resume)
+            store = cls(folder, lock)
+            if (folder / MANIFEST).exists():
+                store._take_up()
+            else:
+                created = datetime.now(timezone.utc).isoformat()
+                store.write_manifest({"format": FORMAT, "version": SCHEMA_VERSION, "created": created, **manifest})
+            return store
+        except BaseException:
+            lock.release()
+            raise
+
+    def append_row(self, row: Mapping[str, Any]) -> None:
+        """One row, on disk when this returns. ValueError for NaN and infinity; OSError where it cannot be written."""
+        self._append(ROWS, [row])
+        self.rows.append(dict(row))
+        self.finished.add(row["case"])
+
+    def append_samples(self, samples: Iterable[Mapping[str, Any]]) -> None:
+        """The samples of one round, on disk when this returns; each {"case", "process", "round", "latency": [s, …]}."""
+        self._append(SAMPLES, samples)
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Replace the manifest by one that adds or changes these entries: whole or not at all."""
+        content = {**self.manifest, **manifest}
+        text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+        draft = self.folder / DRAFT
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.folder / MANIFEST)
+        _sync_folder(self.folder)
+        self.manifest = content
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._lock.release()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _append(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        data = "".join(
+            json.dumps({"version": SCHEMA_VERSION, **line}, allow_nan=False) + "\n" for line in lines
+        ).encode()
+        new = not (self.folder / name).exists()
+        descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            before, written = os.fstat(descriptor).st_size, 0
+            try:
+                while written < len(data):
+                    written += os.write(descriptor, data[written:])
+            finally:
+                if written < len(data):
+                    os.ftruncate(descriptor, before)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if new:
+            _sync_folder(self.folder)
+
+    def _take_up(self) -> None:
+        """What an earlier process left: torn ends are set aside, then rows and samples are read."""
+        torn = [_set_aside_torn_end(self.folder / name) for name in (ROWS, SAMPLES)]
+        if (self.folder / ROWS).exists() and (self.folder / ROWS).stat().st_size:
+            run = read_run(self.folder)
+        else:
+            run = Run(self.folder, read_run(self.folder).manifest, (), ())
+        samples, problems = read_samples(self.folder)
+        self.manifest, self.rows = dict(run.manifest), list(run.rows)
+        self.finished = {row["case"] for row in run.rows}
+        for sample in samples:
+            if sample["case"] not in self.finished:
+                self.rounds.setdefault(sample["case"], []).append(sample)
+        self.problems = (*(text for text in torn if text), *run.problems, *problems)
+
+
+def new_folder(root: Path, suite: str, now: datetime) -> Path:
+    """A folder under `root` that does not exist yet, named after the moment and the suite."""
+    label = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in Path(suite).stem)[:40]
+    name = f"{now:%Y%m%d-%H%M%S}-{label or 'run'}"
+    folder, number = root / name, 1
+    while folder.exists():
+        number += 1
+        folder = root / f"{name}-{number}"
+    return folder
+
+
+def _refuse(folder: Path, resume: bool) -> None:
+    """UsageError for a folder that is not ours to write to."""
+    if "\0" in str(folder):
+        raise UsageError(f"--out {str(folder)!r}: a name cannot hold a NUL; allowed: a new or empty folder")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out {folder}: is a file; allowed: a new or empty folder")
+    inside = {entry.name for entry in folder.iterdir()} - {LOCK, DRAFT} if folder.exists() else set()
+    if inside and not resume:
+        raise UsageError(f"--out {folder}: not empty; add --resume to go on with the run in it, or name a new folder")
+    if inside and MANIFEST not in inside:
+        raise UsageError(f"--out {folder}: not empty and not a run (no {MANIFEST}), so there is nothing to resume")
+    if inside and not read_manifest(folder)[0]:
+        raise UsageError(f"--out {folder}: its {MANIFEST} cannot be read, so there is nothing to resume")
+
+
+def _set_aside_torn_end(path: Path) -> str:
+    """Move what follows the last line end to `<name>.torn`; a whole object that lacks only its line end gets one."""
+    if not path.exists():
+        return ""
+    with path.open("r+b") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - LONGEST)
+        file.seek(start)
+        data = file.read()
+        within = data.rfind(b"\n") + 1
+        if start and not within:
+            raise BenchError(f"{path}: its last line is longer than {LONGEST} bytes; this is no file of a run")
+        end, tail = start + within, data[within:]
+        if not tail:
+            return ""
+        if parse_line(tail) is not None:
+            file.write(b"\n")
+            kept = ""
+        else:
+            aside = path.with_suffix(".torn")
+            with aside.open("ab") as other:
+                other.write(tail + b"\n")
+                other.flush()
+                os.fsync(other.fileno())
+            file.truncate(end)
+            kept = f"{path.name}: the last line was torn; its {len(tail)} bytes were set aside in {aside.name}"
+        file.flush()
+        os.fsync(file.fileno())
+    return kept
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name is safe only when its folder is on disk too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
