@@ -1,0 +1,55 @@
+"""The case: one frozen point of a suite. Its id is computed from what is measured, never typed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+DTYPES = ("float32", "float64", "float16", "bfloat16")
+LAYOUTS = ("contiguous", "channels_last")
+MODES = ("inference", "training")
+RUNTIMES = ("eager", "compile")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One operator variant on one shape, dtype, layout, mode, runtime, device and thread count.
+
+    `options` is the canonical operator string (``a2u:rank=4,sharing=unshared``), from which the operator is
+    built; `variant` is its declared label. The shape is that of z, the low-resolution map: B×C×H×W.
+    """
+
+    operator: str
+    variant: str
+    options: str
+    batch: int
+    channels: int
+    height: int
+    width: int
+    scale: int = 2
+    dtype: str = "float32"
+    layout: str = "contiguous"
+    mode: str = "inference"
+    runtime: str = "eager"
+    device: str = "cpu"
+    threads: int = 1
+
+    @property
+    def id(self) -> str:
+        """Operator name and twelve hexadecimal digits of a hash over every field but the label."""
+        what = {name: value for name, value in asdict(self).items() if name != "variant"}
+        digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+        return f"{self.operator.rpartition(':')[2]}-{digest[:12]}"
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """B, C, H, W of z."""
+        return (self.batch, self.channels, self.height, self.width)
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Case:
+        """The case a stored row describes."""
+        return cls(**{field.name: row[field.name] for field in fields(cls)})

@@ -1,0 +1,24 @@
+"""Every feature-upsampling operator behind one interface: g(w, z) = wᵀz."""
+
+from upsamplers.errors import OptionError, UnknownOperator, Unsupported
+from upsamplers.operator import Facts, Paper, Upsampler, Variant
+from upsamplers.primitive import correlate, downassemble, reassemble
+from upsamplers.registry import Option, create, facts, names, options
+
+__all__ = [
+    "Facts",
+    "Option",
+    "OptionError",
+    "Paper",
+    "UnknownOperator",
+    "Unsupported",
+    "Upsampler",
+    "Variant",
+    "correlate",
+    "create",
+    "downassemble",
+    "facts",
+    "names",
+    "options",
+    "reassemble",
+]

@@ -1,0 +1,29 @@
+"""What can be wrong with a request for an operator, in one line each for the person who made it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OptionError(ValueError):
+    """An option that the operator does not have, or a value out of its range."""
+
+
+class Unsupported(ValueError):
+    """An operator that exists but cannot serve these channels, this scale or this shape."""
+
+
+class UnknownOperator(KeyError):
+    """A name that no operator has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def nearest_hint(given: str, allowed: Iterable[str]) -> str:
+    """The tail of an error: the nearest allowed word, if one is near, and the whole list."""
+    words = list(allowed)
+    near = difflib.get_close_matches(given, words, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}allowed: {', '.join(words) if words else 'none'}"

@@ -1,0 +1,166 @@
+"""The interface of every operator: facts, `weights(z, guide) -> w`, and a forward that is wᵀz.
+
+An operator file states facts and defines `weights`; the rest of what is here follows from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from upsamplers.errors import OptionError, Unsupported
+from upsamplers.primitive import downassemble, reassemble
+
+Family = Literal["distance-based", "learned static", "first order", "second order"]
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where an operator was published."""
+
+    authors: str
+    title: str
+    venue: str
+    year: int
+    arxiv: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One declared setting of an operator's options, with its label; the default options are the empty setting."""
+
+    label: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an operator before any of its parameters exist."""
+
+    name: str
+    title: str
+    family: Family
+    paper: Paper
+    kernel_size: int  # default side k of the window
+    groups: str  # G, as a formula: "1", "C", "groups"
+    taps: str  # K, as a formula: "k²", "C·k²", "4"
+    border: str = "zero"
+    guide: Literal["none", "optional", "required"] = "none"
+    mixes_channels: bool = False
+    samples_points: bool = False
+    twin: bool = False  # has a downsampling twin
+    scales: tuple[int, ...] = ()  # allowed scales; empty: any
+    variants: tuple[Variant, ...] = (Variant("default"),)
+
+
+def check_option(holds: bool, operator: str, name: str, given: object, allowed: str) -> None:
+    """Raise OptionError unless `holds`: the operator, the option, what was given and what is allowed."""
+    if not holds:
+        raise OptionError(f"{operator}: {name}={given} is out of range; allowed: {allowed}")
+
+
+class Upsampler(nn.Module):
+    """Base of every operator: `forward(z, guide=None)` is `reassemble(weights(z, guide), z)`, then the epilogue.
+
+    Args:
+        channels: C of z.
+        guide_channels: C of the guide; defaults to `channels`.
+        scale: s >= 1.
+
+    Raises:
+        OptionError: an option out of its range.
+        Unsupported: channels or a scale that the operator cannot serve.
+    """
+
+    facts: ClassVar[Facts]
+    kernel_size: int
+    border: str
+
+    def __init__(self, channels: int, guide_channels: int | None = None, scale: int = 2) -> None:
+        super().__init__()
+        name = self.facts.name
+        guide_channels = channels if guide_channels is None else guide_channels
+        for label, value in (("channels", channels), ("guide_channels", guide_channels), ("scale", scale)):
+            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            check_option(whole, name, label, value, "an integer >= 1")
+        if self.facts.scales and scale not in self.facts.scales:
+            allowed = ", ".join(str(s) for s in self.facts.scales)
+            raise Unsupported(f"{name}: scale {scale} is not possible; allowed: {allowed}")
+        self.channels, self.guide_channels, self.scale = channels, guide_channels, scale
+        self.kernel_size, self.border = self.facts.kernel_size, self.facts.border
+
+    def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        """The kernels w [B or 1, G, K, sH, sW], or one phase [1, G, K, s, s], for z [B, C, H, W] and its guide."""
+        raise NotImplementedError(f"{type(self).__name__} defines no weights")
+
+    def points(self, z: Tensor, guide: Tensor | None = None) -> Tensor | None:
+        """Where z is read, [B, G, 2, sH, sW] in pixels of z, x before y; None for a fixed window."""
+        return None
+
+    def epilogue(self, up: Tensor, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        """What follows wᵀz: a bias, a gate. By default nothing."""
+        return up
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        """The upsampled map [B, C, sH, sW] of z [B, C, H, W]; guide [B, Cg, sH, sW] where the operator takes one."""
+        self.check(z, guide)
+        up = reassemble(
+            self.weights(z, guide),
+            z,
+            scale=self.scale,
+            kernel_size=self.kernel_size,
+            border=self.border,
+            points=self.points(z, guide),
+        )
+        return self.epilogue(up, z, guide)
+
+    @property
+    def down_kernel_size(self) -> int:
+        """Side of the downsampling twin's window."""
+        raise Unsupported(f"{self.facts.name} has no downsampling twin; create it with twin=True where it has one")
+
+    def down_weights(self, guide: Tensor) -> Tensor:
+        """The twin's kernels [B, G, K_d, H, W] for a guide [B, Cg, sH, sW]."""
+        raise Unsupported(f"{self.facts.name} has no downsampling twin; create it with twin=True where it has one")
+
+    def downsample(self, guide: Tensor) -> Tensor:
+        """The downsampled guide [B, Cg, H, W]."""
+        w = self.down_weights(guide)
+        return downassemble(w, guide, self.scale, self.down_kernel_size)
+
+    def macs(self, height: int, width: int) -> int:
+        """Multiply-adds of one upsampling of a 1×C×height×width map: convolutions, linear layers, reassembly."""
+        raise NotImplementedError(f"{type(self).__name__} states no macs")
+
+    @classmethod
+    def official(
+        cls, state: Mapping[str, Tensor], options: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """How the authors' state dict maps here: (arguments of the constructor, official key -> own key).
+
+        `options` are those that the caller gave; what shapes and keys tell is inferred from `state`.
+        """
+        raise Unsupported(f"{cls.facts.name} has no official weights to load")
+
+    def check(self, z: Tensor, guide: Tensor | None) -> None:
+        """Raise ValueError, with the shapes, when z or the guide does not fit this operator."""
+        name = self.facts.name
+        if z.ndim != 4 or z.shape[1] != self.channels:
+            raise ValueError(f"{name}: z must be [B, {self.channels}, H, W]; got {tuple(z.shape)}")
+        if guide is None:
+            if self.facts.guide == "required":
+                raise ValueError(f"{name}: needs a guide [B, {self.guide_channels}, sH, sW]")
+            return
+        expected = (z.shape[0], self.guide_channels, self.scale * z.shape[2], self.scale * z.shape[3])
+        if tuple(guide.shape) != expected and self.facts.guide != "none":
+            raise ValueError(f"{name}: guide must be {expected} for z {tuple(z.shape)}; got {tuple(guide.shape)}")
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, guide_channels={self.guide_channels}, scale={self.scale}"

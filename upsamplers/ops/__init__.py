@@ -1,0 +1,1 @@
+"""One file an operator; whatever stands here is registered."""

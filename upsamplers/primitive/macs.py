@@ -1,0 +1,24 @@
+"""What one call of each primitive costs: one multiply-add per tap and output element, in both directions.
+
+The same numbers feed torch's FlopCounterMode (as 2×MACs) and whoever counts a traced graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+Shape = Sequence[int]
+
+MACS: dict[str, Callable[[Sequence[Shape], Shape], int]] = {
+    # inputs (w, z) -> y: every element of y is an inner product of K taps (C·K where channels mix)
+    "reassemble": lambda inputs, output: math.prod(output) * inputs[0][2],
+    # inputs (g, z) -> ∂w: every element of g meets every tap once
+    "correlate": lambda inputs, output: math.prod(inputs[0]) * output[2],
+    # inputs (w, g) -> ∂z
+    "spread": lambda inputs, output: math.prod(inputs[1]) * inputs[0][2],
+    "downassemble": lambda inputs, output: math.prod(output) * inputs[0][2],
+    "down_correlate": lambda inputs, output: math.prod(inputs[0]) * output[2],
+    "down_spread": lambda inputs, output: math.prod(inputs[1]) * inputs[0][2],
+}
+"""Name of the operator in the namespace `upsamplers` -> (shapes of its first two tensors, output shape) -> MACs."""

@@ -1,0 +1,159 @@
+"""The public verbs: `reassemble`, `correlate` and `downassemble`, with every shape checked before anything runs."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from upsamplers.errors import nearest_hint
+from upsamplers.primitive import library
+from upsamplers.primitive.backends import choose
+from upsamplers.primitive.window import BORDERS
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)
+
+
+def _check_common(name: str, w: Tensor, z: Tensor, scale: int, kernel_size: int, border: str) -> None:
+    shapes = f"w {tuple(w.shape)}, z {tuple(z.shape)}"
+    _require(w.ndim == 5, f"{name}: w must be [B or 1, G, K, height, width]; got {shapes}")
+    _require(z.ndim == 4, f"{name}: the map must be [B, C, H, W]; got {shapes}")
+    _require(w.is_floating_point() and z.is_floating_point(), f"{name}: floating point only; got {w.dtype}, {z.dtype}")
+    _require(w.device == z.device, f"{name}: w is on {w.device}, z on {z.device}; both must be on one device")
+    _require(scale >= 1, f"{name}: scale must be an integer >= 1; got {scale}")
+    _require(kernel_size >= 1, f"{name}: kernel_size must be >= 1; got {kernel_size}")
+    _require(border in BORDERS, f"{name}: no border {border!r}; {nearest_hint(str(border), BORDERS)}")
+    _require(w.shape[0] in (1, z.shape[0]), f"{name}: w must have batch 1 or that of the map; got {shapes}")
+
+
+def _check_points(points: Tensor, w: Tensor, z: Tensor, scale: int, kernel_size: int) -> None:
+    expected = (z.shape[0], w.shape[1], 2, scale * z.shape[2], scale * z.shape[3])
+    _require(kernel_size == 2, f"reassemble: points have the 2×2 corners as taps: kernel_size 2; got {kernel_size}")
+    _require(tuple(points.shape) == expected, f"reassemble: points must be {expected}; got {tuple(points.shape)}")
+    _require(
+        tuple(w.shape[2:]) == (4, *expected[3:]), f"reassemble: w must have 4 taps per point; got {tuple(w.shape)}"
+    )
+    _require(points.device == z.device, f"reassemble: points are on {points.device}, z on {z.device}")
+
+
+def reassemble(
+    w: Tensor,
+    z: Tensor,
+    *,
+    scale: int,
+    kernel_size: int,
+    border: str = "zero",
+    points: Tensor | None = None,
+    backend: str | None = None,
+) -> Tensor:
+    """g(w, z) = wᵀz: every output point is the inner product of its kernel with its neighbourhood in z.
+
+    The window of output point (i, j) is the k×k one around (⌊i/s⌋, ⌊j/s⌋) of z; taps are row-major.
+
+    Args:
+        w: kernels [B or 1, G, K, sH, sW], or one phase [1, G, K, s, s] that repeats. Channel c of z uses group
+            ⌊c/(C/G)⌋. K = k²; where K = C·k² the taps run over (c_in, ky, kx), and the output has G channels.
+        z: [B, C, H, W].
+        scale: s >= 1.
+        kernel_size: k, odd; with `points` it is 2, the side of the four bilinear corners.
+        border: what lies outside z: "zero", "replicate" or "reflect" (mirror without repeating the edge).
+        points: [B, G, 2, sH, sW], x before y, in pixels of z: the taps are the corners (⌊y⌋, ⌊x⌋), right, below and
+            diagonal. Data, not differentiated: derivatives flow through w.
+        backend: force one; else the environment variable UPSAMPLERS_BACKEND, else the best for device and dtype.
+
+    Returns:
+        [B, C, sH, sW] (or [B, G, sH, sW] where w mixes channels), in the wider dtype of w and z, channels_last
+        where z is. Differentiable to any order in w and z.
+
+    Raises:
+        ValueError: shapes, devices or options that do not fit, with the shapes.
+    """
+    _check_common("reassemble", w, z, scale, kernel_size, border)
+    shapes = f"w {tuple(w.shape)}, z {tuple(z.shape)}, scale {scale}, kernel_size {kernel_size}"
+    channels, (groups, taps) = z.shape[1], w.shape[1:3]
+    if points is not None:
+        _check_points(points, w, z, scale, kernel_size)
+    else:
+        _require(kernel_size % 2 == 1, f"reassemble: kernel_size must be odd; got {kernel_size}")
+        full, phase = (scale * z.shape[2], scale * z.shape[3]), (scale, scale)
+        fits = tuple(w.shape[3:]) == full or (tuple(w.shape[3:]) == phase and w.shape[0] == 1)
+        _require(fits, f"reassemble: w must be {full} large, or one phase {phase} with batch 1; got {shapes}")
+    mixes = taps == channels * kernel_size**2 and channels > 1 and points is None
+    _require(mixes or taps == kernel_size**2, f"reassemble: w must have k² or C·k² taps; got {shapes}")
+    if not mixes:
+        _require(groups >= 1 and channels % groups == 0, f"reassemble: G must divide C; got {shapes}")
+    return library.reassemble(w, z, points, scale, kernel_size, border, choose(z, backend))
+
+
+def correlate(
+    g: Tensor,
+    z: Tensor,
+    *,
+    groups: int = 1,
+    scale: int,
+    kernel_size: int,
+    border: str = "zero",
+    backend: str | None = None,
+) -> Tensor:
+    """The local inner products ⟨g, z⟩ over each group's channels at every tap: the adjoint of `reassemble` in w.
+
+    w[b, G, K, i, j] = Σ_c g[b, c, i, j] · z[b, c, ⌊i/s⌋ + ky − ⌊k/2⌋, ⌊j/s⌋ + kx − ⌊k/2⌋]: the affinity of a
+    high-resolution map with the neighbourhood of a low-resolution one.
+
+    Args:
+        g: [B, C, sH, sW].
+        z: [B, C, H, W].
+        groups: G, divides C.
+        scale: s >= 1.
+        kernel_size: k, odd.
+        border: what lies outside z.
+        backend: as in `reassemble`.
+
+    Returns:
+        [B, G, k², sH, sW].
+
+    Raises:
+        ValueError: shapes, devices or options that do not fit, with the shapes.
+    """
+    shapes = f"g {tuple(g.shape)}, z {tuple(z.shape)}, scale {scale}"
+    _require(g.ndim == 4 and z.ndim == 4, f"correlate: both maps must be [B, C, H, W]; got {shapes}")
+    _require(scale >= 1 and kernel_size % 2 == 1, f"correlate: scale >= 1, kernel_size odd; got {scale}, {kernel_size}")
+    _require(
+        g.shape == (*z.shape[:2], scale * z.shape[2], scale * z.shape[3]), f"correlate: sizes differ; got {shapes}"
+    )
+    _require(border in BORDERS, f"correlate: no border {border!r}; {nearest_hint(str(border), BORDERS)}")
+    _require(groups >= 1 and z.shape[1] % groups == 0, f"correlate: groups must divide C; got {groups}, {shapes}")
+    _require(g.device == z.device, f"correlate: g is on {g.device}, z on {z.device}; both must be on one device")
+    w_shape = (g.shape[0], groups, kernel_size**2, *g.shape[2:])
+    return library.correlate(g, z, None, w_shape, scale, kernel_size, border, choose(z, backend))
+
+
+def downassemble(
+    w: Tensor, x: Tensor, scale: int, kernel_size: int, border: str = "zero", backend: str | None = None
+) -> Tensor:
+    """The downsampling twin: every low-resolution point is the inner product of its kernel with its window in x.
+
+    The window of output point (p, q) starts at (s·p − ⌊(k−s)/2⌋, s·q − ⌊(k−s)/2⌋); taps are row-major.
+
+    Args:
+        w: kernels [B or 1, G, k², H, W]. Channel c of x uses group ⌊c/(C/G)⌋.
+        x: [B, C, sH, sW].
+        scale: s >= 1.
+        kernel_size: k >= 1, odd or even.
+        border: what lies outside x: "zero", "replicate" or "reflect".
+        backend: as in `reassemble`.
+
+    Returns:
+        [B, C, H, W], in the wider dtype of w and x, channels_last where x is. Differentiable to any order.
+
+    Raises:
+        ValueError: shapes, devices or options that do not fit, with the shapes.
+    """
+    _check_common("downassemble", w, x, scale, kernel_size, border)
+    shapes = f"w {tuple(w.shape)}, x {tuple(x.shape)}, scale {scale}, kernel_size {kernel_size}"
+    fits = tuple(x.shape[2:]) == (scale * w.shape[3], scale * w.shape[4])
+    _require(fits, f"downassemble: x must be s times as large as w; got {shapes}")
+    _require(w.shape[2] == kernel_size**2, f"downassemble: w must have k² taps; got {shapes}")
+    _require(w.shape[1] >= 1 and x.shape[1] % w.shape[1] == 0, f"downassemble: G must divide C; got {shapes}")
+    return library.downassemble(w, x, scale, kernel_size, border, choose(x, backend))

@@ -1,0 +1,119 @@
+"""The registry: every operator found by walking `ops/`, created by name with options checked against its signature."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from upsamplers import ops
+from upsamplers.errors import OptionError, UnknownOperator, nearest_hint
+from upsamplers.operator import Facts, Upsampler
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of an operator, as its constructor declares it."""
+
+    name: str
+    kind: type  # int, float, bool or str
+    default: Any
+    choices: tuple[Any, ...] = ()
+
+    def check(self, operator: str, value: Any) -> None:
+        """Raise OptionError unless the value has this option's type and is one of its choices."""
+        typed = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
+        if self.choices and value not in self.choices:
+            raise OptionError(f"{operator}: no {self.name} {value!r}; {nearest_hint(str(value), self.choices)}")
+        if not typed and not (value is None and self.default is None):
+            raise OptionError(f"{operator}: {self.name} must be {self.kind.__name__}; got {value!r}")
+
+
+@cache
+def classes() -> dict[str, type[Upsampler]]:
+    """Every registered operator's class by name, sorted. A name that is taken raises."""
+    found: dict[str, type[Upsampler]] = {}
+    for module in pkgutil.iter_modules(ops.__path__, f"{ops.__name__}."):
+        for _, member in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if not issubclass(member, Upsampler) or member.__module__ != module.name or "facts" not in vars(member):
+                continue
+            name = member.facts.name
+            if name in found:
+                raise ValueError(f"two operators are named {name!r}: {found[name].__module__} and {module.name}")
+            found[name] = member
+    return dict(sorted(found.items()))
+
+
+def names() -> tuple[str, ...]:
+    """The names of all operators, sorted."""
+    return tuple(classes())
+
+
+def operator_class(name: str) -> type[Upsampler]:
+    """The class of a named operator. Raises UnknownOperator with the nearest match and the list."""
+    try:
+        return classes()[name]
+    except KeyError:
+        raise UnknownOperator(f"no operator {name!r}; {nearest_hint(name, names())}") from None
+
+
+def facts(name: str) -> Facts:
+    """The frozen facts of a named operator."""
+    return operator_class(name).facts
+
+
+def class_options(cls: type[Upsampler]) -> dict[str, Option]:
+    """The keyword-only options of an operator's constructor, by name."""
+    hints = get_type_hints(cls.__init__)
+    found = {}
+    for parameter in inspect.signature(cls.__init__).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            found[parameter.name] = _option(parameter.name, hints[parameter.name], parameter.default)
+    return found
+
+
+def _option(name: str, hint: Any, default: Any) -> Option:
+    if get_origin(hint) in (Union, UnionType):
+        hint = next(arg for arg in get_args(hint) if arg is not NoneType)
+    if get_origin(hint) is Literal:
+        return Option(name, type(get_args(hint)[0]), default, get_args(hint))
+    return Option(name, hint, default)
+
+
+def options(name: str) -> dict[str, Option]:
+    """The options of a named operator, by name."""
+    return class_options(operator_class(name))
+
+
+def create(name: str, *, channels: int, guide_channels: int | None = None, scale: int = 2, **options: Any) -> Upsampler:
+    """An operator as an `nn.Module`.
+
+    Args:
+        name: one of `names()`.
+        channels: C of z.
+        guide_channels: C of the guide; defaults to `channels`.
+        scale: s >= 1.
+        options: the operator's own, see `options(name)`.
+
+    Raises:
+        UnknownOperator: no such name.
+        OptionError: no such option, or a value out of its range.
+        Unsupported: channels or a scale that the operator cannot serve.
+    """
+    return create_class(operator_class(name), channels, guide_channels, scale, options)
+
+
+def create_class(
+    cls: type[Upsampler], channels: int, guide_channels: int | None, scale: int, options: dict[str, Any]
+) -> Upsampler:
+    """The same for a class that need not be registered, such as a user's own."""
+    allowed = class_options(cls)
+    for option, value in options.items():
+        if option not in allowed:
+            raise OptionError(f"{cls.facts.name} has no option {option!r}; {nearest_hint(option, allowed)}")
+        allowed[option].check(cls.facts.name, value)
+    return cls(channels, guide_channels, scale, **options)
