@@ -1,0 +1,59 @@
+"""`ls`: every operator that can be measured."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False) -> None:
+    """List the operators and what they need."""
+    from a2u_bench import build
+
+    operators = [build.facts(name) for name in build.names()]
+    if as_json:
+        import json
+
+        content = [
+            {
+                "name": facts.name,
+                "title": facts.title,
+                "paper": facts.paper.title,
+                "authors": facts.paper.authors,
+                "venue": facts.paper.venue,
+                "year": facts.paper.year,
+                "arxiv": facts.paper.arxiv or None,
+                "family": facts.family,
+                "guide": facts.guide,
+                "groups": facts.groups,
+                "taps": facts.taps,
+                "kernel_size": facts.kernel_size,
+                "border": facts.border,
+                "twin": facts.twin,
+                "variants": len(facts.variants),
+            }
+            for facts in operators
+        ]
+        typer.echo(json.dumps(content, indent=2))
+        return
+    from a2u_bench.cells import Heading, Table
+    from a2u_bench.render import print_table
+
+    left = [Heading(name, name, right=False) for name in ("name", "family", "guide", "border", "G", "K")]
+    headings = (*left, Heading("variants", "variants"), Heading("paper", "paper", right=False))
+    cells = tuple(
+        (
+            facts.name,
+            facts.family,
+            facts.guide,
+            facts.border,
+            facts.groups,
+            facts.taps,
+            str(len(facts.variants)),
+            f"{facts.title}: {facts.paper.authors.partition(',')[0]}, {facts.paper.year}",
+        )
+        for facts in operators
+    )
+    notes = ("G kernel groups, K taps of a kernel; `a2u-bench show NAME` says more",)
+    print_table(Table("", headings, cells, notes))

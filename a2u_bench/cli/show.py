@@ -1,0 +1,95 @@
+"""`show`: what is known of one operator."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+SHAPE = (1, 64, 32, 32)
+"""B, C, H, W of z for which parameters and multiply-adds are stated."""
+
+
+def command(
+    operator: Annotated[str, typer.Argument(metavar="OP", help="A name, or a name with options: a2u:rank=4.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the tables.")] = False,
+) -> None:
+    """Show an operator: facts, options, variants, costs."""
+    from a2u_bench import build, units
+
+    asked = build.operator(operator)
+    facts = build.facts(asked.name)
+    options = [
+        {"name": name, "type": option.kind.__name__, "default": option.default, "allowed": list(option.choices)}
+        for name, option in build.options(asked.name).items()
+    ]
+    variants = [_cost(build, one) for one in build.every_variant() if one.name == asked.name]
+    if asked.text not in [variant["options"] for variant in variants]:
+        variants.insert(0, _cost(build, asked))
+    paper = facts.paper
+    about = {
+        "name": facts.name,
+        "title": facts.title,
+        "family": facts.family,
+        "paper": f"{paper.authors}: {paper.title}. {paper.venue}, {paper.year}",
+        "arxiv": paper.arxiv or None,
+        "guide": facts.guide,
+        "G": facts.groups,
+        "K": facts.taps,
+        "kernel size": facts.kernel_size,
+        "border": facts.border,
+        "twin": "yes" if facts.twin else "no",
+        "scales": ", ".join(map(str, facts.scales)) or "any",
+    }
+    if as_json:
+        import json
+
+        typer.echo(json.dumps({**about, "options": options, "variants": variants}, indent=2))
+        return
+    from a2u_bench.cells import Heading, Table
+    from a2u_bench.render import print_table
+
+    plain_heads = (Heading("", "", right=False), Heading("", "", right=False))
+    lines = tuple((name, str(value)) for name, value in about.items() if value is not None and name != "name")
+    print_table(Table(f"{facts.name}", plain_heads, lines))
+    if options:
+        heads = tuple(Heading(name, name, right=False) for name in ("option", "default", "allowed"))
+        texts = ((o["name"], _word(o["default"]), ", ".join(map(_word, o["allowed"])) or o["type"]) for o in options)
+        typer.echo()
+        print_table(Table("", heads, tuple(texts)))
+    counts = [_scaled(units, [variant[name] for variant in variants]) for name in ("params", "macs")]
+    heads = (
+        Heading("options", "operator", right=False),
+        Heading("variant", "variant", right=False),
+        Heading("params", "params", counts[0][0]),
+        Heading("macs", "MACs", counts[1][0]),
+    )
+    rows = zip(variants, counts[0][1], counts[1][1], strict=True)
+    cells = tuple((v["options"], v["variant"], params, macs) for v, params, macs in rows)
+    typer.echo()
+    print_table(Table("", heads, cells, (f"for z {'×'.join(map(str, SHAPE))}, scale 2",)))
+
+
+def _cost(build: Any, operator: Any) -> dict[str, Any]:
+    """One variant with its parameters and multiply-adds, unknown where the shape does not suit it."""
+    from a2u_bench.spec import Case
+
+    case = Case(operator.name, operator.variant, operator.text, *SHAPE)
+    cost: dict[str, Any] = {"options": operator.text, "variant": operator.variant, "params": None, "macs": None}
+    try:
+        module = build.create(case)
+    except build.Impossible:
+        return cost
+    params = sum(parameter.numel() for parameter in module.parameters())
+    return {**cost, "params": params, "macs": module.macs(case.height, case.width) * case.batch}
+
+
+def _scaled(units: Any, values: list[int | None]) -> tuple[str, list[str]]:
+    """The prefix of a column of counts, and its texts."""
+    scale = units.scale_for(float(value) for value in values if value is not None)
+    return scale.prefix, ["" if value is None else units.exact(value, scale) for value in values]
+
+
+def _word(value: Any) -> str:
+    """An option's value as it is typed."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -1,0 +1,64 @@
+"""Rows as pandas frames: one typed column for each of COLUMNS, unknown values as NA; selecting and sorting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from a2u_bench.errors import UsageError, unknown
+from a2u_bench.record import BY_NAME, COLUMNS
+from a2u_bench.runs import Run
+
+RUN = "run"
+"""The column that says from which run a row is; there only when several runs are read."""
+
+
+def to_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A frame with every column of the schema, in its order: string, Int64 or Float64."""
+    return pd.DataFrame(
+        {column.name: pd.array([row.get(column.name) for row in rows], dtype=column.dtype) for column in COLUMNS}
+    )
+
+
+def runs_to_frame(runs: Sequence[Run]) -> pd.DataFrame:
+    """All rows of the runs, in order; several runs are told apart by a first column, `run`."""
+    frames = [to_frame(run.rows) for run in runs]
+    if len(runs) == 1:
+        return frames[0]
+    for frame, label in zip(frames, run_labels(runs), strict=True):
+        frame.insert(0, RUN, pd.array([label] * len(frame), dtype="string"))
+    return pd.concat(frames, ignore_index=True)
+
+
+def run_labels(runs: Sequence[Run]) -> list[str]:
+    """A short name for each run: its folder's, or the whole path where two share it."""
+    names = [run.path.resolve().name for run in runs]
+    return [name if names.count(name) == 1 else str(run.path) for name, run in zip(names, runs, strict=True)]
+
+
+def sort(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Rows by these columns, unknown values last; a minus before a name turns its order. Otherwise as they were."""
+    if not keys:
+        return frame
+    names = [key.removeprefix("-") for key in keys]
+    for name in names:
+        if name not in frame:
+            raise unknown("column to sort by", name, [str(column) for column in frame.columns])
+    if len(set(names)) < len(names):
+        raise UsageError(f"a column is named twice in --sort {','.join(keys)}; allowed: each once")
+    for name, key in reversed(list(zip(names, keys, strict=True))):  # one by one: stable, and each with its own order
+        frame = frame.sort_values(name, ascending=not key.startswith("-"), kind="stable", na_position="last")
+    return frame.reset_index(drop=True)
+
+
+def to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain Python values, unknown ones None, for JSON."""
+    columns = [[None if value is pd.NA else value for value in frame[name].astype(object)] for name in frame]
+    return [dict(zip(frame.columns, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def is_axis(name: str) -> bool:
+    """Whether the column says what was measured rather than what came out."""
+    return name == RUN or (name in BY_NAME and BY_NAME[name].role == "axis")

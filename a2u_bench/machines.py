@@ -1,0 +1,33 @@
+"""Whether runs are of one machine: which of the facts that change a latency differ between their manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MOMENTARY = ("load", "time", "date", "created", "command", "argv", "git", "free", "uptime")
+"""Beginnings of names whose values change from run to run on one machine."""
+
+
+def differences(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One text for each fact of `machine` on which the manifests disagree: its name and the values."""
+    machines = [_flat(manifest.get("machine")) for manifest in manifests]
+    names = sorted({name for machine in machines for name in machine})
+    found = []
+    for name in names:
+        if name.split(".")[-1].startswith(MOMENTARY) or name.startswith(MOMENTARY):
+            continue
+        values = [machine.get(name, "unknown") for machine in machines]
+        if len(set(values)) > 1:
+            found.append(f"{name}: {' / '.join(dict.fromkeys(values))}")
+    return found
+
+
+def _flat(value: Any, path: str = "") -> dict[str, str]:
+    """Nested facts as `a.b` names with text values; what is not a mapping at the top says nothing."""
+    if not isinstance(value, Mapping):
+        return {path: str(value)} if path else {}
+    flat: dict[str, str] = {}
+    for name, inner in value.items():
+        flat.update(_flat(inner, f"{path}.{name}" if path else str(name)))
+    return flat

@@ -1,0 +1,17 @@
+"""Text from files and plug-ins made safe for a terminal: control and escape characters never reach it."""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_]?)")
+_UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f"  # control characters
+    r"\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"  # invisible ones and those that turn the direction of writing
+    r"\ud800-\udfff]"  # halves of characters, which cannot be encoded
+)
+
+
+def plain(text: str) -> str:
+    """`text` on one line, without escape sequences; every other unseen character becomes a space."""
+    return _UNSEEN.sub(" ", _ESCAPES.sub("", text))

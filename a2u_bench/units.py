@@ -1,0 +1,84 @@
+"""Numbers become text here and nowhere else: one SI prefix for a column, digits that follow the spread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Convention = Literal["mac", "flop"]
+CONVENTIONS: dict[str, tuple[str, int]] = {"mac": ("MACs", 1), "flop": ("FLOPs", 2)}
+"""How work is counted: the word in headings, and how many for one multiply-add."""
+
+PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
+EXACT_DIGITS = 4  # significant digits of a value without a spread
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A power of ten and its prefix, shared by the cells of one column."""
+
+    exponent: int
+    prefix: str
+
+    def of(self, value: float) -> float:
+        """`value` in this scale."""
+        return value / 10.0**self.exponent
+
+
+UNSCALED = Scale(0, "")
+
+
+def scale_for(values: Iterable[float]) -> Scale:
+    """The prefix under which the middle one of the nonzero values lies between 1 and 1000."""
+    sizes = sorted(abs(value) for value in values if value)
+    if not sizes:
+        return UNSCALED
+    exponent = 3 * math.floor(_magnitude(sizes[len(sizes) // 2]) / 3)
+    exponent = min(max(exponent, min(PREFIXES)), max(PREFIXES))
+    return Scale(exponent, PREFIXES[exponent])
+
+
+def exact(value: float, scale: Scale = UNSCALED) -> str:
+    """A value without a spread, with four significant digits; whole numbers below 10,000 unscaled stand as they are."""
+    if value == 0 or (scale.exponent == 0 and float(value).is_integer() and abs(value) < 10**EXACT_DIGITS):
+        return str(int(value))
+    scaled = scale.of(value)
+    return _fixed(scaled, max(0, EXACT_DIGITS - 1 - _magnitude(_rounded(scaled, EXACT_DIGITS))))
+
+
+def with_spread(value: float, low: float, high: float, scale: Scale = UNSCALED) -> tuple[str, str]:
+    """A value and half the width of its interval, both to the half-width's first digit, or two where that is a 1.
+
+    Without a width (one sample, or all alike) the value has four significant digits and the half-width is "0".
+    """
+    half = abs(scale.of(high) - scale.of(low)) / 2
+    if half == 0:
+        return exact(value, scale), "0"
+    rounded = _rounded(half, 2)
+    places = -_magnitude(rounded) + (1 if rounded / 10.0 ** _magnitude(rounded) < 2 else 0)
+    scaled = scale.of(value)
+    most = 5 - _magnitude(scaled) if scaled else places  # a spread of one nanosecond is no reason for ten digits
+    places = max(0, min(places, most))
+    return _fixed(scaled, places), _fixed(half, places)
+
+
+def ratio(value: float) -> str:
+    """A ratio with three significant digits."""
+    if value == 0:
+        return "0"
+    return _fixed(value, max(0, 2 - _magnitude(_rounded(value, 3))))
+
+
+def _magnitude(value: float) -> int:
+    """The exponent of the first digit."""
+    return math.floor(math.log10(abs(value))) if value else 0
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits - 1}e}")
+
+
+def _fixed(value: float, places: int) -> str:
+    return f"{value:.{places}f}"
