@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from a2u_bench import units
 from a2u_bench.errors import unknown
-from a2u_bench.frames import RUN, is_axis
+from a2u_bench.frames import RUN, is_axis, to_records
 from a2u_bench.judge import RATIO, VERDICT
 from a2u_bench.plain import plain
 from a2u_bench.record import BY_NAME
@@ -39,6 +40,8 @@ class Heading:
     label: str
     unit: str = ""
     right: bool = True
+    whole: bool = False  # never broken into lines
+    least: int | None = None  # letters of width that it keeps on a narrow terminal
 
     @property
     def text(self) -> str:
@@ -114,26 +117,26 @@ def _column(frame: pd.DataFrame, name: str, work: str, factor: int) -> tuple[Hea
     return heading, [UNKNOWN if pd.isna(value) else units.exact(float(value), scale) for value in values]
 
 
-def _spread_text(value: object, low: object, high: object, scale: units.Scale) -> str:
+def _spread_text(value: Any, low: Any, high: Any, scale: units.Scale) -> str:
     """`1.234 ±0.012`, or the value alone where its interval is unknown."""
     if pd.isna(value):
         return UNKNOWN
     if pd.isna(low) or pd.isna(high):
-        return units.exact(float(value), scale)  # type: ignore[arg-type]  # a Float64 cell that is not NA
-    text, half = units.with_spread(float(value), float(low), float(high), scale)  # type: ignore[arg-type]
+        return units.exact(float(value), scale)
+    text, half = units.with_spread(float(value), float(low), float(high), scale)
     return f"{text} ±{half}"
 
 
 def _shapes(frame: pd.DataFrame) -> pd.Series:
-    sides = [frame[name].astype("string") for name in ("batch", "channels", "height", "width")]
-    return sides[0].str.cat(sides[1:], sep="×")
+    batch, channels, height, width = (frame[name].astype("string") for name in ("batch", "channels", "height", "width"))
+    return batch + "×" + channels + "×" + height + "×" + width
 
 
 def _agree(values: pd.Series) -> bool:
     return len(values) == 0 or bool(values.fillna(pd.NA).nunique(dropna=False) == 1)
 
 
-def _axis_text(name: str, value: object) -> str:
+def _axis_text(name: str, value: Any) -> str:
     if pd.isna(value):
         return f"{name} unknown"
     if name == "scale":
@@ -146,9 +149,11 @@ def _axis_text(name: str, value: object) -> str:
 def _unwell(frame: pd.DataFrame) -> list[str]:
     """One note for each way in which cases did not end ok, with its reason and who is meant."""
     sick = frame[(frame["status"] != "ok").fillna(True)]
+    who: dict[tuple[str, str], dict[str, None]] = {}
+    for row in to_records(sick[["status", "reason", "options"]]):
+        who.setdefault((row["status"], row["reason"] or ""), {})[row["options"] or "unknown"] = None
     notes = []
-    for (status, reason), group in sick.groupby(["status", "reason"], dropna=False, sort=False):
-        who = list(dict.fromkeys("" if pd.isna(text) else str(text) for text in group["options"]))
-        shown = "; ".join(who[:4]) + (f" and {len(who) - 4} more" if len(who) > 4 else "")
-        notes.append(f"{status}: {shown}{'' if pd.isna(reason) or not reason else f' – {reason}'}")
+    for (status, reason), names in who.items():
+        shown = "; ".join(list(names)[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        notes.append(f"{status}: {shown}{' – ' if reason else ''}{reason}")
     return notes

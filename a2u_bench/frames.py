@@ -28,7 +28,7 @@ def runs_to_frame(runs: Sequence[Run]) -> pd.DataFrame:
     if len(runs) == 1:
         return frames[0]
     for frame, label in zip(frames, run_labels(runs), strict=True):
-        frame.insert(0, RUN, pd.array([label] * len(frame), dtype="string"))
+        frame.insert(0, RUN, pd.Series(label, index=frame.index, dtype="string"))
     return pd.concat(frames, ignore_index=True)
 
 

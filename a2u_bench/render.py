@@ -38,7 +38,10 @@ def _print(table: Table, to: Console) -> None:
     for heading in table.headings:
         label = heading.label + (f"\n[{heading.unit}]" if heading.unit else "\n" if units else "")
         rich_table.add_column(
-            Text(label), justify="right" if heading.right else "left", overflow="fold", no_wrap=heading.right
+            Text(label),
+            justify="right" if heading.right else "left",
+            overflow="fold",
+            no_wrap=heading.right or heading.whole,
         )
     for row in table.cells:
         rich_table.add_row(*(_styled(text) for text in row))

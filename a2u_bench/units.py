@@ -48,6 +48,11 @@ def exact(value: float, scale: Scale = UNSCALED) -> str:
     return _fixed(scaled, max(0, EXACT_DIGITS - 1 - _magnitude(_rounded(scaled, EXACT_DIGITS))))
 
 
+def whole(count: int) -> str:
+    """Every digit of a count, in groups of three."""
+    return f"{count:,}"
+
+
 def with_spread(value: float, low: float, high: float, scale: Scale = UNSCALED) -> tuple[str, str]:
     """A value and half the width of its interval, both to the half-width's first digit, or two where that is a 1.
 

@@ -40,20 +40,28 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
     from a2u_bench.cells import Heading, Table
     from a2u_bench.render import print_table
 
-    left = [Heading(name, name, right=False) for name in ("name", "family", "guide", "border", "G", "K")]
-    headings = (*left, Heading("variants", "variants"), Heading("paper", "paper", right=False))
+    headings = (
+        Heading("name", "name", right=False, whole=True),
+        Heading("family", "family", right=False, least=8),
+        Heading("guide", "guide", right=False, whole=True),
+        Heading("border", "border", right=False, whole=True),
+        Heading("groups", "G", right=False, least=6),
+        Heading("taps", "K", right=False, least=8),
+        Heading("variants", "n"),
+        Heading("paper", "title (paper)", right=False, least=22),
+    )
     cells = tuple(
         (
             facts.name,
-            facts.family,
+            facts.family.removesuffix("-based"),
             facts.guide,
             facts.border,
             facts.groups,
             facts.taps,
             str(len(facts.variants)),
-            f"{facts.title}: {facts.paper.authors.partition(',')[0]}, {facts.paper.year}",
+            f"{facts.title} ({facts.paper.authors.partition(',')[0]}, {facts.paper.year})",
         )
         for facts in operators
     )
-    notes = ("G kernel groups, K taps of a kernel; `a2u-bench show NAME` says more",)
+    notes = ("G: kernel groups, K: taps of a kernel, n: declared variants; `a2u-bench show NAME` says more",)
     print_table(Table("", headings, cells, notes))

@@ -15,7 +15,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the tables.")] = False,
 ) -> None:
     """Show an operator: facts, options, variants, costs."""
-    from a2u_bench import build, units
+    from a2u_bench import build
 
     asked = build.operator(operator)
     facts = build.facts(asked.name)
@@ -49,23 +49,21 @@ def command(
     from a2u_bench.cells import Heading, Table
     from a2u_bench.render import print_table
 
-    plain_heads = (Heading("", "", right=False), Heading("", "", right=False))
+    unnamed = (Heading("", "", right=False, whole=True), Heading("", "", right=False))
     lines = tuple((name, str(value)) for name, value in about.items() if value is not None and name != "name")
-    print_table(Table(f"{facts.name}", plain_heads, lines))
+    print_table(Table(f"{facts.name}", unnamed, lines))
     if options:
         heads = tuple(Heading(name, name, right=False) for name in ("option", "default", "allowed"))
         texts = ((o["name"], _word(o["default"]), ", ".join(map(_word, o["allowed"])) or o["type"]) for o in options)
         typer.echo()
         print_table(Table("", heads, tuple(texts)))
-    counts = [_scaled(units, [variant[name] for variant in variants]) for name in ("params", "macs")]
     heads = (
         Heading("options", "operator", right=False),
         Heading("variant", "variant", right=False),
-        Heading("params", "params", counts[0][0]),
-        Heading("macs", "MACs", counts[1][0]),
+        Heading("params", "params"),
+        Heading("macs", "MACs"),
     )
-    rows = zip(variants, counts[0][1], counts[1][1], strict=True)
-    cells = tuple((v["options"], v["variant"], params, macs) for v, params, macs in rows)
+    cells = tuple((v["options"], v["variant"], _count(v["params"]), _count(v["macs"])) for v in variants)
     typer.echo()
     print_table(Table("", heads, cells, (f"for z {'×'.join(map(str, SHAPE))}, scale 2",)))
 
@@ -84,10 +82,10 @@ def _cost(build: Any, operator: Any) -> dict[str, Any]:
     return {**cost, "params": params, "macs": module.macs(case.height, case.width) * case.batch}
 
 
-def _scaled(units: Any, values: list[int | None]) -> tuple[str, list[str]]:
-    """The prefix of a column of counts, and its texts."""
-    scale = units.scale_for(float(value) for value in values if value is not None)
-    return scale.prefix, ["" if value is None else units.exact(value, scale) for value in values]
+def _count(value: int | None) -> str:
+    from a2u_bench.units import whole
+
+    return "" if value is None else whole(value)
 
 
 def _word(value: Any) -> str:
