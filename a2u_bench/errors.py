@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class BenchError(Exception):
@@ -29,3 +30,11 @@ def unknown(what: str, given: str, allowed: Iterable[str]) -> UsageError:
     match = nearest(given, members)
     hint = f" Did you mean {match!r}?" if match else ""
     return UsageError(f"unknown {what} {given!r}.{hint} Allowed: {', '.join(members)}")
+
+
+class Unwritten(BenchError):
+    """Results could not be written; `rows` holds those measured so far, stored or not."""
+
+    def __init__(self, message: str, rows: list[dict[str, Any]]) -> None:
+        super().__init__(message)
+        self.rows = rows

@@ -57,6 +57,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("latency_low", "measure", "Float64", "latency, low", "s", "lower"),
     Column("latency_high", "measure", "Float64", "latency, high", "s", "lower"),
     Column("samples", "measure", "Int64", "samples"),
+    Column("processes", "measure", "Int64", "processes"),
+    Column("stopped", "origin", "string", "stopped by"),  # "target", "budget" or "limit" of rounds
     Column("peak_memory", "measure", "Int64", "peak memory", "B", "lower"),
     Column("saved_memory", "measure", "Int64", "saved for backward", "B", "lower"),
 )

@@ -1,0 +1,176 @@
+"""A block: up to eight cases that are examined, then timed in interleaved rounds by fresh processes, then rows.
+
+Every process times all cases of the block in an order of its own, there and back (ABBA), so that a slow moment of
+the machine falls on all of them. One case that fails ends alone: the others go on in a fresh process.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from a2u_bench.measure.intervals import Estimate, estimate, is_tight, seed_of
+from a2u_bench.plan import Settings
+from a2u_bench.pool import CaseEnded, Worker, Workers
+from a2u_bench.record import make_row
+from a2u_bench.spec import Case
+
+Sample = dict[str, Any]
+
+MOST_PROCESSES = 3
+"""Times the asked number of processes: where more would not bring the intervals to their target, nothing will."""
+
+FEW_ROUNDS = 10
+"""A process runs at least so many rounds, if its time allows, before its own spread may end it."""
+
+
+@dataclass
+class Block:
+    """The cases of one block and what is known of them so far. Samples: case id -> process -> seconds."""
+
+    cases: Sequence[Case]
+    settings: Settings
+    workers: Workers
+    clock: Callable[[], float]
+    keep: Callable[[list[Sample]], None]
+    doing: Callable[[Case, str], None]
+    progress: Callable[[float], None]  # the share of the block that is done
+    samples: dict[str, dict[int, list[float]]] = field(default_factory=dict)
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ended: dict[str, CaseEnded] = field(default_factory=dict)
+    stopped: str = "budget"
+
+    def take_up(self, samples: Iterable[Mapping[str, Any]]) -> None:
+        """Samples of an earlier run of this block, which count as those of earlier processes."""
+        for sample in samples:
+            processes = self.samples.setdefault(sample["case"], {})
+            processes.setdefault(sample["process"], []).extend(sample["latency"])
+
+    def run(self, deadline: float) -> None:
+        """Examine, then time until every interval is as tight as asked or the clock passes `deadline`."""
+        self._examine()
+        self._time(deadline)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for every case that ended or has a sample, in order."""
+        found = []
+        for case in self.cases:
+            end = self.ended.get(case.id)
+            measures = dict(self.measures.get(case.id, {}))
+            if end is not None:
+                found.append(make_row(case, end.status, end.reason, measures))
+            elif case.id in self.samples:
+                found.append(make_row(case, "ok", "", measures | self._latency(case)))
+        return found
+
+    def _latency(self, case: Case) -> dict[str, Any]:
+        result = self._estimate(case)
+        close_enough = result.spread <= self.settings.target_ci
+        return {
+            "latency": result.median,
+            "latency_low": result.low,
+            "latency_high": result.high,
+            "samples": result.samples,
+            "processes": result.processes,
+            "stopped": "target" if close_enough else self.stopped,
+        }
+
+    def _estimate(self, case: Case) -> Estimate:
+        return estimate(list(self.samples[case.id].values()), seed_of(self.settings.seed, case.id))
+
+    @property
+    def _alive(self) -> list[Case]:
+        return [case for case in self.cases if case.id not in self.ended]
+
+    def _start(self) -> Worker:
+        case, settings = self.cases[0], self.settings
+        return self.workers.start(case.device, case.threads, settings.seed, settings.timeout)
+
+    def _examine(self) -> None:
+        """Check and measure every case, one after the other, in a process that times nothing."""
+        waiting = list(self._alive)
+        while waiting:
+            with self._start() as worker:
+                while waiting:
+                    case = waiting.pop(0)
+                    self.doing(case, "check")
+                    try:
+                        worker.ask("build", case)
+                        worker.ask("check", case)
+                        self.measures[case.id] = worker.ask("measure", case)
+                        worker.ask("drop", case)
+                    except CaseEnded as end:
+                        self.ended[case.id] = end
+                        if end.lost:
+                            break
+                        worker.ask("drop", case)
+
+    def _time(self, deadline: float) -> None:
+        begin, least = self.clock(), max(1, self.settings.processes)
+        number = max((process for processes in self.samples.values() for process in processes), default=-1) + 1
+        done = min((len(self.samples.get(case.id, ())) for case in self._alive), default=0)
+        while self._alive and done < least * MOST_PROCESSES:
+            if done >= least and self._is_enough(deadline):
+                return
+            left = max(0.0, deadline - self.clock())
+            share = left / (least - done) if done < least else min(left, (deadline - begin) / least)
+            if self._one_process(number, share, done / max(least, done + 1), 1 / max(least, done + 1)):
+                done += 1
+            number += 1
+        self.stopped = "limit"
+
+    def _is_enough(self, deadline: float) -> bool:
+        """Whether to stop: every interval is as tight as asked, or the time is over."""
+        if self.clock() >= deadline:
+            return True
+        return all(self._estimate(case).spread <= self.settings.target_ci for case in self._alive)
+
+    def _one_process(self, number: int, seconds: float, progress: float, step: float) -> bool:
+        """Rounds in one fresh process until its time is over, or a case fails; whether there was a round."""
+        settings = self.settings
+        begin = self.clock()
+        own: dict[str, list[float]] = {}
+        with self._start() as worker:
+            try:
+                calls = {case: self._warm_up(worker, case) for case in self._alive}
+                order = list(calls)
+                random.Random(seed_of(settings.seed, f"order {number}")).shuffle(order)
+                for index in range(settings.max_rounds):
+                    there_or_back = order if index % 2 == 0 else order[::-1]
+                    times = {case: self._ask(worker, "time", case, calls[case]) for case in there_or_back}
+                    self.keep([_sample(case, number, index, times[case]) for case in there_or_back])
+                    for case in order:
+                        self.samples.setdefault(case.id, {}).setdefault(number, []).extend(times[case])
+                        own.setdefault(case.id, []).extend(times[case])
+                    spent = self.clock() - begin
+                    self.progress(progress + step * (min(1.0, spent / seconds) if seconds > 0 else 1.0))
+                    if _is_over(index + 1, spent >= seconds, own.values(), settings):
+                        break
+            except CaseEnded:
+                pass  # noted; what is left goes on in the next process
+        return bool(own)
+
+    def _warm_up(self, worker: Worker, case: Case) -> Any:
+        self.doing(case, "warm_up")
+        self._ask(worker, "build", case)
+        return self._ask(worker, "warm_up", case, self.settings.warm_up)
+
+    def _ask(self, worker: Worker, step: str, case: Case, *arguments: Any) -> Any:
+        try:
+            return worker.ask(step, case, *arguments)
+        except CaseEnded as end:
+            self.ended[case.id] = end
+            raise
+
+
+def _sample(case: Case, process: int, index: int, times: list[float]) -> Sample:
+    return {"case": case.id, "process": process, "round": index, "latency": times}
+
+
+def _is_over(rounds: int, late: bool, own: Iterable[Sequence[float]], settings: Settings) -> bool:
+    """Whether a process has run long enough: out of time, or sure of its own medians after a whole ABBA."""
+    if rounds < settings.min_rounds:
+        return False
+    return late or (rounds >= FEW_ROUNDS and rounds % 2 == 0 and all(is_tight(s, settings.target_ci) for s in own))

@@ -1,0 +1,189 @@
+"""Build: the only door to `upsamplers`. What exists, what a request means, and a ready module for a case.
+
+Torch is imported inside the functions, so that a command that needs none of this stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from a2u_bench import opstrings
+from a2u_bench.errors import UsageError
+from a2u_bench.opstrings import OptionValue
+from a2u_bench.spec import Case
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from upsamplers import Facts, Option, Upsampler
+
+PRELOAD = ("torch", "upsamplers")
+"""What a process that measures has loaded before it starts."""
+
+
+class Impossible(Exception):
+    """This operator cannot take this case; the message says why."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator with its options: canonical text, and the label of the variant that these options are."""
+
+    name: str
+    options: Mapping[str, OptionValue]
+    text: str
+    variant: str
+
+
+def names() -> tuple[str, ...]:
+    """The names of all registered operators, sorted."""
+    import upsamplers
+
+    return upsamplers.names()
+
+
+def facts(name: str) -> Facts:
+    """What is known of an operator. UsageError, with the nearest match, where there is none of that name."""
+    return _class(name).facts
+
+
+def options(name: str) -> dict[str, Option]:
+    """An operator's options by name, with type, default and choices."""
+    from upsamplers.registry import class_options
+
+    return class_options(_class(name))
+
+
+def operator(text: str) -> Operator:
+    """The operator that one operator string means. UsageError where there is none, or it has no such option."""
+    parsed = opstrings.parse(text)
+    return _operator(parsed.name, parsed.options)
+
+
+def every_variant() -> Iterator[Operator]:
+    """Every registered operator at each of its declared variants, in the order of names."""
+    for name in names():
+        for variant in facts(name).variants:
+            yield _operator(name, variant.options)
+
+
+def device(name: str) -> str:
+    """The device that is meant: `auto` is CUDA where there is one. UsageError for a device that is not here."""
+    if name == "cpu":
+        return name
+    import torch
+
+    here = ["cpu"]
+    here += ["cuda"] if torch.cuda.is_available() else []
+    here += ["mps"] if torch.backends.mps.is_available() else []
+    if name == "auto":
+        return "cuda" if "cuda" in here else "cpu"
+    if name not in here:
+        raise UsageError(
+            f"--device {name}: this machine or this build of torch has none. Allowed: auto, {', '.join(here)}"
+        )
+    return name
+
+
+def why_not(case: Case) -> str:
+    """Why a case cannot be built, or "". UsageError for an option out of its range. Allocates nothing."""
+    import torch
+
+    try:
+        with torch.device("meta"):
+            create(case)
+    except Impossible as error:
+        return str(error)
+    return ""
+
+
+def create(case: Case) -> Upsampler:
+    """The module of a case, as its constructor leaves it. Impossible or UsageError where there can be none."""
+    from upsamplers import OptionError, Unsupported
+    from upsamplers.registry import create_class
+
+    asked = opstrings.parse(case.options)
+    try:
+        return create_class(_class(asked.name), case.channels, None, case.scale, dict(asked.options))
+    except Unsupported as error:
+        raise Impossible(str(error)) from None
+    except OptionError as error:
+        raise UsageError(str(error)) from None
+
+
+def definition(module: Upsampler, z: Tensor, guide: Tensor | None) -> Tensor:
+    """What the module should give: wᵀz by the slow reference, from the module's own weights, then its epilogue."""
+    from upsamplers import reference
+
+    up = reference.reassemble(
+        module.weights(z, guide),
+        z,
+        scale=module.scale,
+        kernel_size=module.kernel_size,
+        border=module.border,
+        points=module.points(z, guide),
+    )
+    return module.epilogue(up, z, guide)
+
+
+def primitive_macs() -> dict[str, Callable[..., int]]:
+    """Multiply-adds of each primitive by its full name, from the shapes of its first two tensors and its output's."""
+    from upsamplers.primitive import MACS
+
+    return {f"upsamplers::{name}": formula for name, formula in MACS.items()}
+
+
+def _operator(name: str, given: Mapping[str, OptionValue]) -> Operator:
+    from upsamplers import OptionError
+    from upsamplers.errors import nearest_hint
+
+    known = options(name)
+    for key, value in given.items():
+        if key not in known:
+            raise UsageError(f"{name} has no option {key!r}; {nearest_hint(key, known)}")
+        try:
+            known[key].check(name, value)
+        except OptionError as error:
+            raise UsageError(str(error)) from None
+    defaults = {key: option.default for key, option in known.items()}
+    text = opstrings.canonical(name, given, defaults)
+    for variant in facts(name).variants:
+        if opstrings.canonical(name, variant.options, defaults) == text:
+            return Operator(name, dict(given), text, variant.label)
+    return Operator(name, dict(given), text, text.removeprefix(f"{name}:"))
+
+
+@cache
+def _class(name: str) -> type[Upsampler]:
+    """A registered operator's class by name, or a user's own as ``package.module:Class``."""
+    from upsamplers import UnknownOperator
+    from upsamplers.registry import operator_class
+
+    if ":" in name and name.partition(":")[0] not in names():
+        return _own_class(name)
+    try:
+        return operator_class(name)
+    except UnknownOperator as error:
+        raise UsageError(str(error)) from None
+
+
+def _own_class(name: str) -> type[Upsampler]:
+    from upsamplers import Upsampler
+
+    module_name, _, class_name = name.partition(":")
+    try:
+        found: Any = getattr(importlib.import_module(module_name), class_name, None)
+    except Exception as error:  # whatever a stranger's module raises while it loads
+        raise UsageError(f"cannot import operator {name!r}: {type(error).__name__}: {_line(error)}") from None
+    if not (isinstance(found, type) and issubclass(found, Upsampler) and hasattr(found, "facts")):
+        raise UsageError(
+            f"{name!r} is no operator. Allowed: a subclass of upsamplers.Upsampler with facts, as MODULE:CLASS"
+        )
+    return found
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,101 @@
+"""Check: right before fast. An operator that disagrees with its float64 definition is not timed."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from a2u_bench import build
+from a2u_bench.measure.inputs import Prepared
+
+TOLERANCE = {"float64": 1e-10, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
+"""The largest error that is allowed, as a share of the largest value of the definition, but at least of 1."""
+
+SIDE = 16
+"""Largest side of the map on which an operator is compared with its definition, which is slow."""
+
+ELEMENTS = 1 << 24
+"""Largest number of elements of the expanded kernels on that map."""
+
+
+class Incorrect(Exception):
+    """An operator gives what it should not; the message says what and by how much."""
+
+
+def check(prepared: Prepared) -> None:
+    """Raise Incorrect unless the case's output is right.
+
+    On the whole map: shape, dtype, finite values, inputs left as they were, and for training finite gradients. On a
+    corner of it: the values, against the definition in float64 on the same inputs and parameters.
+    """
+    _check_whole(prepared)
+    _check_values(prepared)
+
+
+def _check_whole(prepared: Prepared) -> None:
+    case = prepared.case
+    before = [tensor.detach().clone() for tensor in prepared.inputs]
+    result = prepared.call()
+    up, gradients = result if case.mode == "training" else (result, ())
+    for name, tensor, kept in zip(("z", "guide"), prepared.inputs, before, strict=False):
+        if not torch.equal(tensor, kept):
+            raise Incorrect(f"changes its input {name} in place")
+    if not isinstance(up, Tensor):
+        raise Incorrect(f"gives a {type(up).__name__} instead of a tensor")
+    expected = (case.batch, case.channels, case.scale * case.height, case.scale * case.width)
+    if tuple(up.shape) != expected:
+        raise Incorrect(f"gives the shape {tuple(up.shape)} instead of {expected}")
+    if up.dtype != prepared.z.dtype:
+        raise Incorrect(f"gives {_name(up.dtype)} instead of {case.dtype}")
+    _check_finite(up, "values")
+    for gradient in gradients:
+        if gradient is not None:
+            _check_finite(gradient, "gradients")
+
+
+def _check_values(prepared: Prepared) -> None:
+    case = prepared.case
+    side = _side(prepared)
+    height, width = min(case.height, side), min(case.width, side)
+    z = _corner(prepared.z, height, width)
+    guide = None if prepared.guide is None else _corner(prepared.guide, case.scale * height, case.scale * width)
+    module = copy.deepcopy(prepared.module)  # batch statistics of a training module stay as they were
+    with torch.no_grad():
+        up = module(z, guide)
+        exact = copy.deepcopy(prepared.module).double()
+        wide = None if guide is None else guide.double()
+        truth = build.definition(exact, z.double(), wide)  # type: ignore[arg-type]  # deepcopy keeps the class
+    if up.shape != truth.shape:
+        raise Incorrect(f"gives the shape {tuple(up.shape)} instead of {tuple(truth.shape)} on a {height}×{width} map")
+    _check_finite(up, "values")
+    error = (up.double() - truth).abs().max().item()
+    allowed = TOLERANCE[case.dtype] * max(1.0, truth.abs().max().item())
+    if not error <= allowed:
+        raise Incorrect(f"differs from its float64 definition by {error:.3g}; allowed: {allowed:.3g}")
+
+
+def _side(prepared: Prepared) -> int:
+    """The side of the corner: smaller where kernels contract channels, because the definition writes them all out."""
+    case = prepared.case
+    taps = int(getattr(prepared.module, "kernel_size", 1)) ** 2
+    width = case.channels if build.facts(case.operator).mixes_channels else 1
+    side = SIDE
+    while side > 1 and taps * width * case.channels * (case.scale * side) ** 2 > ELEMENTS:
+        side //= 2
+    return side
+
+
+def _corner(tensor: Tensor, height: int, width: int) -> Tensor:
+    return tensor.detach()[:1, :, :height, :width].clone()
+
+
+def _check_finite(tensor: Tensor, what: str) -> None:
+    wrong = tensor.numel() - int(torch.isfinite(tensor).sum())
+    if wrong:
+        raise Incorrect(f"gives {wrong} {what} of {tensor.numel()} that are NaN or infinite")
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,98 @@
+"""Clocks and devices: who says how long a call took. Both are arguments of whoever measures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+Call = Callable[[], Any]
+
+
+class Timer(Protocol):
+    """Seconds of one call, as the mean of `inner` calls."""
+
+    def sample(self, call: Call, inner: int) -> float: ...
+
+
+class HostTimer:
+    """Times on the host: a CPU call has ended when it returns. The clock counts nanoseconds.
+
+    What the call returns is dropped inside the timed part, as a loop of a user's would drop it.
+    """
+
+    def __init__(self, clock: Callable[[], int] = time.perf_counter_ns, finish: Call | None = None) -> None:
+        self._clock = clock
+        self._finish = finish
+
+    def sample(self, call: Call, inner: int) -> float:
+        clock, rounds = self._clock, range(inner)
+        begin = clock()
+        for _ in rounds:
+            call()
+        if self._finish is not None:
+            self._finish()
+        return (clock() - begin) / inner * 1e-9
+
+
+class Events(Protocol):
+    """What an accelerator offers for timing."""
+
+    def flush(self) -> None: ...
+    def record(self) -> Any: ...
+    def synchronize(self) -> None: ...
+    def elapsed(self, begin: Any, end: Any) -> float: ...
+
+
+class EventTimer:
+    """Times on an accelerator by events around each call, each on a flushed cache; waits outside what is timed."""
+
+    def __init__(self, device: Events) -> None:
+        self._device = device
+
+    def sample(self, call: Call, inner: int) -> float:
+        device, marks = self._device, []
+        for _ in range(inner):
+            device.flush()
+            begin = device.record()
+            call()
+            marks.append((begin, device.record()))
+        device.synchronize()
+        return sum(device.elapsed(begin, end) for begin, end in marks) / inner
+
+
+class CudaEvents:
+    """CUDA events of the current stream, and a buffer larger than the L2 cache, written over to flush it."""
+
+    def __init__(self, device: str = "cuda") -> None:
+        import torch
+
+        self._cuda = torch.cuda
+        size = 2 * torch.cuda.get_device_properties(device).L2_cache_size
+        self._buffer = torch.empty(max(size, 1 << 20), dtype=torch.int8, device=device)
+
+    def flush(self) -> None:
+        self._buffer.zero_()
+
+    def record(self) -> Any:
+        event = self._cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def synchronize(self) -> None:
+        self._cuda.synchronize()
+
+    def elapsed(self, begin: Any, end: Any) -> float:
+        milliseconds: float = begin.elapsed_time(end)
+        return milliseconds * 1e-3
+
+
+def timer_for(device: str) -> Timer:
+    """The timer of a device: events on CUDA, the host's clock elsewhere, after waiting on MPS."""
+    if device == "cuda":
+        return EventTimer(CudaEvents())
+    if device == "mps":
+        import torch
+
+        return HostTimer(finish=torch.mps.synchronize)
+    return HostTimer()

@@ -1,0 +1,80 @@
+"""The inputs of a case, and the one call that is measured: a forward pass, or a forward and a backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from a2u_bench import build
+from a2u_bench.spec import Case
+
+Cache = dict[tuple[Any, ...], Tensor]
+"""Inputs that cases of one process share, by what they are."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A case ready to be measured. `call` is what is timed; it returns all that it computed."""
+
+    case: Case
+    module: nn.Module  # as built, never compiled
+    runner: Callable[..., Tensor]  # the module, compiled where the case says so
+    z: Tensor
+    guide: Tensor | None
+    call: Callable[[], Any]
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """z, and the guide where there is one."""
+        return (self.z,) if self.guide is None else (self.z, self.guide)
+
+    @property
+    def own(self) -> tuple[Tensor, ...]:
+        """Every tensor that is there before the call: inputs, parameters and buffers."""
+        return (*self.inputs, *self.module.parameters(), *self.module.buffers())
+
+
+def prepare(case: Case, seed: int, cache: Cache) -> Prepared:
+    """Build the module and its inputs, all from `seed`. build.Impossible where the operator cannot take the case."""
+    torch.manual_seed(seed)
+    training = case.mode == "training"
+    module = build.create(case).to(device=case.device, dtype=getattr(torch, case.dtype))
+    if case.layout == "channels_last":
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module.train(training)
+    high = (case.batch, case.channels, case.scale * case.height, case.scale * case.width)
+    z = _leaf(_random(case, case.shape, seed, cache), training)
+    guide = (
+        _leaf(_random(case, high, seed + 1, cache), training) if build.facts(case.operator).guide != "none" else None
+    )
+    runner: Callable[..., Tensor] = torch.compile(module) if case.runtime == "compile" else module
+    if not training:
+        return Prepared(case, module, runner, z, guide, lambda: runner(z, guide))
+    cotangent = _random(case, high, seed + 2, cache)
+    wanted = [tensor for tensor in (z, guide, *module.parameters()) if tensor is not None and tensor.requires_grad]
+
+    def forward_and_backward() -> Any:
+        # Gradients are returned, not accumulated, so there is nothing to clear between calls.
+        up = runner(z, guide)
+        return up, torch.autograd.grad(up, wanted, cotangent, allow_unused=True)
+
+    return Prepared(case, module, runner, z, guide, forward_and_backward)
+
+
+def _random(case: Case, shape: tuple[int, ...], seed: int, cache: Cache) -> Tensor:
+    """A standard normal map of the case's dtype, device and layout; the same numbers for every operator."""
+    key = (shape, seed, case.dtype, case.device, case.layout)
+    if key not in cache:
+        numbers = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+        layout = torch.channels_last if case.layout == "channels_last" else torch.contiguous_format
+        dtype = getattr(torch, case.dtype)
+        cache[key] = numbers.to(device=case.device, dtype=dtype).contiguous(memory_format=layout)
+    return cache[key]
+
+
+def _leaf(tensor: Tensor, training: bool) -> Tensor:
+    return tensor.detach().requires_grad_(training)

@@ -1,0 +1,76 @@
+"""The plan: which cases will be measured, which cannot be, and how long and how closely to measure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from a2u_bench.spec import Case
+
+BLOCK = 8
+"""Cases that interleave: more would not fit in memory together, fewer would see other moments of the machine."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long and how closely to measure. Times in seconds."""
+
+    time_budget: float = 80.0  # of the whole run, process starts included
+    processes: int = 6  # fresh ones for each block, at least
+    warm_up: float = 0.05  # of each case in each process
+    target_ci: float = (
+        0.02  # a case is measured closely enough when half its interval is below this share of its median
+    )
+    timeout: float = 60.0  # of one step of one case: building, checking, or one round
+    min_rounds: int = 2  # of each process, whatever the budget: one there and one back
+    max_rounds: int = 50  # of each process
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A case that cannot be built, and why."""
+
+    case: Case
+    reason: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """One shape B×C×H×W of z at which a suite upsamples, and at how many places its network does so."""
+
+    shape: tuple[int, int, int, int]
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything `run` needs: cases in the order of the table, those known to be impossible, and the settings."""
+
+    suite: str
+    cases: tuple[Case, ...]
+    skipped: tuple[Skipped, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+    sites: tuple[Site, ...] = ()
+
+    def to_manifest(self) -> dict[str, object]:
+        """The plan as plain data for the manifest of a run."""
+        from dataclasses import asdict
+
+        return {
+            "suite": self.suite,
+            "sites": [{"shape": list(site.shape), "count": site.count} for site in self.sites],
+            "settings": asdict(self.settings),
+            "planned": len(self.cases) + len(self.skipped),
+        }
+
+
+def blocks(cases: Sequence[Case], size: int = BLOCK) -> Iterator[tuple[Case, ...]]:
+    """Cases that are measured together: neighbours in the plan with the same device and threads, nearly equal parts."""
+    for _, group in groupby(cases, key=lambda case: (case.device, case.threads, case.runtime)):
+        members = list(group)
+        count = -(-len(members) // size)
+        for index in range(count):
+            start, stop = index * len(members) // count, (index + 1) * len(members) // count
+            yield tuple(members[start:stop])

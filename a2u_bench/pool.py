@@ -1,0 +1,155 @@
+"""Fresh processes for measuring: how one is started, asked, timed out and mourned. The side of the parent.
+
+A forkserver has torch and the operators loaded, so that a fresh process costs milliseconds; it never runs an
+operation of torch, so that every process starts its own threads. Where there is no forkserver, processes are spawned.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from a2u_bench import build, worker
+from a2u_bench.errors import BenchError
+from a2u_bench.spec import Case
+
+START_TIMEOUT = 120.0
+TAIL = 2000
+
+
+class CaseEnded(Exception):
+    """A case will not be measured further: its status and reason, and whether its process is gone with it."""
+
+    def __init__(self, status: str, reason: str, lost: bool) -> None:
+        super().__init__(f"{status}: {reason}")
+        self.status, self.reason, self.lost = status, reason, lost
+
+
+class Worker(Protocol):
+    """One process. Used in a `with` statement, at whose end the process is gone."""
+
+    def ask(self, step: str, case: Case, *arguments: Any) -> Any:
+        """Do one step for one case and give its result. Raises CaseEnded where there is none."""
+        ...
+
+    def __enter__(self) -> Worker: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Workers(Protocol):
+    """Whoever starts fresh processes."""
+
+    def start(self, device: str, threads: int, seed: int, timeout: float) -> Worker: ...
+
+
+class Processes:
+    """Real processes."""
+
+    def __init__(self) -> None:
+        methods = multiprocessing.get_all_start_methods()
+        self._context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+        if "forkserver" in methods:
+            self._context.set_forkserver_preload(list(build.PRELOAD))
+
+    def start(self, device: str, threads: int, seed: int, timeout: float) -> Worker:
+        """A fresh process. BenchError where none starts."""
+        return _Process(self._context, (device, threads, seed), timeout)
+
+
+def torch_facts() -> dict[str, Any]:
+    """What torch says of itself and of the accelerator, asked of a fresh process; empty where that fails."""
+    with suppress(BenchError, CaseEnded), _Process(Processes()._context, ("cpu", 1, 0), START_TIMEOUT) as process:
+        return dict(process.request("facts"))
+    return {}
+
+
+class _Process:
+    def __init__(self, context: Any, settings: tuple[str, int, int], timeout: float) -> None:
+        self._timeout = timeout
+        descriptor, log = tempfile.mkstemp(prefix="a2u-bench-", suffix=".log")
+        os.close(descriptor)
+        self._log = Path(log)
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=worker.serve, args=(theirs, log, *settings), daemon=True)
+        try:
+            self._process.start()
+            theirs.close()
+            if not self._connection.poll(START_TIMEOUT):
+                raise BenchError(f"no process to measure in started within {START_TIMEOUT:g} s")
+            status, reason = self._connection.recv()
+        except (EOFError, OSError) as error:
+            words = self._last_words()
+            self.close()
+            raise BenchError(f"no process to measure in could be started: {words or error}") from None
+        except BaseException:
+            self.close()
+            raise
+        if status != "ok":
+            self.close()
+            raise BenchError(f"no process to measure in could be started: {reason}")
+
+    def ask(self, step: str, case: Case, *arguments: Any) -> Any:
+        return self.request(step, case, *arguments)
+
+    def request(self, step: str, *arguments: Any) -> Any:
+        """One step, answered within the timeout. A process that fails a case is not asked again: it may be spoilt."""
+        try:
+            self._connection.send((step, *arguments))
+            if not self._connection.poll(self._timeout):
+                self.close()
+                raise CaseEnded("timeout", f"{worker.STEPS[step]} took longer than {self._timeout:g} s", lost=True)
+            status, result = self._connection.recv()
+        except (EOFError, OSError):
+            raise self._died(step) from None
+        if status == "ok":
+            return result
+        lost = status not in ("skipped", "incorrect")
+        if lost:
+            self.close()
+        raise CaseEnded(status, result, lost)
+
+    def close(self) -> None:
+        """End the process, and what it started, at once."""
+        if self._process.pid is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # the process leads a group of its own
+            self._process.kill()
+            self._process.join(10)
+        self._connection.close()
+        self._log.unlink(missing_ok=True)
+
+    def _died(self, step: str) -> CaseEnded:
+        self._process.join(10)
+        code, words = self._process.exitcode, self._last_words()
+        self.close()
+        if code == -signal.SIGKILL:
+            return CaseEnded("oom", f"killed while {worker.STEPS[step]}, as a system does when memory runs out", True)
+        end = f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exited with {code}"
+        return CaseEnded("failed", f"the process was {end} while {worker.STEPS[step]}{words and f': {words}'}", True)
+
+    def _last_words(self) -> str:
+        """The end of what the process printed, in one line."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+                lines = file.read().decode(errors="replace").split("\n")
+        except OSError:
+            return ""
+        spoken = [" ".join("".join(c if c.isprintable() else " " for c in line).split()) for line in lines]
+        return next((line for line in reversed(spoken) if line), "")[:300]
+
+    def __enter__(self) -> _Process:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,199 @@
+"""Suites: named axes as data, and how a request on the command line becomes a plan of cases."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from a2u_bench import build, opstrings
+from a2u_bench.errors import UsageError, unknown
+from a2u_bench.plan import Plan, Settings, Site, Skipped
+from a2u_bench.spec import DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES, Case
+
+MAX_SIDE = 1 << 20
+MAX_ELEMENTS = 1 << 32
+MAX_SCALE = 64
+
+Shape = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named set of sites, measured at one scale unless asked otherwise."""
+
+    name: str
+    title: str
+    sites: tuple[Site, ...]
+    scales: tuple[int, ...] = (2,)
+
+
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite("quick", "a small map that every machine measures in seconds", (Site((1, 64, 32, 32)),)),
+        Suite("paper", "the latency workload of published tables", (Site((1, 256, 120, 120)),)),
+        Suite(
+            "segformer-b1",
+            "the six upsamplers of SegFormer-B1's decoder at 512×512",
+            (Site((1, 256, 16, 16), 1), Site((1, 256, 32, 32), 2), Site((1, 256, 64, 64), 3)),
+        ),
+    )
+}
+
+QUICK = Settings(time_budget=30.0, processes=4, warm_up=0.02, target_ci=0.05)
+
+
+def make_plan(
+    *,
+    ops: str | Sequence[str] = "all",
+    suite: str | None = None,
+    shapes: Sequence[str] = (),
+    scales: Sequence[int | str] = (),
+    dtypes: Sequence[str] = (),
+    layouts: Sequence[str] = (),
+    modes: Sequence[str] = (),
+    runtimes: Sequence[str] = (),
+    device: str | Sequence[str] = "auto",
+    threads: Sequence[int | str] = (),
+    quick: bool = False,
+    seed: int = 0,
+    time_budget: float | None = None,
+    processes: int | None = None,
+    warm_up: float | None = None,
+    target_ci: float | None = None,
+    timeout: float | None = None,
+) -> Plan:
+    """The cases a request means. Every sequence is an axis; an empty one takes its default.
+
+    `shapes` are texts ``BxCxHxW`` of z and replace the suite's sites. `quick` means the quick suite, where none is
+    named, and a small time budget. Raises UsageError, in one line, for whatever cannot be: also for an operator that
+    was named and cannot take a shape or scale; under `all` such a case is in the plan's `skipped`.
+    """
+    devices = [build.device(one) for one in _choices("device", device, DEVICES, "auto")]
+    chosen = _suite(suite, quick, devices[0])
+    sites = tuple(Site(parse_shape(text)) for text in _texts(shapes)) or chosen.sites
+    upscales = _counts("scale", scales, MAX_SCALE) or chosen.scales
+    layout_axis = _choices("layout", layouts, LAYOUTS, "contiguous")
+    mode_axis = _choices("mode", modes, MODES, "inference")
+    runtime_axis = _choices("runtime", runtimes, RUNTIMES, "eager")
+    thread_axis = _counts("threads", threads, 4096) or (len(os.sched_getaffinity(0)),)
+    axes = product(
+        dict.fromkeys(devices),
+        runtime_axis,
+        thread_axis,
+        sites,
+        upscales,
+        _choices("dtype", dtypes, DTYPES, "float32"),
+        layout_axis,
+        mode_axis,
+    )
+    operators = list(_operators(ops))
+    cases: dict[str, Case] = {}
+    skipped: dict[str, Skipped] = {}
+    for place, runtime, count, site, scale, dtype, layout, mode in axes:
+        for operator, named in operators:
+            batch, channels, height, width = site.shape
+            case = Case(
+                operator=operator.name,
+                variant=operator.variant,
+                options=operator.text,
+                batch=batch,
+                channels=channels,
+                height=height,
+                width=width,
+                scale=scale,
+                dtype=dtype,
+                layout=layout,
+                mode=mode,
+                runtime=runtime,
+                device=place,
+                threads=count,
+            )
+            reason = build.why_not(case)
+            if reason and named:
+                raise UsageError(f"{case.options}: {reason}")
+            if reason:
+                skipped.setdefault(case.id, Skipped(case, reason))
+            else:
+                cases.setdefault(case.id, case)
+    limits = {
+        "time_budget": time_budget,
+        "processes": processes,
+        "warm_up": warm_up,
+        "target_ci": target_ci,
+        "timeout": timeout,
+    }
+    settings = _settings(QUICK if quick else Settings(), limits, seed)
+    name = "custom" if _texts(shapes) else chosen.name
+    return Plan(name, tuple(cases.values()), tuple(skipped.values()), settings, sites)
+
+
+def parse_shape(text: str) -> Shape:
+    """Four positive integers B, C, H, W from ``1x64x32x32`` (× and * do as well). UsageError for anything else."""
+    parts = re.split(r"[xX×*]", text.strip())
+    if len(parts) != 4 or not all(re.fullmatch(r"[0-9]{1,12}", part) for part in parts):
+        raise UsageError(f"cannot read shape {text!r}. Allowed: BxCxHxW, four positive integers, such as 1x64x32x32")
+    batch, channels, height, width = (int(part) for part in parts)
+    if min(batch, channels, height, width) < 1:
+        raise UsageError(f"shape {text!r} has a side of 0. Allowed: sides of at least 1, such as 1x64x32x32")
+    if max(batch, channels, height, width) > MAX_SIDE or batch * channels * height * width > MAX_ELEMENTS:
+        raise UsageError(
+            f"shape {text!r} is too large. Allowed: sides up to {MAX_SIDE}, {MAX_ELEMENTS} elements in all"
+        )
+    return (batch, channels, height, width)
+
+
+def _suite(name: str | None, quick: bool, device: str) -> Suite:
+    if name is None:
+        name = "paper" if device == "cuda" and not quick else "quick"
+    if name not in SUITES:
+        raise unknown("suite", name, SUITES)
+    return SUITES[name]
+
+
+def _operators(ops: str | Sequence[str]) -> Iterator[tuple[build.Operator, bool]]:
+    """Every operator that is asked for, once, and whether it was named rather than meant by `all`."""
+    texts = opstrings.split(ops)
+    if not texts:
+        raise UsageError(f"no operator given. Allowed: all, {', '.join(build.names())}")
+    wanted: dict[str, tuple[build.Operator, bool]] = {}
+    for text in texts:
+        if text == "all":
+            for operator in build.every_variant():
+                wanted.setdefault(operator.text, (operator, False))
+        else:
+            operator = build.operator(text)
+            wanted[operator.text] = (operator, True)
+    yield from wanted.values()
+
+
+def _texts(values: str | Iterable[int | str]) -> list[str]:
+    given = [values] if isinstance(values, str) else [str(value) for value in values]
+    return [part.strip() for value in given for part in value.split(",") if part.strip()]
+
+
+def _choices(what: str, values: str | Sequence[str], allowed: Sequence[str], default: str) -> tuple[str, ...]:
+    given = _texts(values) or [default]
+    for value in given:
+        if value not in allowed:
+            raise unknown(what, value, allowed)
+    return tuple(dict.fromkeys(given))
+
+
+def _counts(what: str, values: Sequence[int | str], largest: int) -> tuple[int, ...]:
+    for value in _texts(values):
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not 1 <= int(value) <= largest:
+            raise UsageError(f"cannot use {what} {value!r}. Allowed: integers from 1 to {largest}")
+    return tuple(dict.fromkeys(int(value) for value in _texts(values)))
+
+
+def _settings(base: Settings, limits: dict[str, float | int | None], seed: int) -> Settings:
+    given = {name: value for name, value in limits.items() if value is not None}
+    for name, value in given.items():
+        smallest = 0 if name in ("warm_up", "time_budget", "target_ci") else 1 if name == "processes" else 1e-3
+        if not smallest <= value <= 1e9:
+            raise UsageError(f"cannot use {name.replace('_', '-')} {value}. Allowed: numbers from {smallest:g} to 1e9")
+    return replace(base, seed=seed, **given)  # type: ignore[arg-type]  # each name is a field of its own type
