@@ -41,7 +41,7 @@ class Heading:
     unit: str = ""
     right: bool = True
     whole: bool = False  # never broken into lines
-    least: int | None = None  # letters of width that it keeps on a narrow terminal
+    most: int | None = None  # letters of width, beyond which words go to the next line
 
     @property
     def text(self) -> str:

@@ -42,6 +42,7 @@ def _print(table: Table, to: Console) -> None:
             justify="right" if heading.right else "left",
             overflow="fold",
             no_wrap=heading.right or heading.whole,
+            max_width=heading.most,
         )
     for row in table.cells:
         rich_table.add_row(*(_styled(text) for text in row))

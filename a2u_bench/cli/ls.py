@@ -42,13 +42,13 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
 
     headings = (
         Heading("name", "name", right=False, whole=True),
-        Heading("family", "family", right=False, least=8),
+        Heading("family", "family", right=False, most=8),
         Heading("guide", "guide", right=False, whole=True),
         Heading("border", "border", right=False, whole=True),
-        Heading("groups", "G", right=False, least=6),
-        Heading("taps", "K", right=False, least=8),
+        Heading("groups", "G", right=False, whole=True),
+        Heading("taps", "K", right=False, most=8),
         Heading("variants", "n"),
-        Heading("paper", "title (paper)", right=False, least=22),
+        Heading("paper", "title (paper)", right=False),
     )
     cells = tuple(
         (

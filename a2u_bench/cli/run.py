@@ -48,7 +48,7 @@ def command(
 
     from a2u_bench import machine, runner
     from a2u_bench.cli._table import check_convention, show
-    from a2u_bench.errors import UsageError
+    from a2u_bench.errors import Unwritten, UsageError
     from a2u_bench.progress import progress
     from a2u_bench.runs import Run
     from a2u_bench.store import new_folder
@@ -77,20 +77,27 @@ def command(
     )
     folder = out or new_folder(Path("results"), plan.suite, datetime.now())
     store = _open(folder, {**plan.to_manifest(), "machine": machine.record()}, resume)
-    ended: dict[str, Any] = {}
+    before = list(store.rows)
+    failure: Unwritten | None = None
+    code = 0
     try:
         with store, progress() as listener:
             runner.run(plan, store, listener)
-        return 5 if strict and any(row["status"] != "ok" for row in store.rows) else 0
     except KeyboardInterrupt:
-        ended["note"] = f"interrupted; finished cases are kept: add --out {folder} --resume to go on"
-        return 130
-    finally:
-        if store.rows:
-            show(
-                [Run(folder, store.manifest, tuple(store.rows), store.problems)], convention=convention, as_json=as_json
-            )
-        typer.echo(ended.get("note") or f"stored in {folder}", err=True)
+        code = 130
+    except Unwritten as error:
+        failure = error
+    rows = store.rows if failure is None else before + failure.rows
+    if rows:
+        shown = Run(folder, store.manifest, tuple(rows), store.problems)
+        show([shown], convention=convention, as_json=as_json)
+    if failure is not None:
+        raise failure
+    if code:
+        typer.echo(f"interrupted; {len(rows)} cases are kept in {folder}: --out {folder} --resume goes on", err=True)
+        return code
+    typer.echo(f"stored in {folder}", err=True)
+    return 5 if strict and any(row["status"] != "ok" for row in rows) else 0
 
 
 def _open(folder: Path, manifest: dict[str, Any], resume: bool) -> Store:

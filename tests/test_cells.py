@@ -1,0 +1,131 @@
+"""Tables of text, to the last character."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from a2u_bench.cells import lay_out
+from a2u_bench.errors import UsageError
+from a2u_bench.frames import runs_to_frame, to_frame
+from a2u_bench.judge import against
+from a2u_bench.plain import plain
+from a2u_bench.record import make_row
+from a2u_bench.render import print_table
+from a2u_bench.runs import Run
+from a2u_bench.spec import Case
+
+
+def case(options: str, **axes) -> Case:
+    return Case(options.partition(":")[0], options, options, 1, 64, 32, 32, **axes)
+
+
+def rows():
+    times = {"latency": 20e-6, "latency_low": 19.8e-6, "latency_high": 20.2e-6, "samples": 24}
+    work = {"params": 0, "macs": 65_536, "macs_fvcore": 65_536, "peak_memory": 1_048_576}
+    slow = {"latency": 1.2e-3, "latency_low": 1.1e-3, "latency_high": 1.3e-3, "samples": 24}
+    more = {"params": 36_928, "macs": 37_748_736, "macs_fvcore": 37_748_736, "peak_memory": 2_097_152}
+    return [
+        make_row(case("nearest"), "ok", "", times | work),
+        make_row(case("a2u:rank=4,sharing=semi-shared"), "ok", "", slow | more),
+    ]
+
+
+def text(table, width: int = 80) -> str:
+    out = io.StringIO()
+    print_table(table, Console(file=out, width=width, force_terminal=False, highlight=False))
+    return out.getvalue()
+
+
+def test_the_table_of_a_run_to_the_last_character():
+    assert text(lay_out(to_frame(rows()))) == (
+        "z 1×64×32×32, scale 2, float32, contiguous, inference, eager, cpu, 1 thread\n"
+        "operator                       params    MACs  fvcore        latency peak mem\n"
+        "                                  [k]     [M]     [M]           [ms]     [MB]\n"
+        "─────────────────────────────────────────────────────────────────────────────\n"
+        "nearest                             0 0.06554 0.06554 0.0200 ±0.0002    1.049\n"
+        "a2u:rank=4,sharing=semi-shared  36.93   37.75   37.75    1.20 ±0.10    2.097\n"
+    )
+
+
+def test_a_table_fits_80_columns_with_verdicts_and_a_long_operator():
+    table = lay_out(against(to_frame(rows()), "nearest"))
+    assert max(len(line) for line in text(table).splitlines()) <= 80
+
+
+def test_axes_that_differ_become_columns_and_the_others_stay_in_the_title():
+    varied = [make_row(case("nearest", dtype=dtype), "ok", "", {}) for dtype in ("float32", "float16")]
+    table = lay_out(to_frame(varied))
+    assert table.title == "z 1×64×32×32, scale 2, contiguous, inference, eager, cpu, 1 thread"
+    assert [heading.text for heading in table.headings] == ["operator", "dtype"]
+    assert table.cells == (("nearest", "float32"), ("nearest", "float16"))
+
+
+def test_flops_are_two_for_each_multiply_add_and_the_heading_says_so():
+    table = lay_out(to_frame(rows()), columns=["macs", "macs_fvcore"], convention="flop")
+    assert [heading.text for heading in table.headings] == ["operator", "FLOPs [M]", "fvcore FLOPs [M]"]
+    assert table.cells[1] == ("a2u:rank=4,sharing=semi-shared", "75.50", "75.50")
+
+
+def test_unknown_values_are_empty_and_columns_without_any_are_left_out():
+    table = lay_out(to_frame([*rows(), make_row(case("carafe"), "ok", "", {"params": 5})]))
+    assert table.cells[2] == ("carafe", "0.005", "", "", "", "")
+    assert "saved_memory" not in [heading.name for heading in table.headings]
+
+
+def test_a_status_other_than_ok_is_shown_with_its_reason():
+    bad = [make_row(case(name), "failed", "RuntimeError: boom", {}) for name in ("a", "b", "c", "d", "e")]
+    table = lay_out(to_frame([*rows(), *bad, make_row(case("f"), "timeout", "", {})]))
+    assert table.headings[-1].name == "status"
+    assert table.cells[2][-1] == "failed"
+    assert table.notes == ("failed: a; b; c; d and 1 more – RuntimeError: boom", "timeout: f")
+
+
+def test_a_single_sample_shows_no_interval_and_equal_samples_a_zero_one():
+    single = make_row(case("a"), "ok", "", {"latency": 1e-3})
+    alike = make_row(case("b"), "ok", "", {"latency": 1e-3, "latency_low": 1e-3, "latency_high": 1e-3})
+    table = lay_out(to_frame([single, alike]), columns=["latency"])
+    assert table.cells == (("a", "1.000"), ("b", "1.000 ±0"))
+
+
+def test_keys_that_are_named_come_first():
+    table = lay_out(to_frame(rows()), columns=["params"], by=["shape", "operator"])
+    assert [heading.name for heading in table.headings] == ["shape", "options", "params"]
+    assert table.cells[0] == ("1×64×32×32", "nearest", "0")
+
+
+@pytest.mark.parametrize("where", ["columns", "by"])
+def test_a_name_that_is_no_column_is_wrong_usage(where):
+    with pytest.raises(UsageError, match=r"unknown column 'latncy'. Did you mean 'latency'\?"):
+        lay_out(to_frame(rows()), **{where: ["latncy"]})
+
+
+def test_no_rows_make_an_empty_table():
+    table = lay_out(to_frame([]))
+    assert table.title == "no rows"
+    assert table.cells == ()
+    assert text(table).startswith("no rows\noperator")
+
+
+def test_two_runs_stay_told_apart():
+    runs = [Run(Path(name), {}, tuple(rows()[:1]), ()) for name in ("one", "two")]
+    assert [cells[:2] for cells in lay_out(runs_to_frame(runs)).cells] == [("nearest", "one"), ("nearest", "two")]
+
+
+def test_escapes_in_texts_of_a_file_never_reach_the_terminal():
+    hostile = "\x1b[31mred\x1b]0;title\x07\x9b5m\u202e\ud800\r\n[bold]x[/bold]\x00"
+    bad = make_row(case("nearest"), "failed", hostile, {}) | {"options": hostile, "dtype": hostile}
+    written = text(lay_out(to_frame([bad, *rows()]), notes=[hostile]), width=500)
+    assert all(character == "\n" or character.isprintable() for character in written)
+    assert "[bold]x[/bold]" in written
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [("a\x1b[0mb", "ab"), ("a\x1b]8;;http://x\x1b\\b", "ab"), ("a\nb", "a b"), ("ab\x1b", "ab"), ("±×µ", "±×µ")],
+)
+def test_plain_text_keeps_what_is_seen(given, text):
+    assert plain(given) == text

@@ -1,0 +1,67 @@
+"""Exports, to the last character."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pandas as pd
+import pytest
+
+from a2u_bench.export.csv import export, harmless
+from a2u_bench.frames import to_frame
+from a2u_bench.record import COLUMNS, make_row
+from a2u_bench.spec import Case
+
+HEADER = ",".join(column.name for column in COLUMNS)
+
+
+def row(status: str = "ok", reason: str = "", **measures):
+    options = "a2u:rank=4,sharing=unshared"
+    return make_row(Case("a2u", "rank 4", options, 1, 64, 32, 32, threads=2), status, reason, measures)
+
+
+def test_csv_to_the_last_character():
+    name = row()["case"]
+    measures = {
+        "params": 36_928,
+        "macs": 2**53 + 1,
+        "latency": 0.0012000000000000001,
+        "samples": 24,
+        "processes": 6,
+        "stopped": "budget",
+    }
+    assert export(to_frame([row(**measures), row("failed", "boom, twice")])) == (
+        "case,operator,variant,options,batch,channels,height,width,scale,dtype,layout,mode,runtime,device,threads,"
+        "status,reason,params,macs,macs_fvcore,latency,latency_low,latency_high,samples,processes,stopped,"
+        "peak_memory,saved_memory\n"
+        f'{name},a2u,rank 4,"a2u:rank=4,sharing=unshared",1,64,32,32,2,float32,contiguous,inference,eager,cpu,2,'
+        "ok,,36928,9007199254740993,,0.0012000000000000001,,,24,6,budget,,\n"
+        f'{name},a2u,rank 4,"a2u:rank=4,sharing=unshared",1,64,32,32,2,float32,contiguous,inference,eager,cpu,2,'
+        'failed,"boom, twice",,,,,,,,,,,\n'
+    )
+
+
+def test_no_rows_are_a_header():
+    assert export(to_frame([])) == HEADER + "\n"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "  =1", "\t=1", "\x1b[0m=1", "\r=1"])
+def test_no_text_is_a_formula_for_a_spreadsheet(text):
+    assert harmless(text).startswith("'")
+    line = export(to_frame([row("failed", text)])).splitlines()[1]
+    cell = next(csv.reader([line]))[[column.name for column in COLUMNS].index("reason")]
+    assert cell.startswith("'")
+
+
+def test_a_number_below_zero_stays_a_number():
+    assert ",-1.5," in export(to_frame([row(latency=-1.5)]))
+
+
+def test_pandas_reads_back_what_was_written():
+    frame = to_frame([row(latency=0.1 + 0.2, params=0), row("failed", 'a "quoted"\nreason')])
+    types = {column.name: column.dtype for column in COLUMNS}
+    back = pd.read_csv(io.StringIO(export(frame)), dtype=types, keep_default_na=False, na_values=[""])
+    assert back["latency"].tolist()[0] == 0.1 + 0.2
+    assert back["params"].tolist()[0] == 0
+    assert back["reason"].tolist()[1] == 'a "quoted" reason'

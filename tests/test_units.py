@@ -1,0 +1,73 @@
+"""Numbers become text: one prefix a column, digits that follow the spread."""
+
+from __future__ import annotations
+
+import pytest
+
+from a2u_bench.units import UNSCALED, Scale, exact, ratio, scale_for, whole, with_spread
+
+MILLI, KILO, MEGA = Scale(-3, "m"), Scale(3, "k"), Scale(6, "M")
+
+
+@pytest.mark.parametrize(
+    ("values", "prefix"),
+    [
+        ([], ""),
+        ([0.0, 0.0], ""),
+        ([1.0], ""),
+        ([999.0], ""),
+        ([1000.0], "k"),
+        ([0.0, 0.0, 2e6], "M"),
+        ([1e-3], "m"),
+        ([2e-5, 8e-5, 3e-3], "µ"),
+        ([1e-30], "p"),
+        ([1e30], "P"),
+        ([-5e9], "G"),
+    ],
+)
+def test_a_column_takes_the_prefix_of_its_middle_value(values, prefix):
+    assert scale_for(values).prefix == prefix
+
+
+@pytest.mark.parametrize(
+    ("value", "scale", "text"),
+    [
+        (0, MEGA, "0"),
+        (9999, UNSCALED, "9999"),
+        (0.25, UNSCALED, "0.2500"),
+        (36928, KILO, "36.93"),
+        (131072, KILO, "131.1"),
+        (999_960, KILO, "1000"),
+        (12_345_678, KILO, "12346"),
+        (65_536, MEGA, "0.06554"),
+    ],
+)
+def test_a_value_without_a_spread_has_four_digits(value, scale, text):
+    assert exact(value, scale) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "texts"),
+    [
+        (1.2345e-3, 1.2245e-3, 1.2445e-3, ("1.234", "0.010")),
+        (1.2345e-3, 1.1845e-3, 1.2845e-3, ("1.23", "0.05")),
+        (12.345e-3, 10e-3, 14e-3, ("12", "2")),
+        (12.345e-3, 11e-3, 13e-3, ("12.3", "1.0")),
+        (523.4e-3, 423e-3, 623e-3, ("523", "100")),
+        (1e-3, 1e-3, 1e-3, ("1.000", "0")),
+        (1e-3, 1e-3 - 1e-12, 1e-3 + 1e-12, ("1.00000", "0.00000")),
+    ],
+)
+def test_the_digits_follow_the_spread(value, low, high, texts):
+    assert with_spread(value, low, high, MILLI) == texts
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.0, "1.00"), (0.25, "0.250"), (42.54, "42.5"), (1234.0, "1234"), (0.9996, "1.00"), (0.0, "0")]
+)
+def test_a_ratio_has_three_digits(value, text):
+    assert ratio(value) == text
+
+
+def test_a_whole_count_keeps_every_digit():
+    assert whole(37748736) == "37,748,736"
