@@ -2,7 +2,8 @@
 
 ConvTranspose2d(C, C, 2s − 1, stride s, padding s − 1, output_padding s − 1) puts output y = s·i + (t − s + 1) for
 input i and tap t: every output lies between two input pixels, so its phase reads taps of the 3×3 window at ⌊y/s⌋:
-phase p reads pixel ⌊y/s⌋ + d with tap t = p − s·d + s − 1, where 0 ≤ t ≤ 2s − 2: d = 0 always, and d = 1 but for phase 0.
+phase p reads pixel ⌊y/s⌋ + d with tap t = p − s·d + s − 1, where 0 ≤ t ≤ 2s − 2: d = 0 always,
+and d = 1 but for phase 0.
 """
 
 from __future__ import annotations

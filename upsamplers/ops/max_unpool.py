@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -56,7 +57,9 @@ class MaxUnpool(Upsampler):
         """torch's own kernel; equals `reassemble(weights(z, guide), z)`."""
         self.check(z, guide)
         assert guide is not None
-        return functional.max_unpool2d(z, self._indices(guide), self.scale, output_size=list(guide.shape[-2:]))
+        # The function of nn.functional compares sizes, which a trace holds as tensors, and so cannot be traced.
+        up: Tensor = torch.ops.aten.max_unpool2d(z, self._indices(guide), guide.shape[-2:])
+        return up
 
     @property
     def down_kernel_size(self) -> int:

@@ -17,7 +17,8 @@ class PixelShuffle(Upsampler):
         family="learned static",
         paper=Paper(
             "Shi, Caballero, Huszár, Totz, Aitken, Bishop, Rueckert, Wang",
-            "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network",
+            "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural "
+            "Network",
             "CVPR",
             2016,
             "1609.05158",

@@ -71,9 +71,9 @@ def read_at(z: Tensor, index: Tensor, valid: Tensor | None) -> Tensor:
 
 def reassemble(w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_size: int, border: str) -> Tensor:
     """g(w, z) = wᵀz at every output point; shapes as in `upsamplers.reassemble`."""
-    batch, channels, height, width = z.shape
+    channels, height, width = z.shape[1:]
     groups, taps = w.shape[1:3]
-    mixes = taps != (kernel_size**2)
+    mixes = taps != kernel_size**2
     dtype = result_dtype(w, z)
     out = empty_map(z, groups if mixes else channels, scale * height, scale * width, accumulator(dtype))
     if out.numel() == 0:

@@ -1,0 +1,94 @@
+"""The contract, over the whole registry: every operator, every declared variant, every scale from 1 to 4."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from known_answers import KNOWN_ANSWERS
+
+import upsamplers
+from upsamplers import testing
+from upsamplers.operator import Variant
+from upsamplers.registry import operator_class
+
+VARIANTS = [
+    pytest.param(name, variant, id=f"{name}-{variant.label}".replace(" ", "_"))
+    for name in upsamplers.names()
+    for variant in upsamplers.facts(name).variants
+]
+
+
+@pytest.mark.parametrize("scale", testing.SCALES)
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_the_contract_holds(name: str, variant: Variant, scale: int) -> None:
+    facts = upsamplers.facts(name)
+    served = testing.check_at_scale(operator_class(name), variant.options, scale)
+    assert served == (not facts.scales or scale in facts.scales), "facts.scales and what can be built disagree"
+
+
+@pytest.mark.parametrize("name", upsamplers.names())
+def test_there_is_an_answer_that_we_did_not_compute_ourselves(name: str) -> None:
+    assert name in KNOWN_ANSWERS, (
+        f"{name} has no independent known answer: add one to tests/known_answers.py (torch's own operator, or golden "
+        "numbers of the published code)"
+    )
+    KNOWN_ANSWERS[name]()
+
+
+def test_names_are_sorted_and_facts_are_frozen() -> None:
+    assert list(upsamplers.names()) == sorted(upsamplers.names())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        upsamplers.facts("nearest").name = "other"  # type: ignore[misc]
+
+
+def test_an_unknown_operator_is_answered_with_the_nearest_name_and_the_list() -> None:
+    with pytest.raises(
+        upsamplers.UnknownOperator, match=r"no operator 'bilinaer'; did you mean 'bilinear'\? allowed: "
+    ):
+        upsamplers.create("bilinaer", channels=8)
+
+
+def test_an_unknown_option_is_answered_with_the_options_there_are() -> None:
+    with pytest.raises(upsamplers.OptionError, match="nearest has no option 'rank'; allowed: none"):
+        upsamplers.create("nearest", channels=8, rank=2)
+
+
+@pytest.mark.parametrize(("field", "value"), [("channels", 0), ("scale", 0), ("scale", True), ("guide_channels", -1)])
+def test_sizes_are_integers_of_at_least_one(field: str, value: object) -> None:
+    sizes: dict[str, object] = {"channels": 8, field: value}
+    with pytest.raises(upsamplers.OptionError, match=f"nearest: {field}={value} is out of range"):
+        upsamplers.create("nearest", **sizes)  # type: ignore[arg-type]
+
+
+class Lying(operator_class("nearest")):  # type: ignore[misc]
+    """Forward that is not wᵀz: the contract must see it."""
+
+    def forward(self, z: torch.Tensor, guide: torch.Tensor | None = None) -> torch.Tensor:
+        return super().forward(z, guide) * (1 + 1e-6)
+
+
+class Meddling(operator_class("nearest")):  # type: ignore[misc]
+    """Forward that writes to its input."""
+
+    def forward(self, z: torch.Tensor, guide: torch.Tensor | None = None) -> torch.Tensor:
+        up = super().forward(z, guide)
+        z.add_(1)
+        return up
+
+
+class Mixing(operator_class("nearest")):  # type: ignore[misc]
+    """Samples that see each other."""
+
+    def epilogue(self, up: torch.Tensor, z: torch.Tensor, guide: torch.Tensor | None = None) -> torch.Tensor:
+        return up + z.mean()
+
+    def forward(self, z: torch.Tensor, guide: torch.Tensor | None = None) -> torch.Tensor:
+        return self.epilogue(super().forward(z, guide), z, guide)
+
+
+@pytest.mark.parametrize("culprit", [Lying, Meddling, Mixing])
+def test_the_contract_catches_an_operator_that_breaks_it(culprit: type[upsamplers.Upsampler]) -> None:
+    with pytest.raises(AssertionError):
+        testing.check_operator(culprit)

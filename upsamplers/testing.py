@@ -1,0 +1,197 @@
+"""The contract of an operator, as functions that raise AssertionError: for our own tests and for anyone's operator.
+
+from upsamplers.testing import check_operator
+check_operator(MyUpsampler)                      # every check, at scales 1 to 4 where the operator allows them
+check_operator(MyUpsampler, {"rank": 2})
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from upsamplers import reference
+from upsamplers.errors import Unsupported
+from upsamplers.operator import Facts, Upsampler
+from upsamplers.registry import class_options, create_class
+
+SCALES = (1, 2, 3, 4)
+WIDTHS = (8, 32, 72, 144)
+"""Channels to try, in order: some operators need a multiple of their groups or of s²."""
+
+
+def build(cls: type[Upsampler], options: Mapping[str, Any], scale: int, seed: int = 0) -> Upsampler | None:
+    """The operator in float64 and eval mode at the first width that it supports; None where the scale is impossible."""
+    torch.manual_seed(seed)
+    for width in WIDTHS:
+        try:
+            op = create_class(cls, width, None, scale, dict(options)).double().eval()
+        except Unsupported:
+            continue
+        with torch.no_grad():
+            for parameter in op.parameters():  # move away from special initial values such as zero offsets
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        return op
+    return None
+
+
+def inputs(
+    op: Upsampler, batch: int = 2, height: int = 5, width: int = 3, seed: int = 1
+) -> tuple[Tensor, Tensor | None]:
+    """z and, unless the operator takes none, its guide: odd, not square, standard normal, float64."""
+    generator = torch.Generator().manual_seed(seed)
+    z = torch.randn(batch, op.channels, height, width, dtype=torch.float64, generator=generator)
+    if op.facts.guide == "none":
+        return z, None
+    size = (batch, op.guide_channels, op.scale * height, op.scale * width)
+    return z, torch.randn(size, dtype=torch.float64, generator=generator)
+
+
+def check_facts(op: Upsampler) -> None:
+    """Facts are complete, and every declared variant's options exist."""
+    facts = op.facts
+    assert isinstance(facts, Facts), f"facts must be a Facts; got {facts!r}"
+    for field in ("name", "title", "groups", "taps"):
+        assert getattr(facts, field), f"{facts.name}: facts.{field} is empty"
+    assert facts.paper.title and facts.paper.authors and facts.paper.year > 1900, (
+        f"{facts.name}: the paper is incomplete"
+    )
+    assert facts.variants, f"{facts.name}: declares no variant"
+    labels = [variant.label for variant in facts.variants]
+    assert len(set(labels)) == len(labels), f"{facts.name}: two variants share a label: {labels}"
+    allowed = class_options(type(op))
+    for variant in facts.variants:
+        unknown = set(variant.options) - set(allowed)
+        assert not unknown, f"{facts.name}: variant {variant.label!r} has unknown options {sorted(unknown)}"
+
+
+def check_definition(op: Upsampler, z: Tensor, guide: Tensor | None, tolerance: float = 1e-10) -> None:
+    """forward equals the epilogue of the reference's wᵀz with this operator's own weights and points."""
+    with torch.no_grad():
+        w, points = op.weights(z, guide), op.points(z, guide)
+        up = reference.reassemble(w, z, scale=op.scale, kernel_size=op.kernel_size, border=op.border, points=points)
+        expected = op.epilogue(up, z, guide)
+        got = op(z, guide)
+    assert got.shape == (z.shape[0], op.channels, op.scale * z.shape[2], op.scale * z.shape[3]), tuple(got.shape)
+    assert_close(got, expected, rtol=tolerance, atol=tolerance)
+
+
+def check_twin(op: Upsampler, guide: Tensor, tolerance: float = 1e-10) -> None:
+    """downsample equals the reference's wᵀx with the twin's own weights."""
+    with torch.no_grad():
+        w = op.down_weights(guide)
+        expected = reference.downassemble(w, guide, op.scale, op.down_kernel_size)
+        got = op.downsample(guide)
+    assert got.shape == (*guide.shape[:2], guide.shape[2] // op.scale, guide.shape[3] // op.scale), tuple(got.shape)
+    assert_close(got, expected, rtol=tolerance, atol=tolerance)
+
+
+def check_inputs_unchanged(op: Upsampler, z: Tensor, guide: Tensor | None) -> None:
+    """forward leaves its inputs as they were."""
+    kept = [tensor.clone() for tensor in (z, guide) if tensor is not None]
+    with torch.no_grad():
+        op(z, guide)
+    for now, before in zip((z, guide), kept, strict=False):
+        assert now is None or torch.equal(now, before), "forward changed an input in place"
+
+
+def check_samples_are_independent(op: Upsampler, z: Tensor, guide: Tensor | None) -> None:
+    """In eval mode a batch is its samples, one by one."""
+    with torch.no_grad():
+        whole = op(z, guide)
+        parts = [op(z[i : i + 1], None if guide is None else guide[i : i + 1]) for i in range(len(z))]
+    assert_close(whole, torch.cat(parts), rtol=1e-10, atol=1e-10)
+
+
+def check_gradients(op: Upsampler, z: Tensor, guide: Tensor | None) -> None:
+    """Derivatives with respect to z, the guide and every parameter agree with finite differences."""
+    leaves = [z.clone().requires_grad_()] + ([] if guide is None else [guide.clone().requires_grad_()])
+    names = [name for name, _ in op.named_parameters()]
+
+    def forward(*tensors: Tensor) -> Tensor:
+        state = dict(zip(names, tensors[len(leaves) :], strict=True))
+        given = (tensors[0], tensors[1] if guide is not None else None)
+        return torch.func.functional_call(op, state, given)
+
+    parameters = [parameter.detach().clone().requires_grad_() for _, parameter in op.named_parameters()]
+    assert torch.autograd.gradcheck(forward, (*leaves, *parameters), fast_mode=True, atol=1e-4)
+
+
+def check_state_dict(op: Upsampler, z: Tensor, guide: Tensor | None) -> None:
+    """A state dict carries all that forward depends on; parameters exist from construction."""
+    other = copy.deepcopy(op)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.zero_()
+        other.load_state_dict(op.state_dict())
+        assert torch.equal(other(z, guide), op(z, guide)), "a loaded copy gives another output"
+
+
+def check_dtypes(op: Upsampler, z: Tensor, guide: Tensor | None) -> None:
+    """float32, float16 and bfloat16 run, keep their dtype and stay near the float64 result."""
+    with torch.no_grad():
+        exact = op(z, guide)
+        for dtype, tolerance in ((torch.float32, 1e-4), (torch.bfloat16, 0.25), (torch.float16, 0.05)):
+            low = copy.deepcopy(op).to(dtype)
+            got = low(z.to(dtype), None if guide is None else guide.to(dtype))
+            assert got.dtype == dtype, f"{dtype} in, {got.dtype} out"
+            assert bool(got.isfinite().all()), f"{dtype}: the output is not finite"
+            error = float((got.double() - exact).abs().mean() / exact.abs().mean().clamp(min=1e-12))
+            assert error <= tolerance, f"{dtype}: mean relative error {error:.3g} > {tolerance}"
+
+
+def check_wrong_shapes_raise(op: Upsampler, z: Tensor, guide: Tensor | None) -> None:
+    """Wrong channels, a missing or misfitting guide: ValueError, not a wrong answer."""
+    _raises(lambda: op(z[:, :-1], guide), "z with too few channels")
+    _raises(lambda: op(z[0], guide), "z without a batch")
+    if guide is not None:
+        _raises(lambda: op(z, guide[..., :-1]), "a guide that is too narrow")
+    if op.facts.guide == "required":
+        _raises(lambda: op(z, None), "a missing guide")
+
+
+def _raises(call: Callable[[], object], what: str) -> None:
+    try:
+        call()
+    except ValueError:
+        return
+    raise AssertionError(f"{what} raised no ValueError")
+
+
+def check_operator(cls: type[Upsampler], options: Mapping[str, Any] | None = None) -> None:
+    """Every check of the contract, at every scale from 1 to 4 that the operator allows.
+
+    Raises:
+        AssertionError: the first part of the contract that does not hold, with the operator and the scale.
+    """
+    served = [scale for scale in SCALES if check_at_scale(cls, options or {}, scale)]
+    assert served, f"{cls.__name__}: no scale of {SCALES} is possible at any width of {WIDTHS}"
+
+
+def check_at_scale(cls: type[Upsampler], options: Mapping[str, Any], scale: int) -> bool:
+    """Every check at one scale; False where the operator cannot serve it."""
+    op = build(cls, options, scale)
+    if op is None:
+        return False
+    z, guide = inputs(op)
+    check_facts(op)
+    check_definition(op, z, guide)
+    check_definition(op, *inputs(op, batch=1, height=1, width=1))
+    check_inputs_unchanged(op, z, guide)
+    check_samples_are_independent(op, z, guide)
+    check_state_dict(op, z, guide)
+    check_dtypes(op, z, guide)
+    check_wrong_shapes_raise(op, z, guide)
+    if scale == 2:
+        check_gradients(op, *inputs(op, batch=1, height=3, width=2))
+    if op.facts.twin:
+        twin = build(cls, {**options, "twin": True}, scale)
+        assert twin is not None, f"{op.facts.name}: twin=True is impossible where twin=False is not"
+        guide_channels = (2, twin.guide_channels, 5 * scale, 3 * scale)
+        check_twin(twin, torch.randn(guide_channels, dtype=torch.float64, generator=torch.Generator().manual_seed(2)))
+    return True
