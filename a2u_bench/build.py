@@ -18,6 +18,7 @@ from a2u_bench.spec import Case
 
 if TYPE_CHECKING:
     from torch import Tensor
+
     from upsamplers import Facts, Option, Upsampler
 
 PRELOAD = ("torch", "upsamplers")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from itertools import product
 
 from a2u_bench import build, opstrings
 from a2u_bench.errors import UsageError, unknown
+from a2u_bench.machine import usable_cores
 from a2u_bench.plan import Plan, Settings, Site, Skipped
 from a2u_bench.spec import DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES, Case
 
@@ -79,7 +79,7 @@ def make_plan(
     layout_axis = _choices("layout", layouts, LAYOUTS, "contiguous")
     mode_axis = _choices("mode", modes, MODES, "inference")
     runtime_axis = _choices("runtime", runtimes, RUNTIMES, "eager")
-    thread_axis = _counts("threads", threads, 4096) or (len(os.sched_getaffinity(0)),)
+    thread_axis = _counts("threads", threads, 4096) or (usable_cores(),)
     axes = product(
         dict.fromkeys(devices),
         runtime_axis,

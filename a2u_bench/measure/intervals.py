@@ -80,7 +80,7 @@ def _widening(processes: int, confidence: float) -> float:
 
 
 def _resampled_medians(groups: list[NDArray[np.float64]], random: np.random.Generator) -> NDArray[np.float64]:
-    """Medians of RESAMPLES data sets, each of as many processes as there are, each process with as many rounds as it has."""
+    """Medians of RESAMPLES data sets: as many processes as there are, each with as many rounds as it has."""
     sizes = np.array([len(group) for group in groups])
     longest = int(sizes.max())
     table = np.full((len(groups), longest), np.inf)

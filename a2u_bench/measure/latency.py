@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from a2u_bench.measure.clock import Call, Timer
 
 SHORTEST = 100e-6
-"""Seconds: a sample spans at least this, so that reading the clock (tens of nanoseconds) is below a thousandth of it."""
+"""Seconds: a sample spans at least this, so that reading the clock (tens of nanoseconds) is a thousandth of it."""
 
 LONG = 5e-3
 """Seconds: a call that takes this long finds the caches cold anyway."""

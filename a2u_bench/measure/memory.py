@@ -43,7 +43,7 @@ def peak_memory(call: Callable[[], Any], device: str = "cpu") -> int | None:
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         result = call()
     del result
-    events = profile.profiler.kineto_results.events()  # type: ignore[union-attr]
+    events = profile.profiler.kineto_results.events()
     changes = [event for event in events if event.name() == "[memory]" and abs(event.nbytes()) > SCALAR]
     return peak_of(event.nbytes() for event in sorted(changes, key=lambda event: event.start_ns()))
 

@@ -52,7 +52,7 @@ def macs_fvcore(module: nn.Module, inputs: tuple[Tensor, ...]) -> Count:
 
 @contextmanager
 def _quiet_import() -> Iterator[None]:
-    """Importing fvcore.nn compiles a loss with torch.jit, which newer versions of torch deprecate: that alone is muted."""
+    """Importing fvcore.nn compiles with torch.jit, which newer versions of torch deprecate: that alone is muted."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".*torch\.jit\.\w+.* is (deprecated|not supported).*")
         yield

@@ -1,0 +1,150 @@
+"""The environment of a run, for its manifest: whatever can change a number. What is not known is None."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("a2u-bench", "torch", "numpy", "scipy", "numba", "triton", "fvcore", "pandas")
+VARIABLES = (
+    "OMP_",
+    "MKL_",
+    "KMP_",
+    "GOMP_",
+    "OPENBLAS_",
+    "PYTORCH_",
+    "TORCH_",
+    "CUDA_",
+    "CUBLAS_",
+    "NVIDIA_",
+    "MALLOC_",
+)
+ALLOCATORS = ("LD_PRELOAD",)
+
+
+def record(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Everything about this machine and this process; torch's own facts are asked of a fresh process."""
+    import psutil
+
+    from a2u_bench.pool import torch_facts as facts_of_a_process
+
+    root = Path(__file__).resolve().parent.parent
+    return {
+        "host": platform.node(),
+        "system": f"{platform.system()} {platform.release()}",
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "cpu": cpu_model(),
+        "cores": psutil.cpu_count(logical=False),
+        "logical_cores": psutil.cpu_count(),
+        "usable_cores": usable_cores(),
+        "cgroup_quota": cgroup_quota(Path("/sys/fs/cgroup")),
+        "memory": psutil.virtual_memory().total,
+        "free_memory": psutil.virtual_memory().available,
+        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+        "governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        "turbo": _first_line(Path("/sys/devices/system/cpu/cpufreq/boost")),
+        "environment": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(VARIABLES) or name in ALLOCATORS
+        },
+        "packages": {name: _version(name) for name in PACKAGES},
+        "torch": facts_of_a_process(),
+        "git_commit": _git(root, "rev-parse", "HEAD"),
+        "git_dirty": None if (changes := _git(root, "status", "--porcelain")) is None else bool(changes),
+        "command": list(sys.argv if argv is None else argv),
+    }
+
+
+def torch_facts() -> dict[str, Any]:
+    """What torch says of its build, its flags and the accelerator; for a process that may load torch."""
+    import torch
+
+    found: dict[str, Any] = {
+        "version": str(torch.__version__),
+        "cuda": torch.version.cuda,
+        "hip": torch.version.hip,
+        "cudnn": torch.backends.cudnn.version() if torch.backends.cudnn.is_available() else None,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "cudnn_deterministic": torch.backends.cudnn.deterministic,
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "mkldnn": torch.backends.mkldnn.is_available(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "parallel": torch.__config__.parallel_info().split("\n")[0].strip(),
+        "flush_denormals": True,  # every measuring process switches it on
+        "mps": torch.backends.mps.is_available(),
+    }
+    if torch.cuda.is_available():
+        gpu = torch.cuda.get_device_properties(0)
+        found |= {
+            "gpu": gpu.name,
+            "gpu_memory": gpu.total_memory,
+            "gpu_capability": f"{gpu.major}.{gpu.minor}",
+            "gpu_count": torch.cuda.device_count(),
+            "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
+            "tf32_cudnn": torch.backends.cudnn.allow_tf32,
+            "driver": _run("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"),
+        }
+    return found
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_model() -> str | None:
+    """The name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or None
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Hardware")))
+    return next(named, platform.processor() or None)
+
+
+def cgroup_quota(root: Path) -> float | None:
+    """How many cores' worth of time the control group may use (version 2, then 1); None without a limit."""
+    if line := _first_line(root / "cpu.max"):
+        quota, period = line.split()
+        return None if quota == "max" else int(quota) / int(period)
+    quota_line, period_line = (_first_line(root / "cpu" / f"cpu.cfs_{part}_us") for part in ("quota", "period"))
+    if quota_line and period_line and int(quota_line) > 0:
+        return int(quota_line) / int(period_line)
+    return None
+
+
+def _first_line(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace").strip().splitlines()[0]
+    except (OSError, IndexError):
+        return None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """An answer of git about the folder this code lies in; None where that is no repository of its own."""
+    return _run("git", "-C", str(root), *arguments) if (root / ".git").exists() else None
+
+
+def _run(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
