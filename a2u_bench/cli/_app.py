@@ -10,7 +10,9 @@ import os
 import pkgutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -50,9 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without ± is no reason to stop
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         command = typer.main.get_command(assemble())
-        code = command.main(args=_given(arguments), prog_name="a2u-bench", standalone_mode=False)
+        code = command.main(args=given, prog_name="a2u-bench", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
@@ -64,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("A2U_BENCH_DEBUG") == "1":
             raise
-        _complain(_sentence(error))
+        _complain(_sentence(error, given))
         if isinstance(error, OSError):
             _silence()
         return 2 if isinstance(error, (UsageError, ClickException)) else 1
@@ -86,14 +89,10 @@ def _top(
         typer.echo(context.get_help())
 
 
-def _given(arguments: Sequence[str] | None) -> list[str]:
-    return list(sys.argv[1:] if arguments is None else arguments)
-
-
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception, given: Sequence[str]) -> str:
     """What to tell the person: one line, whatever the error."""
     if isinstance(error, ClickException):
-        return _usage(error)
+        return _usage(error, given)
     if isinstance(error, (UsageError, BenchError)):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
@@ -101,7 +100,7 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (A2U_BENCH_DEBUG=1 shows where)"
 
 
-def _usage(error: Any) -> str:
+def _usage(error: Any, given: Sequence[str]) -> str:
     """A message of the parser, with the nearest match and what is allowed where the parser leaves them out."""
     message = error.format_message()
     context = getattr(error, "ctx", None)
@@ -111,9 +110,12 @@ def _usage(error: Any) -> str:
         allowed = sorted({name for item in context.command.params for name in item.opts if name.startswith("--")})
         return _unknown(f"no such option {error.option_name!r}", error.option_name, allowed)
     if hasattr(context.command, "list_commands") and "command" in message and context.invoked_subcommand is None:
-        given = message.partition("'")[2].partition("'")[0]
-        return _unknown(f"no such command {given!r}", given, context.command.list_commands(context))
-    return f"{message} (a2u-bench {context.info_name} --help says more)"
+        name = message.partition("'")[2].partition("'")[0]
+        return _unknown(f"no such command {name!r}", name, context.command.list_commands(context))
+    names = getattr(getattr(error, "param", None), "opts", ())
+    values = [after for before, after in pairwise(given) if before in names]
+    shown = f" (given: {', '.join(map(repr, values))})" if values else ""
+    return f"{message}{shown}; a2u-bench {context.info_name} --help says more"
 
 
 def _unknown(what: str, given: str, allowed: Sequence[str]) -> str:
@@ -127,4 +129,5 @@ def _complain(message: str) -> None:
 
 def _silence() -> None:
     """Nothing more can be written to standard output; without this the interpreter says so again when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError):  # a standard output that is no file, as in a notebook, has nothing to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

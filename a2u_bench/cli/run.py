@@ -76,12 +76,14 @@ def command(
         timeout=timeout,
     )
     folder = out or new_folder(Path("results"), plan.suite, datetime.now())
-    store = _open(folder, {**plan.to_manifest(), "machine": machine.record()}, resume)
+    store = _open(folder, plan.to_manifest(), resume)
     before = list(store.rows)
     failure: Unwritten | None = None
     code = 0
     try:
         with store, progress() as listener:
+            if "machine" not in store.manifest:
+                store.write_manifest({"machine": machine.record()})
             runner.run(plan, store, listener)
     except KeyboardInterrupt:
         code = 130

@@ -1,0 +1,320 @@
+"""The command line as it is typed: exit codes, one line for every error, and what goes to which stream."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from a2u_bench import machine, progress, runner
+from a2u_bench.cli import main
+from a2u_bench.errors import Unwritten
+from a2u_bench.listener import Silence
+from a2u_bench.record import COLUMNS, make_row
+from a2u_bench.spec import Case
+from a2u_bench.store import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMES = {"params": 0, "macs": 4096, "macs_fvcore": 4096, "latency": 1e-3, "latency_low": 9e-4, "latency_high": 1.1e-3}
+
+
+def make_run(folder: Path, names: tuple[str, ...] = ("nearest", "bilinear")) -> Path:
+    with Store.create(folder, {"suite": "quick"}) as store:
+        for name in names:
+            store.append_row(make_row(Case(name, "default", name, 1, 8, 4, 4), "ok", "", TIMES))
+    return folder
+
+
+def shell(*arguments: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "a2u_bench", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **options)
+
+
+@pytest.fixture
+def fake_machine(monkeypatch):
+    """`run` with a runner that measures nothing: each case of the plan that has no row gets one at once."""
+
+    def run(plan, store, listener):
+        for case in plan.cases:
+            if case.id not in store.finished:
+                store.append_row(make_row(case, "ok", "", TIMES))
+        for skipped in plan.skipped:
+            store.append_row(make_row(skipped.case, "skipped", skipped.reason, {}))
+
+    @contextmanager
+    def silent():
+        yield Silence()
+
+    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(progress, "progress", silent)
+    monkeypatch.setattr(machine, "record", lambda: {"cpu": "a test"})
+
+
+def one_line(capsys, *says: str) -> None:
+    """Standard error is one line that begins with `error:` and says these words; standard output is empty."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    for word in says:
+        assert word in err
+
+
+WRONG = {
+    "an unknown command": (["rnu"], ["'rnu'", "Did you mean 'run'", "compare, export"]),
+    "an unknown option": (["run", "--opz", "all"], ["'--opz'", "Did you mean '--op", "--shape"]),
+    "an option without its value": (["run", "--ops"], ["--ops"]),
+    "a number that is none": (["run", "--seed", "x"], ["--seed", "'x'", "valid integer"]),
+    "an unknown operator": (["run", "--ops", "bilinaer"], ["bilinaer", "bilinear"]),
+    "an unknown operator's option": (["run", "--ops", "nearest:rank=2"], ["rank"]),
+    "an unknown suite": (["run", "--suite", "quik"], ["quik", "quick"]),
+    "a bad shape": (["run", "--ops", "nearest", "--shape", "1x2x3"], ["1x2x3", "BxCxHxW"]),
+    "a shape with a zero": (["run", "--ops", "nearest", "--shape", "1x0x4x4"], ["1x0x4x4", "Allowed"]),
+    "an unknown dtype": (["run", "--ops", "nearest", "--dtype", "float23"], ["float23", "float32"]),
+    "an unknown layout": (["run", "--ops", "nearest", "--layout", "chanels_last"], ["channels_last"]),
+    "an unknown mode": (["run", "--ops", "nearest", "--mode", "train"], ["train", "training"]),
+    "an unknown runtime": (["run", "--ops", "nearest", "--runtime", "jit"], ["jit", "eager"]),
+    "an unknown device": (["run", "--ops", "nearest", "--device", "cdua"], ["cdua", "cuda"]),
+    "scale 0": (["run", "--ops", "nearest", "--scale", "0"], ["0", "Allowed"]),
+    "an unknown convention": (["run", "--convention", "macs"], ["macs", "mac, flop"]),
+    "a resume of nothing": (["run", "--ops", "nearest", "--resume"], ["--resume", "--out"]),
+    "an unknown format": (["export", "--format", "xlsx"], ["xlsx", "csv"]),
+    "a missing run": (["compare", "no/such/run"], ["no/such/run", "no such folder"]),
+    "a run with a NUL": (["compare", "a\0b"], ["null byte"]),
+    "no operator to show": (["show"], ["OP"]),
+    "an operator to show that is none": (["show", "nearst"], ["nearst", "nearest"]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_usage_is_one_line_and_exit_code_2(name, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments, says = WRONG[name]
+    assert main(arguments) == 2
+    one_line(capsys, *says)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["compare", "export"])
+def test_a_folder_with_nothing_readable_is_wrong_usage(command, capsys, tmp_path):
+    (tmp_path / "rows.jsonl").write_bytes(b"\x00\xff\n{}\n")
+    assert main([command, str(tmp_path)]) == 2
+    one_line(capsys, "nothing readable", str(tmp_path))
+    (tmp_path / "rows.jsonl").rename(tmp_path / "notes.txt")
+    assert main([command, str(tmp_path)]) == 2
+    one_line(capsys, "not a run")
+
+
+@pytest.mark.parametrize("command", ["compare", "export"])
+def test_without_any_run_there_is_advice(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([command]) == 2
+    one_line(capsys, "a2u-bench run --ops all")
+
+
+def test_an_unknown_baseline_or_column_is_wrong_usage(capsys, tmp_path):
+    make_run(tmp_path / "r")
+    for flags, word in (
+        (["--baseline", "bilinaer"], "bilinear"),
+        (["--sort", "latncy"], "latency"),
+        (["--columns", "x"], "x"),
+    ):
+        assert main(["compare", str(tmp_path / "r"), *flags]) == 2
+        one_line(capsys, word)
+
+
+def test_the_newest_run_is_compared_and_exported_when_none_is_named(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_run(tmp_path / "results" / "first", ("nearest",))
+    make_run(tmp_path / "results" / "second", ("bilinear",))
+    assert main(["compare"]) == 0
+    out, err = capsys.readouterr()
+    assert "bilinear" in out
+    assert "nearest" not in out
+    assert err == f"reading {Path('results/second')}\n"
+    assert main(["export", "--format", "csv"]) == 0
+    assert [row["operator"] for row in csv.DictReader(capsys.readouterr().out.splitlines())] == ["bilinear"]
+
+
+def test_export_has_the_names_of_the_schema_and_goes_to_a_file_when_asked(capsys, tmp_path):
+    make_run(tmp_path / "r")
+    assert main(["export", str(tmp_path / "r")]) == 0
+    text = capsys.readouterr().out
+    assert text.splitlines()[0] == ",".join(column.name for column in COLUMNS)
+    assert main(["export", str(tmp_path / "r"), "--out", str(tmp_path / "r.csv")]) == 0
+    assert capsys.readouterr().out == ""
+    assert (tmp_path / "r.csv").read_bytes() == text.encode()
+
+
+def test_what_was_left_out_is_said_on_standard_error(capsys, tmp_path):
+    make_run(tmp_path / "r")
+    with (tmp_path / "r" / "rows.jsonl").open("a") as file:
+        file.write('{"case": "torn')
+    assert main(["export", str(tmp_path / "r")]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 3
+    assert "the last line is torn, left out" in err
+
+
+def test_compare_prints_json_in_si_units(capsys, tmp_path):
+    make_run(tmp_path / "r")
+    assert main(["compare", str(tmp_path / "r"), "--json", "--baseline", "nearest"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["rows"][0]["latency"] == 1e-3
+    assert content["rows"][0]["saved_memory"] is None
+    assert content["rows"][1]["verdict"] == "inconclusive"
+
+
+def test_run_stores_and_prints_the_same_table_as_compare(fake_machine, capsys, tmp_path):
+    folder = tmp_path / "r"
+    assert main(["run", "--ops", "nearest,bilinear", "--shape", "1×8×4×4", "--out", str(folder)]) == 0
+    printed, err = capsys.readouterr()
+    assert err == f"stored in {folder}\n"
+    assert main(["compare", str(folder)]) == 0
+    assert capsys.readouterr().out == printed
+    assert json.loads((folder / "manifest.json").read_text())["machine"] == {"cpu": "a test"}
+
+
+def test_values_repeated_or_joined_by_commas_are_an_axis(fake_machine, capsys, tmp_path):
+    flags = ["--dtype", "float32,float64", "--dtype", "bfloat16", "--scale", "2", "--scale", "3"]
+    assert (
+        main(["run", "--ops", "nearest", *flags, "--shape", "1x8x4x4,1x8x5x5", "--out", str(tmp_path), "--json"]) == 0
+    )
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == 12
+
+
+def test_a_new_folder_under_results_is_the_default(fake_machine, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert main(["run", "--ops", "nearest"]) == 0
+    assert len(list((tmp_path / "results").iterdir())) == 2
+
+
+def test_a_folder_that_is_not_empty_needs_resume(fake_machine, capsys, tmp_path):
+    flags = ["--shape", "1x8x4x4", "--out", str(tmp_path / "r")]
+    assert main(["run", "--ops", "nearest", *flags, "--resume"]) == 0
+    capsys.readouterr()
+    assert main(["run", "--ops", "bilinear", *flags]) == 2
+    one_line(capsys, "--resume")
+    assert main(["run", "--ops", "nearest,bilinear", *flags, "--resume"]) == 0
+    assert len((tmp_path / "r" / "rows.jsonl").read_text().splitlines()) == 2
+
+
+def test_strict_exits_5_when_a_case_does_not_end_ok(fake_machine, capsys, tmp_path, monkeypatch):
+    def fails(plan, store, listener):
+        store.append_row(make_row(plan.cases[0], "failed", "RuntimeError: boom", {}))
+
+    flags = ["run", "--ops", "nearest", "--out"]
+    assert main([*flags, str(tmp_path / "good"), "--strict"]) == 0
+    monkeypatch.setattr(runner, "run", fails)
+    assert main([*flags, str(tmp_path / "bad")]) == 0
+    assert main([*flags, str(tmp_path / "strict"), "--strict"]) == 5
+    assert "failed: nearest – RuntimeError: boom" in capsys.readouterr().out
+
+
+def test_an_interrupted_run_keeps_and_prints_what_is_finished(fake_machine, capsys, tmp_path, monkeypatch):
+    def interrupted(plan, store, listener):
+        store.append_row(make_row(plan.cases[0], "ok", "", TIMES))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run", interrupted)
+    assert main(["run", "--ops", "nearest,bilinear", "--out", str(tmp_path / "r")]) == 130
+    out, err = capsys.readouterr()
+    assert "nearest" in out
+    assert "--resume" in err
+    assert "Traceback" not in err
+    assert len((tmp_path / "r" / "rows.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_full_disk_is_an_error_and_what_was_measured_is_printed(fake_machine, capsys, tmp_path, monkeypatch):
+    def full(plan, store, listener):
+        store.append_row(make_row(plan.cases[0], "ok", "", TIMES))
+        rows = [make_row(case, "ok", "", TIMES) for case in plan.cases]
+        raise Unwritten("cannot write results: No space left on device", rows)
+
+    monkeypatch.setattr(runner, "run", full)
+    assert main(["run", "--ops", "nearest,bilinear", "--out", str(tmp_path / "r")]) == 1
+    out, err = capsys.readouterr()
+    assert out.count("nearest") == 1
+    assert out.count("bilinear") == 1
+    assert err == "error: cannot write results: No space left on device\n"
+
+
+def test_a_place_that_cannot_be_written_is_an_error(fake_machine, capsys):
+    assert main(["run", "--ops", "nearest", "--out", "/proc/nowhere/r"]) == 1
+    one_line(capsys, "/proc/nowhere")
+
+
+def test_an_error_nobody_expected_is_one_line_and_a_traceback_only_on_request(
+    fake_machine, capsys, tmp_path, monkeypatch
+):
+    def broken(plan, store, listener):
+        raise ZeroDivisionError("first line\nsecond \x1b[31mline")
+
+    monkeypatch.setattr(runner, "run", broken)
+    assert main(["run", "--ops", "nearest", "--out", str(tmp_path / "a")]) == 1
+    one_line(capsys, "ZeroDivisionError: first line second line", "A2U_BENCH_DEBUG=1")
+    monkeypatch.setenv("A2U_BENCH_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["run", "--ops", "nearest", "--out", str(tmp_path / "b")])
+
+
+def test_ls_and_show_print_every_operator(capsys):
+    from a2u_bench import build
+
+    assert main(["ls", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [entry["name"] for entry in listed] == list(build.names())
+    assert main(["ls"]) == 0
+    table = capsys.readouterr().out
+    for entry in listed:
+        assert entry["name"] in table
+        assert str(entry["year"]) in table
+        assert main(["show", entry["name"]]) == 0
+        assert entry["title"] in capsys.readouterr().out
+        assert main(["show", entry["name"], "--json"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        assert len(shown["variants"]) >= entry["variants"] > 0
+
+
+def test_help_is_on_standard_output_and_needs_no_command(capsys):
+    assert main([]) == 0
+    alone = capsys.readouterr().out
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out == alone
+    assert "compare" in alone
+
+
+def test_a_reader_that_stops_early_is_no_error(tmp_path):
+    make_run(tmp_path / "r", tuple(f"operator{number}" for number in range(3000)))
+    command = f"{sys.executable} -m a2u_bench export {tmp_path / 'r'} | head -n 1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
+
+
+def test_a_full_disk_behind_standard_output_is_one_line(tmp_path):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    make_run(tmp_path / "r")
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "a2u_bench", "export", str(tmp_path / "r")]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    assert done.stderr == "error: No space left on device\n"
+
+
+def test_no_colour_when_not_a_terminal_and_no_failure_where_a_sign_is_missing(tmp_path):
+    make_run(tmp_path / "r")
+    done = shell("compare", str(tmp_path / "r"), env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert "1.00 ?0.10" in done.stdout
