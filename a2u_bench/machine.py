@@ -13,19 +13,11 @@ from typing import Any
 
 PACKAGES = ("a2u-bench", "torch", "numpy", "scipy", "numba", "triton", "fvcore", "pandas")
 VARIABLES = (
-    "OMP_",
-    "MKL_",
-    "KMP_",
-    "GOMP_",
-    "OPENBLAS_",
-    "PYTORCH_",
-    "TORCH_",
-    "CUDA_",
-    "CUBLAS_",
-    "NVIDIA_",
-    "MALLOC_",
+    *("OMP_", "MKL_", "KMP_", "GOMP_", "OPENBLAS_"),
+    *("PYTORCH_", "TORCH_", "CUDA_", "CUBLAS_", "NVIDIA_"),
+    *("MALLOC_", "LD_PRELOAD"),
 )
-ALLOCATORS = ("LD_PRELOAD",)
+"""Beginnings of the environment variables that change threads, kernels or allocation."""
 
 
 def record(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -50,11 +42,7 @@ def record(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "turbo": _first_line(Path("/sys/devices/system/cpu/cpufreq/boost")),
-        "environment": {
-            name: value
-            for name, value in sorted(os.environ.items())
-            if name.startswith(VARIABLES) or name in ALLOCATORS
-        },
+        "environment": {name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)},
         "packages": {name: _version(name) for name in PACKAGES},
         "torch": facts_of_a_process(),
         "git_commit": _git(root, "rev-parse", "HEAD"),

@@ -32,7 +32,7 @@ class HostTimer:
             call()
         if self._finish is not None:
             self._finish()
-        return (clock() - begin) / inner * 1e-9
+        return (clock() - begin) / (inner * 1e9)
 
 
 class Events(Protocol):

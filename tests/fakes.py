@@ -1,0 +1,97 @@
+"""A clock, processes and a store that obey: the scheduler and the statistics are tested on them to the last digit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from a2u_bench.pool import CaseEnded
+from a2u_bench.spec import Case
+
+
+class FakeClock:
+    """Seconds that pass only when someone says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class FakeWorkers:
+    """Processes that take a stated time for a sample, and fail where they are told to.
+
+    `seconds(case, process, round)` is a sample; `fails` maps (operator, step, process) to the way a case ends there.
+    Process 0 examines; the others time.
+    """
+
+    clock: FakeClock
+    seconds: Callable[[Case, int, int], float] = lambda case, process, index: 0.001
+    fails: Mapping[tuple[str, str, int], CaseEnded] = field(default_factory=dict)
+    log: list[tuple[int, str, str]] = field(default_factory=list)
+    started: int = 0
+    alive: int = 0
+
+    def start(self, device: str, threads: int, seed: int, timeout: float) -> FakeWorker:
+        self.started += 1
+        self.alive += 1
+        return FakeWorker(self, self.started - 1)
+
+
+@dataclass
+class FakeWorker:
+    workers: FakeWorkers
+    number: int
+    rounds: dict[str, int] = field(default_factory=dict)
+
+    def ask(self, step: str, case: Case, *arguments: Any) -> Any:
+        workers = self.workers
+        workers.log.append((self.number, step, case.operator))
+        end = workers.fails.get((case.operator, step, self.number))
+        if end is not None:
+            raise end
+        if step == "measure":
+            return {"params": 7, "macs": 11, "macs_fvcore": 11, "peak_memory": 13}
+        if step == "time":
+            index = self.rounds.get(case.operator, 0)
+            self.rounds[case.operator] = index + 1
+            seconds = workers.seconds(case, self.number, index)
+            workers.clock.now += seconds
+            return [seconds]
+        return None
+
+    def __enter__(self) -> FakeWorker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.workers.alive -= 1
+
+
+@dataclass
+class FakeStore:
+    """Rows and samples in memory; a disk that is full after `room` appends."""
+
+    finished: set[str] = field(default_factory=set)
+    rounds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[list[dict[str, Any]]] = field(default_factory=list)
+    room: int = 10**9
+
+    def append_samples(self, samples: Iterable[Mapping[str, Any]]) -> None:
+        self._write()
+        self.samples.append([dict(sample) for sample in samples])
+
+    def append_row(self, row: Mapping[str, Any]) -> None:
+        self._write()
+        self.rows.append(dict(row))
+
+    def _write(self) -> None:
+        if self.room == 0:
+            raise OSError(28, "No space left on device")
+        self.room -= 1

@@ -1,0 +1,190 @@
+"""Operators that misbehave in every way that one can: each is nearest-neighbour upsampling with one fault."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import time
+
+import torch
+from torch import Tensor
+
+from upsamplers import Facts, Paper, Unsupported, Upsampler
+
+
+def facts(name: str) -> Facts:
+    return Facts(
+        name=name,
+        title=name,
+        family="distance-based",
+        paper=Paper("nobody", "nothing", "nowhere", 2021),
+        kernel_size=1,
+        groups="1",
+        taps="1",
+    )
+
+
+class Sound(Upsampler):
+    """What the others would be without their fault."""
+
+    facts = facts("sound")
+
+    def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        return z.new_ones(1, 1, 1, self.scale, self.scale)
+
+    def macs(self, height: int, width: int) -> int:
+        return self.channels * height * width * self.scale**2
+
+
+class Hangs(Sound):
+    facts = facts("hangs")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        time.sleep(3600)
+        return z
+
+
+class HangsLater(Sound):
+    """Sound while it is examined; hangs from its sixtieth call on, which is in the middle of timing."""
+
+    facts = facts("hangs_later")
+    calls = 0
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        type(self).calls += 1
+        if self.calls > 60:
+            time.sleep(3600)
+        return super().forward(z, guide)
+
+
+class Crashes(Sound):
+    facts = facts("crashes")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        ctypes.string_at(0)
+        return z
+
+
+class Leaves(Sound):
+    facts = facts("leaves")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        print("I am leaving", file=sys.stderr, flush=True)
+        os._exit(3)
+
+
+class Exits(Sound):
+    facts = facts("exits")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        sys.exit("enough")
+
+
+class Greedy(Sound):
+    facts = facts("greedy")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        raise MemoryError("no more")
+
+
+class Insatiable(Sound):
+    facts = facts("insatiable")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        return torch.empty(1 << 52, dtype=torch.uint8)
+
+
+class Killed(Sound):
+    """Ended from outside, as the system does when memory runs out."""
+
+    facts = facts("killed")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        os.kill(os.getpid(), 9)
+        return z
+
+
+class Noisy(Sound):
+    """Correct, but it prints, binary noise too, and to the descriptor itself."""
+
+    facts = facts("noisy")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        print("noise " * 100)
+        os.write(1, bytes(range(256)))
+        os.write(2, b"\x80\x04K\x01.")
+        return super().forward(z, guide)
+
+
+class InPlace(Sound):
+    facts = facts("in_place")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        with torch.no_grad():
+            z.add_(1)
+        return super().forward(z, guide)
+
+
+class Nan(Sound):
+    facts = facts("nan")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        up = super().forward(z, guide).clone()
+        up[..., -1, -1] = float("nan")
+        return up
+
+
+class WrongShape(Sound):
+    facts = facts("wrong_shape")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        return super().forward(z, guide)[..., 1:]
+
+
+class WrongDtype(Sound):
+    facts = facts("wrong_dtype")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        return super().forward(z, guide).double()
+
+
+class WrongType(Sound):
+    facts = facts("wrong_type")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        return (super().forward(z, guide),)  # type: ignore[return-value]
+
+
+class WrongValues(Sound):
+    facts = facts("wrong_values")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        return super().forward(z, guide) * 1.01
+
+
+class LeaksThreads(Sound):
+    """Leaves threads behind that never end."""
+
+    facts = facts("leaks_threads")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        threading.Thread(target=time.sleep, args=(3600,)).start()
+        return super().forward(z, guide)
+
+
+class Refuses(Sound):
+    """Cannot be built."""
+
+    facts = facts("refuses")
+
+    def __init__(self, channels: int, guide_channels: int | None = None, scale: int = 2) -> None:
+        raise Unsupported("refuses: no channels will do")
+
+
+class Throws(Sound):
+    facts = facts("throws")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        raise RuntimeError("two\nlines")

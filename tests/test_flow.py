@@ -1,0 +1,232 @@
+"""The left half of the flow on a fake clock and fake processes: order of rounds, stopping, failures, rows."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from fakes import FakeClock, FakeStore, FakeWorkers
+
+from a2u_bench.errors import Unwritten
+from a2u_bench.plan import Plan, Settings, Skipped, blocks
+from a2u_bench.pool import CaseEnded
+from a2u_bench.record import BY_NAME
+from a2u_bench.runner import run
+from a2u_bench.spec import Case
+
+SETTINGS = Settings(time_budget=1e9, processes=3, max_rounds=4, target_ci=0.01)
+
+
+def case(operator: str, **axes: Any) -> Case:
+    return Case(operator=operator, variant="default", options=operator, batch=1, channels=8, height=4, width=4, **axes)
+
+
+def plan(*operators: str, settings: Settings = SETTINGS, skipped: tuple[Skipped, ...] = ()) -> Plan:
+    return Plan("quick", tuple(case(operator) for operator in operators), skipped, settings)
+
+
+def measure(plan: Plan, store: FakeStore | None = None, **fake: Any) -> tuple[list[dict[str, Any]], FakeWorkers]:
+    clock = FakeClock()
+    workers = FakeWorkers(clock, **fake)
+    rows = run(plan, store, workers=workers, clock=clock)  # type: ignore[arg-type]  # a store in memory
+    assert workers.alive == 0
+    return rows, workers
+
+
+def test_a_row_holds_the_median_of_all_samples_and_what_was_measured():
+    rows, _ = measure(plan("a"), seconds=lambda case, process, index: 0.001 * process)
+    (row,) = rows
+    assert list(row) == list(BY_NAME)
+    assert row["case"] == case("a").id
+    assert (row["status"], row["reason"]) == ("ok", "")
+    # Nine processes (three times the three asked for, since 1 to 9 ms are far apart) of four rounds each.
+    assert (row["samples"], row["processes"], row["stopped"]) == (36, 9, "limit")
+    assert row["latency"] == 0.005
+    assert 0.001 <= row["latency_low"] < 0.005 < row["latency_high"] <= 0.009
+    assert (row["params"], row["macs"], row["macs_fvcore"], row["peak_memory"]) == (7, 11, 11, 13)
+    assert row["saved_memory"] is None
+
+
+def test_the_same_samples_give_the_same_row_to_the_last_digit():
+    def noise(case: Case, process: int, index: int) -> float:
+        return 0.001 + ((process * 31 + index * 17) % 13) * 1e-5
+
+    (first,), _ = measure(plan("a"), seconds=noise)
+    (again,), _ = measure(plan("a"), seconds=noise)
+    assert first == again
+    ends = (first["latency"], first["latency_low"], first["latency_high"])
+    assert ends == (0.001055, 0.0010373516848774242, 0.0010844138585376266)
+
+
+def test_each_process_goes_there_and_back_through_an_order_of_its_own():
+    _, workers = measure(plan("a", "b", "c", "d"))
+    for process in (1, 2, 3):
+        timed = [name for number, step, name in workers.log if (number, step) == (process, "time")]
+        rounds = [timed[i : i + 4] for i in range(0, len(timed), 4)]
+        assert len(rounds) == 4
+        assert sorted(rounds[0]) == ["a", "b", "c", "d"]
+        assert rounds[1] == rounds[0][::-1]
+        assert rounds[2:] == rounds[:2]
+
+
+def test_processes_that_time_check_nothing_and_the_one_that_checks_times_nothing():
+    _, workers = measure(plan("a", "b"))
+    assert {step for number, step, _ in workers.log if number == 0} == {"build", "check", "measure", "drop"}
+    assert {step for number, step, _ in workers.log if number > 0} == {"build", "warm_up", "time"}
+
+
+def test_a_run_stops_when_every_interval_is_tight():
+    rows, workers = measure(plan("a", "b"))
+    assert workers.started == 1 + 3
+    assert [row["stopped"] for row in rows] == ["target", "target"]
+
+
+def test_a_process_that_is_sure_of_its_medians_runs_no_further_round():
+    settings = Settings(time_budget=1e9, processes=3, max_rounds=50)
+    rows, _ = measure(plan("a", settings=settings))
+    assert rows[0]["samples"] == 3 * 10
+
+
+def test_the_time_budget_is_shared_and_ends_a_run_that_stays_vague():
+    settings = Settings(time_budget=9.0, processes=3, max_rounds=10**6, target_ci=0.001)
+    values = itertools.cycle([0.1, 0.3, 0.15, 0.25, 0.2])
+    store = FakeStore()
+    rows, workers = measure(plan("a", settings=settings), store, seconds=lambda *_: next(values))
+    assert [row["stopped"] for row in rows] == ["budget"]
+    assert 9.0 <= workers.clock.now <= 9.0 + 3 * 0.3
+    assert rows[0]["processes"] == 3
+    # The first two processes end after three seconds each: fifteen samples of 0.2 s on average.
+    assert [len([s for s in store.samples if s[0]["process"] == p]) for p in (0, 1, 2)] == [15, 15, 15]
+
+
+def test_without_any_budget_every_process_still_goes_there_and_back_once():
+    rows, _ = measure(plan("a", "b", settings=Settings(time_budget=0.0, processes=3, target_ci=0.0)))
+    assert [(row["status"], row["samples"], row["stopped"]) for row in rows] == [("ok", 6, "target")] * 2
+
+
+def test_every_round_is_stored_before_the_next_begins():
+    store = FakeStore()
+    rows, _ = measure(plan("a", "b"), store)
+    assert store.rows == rows
+    assert len(store.samples) == 3 * 4
+    assert store.samples[0] == [
+        {"case": sample["case"], "process": 0, "round": 0, "latency": [0.001]} for sample in store.samples[0]
+    ]
+    assert {sample["case"] for sample in store.samples[0]} == {case("a").id, case("b").id}
+
+
+@pytest.mark.parametrize("step", ["build", "check", "measure"])
+@pytest.mark.parametrize(("status", "lost"), [("incorrect", False), ("failed", True), ("timeout", True), ("oom", True)])
+def test_a_case_that_fails_while_it_is_examined_costs_no_other_its_row(step: str, status: str, lost: bool):
+    fails = {("b", step, 0): CaseEnded(status, "because", lost)}
+    rows, workers = measure(plan("a", "b", "c"), fails=fails)
+    assert [(row["operator"], row["status"], row["reason"]) for row in rows] == [
+        ("a", "ok", ""),
+        ("b", status, "because"),
+        ("c", "ok", ""),
+    ]
+    assert rows[1]["latency"] is None
+    # The last drop is asked of the same process unless it is gone.
+    assert workers.started == (2 if lost else 1) + 3
+    assert all(name != "b" for _, timed, name in workers.log if timed == "time")
+
+
+@pytest.mark.parametrize("step", ["build", "warm_up", "time"])
+def test_a_case_that_fails_while_it_is_timed_ends_alone(step: str):
+    rows, workers = measure(plan("a", "b", "c"), fails={("b", step, 2): CaseEnded("timeout", "slow", True)})
+    assert [row["status"] for row in rows] == ["ok", "timeout", "ok"]
+    assert rows[0]["latency"] == rows[2]["latency"] == 0.001
+    assert rows[0]["processes"] >= 3
+    assert not [1 for number, _, name in workers.log if number > 2 and name == "b"]
+
+
+def test_when_every_case_fails_each_still_has_its_row():
+    fails = {(name, "check", number): CaseEnded("failed", name, True) for number, name in enumerate("abc")}
+    rows, workers = measure(plan("a", "b", "c"), fails=fails)
+    assert [(row["status"], row["reason"]) for row in rows] == [("failed", "a"), ("failed", "b"), ("failed", "c")]
+    assert workers.started == 3
+
+
+def test_a_case_known_to_be_impossible_is_a_row_with_its_reason():
+    rows, _ = measure(plan("a", skipped=(Skipped(case("x"), "scale 3 is not possible"),)))
+    assert [(row["operator"], row["status"], row["reason"]) for row in rows] == [
+        ("x", "skipped", "scale 3 is not possible"),
+        ("a", "ok", ""),
+    ]
+
+
+def test_a_resumed_run_measures_only_cases_without_a_row():
+    store = FakeStore(finished={case("a").id})
+    rows, workers = measure(plan("a", "b"), store)
+    assert [row["operator"] for row in rows] == ["b"]
+    assert {name for _, _, name in workers.log} == {"b"}
+
+
+def test_a_resumed_run_goes_on_from_the_rounds_that_are_stored():
+    old = [
+        {"case": case("a").id, "process": process, "round": index, "latency": [0.003]}
+        for process in (0, 1)
+        for index in range(4)
+    ]
+    store = FakeStore(rounds={case("a").id: old})
+    rows, workers = measure(plan("a"), store, seconds=lambda *_: 0.003)
+    assert workers.started == 1 + 1
+    assert {sample["process"] for samples in store.samples for sample in samples} == {2}
+    assert (rows[0]["samples"], rows[0]["processes"], rows[0]["latency"]) == (12, 3, 0.003)
+
+
+@pytest.mark.parametrize("room", range(14))
+def test_a_full_disk_ends_the_run_with_what_was_measured(room: int):
+    store = FakeStore(room=room)
+    clock = FakeClock()
+    with pytest.raises(Unwritten) as caught:
+        run(plan("a", "b"), store, workers=FakeWorkers(clock), clock=clock)  # type: ignore[arg-type]
+    assert str(caught.value) == "cannot write results: No space left on device"
+    assert [row["status"] for row in caught.value.rows] == ["ok"] * (2 if room else 0)
+
+
+def test_an_interrupt_leaves_no_process_and_keeps_finished_rounds():
+    def interrupted(case: Case, process: int, index: int) -> float:
+        if (process, index, case.operator) == (2, 1, "b"):
+            raise KeyboardInterrupt
+        return 0.001
+
+    store, clock = FakeStore(), FakeClock()
+    workers = FakeWorkers(clock, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(plan("a", "b"), store, workers=workers, clock=clock)  # type: ignore[arg-type]
+    assert workers.alive == 0
+    assert len(store.samples) == 4 + 1
+    assert store.rows == []
+
+
+def test_blocks_hold_at_most_eight_neighbours_of_one_device_and_thread_count():
+    cases = [case(f"o{i}") for i in range(17)] + [case(f"o{i}", threads=2) for i in range(3)]
+    parts = list(blocks(cases))
+    assert [len(part) for part in parts] == [5, 6, 6, 3]
+    assert [one for part in parts for one in part] == cases
+
+
+def test_a_listener_hears_of_every_case_and_of_progress_that_never_falls():
+    heard: list[tuple[str, Any]] = []
+
+    class Ear:
+        def planned(self, plan: Plan, finished: int) -> None:
+            heard.append(("planned", finished))
+
+        def doing(self, case: Case, step: str) -> None:
+            heard.append(("doing", step))
+
+        def round_done(self, done: float, seconds_left: float) -> None:
+            heard.append(("round", done))
+
+        def row_done(self, row: Any) -> None:
+            heard.append(("row", row["operator"]))
+
+    clock = FakeClock()
+    run(plan("a", "b"), None, Ear(), workers=FakeWorkers(clock), clock=clock)
+    shares = [value for name, value in heard if name == "round"]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] <= shares[-1] <= 2
+    assert [value for name, value in heard if name == "row"] == ["a", "b"]

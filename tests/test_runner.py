@@ -1,0 +1,121 @@
+"""Real processes: operators that hang, crash, exhaust memory, make noise or give nonsense cost no other its row."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+import pytest
+from fakes import FakeStore
+
+from a2u_bench import build, pool
+from a2u_bench.plan import Plan, Settings
+from a2u_bench.runner import run
+from a2u_bench.spec import Case
+
+SETTINGS = Settings(time_budget=0.0, processes=1, warm_up=0.0, target_ci=1.0, timeout=60.0)
+
+
+def case(name: str, **axes: object) -> Case:
+    text = name if name.islower() else f"hostile:{name}"
+    return Case(operator=text, variant="default", options=text, batch=1, channels=4, height=3, width=5, **axes)  # type: ignore[arg-type]
+
+
+def measure(*names: str, settings: Settings = SETTINGS, **axes: object) -> dict[str, dict[str, object]]:
+    rows = run(Plan("test", tuple(case(name, **axes) for name in names), (), settings))
+    return {name: row for name, row in zip(names, rows, strict=True)}
+
+
+EXPECTED = {
+    "Crashes": ("failed", "killed by SIGSEGV while checking"),
+    "Leaves": ("failed", "exited with 3 while checking: I am leaving"),
+    "Exits": ("failed", "SystemExit: enough"),
+    "Greedy": ("oom", "MemoryError: no more"),
+    "Insatiable": ("oom", "can't allocate memory"),
+    "Killed": ("oom", "killed while checking"),
+    "InPlace": ("incorrect", "changes its input z in place"),
+    "Nan": ("incorrect", "NaN or infinite"),
+    "WrongShape": ("incorrect", "gives the shape (1, 4, 6, 9) instead of (1, 4, 6, 10)"),
+    "WrongDtype": ("incorrect", "gives float64 instead of float32"),
+    "WrongType": ("incorrect", "gives a tuple instead of a tensor"),
+    "WrongValues": ("incorrect", "differs from its float64 definition by"),
+    "Refuses": ("skipped", "no channels will do"),
+    "Throws": ("failed", "RuntimeError: two lines"),
+    "Noisy": ("ok", ""),
+    "LeaksThreads": ("ok", ""),
+    "Sound": ("ok", ""),
+    "nearest": ("ok", ""),
+}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    before = set(psutil.Process().children(recursive=True))
+    found = measure(*EXPECTED)
+    left = [child for child in psutil.Process().children(recursive=True) if child not in before]
+    return found, left
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_hostile_operator_ends_with_its_own_status_and_reason(rows, name: str):
+    status, reason = EXPECTED[name]
+    row = rows[0][name]
+    assert row["status"] == status
+    assert reason in str(row["reason"])
+    assert "\n" not in str(row["reason"])
+    assert (row["latency"] is not None) == (status == "ok")
+
+
+def test_after_a_run_nothing_is_left_but_the_server_of_processes(rows):
+    names = [" ".join(process.cmdline()) for process in rows[1] if process.status() != psutil.STATUS_ZOMBIE]
+    assert all("forkserver" in name or "resource_tracker" in name for name in names), names
+
+
+def test_a_case_that_hangs_is_ended_after_its_timeout_and_the_others_go_on():
+    begin = time.monotonic()
+    rows = measure("Hangs", "nearest", settings=Settings(time_budget=0.0, processes=1, warm_up=0.0, timeout=3.0))
+    assert (rows["Hangs"]["status"], rows["Hangs"]["reason"]) == ("timeout", "checking took longer than 3 s")
+    assert rows["nearest"]["status"] == "ok"
+    assert time.monotonic() - begin < 600
+
+
+def test_a_case_that_hangs_while_it_is_timed_ends_alone():
+    settings = Settings(time_budget=0.0, processes=1, warm_up=0.0, min_rounds=50, max_rounds=50, timeout=3.0)
+    rows = measure("HangsLater", "nearest", settings=settings)
+    assert (rows["HangsLater"]["status"], rows["HangsLater"]["reason"]) == ("timeout", "timing took longer than 3 s")
+    assert rows["nearest"]["status"] == "ok"
+
+
+def test_a_row_of_a_real_run_has_every_measure():
+    settings = Settings(time_budget=0.0, processes=2, warm_up=0.0)
+    row = measure("nearest", settings=settings, mode="training", dtype="float64", threads=2)["nearest"]
+    assert (row["status"], row["params"], row["macs"], row["macs_fvcore"]) == ("ok", 0, 240, 240)
+    assert int(str(row["peak_memory"])) >= 240 * 8 + 60 * 8  # the output and the gradient of z
+    assert row["saved_memory"] == 0
+    assert row["processes"] == 2
+    assert 0 < float(str(row["latency_low"])) <= float(str(row["latency"])) <= float(str(row["latency_high"]))
+
+
+def test_samples_are_stored_by_process_and_round():
+    store = FakeStore()
+    settings = Settings(time_budget=0.0, processes=2, warm_up=0.0, target_ci=1e9)
+    run(Plan("test", (case("nearest"), case("bilinear")), (), settings), store)  # type: ignore[arg-type]
+    keys = [[(sample["process"], sample["round"]) for sample in samples] for samples in store.samples]
+    assert keys == [[(p, r)] * 2 for p in (0, 1) for r in (0, 1)]
+    assert all(seconds > 0 for samples in store.samples for sample in samples for seconds in sample["latency"])
+
+
+def test_a_fresh_process_has_the_threads_of_its_cases_and_flushes_denormals():
+    text = "hostile:Sound"
+    assert build.operator(text).text == text
+    with pool.Processes().start("cpu", 1, 0, 60.0) as process:
+        process.ask("build", case("nearest"))
+        with pytest.raises(pool.CaseEnded) as caught:
+            process.ask("check", case("bilinear"))  # never built
+    assert caught.value.status == "failed"
+
+
+def test_torch_says_what_it_is_from_a_process_of_its_own():
+    facts = pool.torch_facts()
+    assert facts["version"]
+    assert facts["flush_denormals"] is True
