@@ -1,6 +1,7 @@
 """Every feature-upsampling operator behind one interface: g(w, z) = wᵀz."""
 
-from upsamplers.errors import OptionError, UnknownOperator, Unsupported
+from upsamplers.errors import OptionError, StateDictError, UnknownOperator, Unsupported
+from upsamplers.official import from_official, load_state
 from upsamplers.operator import Facts, Paper, Upsampler, Variant
 from upsamplers.primitive import correlate, downassemble, reassemble
 from upsamplers.registry import Option, create, facts, names, options
@@ -10,6 +11,7 @@ __all__ = [
     "Option",
     "OptionError",
     "Paper",
+    "StateDictError",
     "UnknownOperator",
     "Unsupported",
     "Upsampler",
@@ -18,6 +20,8 @@ __all__ = [
     "create",
     "downassemble",
     "facts",
+    "from_official",
+    "load_state",
     "names",
     "options",
     "reassemble",

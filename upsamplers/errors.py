@@ -14,6 +14,10 @@ class Unsupported(ValueError):
     """An operator that exists but cannot serve these channels, this scale or this shape."""
 
 
+class StateDictError(ValueError):
+    """Weights that do not fit the operator: the keys, their shapes or their values; the message names them."""
+
+
 class UnknownOperator(KeyError):
     """A name that no operator has."""
 

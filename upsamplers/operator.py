@@ -133,7 +133,7 @@ class Upsampler(nn.Module):
     def downsample(self, guide: Tensor) -> Tensor:
         """The downsampled guide [B, Cg, H, W]."""
         w = self.down_weights(guide)
-        return downassemble(w, guide, self.scale, self.down_kernel_size)
+        return downassemble(w, guide, self.scale, self.down_kernel_size, self.border)
 
     def macs(self, height: int, width: int) -> int:
         """Multiply-adds of one upsampling of a 1×C×height×width map: convolutions, linear layers, reassembly."""

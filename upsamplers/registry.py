@@ -111,9 +111,14 @@ def create_class(
     cls: type[Upsampler], channels: int, guide_channels: int | None, scale: int, options: dict[str, Any]
 ) -> Upsampler:
     """The same for a class that need not be registered, such as a user's own."""
+    check_options(cls, options)
+    return cls(channels, guide_channels, scale, **options)
+
+
+def check_options(cls: type[Upsampler], options: dict[str, Any]) -> None:
+    """Raise OptionError unless the class has every option, and its value has the option's type."""
     allowed = class_options(cls)
     for option, value in options.items():
         if option not in allowed:
             raise OptionError(f"{cls.facts.name} has no option {option!r}; {nearest_hint(option, allowed)}")
         allowed[option].check(cls.facts.name, value)
-    return cls(channels, guide_channels, scale, **options)

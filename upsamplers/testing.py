@@ -85,7 +85,7 @@ def check_twin(op: Upsampler, guide: Tensor, tolerance: float = 1e-10) -> None:
     """downsample equals the reference's wᵀx with the twin's own weights."""
     with torch.no_grad():
         w = op.down_weights(guide)
-        expected = reference.downassemble(w, guide, op.scale, op.down_kernel_size)
+        expected = reference.downassemble(w, guide, op.scale, op.down_kernel_size, op.border)
         got = op.downsample(guide)
     assert got.shape == (*guide.shape[:2], guide.shape[2] // op.scale, guide.shape[3] // op.scale), tuple(got.shape)
     assert_close(got, expected, rtol=tolerance, atol=tolerance)

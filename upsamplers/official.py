@@ -1,0 +1,178 @@
+"""Weights trained with the authors' code: which operator they make, and every reason why they do not fit, by key."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from upsamplers.errors import OptionError, StateDictError, Unsupported
+from upsamplers.operator import Upsampler, check_option
+from upsamplers.registry import check_options, classes, create_class, operator_class
+
+SHOWN = 8
+"""Keys that an error spells out before it counts the rest."""
+
+
+class _State(dict[str, Tensor]):
+    """A state dict that names a missing key."""
+
+    def __missing__(self, key: str) -> Tensor:
+        raise StateDictError(f"no key {key!r}; the keys are {listed(self)}")
+
+
+def from_official(
+    name: str, state_dict: Mapping[str, Tensor], *, scale: int = 2, channels: int | None = None, **options: Any
+) -> Upsampler:
+    """An operator with weights trained with its authors' code.
+
+    Args:
+        name: one of `names()`; a2u, index_net, carafe, dysample, fade, fade_lite and sapa have official layouts.
+        state_dict: the state dict of the authors' module, its keys without a prefix. It is copied.
+        scale: s of the operator.
+        channels: C of z, where the guide's width says nothing about it; by default the guide's.
+        options: those of `create` that neither keys nor shapes tell; what they do tell need not be given.
+
+    Returns:
+        The module in eval mode, in the dtype of the state dict and with the buffers stored in it; it has the
+        downsampling twin where the state dict has it.
+
+    Raises:
+        UnknownOperator: no such name.
+        OptionError: no such option, or a value out of its range.
+        Unsupported: an operator without official weights, or a scale it cannot serve.
+        StateDictError: keys of another operator, extra, missing or misshapen keys, values that are no finite
+            floating-point tensors, or an option that the state dict contradicts. The message names the keys.
+    """
+    cls = operator_class(name)
+    check_options(cls, options)
+    given = {**options, "scale": scale} | ({} if channels is None else {"channels": channels})
+    for label in ("scale", "channels"):
+        size = given.get(label, 1)
+        check_option(
+            isinstance(size, int) and not isinstance(size, bool) and size >= 1, name, label, size, "an integer >= 1"
+        )
+    state = _checked(name, state_dict)
+    arguments, keys = _layout(cls, state, given)
+    _same_keys(name, state, keys, given)
+    for option in given.keys() & arguments.keys():
+        if given[option] != arguments[option]:
+            told = f"{option}={given[option]} was given, but the state dict has {option}={arguments[option]}"
+            raise StateDictError(f"{name}: {told}")
+    arguments = {**given, **arguments}
+    settings = {key: arguments.pop(key, None) for key in ("channels", "guide_channels", "scale")}
+    module = create_class(cls, settings["channels"], settings["guide_channels"], settings["scale"], arguments)
+    _same_shapes(module, state, keys)
+    floating = next(value for value in state.values() if value.is_floating_point())
+    module = module.to(floating)  # what the state dict does not hold follows it
+    # Assigning keeps the dtype of each tensor; the copy leaves the caller's own tensors alone.
+    module.load_state_dict({keys[key]: value.detach().clone() for key, value in state.items()}, assign=True)
+    return module.eval()
+
+
+def load_state(path: str | PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a file by key: safetensors by its suffix, else torch.load with weights_only; no code is ever run.
+
+    Where a checkpoint holds its weights under `state_dict`, those are returned.
+
+    Raises:
+        StateDictError: nothing readable is there, or the file holds more than tensors.
+    """
+    path = Path(path)
+    safe = path.suffix == ".safetensors"
+    try:
+        found = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise StateDictError(f"cannot read {path}: {error.strerror or error}") from error
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        kind = "safetensors" if safe else "torch.load with weights_only=True"
+        raise StateDictError(f"{path} is no file of tensors that {kind} reads") from error
+    found = found.get("state_dict", found) if isinstance(found, Mapping) else found
+    return dict(_checked(str(path), found))
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words in quotes, the first few spelled out."""
+    words = list(words)
+    rest = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+    return (", ".join(repr(word) for word in words[:SHOWN]) + rest) or "none"
+
+
+def _checked(name: str, state: object) -> _State:
+    """The state dict as one, every value a finite tensor."""
+    if not isinstance(state, Mapping) or not state:
+        raise StateDictError(f"{name}: a state dict maps keys to tensors; got {_described(state)}")
+    odd = [f"{key!r} holds {_described(value)}" for key, value in state.items() if not isinstance(value, Tensor)]
+    if odd:
+        raise StateDictError(f"{name}: only tensors are loaded; {'; '.join(odd[:SHOWN])}")
+    if unnamed := [key for key in state if not isinstance(key, str)]:
+        raise StateDictError(f"{name}: keys must be strings; got {listed(map(str, unnamed))}")
+    stored = [key for key, value in state.items() if value.is_meta or value.layout != torch.strided]
+    if stored:
+        raise StateDictError(f"{name}: only dense tensors with values are loaded; not so: {listed(stored)}")
+    if broken := [key for key, value in state.items() if not bool(torch.isfinite(value).all())]:
+        raise StateDictError(f"{name}: NaN or infinite values in {listed(broken)}")
+    return _State(state)
+
+
+def _described(value: object) -> str:
+    return "an empty one" if isinstance(value, Mapping) and not value else type(value).__name__
+
+
+def _layout(cls: type[Upsampler], state: _State, given: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """What the operator reads in the state dict: constructor arguments, and its own key for each official one."""
+    name = cls.facts.name
+    try:
+        return cls.official(state, given)
+    except StateDictError as error:
+        raise StateDictError(f"{name}: {error}{_hint(name, state, given)}") from None
+    except Unsupported:
+        raise
+    except OptionError as error:  # options were checked before: what is wrong are shapes
+        raise StateDictError(str(error)) from error
+    except (IndexError, ValueError, ZeroDivisionError) as error:
+        shapes = ", ".join(f"{key!r} {list(value.shape)}" for key, value in list(state.items())[:SHOWN])
+        raise StateDictError(f"{name}: these shapes fit no official layout: {shapes}") from error
+
+
+def _hint(name: str, state: _State, given: Mapping[str, Any]) -> str:
+    """The other operators that have exactly these keys."""
+    fitting = []
+    for other, cls in classes().items():
+        try:
+            keys = cls.official(state, {"scale": given["scale"]})[1]
+        except (ValueError, LookupError, ZeroDivisionError):
+            continue
+        if other != name and keys.keys() == state.keys():
+            fitting.append(other)
+    return f"; these are the keys of {' or '.join(fitting)}" if fitting else ""
+
+
+def _same_keys(name: str, state: _State, keys: Mapping[str, str], given: Mapping[str, Any]) -> None:
+    missing = [key for key in keys if key not in state]
+    extra = [key for key in state if key not in keys]
+    told = [f"missing {listed(missing)}"] * bool(missing) + [f"unknown {listed(extra)}"] * bool(extra)
+    if told:
+        raise StateDictError(f"{name}: the keys do not fit: {'; '.join(told)}{_hint(name, state, given)}")
+
+
+def _same_shapes(module: Upsampler, state: _State, keys: Mapping[str, str]) -> None:
+    """Raise unless every tensor has the shape, and the kind of number, of the module's own."""
+    own = module.state_dict()
+    wrong = []
+    for key, value in state.items():
+        expected = own[keys[key]]
+        if value.shape != expected.shape:
+            wrong.append(f"{key!r} is {list(value.shape)}, must be {list(expected.shape)}")
+        elif value.is_floating_point() != expected.is_floating_point() or value.is_complex():
+            wrong.append(f"{key!r} is {value.dtype}, must be like {expected.dtype}")
+    if wrong:
+        rest = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise StateDictError(f"{module.facts.name}: {'; '.join(wrong[:SHOWN])}{rest}")
