@@ -47,7 +47,7 @@ def test_the_table_of_a_run_to_the_last_character():
         "                                  [k]     [M]     [M]           [ms]     [MB]\n"
         "─────────────────────────────────────────────────────────────────────────────\n"
         "nearest                             0 0.06554 0.06554 0.0200 ±0.0002    1.049\n"
-        "a2u:rank=4,sharing=semi-shared  36.93   37.75   37.75    1.20 ±0.10    2.097\n"
+        "a2u:rank=4,sharing=semi-shared  36.93   37.75   37.75     1.20 ±0.10    2.097\n"
     )
 
 

@@ -59,8 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
-        _silence()  # the reader has seen enough, as `| head` does
+        _silence()  # the reader has seen enough, as `| head` has
         return 0
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # typer turns it into exit code 1
+            return 0
+        raise
     except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted")
         return 130
@@ -68,8 +72,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("A2U_BENCH_DEBUG") == "1":
             raise
         _complain(_sentence(error, given))
-        if isinstance(error, OSError):
-            _silence()
         return 2 if isinstance(error, (UsageError, ClickException)) else 1
 
 
