@@ -71,7 +71,8 @@ class Leaves(Sound):
     facts = facts("leaves")
 
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
-        print("I am leaving", file=sys.stderr, flush=True)
+        sys.stderr.write("I am leaving\n")
+        sys.stderr.flush()
         os._exit(3)
 
 
@@ -112,7 +113,7 @@ class Noisy(Sound):
     facts = facts("noisy")
 
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
-        print("noise " * 100)
+        sys.stdout.write("noise " * 100)
         os.write(1, bytes(range(256)))
         os.write(2, b"\x80\x04K\x01.")
         return super().forward(z, guide)

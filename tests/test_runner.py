@@ -23,7 +23,7 @@ def case(name: str, **axes: object) -> Case:
 
 def measure(*names: str, settings: Settings = SETTINGS, **axes: object) -> dict[str, dict[str, object]]:
     rows = run(Plan("test", tuple(case(name, **axes) for name in names), (), settings))
-    return {name: row for name, row in zip(names, rows, strict=True)}
+    return dict(zip(names, rows, strict=True))
 
 
 EXPECTED = {

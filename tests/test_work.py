@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -27,7 +29,7 @@ def test_formula_and_fvcore_agree_with_nothing_counted_twice_or_left_out(operato
 
 
 class _One(nn.Module):
-    def __init__(self, function) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, function: Callable[..., Tensor]) -> None:
         super().__init__()
         self.function = function
 

@@ -125,7 +125,9 @@ def correlate(
     _require(border in BORDERS, f"correlate: no border {border!r}; {nearest_hint(str(border), BORDERS)}")
     _require(groups >= 1 and z.shape[1] % groups == 0, f"correlate: groups must divide C; got {groups}, {shapes}")
     _require(g.device == z.device, f"correlate: g is on {g.device}, z on {z.device}; both must be on one device")
-    w_shape = (g.shape[0], groups, kernel_size**2, *g.shape[2:])
+    # A torch.jit trace holds sizes as tensors, which an operator's list of integers cannot take.
+    batch, height, width = (int(n) if isinstance(n, Tensor) else n for n in (g.shape[0], *g.shape[2:]))
+    w_shape = (batch, groups, kernel_size**2, height, width)
     return library.correlate(g, z, None, w_shape, scale, kernel_size, border, choose(z, backend))
 
 
