@@ -6,8 +6,10 @@ Each entry raises where the operator disagrees with it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
+from golden_files import load
 from torch.nn import functional
 from torch.testing import assert_close
 
@@ -59,6 +61,22 @@ def max_unpool() -> None:
     assert_close(by_definition("max_unpool", Z, guide, 2), expected, rtol=0, atol=0)
 
 
+def published(name: str, case: str, z: str, guide: str | None, output: str, **options: Any) -> Callable[[], None]:
+    """A golden case of the published code: names of its inputs that are z and the guide, and of its output."""
+
+    def answer() -> None:
+        golden = load(case)
+        op = upsamplers.from_official(name, golden.state, **options).train(golden.training)
+        given = golden.inputs[z], golden.inputs[guide] if guide else None
+        w, points = op.weights(*given), op.points(*given)
+        up = reference.reassemble(
+            w, given[0], scale=op.scale, kernel_size=op.kernel_size, border=op.border, points=points
+        )
+        assert_close(op.epilogue(up, *given), golden.outputs[output], rtol=1e-10, atol=1e-10)
+
+    return answer
+
+
 KNOWN_ANSWERS: dict[str, Callable[[], None]] = {
     "nearest": interpolation("nearest"),
     "bilinear": interpolation("bilinear"),
@@ -66,4 +84,11 @@ KNOWN_ANSWERS: dict[str, Callable[[], None]] = {
     "deconv": deconv,
     "pixel_shuffle": pixel_shuffle,
     "max_unpool": max_unpool,
+    "index_net": published("index_net", "indexnet/m2o_nl1_ctx1_tiny_train", "dec", "x", "up"),
+    "carafe": published("carafe", "carafe/s2_k5_g1_ek3_d1_tiny", "x", None, "out"),
+    "a2u": published("a2u", "a2u/share_s3_k6_g1_tiny", "dec", "x", "up", channels=16),
+    "fade": published("fade", "fade/root_l2h_k5_tiny", "de", "en", "out"),
+    "fade_lite": published("fade_lite", "fade/root_l2h_lite_k5_tiny", "de", "en", "out"),
+    "sapa": published("sapa", "sapa/SAPAExp_gate_k5_s2_tiny", "x", "y", "out"),
+    "dysample": published("dysample", "dysample/lp_ds1_g4_s2_tiny", "x", None, "out"),
 }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -22,21 +20,35 @@ SHOWN = 8
 
 
 class _State(dict[str, Tensor]):
-    """A state dict that names a missing key."""
+    """A state dict that remembers which keys were asked for, and names a missing one."""
+
+    def __init__(self, state: Mapping[str, Tensor]) -> None:
+        super().__init__(state)
+        self.asked: dict[str, list[int]] = {}
+
+    def __getitem__(self, key: str) -> Tensor:
+        tensor = super().__getitem__(key)
+        self.asked[key] = list(tensor.shape)
+        return tensor
 
     def __missing__(self, key: str) -> Tensor:
         raise StateDictError(f"no key {key!r}; the keys are {listed(self)}")
 
 
 def from_official(
-    name: str, state_dict: Mapping[str, Tensor], *, scale: int = 2, channels: int | None = None, **options: Any
+    name: str,
+    state_dict: Mapping[str, Tensor],
+    *,
+    scale: int | None = None,
+    channels: int | None = None,
+    **options: Any,
 ) -> Upsampler:
     """An operator with weights trained with its authors' code.
 
     Args:
         name: one of `names()`; a2u, index_net, carafe, dysample, fade, fade_lite and sapa have official layouts.
         state_dict: the state dict of the authors' module, its keys without a prefix. It is copied.
-        scale: s of the operator.
+        scale: s of the operator; by default what the state dict tells, else 2.
         channels: C of z, where the guide's width says nothing about it; by default the guide's.
         options: those of `create` that neither keys nor shapes tell; what they do tell need not be given.
 
@@ -46,29 +58,30 @@ def from_official(
 
     Raises:
         UnknownOperator: no such name.
-        OptionError: no such option, or a value out of its range.
-        Unsupported: an operator without official weights, or a scale it cannot serve.
+        OptionError: no such option, or a value of another type.
+        Unsupported: an operator without official weights, or options that no official weights have.
         StateDictError: keys of another operator, extra, missing or misshapen keys, values that are no finite
-            floating-point tensors, or an option that the state dict contradicts. The message names the keys.
+            floating-point tensors, options that they contradict or that cannot be. The message names the keys.
     """
     cls = operator_class(name)
     check_options(cls, options)
-    given = {**options, "scale": scale} | ({} if channels is None else {"channels": channels})
-    for label in ("scale", "channels"):
-        size = given.get(label, 1)
-        check_option(
-            isinstance(size, int) and not isinstance(size, bool) and size >= 1, name, label, size, "an integer >= 1"
-        )
+    for label, size in (("scale", scale), ("channels", channels)):
+        whole = isinstance(size, int) and not isinstance(size, bool) and size >= 1
+        check_option(size is None or whole, name, label, size, "an integer >= 1")
+    given = options | {key: size for key, size in (("scale", scale), ("channels", channels)) if size is not None}
     state = _checked(name, state_dict)
-    arguments, keys = _layout(cls, state, given)
-    _same_keys(name, state, keys, given)
+    arguments, keys = _layout(cls, state, {"scale": 2, **given})
+    _same_keys(name, state, keys)
     for option in given.keys() & arguments.keys():
         if given[option] != arguments[option]:
             told = f"{option}={given[option]} was given, but the state dict has {option}={arguments[option]}"
-            raise StateDictError(f"{name}: {told}")
-    arguments = {**given, **arguments}
+            raise StateDictError(f"{name}: {told}{_sources(state)}")
+    arguments = {"scale": 2, **given, **arguments}
     settings = {key: arguments.pop(key, None) for key in ("channels", "guide_channels", "scale")}
-    module = create_class(cls, settings["channels"], settings["guide_channels"], settings["scale"], arguments)
+    try:
+        module = create_class(cls, settings["channels"], settings["guide_channels"], settings["scale"], arguments)
+    except (OptionError, Unsupported) as error:
+        raise StateDictError(f"{error}{_sources(state)}") from error
     _same_shapes(module, state, keys)
     floating = next(value for value in state.values() if value.is_floating_point())
     module = module.to(floating)  # what the state dict does not hold follows it
@@ -91,9 +104,9 @@ def load_state(path: str | PathLike[str]) -> dict[str, Tensor]:
         found = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise StateDictError(f"cannot read {path}: {error.strerror or error}") from error
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file makes either reader raise anything
         kind = "safetensors" if safe else "torch.load with weights_only=True"
-        raise StateDictError(f"{path} is no file of tensors that {kind} reads") from error
+        raise StateDictError(f"{path} is no file of tensors that {kind} reads ({type(error).__name__})") from error
     found = found.get("state_dict", found) if isinstance(found, Mapping) else found
     return dict(_checked(str(path), found))
 
@@ -103,6 +116,11 @@ def listed(words: Iterable[str]) -> str:
     words = list(words)
     rest = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
     return (", ".join(repr(word) for word in words[:SHOWN]) + rest) or "none"
+
+
+def _sources(state: _State) -> str:
+    """The keys that told the sizes: where two shapes disagree, one of these may be the wrong one."""
+    return "; sizes come from " + ", ".join(f"{key!r} {shape}" for key, shape in state.asked.items())
 
 
 def _checked(name: str, state: object) -> _State:
@@ -132,22 +150,19 @@ def _layout(cls: type[Upsampler], state: _State, given: Mapping[str, Any]) -> tu
     try:
         return cls.official(state, given)
     except StateDictError as error:
-        raise StateDictError(f"{name}: {error}{_hint(name, state, given)}") from None
+        raise StateDictError(f"{name}: {error}{_hint(name, state)}") from None
     except Unsupported:
         raise
-    except OptionError as error:  # options were checked before: what is wrong are shapes
-        raise StateDictError(str(error)) from error
-    except (IndexError, ValueError, ZeroDivisionError) as error:
-        shapes = ", ".join(f"{key!r} {list(value.shape)}" for key, value in list(state.items())[:SHOWN])
-        raise StateDictError(f"{name}: these shapes fit no official layout: {shapes}") from error
+    except (IndexError, ValueError, ZeroDivisionError) as error:  # a tensor has not the dimensions that were asked for
+        raise StateDictError(f"{name}: the shapes fit no official layout{_sources(state)}") from error
 
 
-def _hint(name: str, state: _State, given: Mapping[str, Any]) -> str:
+def _hint(name: str, state: _State) -> str:
     """The other operators that have exactly these keys."""
     fitting = []
     for other, cls in classes().items():
         try:
-            keys = cls.official(state, {"scale": given["scale"]})[1]
+            keys = cls.official(state, {"scale": 2})[1]
         except (ValueError, LookupError, ZeroDivisionError):
             continue
         if other != name and keys.keys() == state.keys():
@@ -155,18 +170,17 @@ def _hint(name: str, state: _State, given: Mapping[str, Any]) -> str:
     return f"; these are the keys of {' or '.join(fitting)}" if fitting else ""
 
 
-def _same_keys(name: str, state: _State, keys: Mapping[str, str], given: Mapping[str, Any]) -> None:
+def _same_keys(name: str, state: _State, keys: Mapping[str, str]) -> None:
     missing = [key for key in keys if key not in state]
     extra = [key for key in state if key not in keys]
     told = [f"missing {listed(missing)}"] * bool(missing) + [f"unknown {listed(extra)}"] * bool(extra)
     if told:
-        raise StateDictError(f"{name}: the keys do not fit: {'; '.join(told)}{_hint(name, state, given)}")
+        raise StateDictError(f"{name}: the keys do not fit: {'; '.join(told)}{_hint(name, state)}")
 
 
 def _same_shapes(module: Upsampler, state: _State, keys: Mapping[str, str]) -> None:
     """Raise unless every tensor has the shape, and the kind of number, of the module's own."""
-    own = module.state_dict()
-    wrong = []
+    own, sources, wrong = module.state_dict(), _sources(state), []
     for key, value in state.items():
         expected = own[keys[key]]
         if value.shape != expected.shape:
@@ -175,4 +189,4 @@ def _same_shapes(module: Upsampler, state: _State, keys: Mapping[str, str]) -> N
             wrong.append(f"{key!r} is {value.dtype}, must be like {expected.dtype}")
     if wrong:
         rest = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise StateDictError(f"{module.facts.name}: {'; '.join(wrong[:SHOWN])}{rest}")
+        raise StateDictError(f"{module.facts.name}: {'; '.join(wrong[:SHOWN])}{rest}{sources}")

@@ -123,7 +123,7 @@ class Sapa(Upsampler):
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
         """Mode, widths and m follow from the keys and shapes; scale and k are the caller's."""
         layers = {"norm_y": "norm_guide", "norm_x": "norm_z", "k": "key"}
-        if "qy.weight" in state:
+        if any(key.partition(".")[0] in ("qy", "qx", "gate") for key in state):
             mode, layers = "gated", {**layers, "qy": "query", "qx": "query_z", "gate": "gate"}
         else:
             mode, layers = "base", {**layers, "q": "query"}
