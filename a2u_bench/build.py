@@ -103,16 +103,18 @@ def why_not(case: Case) -> str:
 
 def create(case: Case) -> Upsampler:
     """The module of a case, as its constructor leaves it. Impossible or UsageError where there can be none."""
-    from upsamplers import OptionError, Unsupported
-    from upsamplers.registry import create_class
+    return _create(case.options, case.channels, None, case.scale)
 
-    asked = opstrings.parse(case.options)
-    try:
-        return create_class(_class(asked.name), case.channels, None, case.scale, dict(asked.options))
-    except Unsupported as error:
-        raise Impossible(str(error)) from None
-    except OptionError as error:
-        raise UsageError(str(error)) from None
+
+def outline(options: str, channels: int, guide_channels: int | None = None, scale: int = 2) -> Upsampler:
+    """The module that an operator string means, with shapes alone: it tells its costs and allocates nothing.
+
+    `guide_channels` defaults to `channels`. Impossible or UsageError where there can be none.
+    """
+    import torch
+
+    with torch.device("meta"):
+        return _create(options, channels, guide_channels, scale)
 
 
 def definition(module: Upsampler, z: Tensor, guide: Tensor | None) -> Tensor:
@@ -135,6 +137,19 @@ def primitive_macs() -> dict[str, Callable[..., int]]:
     from upsamplers.primitive import MACS
 
     return {f"upsamplers::{name}": formula for name, formula in MACS.items()}
+
+
+def _create(options: str, channels: int, guide_channels: int | None, scale: int) -> Upsampler:
+    from upsamplers import OptionError, Unsupported
+    from upsamplers.registry import create_class
+
+    asked = opstrings.parse(options)
+    try:
+        return create_class(_class(asked.name), channels, guide_channels, scale, dict(asked.options))
+    except Unsupported as error:
+        raise Impossible(str(error)) from None
+    except OptionError as error:
+        raise UsageError(str(error)) from None
 
 
 def _operator(name: str, given: Mapping[str, OptionValue]) -> Operator:

@@ -1,0 +1,118 @@
+"""The text of a reproduced table: its cells with their verdicts, costs that were asked alone, facts, and sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from a2u_bench import units
+from a2u_bench.cells import UNKNOWN, Heading
+from a2u_bench.cells import Table as Text
+from a2u_bench.plain import plain
+from a2u_bench.published import FLOPS, MACS, UNITS, Source, Table
+from a2u_bench.reproduce import VERDICTS, Cost, Reproduced, shown
+
+WORK = {"mac": MACS, "flop": FLOPS}
+COUNTED = "work: multiply-adds of convolutions, linear layers and wᵀz; no bias, norm, softmax or pooling"
+
+
+def texts(table: Table, cells: Sequence[Reproduced], costs: Sequence[Cost], convention: str) -> list[Text]:
+    """Up to three tables of text, each only where it has rows."""
+    built = []
+    if cells:
+        built.append(_cells(table, cells, WORK[convention]))
+    if costs:
+        built.append(_costs(table, costs, convention))
+    if table.facts:
+        built.append(_facts(table))
+    return built
+
+
+def _cells(table: Table, cells: Sequence[Reproduced], unit: str) -> Text:
+    moved = any(one.cell.unit not in ("", unit) for one in cells)
+    headings = [
+        Heading("operator", "operator", right=False),
+        Heading("quantity", "cost", right=False, whole=True),
+        Heading("published", "published"),
+        Heading("recomputed", "recomputed"),
+        Heading("verdict", "verdict", right=False),
+        Heading("why", "why", right=False),
+        Heading("source", "source", right=False, whole=True),
+    ]
+    rows = []
+    for one in cells:
+        cell, printed = one.cell, one.cell.printed
+        reading = printed.reading(unit) if cell.unit else printed
+        row = [shown(cell.operator), cell.unit or "params", printed.text, reading.write(one.recomputed)]
+        rows.append([*row, one.verdict, one.why, cell.source.key if cell.source else UNKNOWN])
+        if moved:
+            rows[-1].insert(3, reading.write(printed.value, 0) if cell.unit not in ("", unit) else UNKNOWN)
+    if moved:
+        headings.insert(3, Heading("moved", f"in {unit}"))
+    notes = [f"{verdict}: {VERDICTS[verdict]}" for verdict in dict.fromkeys(one.verdict for one in cells)]
+    notes += [_sites(table), COUNTED] + ([f"recomputed work is in {unit}: {UNITS[unit][1]}"] if moved else [])
+    return _text(table.title, headings, rows, [*notes, *_citations(one.cell.source for one in cells)])
+
+
+def _costs(table: Table, costs: Sequence[Cost], convention: str) -> Text:
+    word, factor = units.CONVENTIONS[convention]
+    params = units.scale_for(cost.params or 0 for cost in costs)
+    work = units.scale_for((cost.macs or 0) * factor for cost in costs)
+    headings = [
+        Heading("operator", "operator", right=False),
+        Heading("params", "params", params.prefix),
+        Heading("macs", word, work.prefix),
+    ]
+    rows = []
+    for cost in costs:
+        known = cost.params is not None and cost.macs is not None
+        counts = [(cost.params or 0, params), ((cost.macs or 0) * factor, work)]
+        rows.append([shown(cost.operator), *(units.exact(n, scale) if known else UNKNOWN for n, scale in counts)])
+    skipped: dict[str, list[str]] = {}
+    for cost in costs:
+        if cost.reason:
+            skipped.setdefault(cost.reason, []).append(shown(cost.operator))
+    notes = [f"skipped: {'; '.join(names)} – {reason}" for reason, names in skipped.items()]
+    return _text(table.title, headings, rows, [_sites(table), COUNTED, *notes])
+
+
+def _facts(table: Table) -> Text:
+    headings = [
+        Heading("operator", "operator", right=False),
+        Heading("quantity", "published only", right=False),
+        Heading("printed", "value"),
+        Heading("source", "source", right=False, whole=True),
+    ]
+    rows = [
+        [shown(fact.operator), fact.quantity, fact.printed, fact.source.key if fact.source else UNKNOWN]
+        for fact in table.facts
+    ]
+    notes = list(dict.fromkeys(f"{fact.quantity}: {fact.note}" for fact in table.facts if fact.note))
+    cited = {cell.source for cell in table.cells}
+    new = (fact.source for fact in table.facts if fact.source not in cited)
+    return _text("", headings, rows, [*notes, *_citations(new)])
+
+
+def _text(title: str, headings: Sequence[Heading], rows: Sequence[Sequence[str]], notes: Sequence[str]) -> Text:
+    cells = tuple(tuple(plain(text) for text in row) for row in rows)
+    return Text(plain(title), tuple(headings), cells, tuple(plain(note) for note in notes))
+
+
+def _sites(table: Table) -> str:
+    """Where the operators sit, in one line."""
+    sites = []
+    for site in table.sites:
+        guide = f", guide {site.guide_channels}" if site.guide_channels else ""
+        scale = f", scale {site.scale}" if site.scale != 2 else ""
+        sites.append(f"{site.count} × ({site.channels}×{site.height}×{site.width}{guide}{scale})")
+    return f"z: {' + '.join(sites)}"
+
+
+def _citations(sources: Iterable[Source | None]) -> list[str]:
+    """One line a source, in the order in which they are met."""
+    lines = []
+    for source in dict.fromkeys(source for source in sources if source):
+        arxiv = f", arXiv {source.arxiv}" if source.arxiv else ""
+        where = f"; {source.where}" if source.where else ""
+        printed = f"{source.venue} {source.year}{arxiv}{where}"
+        lines.append(f"{source.key}: {source.authors}: {source.title}. {printed}")
+    return lines

@@ -1,0 +1,21 @@
+"""Published cost tables as data: one TOML file a table, in the format that a user's own tables have."""
+
+from a2u_bench.published.printed import FLOPS, MACS, UNITS, Printed, parse_printed
+from a2u_bench.published.read import find, names
+from a2u_bench.published.table import Cell, Fact, Misprint, Site, Source, Table
+
+__all__ = [
+    "FLOPS",
+    "MACS",
+    "UNITS",
+    "Cell",
+    "Fact",
+    "Misprint",
+    "Printed",
+    "Site",
+    "Source",
+    "Table",
+    "find",
+    "names",
+    "parse_printed",
+]
