@@ -1,0 +1,110 @@
+"""Low-rank bilinear forms of local windows as convolutions: u_krᵀ x_k, v_krᵀ y_k, and the sum over channels k.
+
+`Factor` holds one side of the form, U or V. Its kernels are [B or 1, g, d, e, e]: d ranks for each of g groups of
+channels. They are parameters (static) or made from the map itself (dynamic).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from upsamplers.primitive import correlate
+
+
+def kernel_side(kernel_size: int, stride: int) -> int:
+    """Side of an encoder kernel at this stride: at stride 1 an even one becomes odd, one less, so that sizes keep."""
+    return kernel_size - 1 if stride == 1 and kernel_size % 2 == 0 else kernel_size
+
+
+def norm_groups(channels: int) -> int:
+    """Groups of a GroupNorm: the largest divisor of `channels` that is at most 32."""
+    return max(groups for groups in range(1, 33) if channels % groups == 0)
+
+
+def project(x: Tensor, kernels: Tensor, stride: int) -> Tensor:
+    """u_krᵀ x_k around every stride-th point, rank-major: x [b, C, sH, sW] and its kernels give [b, d·C, H, W].
+
+    Channel k uses the kernels of group ⌊k/(C/g)⌋. Maps that share a kernel are a batch to the convolution, those that
+    do not are its groups, so that no sample is looped over: dynamic shared kernels convolve [C, b, sH, sW] in b groups,
+    unshared ones [1, b·C, sH, sW] in b·C groups. Either way b·C·d·e² multiply-adds per point.
+
+    Args:
+        x: [b, C, sH, sW].
+        kernels: [b or 1, g, d, e, e]; 1: the same for every sample.
+        stride: s; the padding is ⌊(e − 1)/2⌋, zero.
+    """
+    batch, channels = x.shape[:2]
+    own, groups, rank, side = kernels.shape[:4]
+    maps = x.unflatten(1, (groups, channels // groups)).unflatten(0, (own, batch // own))
+    maps = maps.permute(1, 3, 0, 2, 4, 5).flatten(2, 3).flatten(0, 1)  # [b/own · C/g, own · g, sH, sW]
+    filters = kernels.flatten(0, 2).unsqueeze(1)  # [own · g · d, 1, e, e]
+    out = functional.conv2d(maps, filters, stride=stride, padding=(side - 1) // 2, groups=own * groups)
+    out = out.unflatten(1, (own, groups, rank)).unflatten(0, (batch // own, channels // groups))
+    return out.permute(2, 0, 4, 3, 1, 5, 6).flatten(2, 4).flatten(0, 1)  # [b, d·C, H, W]
+
+
+def contract(u: Tensor, v: Tensor, rank: int) -> Tensor:
+    """Σ_k u_k v_k for each rank: u and v [B, d·C, H, W] give [B, d, H, W]."""
+    return correlate(u, v, groups=rank, scale=1, kernel_size=1).squeeze(2)
+
+
+class Factor(nn.Module):
+    """U or V: kernels [B or 1, g, d, e, e], and the normalised projections that they make of a map.
+
+    Args:
+        channels: C of the map.
+        rank: d.
+        share_groups: g groups of channels, each with kernels of its own; divides C.
+        kernel_size: e at the map's own stride.
+        dynamic: kernels are 1×1 convolutions of the map pooled to e×e; else they are parameters [d, g, e, e].
+    """
+
+    kernel: nn.Parameter | None
+
+    def __init__(self, channels: int, rank: int, share_groups: int, kernel_size: int, dynamic: bool) -> None:
+        super().__init__()
+        self.rank, self.share_groups, self.kernel_size = rank, share_groups, kernel_size
+        self.generator = nn.Conv2d(channels, rank * share_groups, 1) if dynamic else None
+        if dynamic:
+            self.register_parameter("kernel", None)
+        else:
+            self.kernel = nn.Parameter(torch.empty(rank, share_groups, kernel_size, kernel_size))
+            nn.init.uniform_(self.kernel, -1 / kernel_size, 1 / kernel_size)  # as a depthwise convolution begins
+        self.norm = nn.GroupNorm(norm_groups(channels), channels)
+
+    def kernels(self, x: Tensor, stride: int) -> Tensor:
+        """The kernels [B or 1, g, d, e, e] for a map [B, C, sH, sW].
+
+        A static even kernel at stride 1 leaves its last row and column, which the odd one does not have.
+        """
+        side = kernel_side(self.kernel_size, stride)
+        if self.generator is not None:
+            rows = self.generator(functional.adaptive_avg_pool2d(x, side))  # [B, d·g, e, e]
+            return rows.unflatten(1, (self.rank, self.share_groups)).transpose(1, 2)
+        assert self.kernel is not None
+        return self.kernel[..., :side, :side].transpose(0, 1).unsqueeze(0)
+
+    def project(self, x: Tensor, stride: int) -> Tensor:
+        """The linear part alone, [B, d·C, H, W] from [B, C, sH, sW]."""
+        return project(x, self.kernels(x, stride), stride)
+
+    def forward(self, x: Tensor, stride: int) -> Tensor:
+        """GroupNorm and LeakyReLU(0.01) of each rank's projection, with one affine for all: [B, d·C, H, W]."""
+        slices = self.project(x, stride).unflatten(1, (self.rank, -1)).flatten(0, 1)  # [B·d, C, H, W]
+        # nn.functional refuses a single value per group, which a 1×1 map has; here it normalises to the bias.
+        normal = torch.group_norm(slices, self.norm.num_groups, self.norm.weight, self.norm.bias, self.norm.eps)
+        return functional.leaky_relu(normal, 0.01).unflatten(0, (-1, self.rank)).flatten(1, 2)
+
+    def macs(self, channels: int, points: int, stride: int) -> int:
+        """Multiply-adds for one sample with this many low-resolution points: e²·d·(C·n + C·g), the last if dynamic."""
+        area = kernel_side(self.kernel_size, stride) ** 2
+        return area * self.rank * channels * (points + (self.share_groups if self.generator is not None else 0))
+
+
+def scaled_affinity(u: Tensor, v: Tensor, rank: int) -> Tensor:
+    """The affinity a = Σ_k U_k V_k / √C of normalised projections, [B, d, H, W]."""
+    return contract(u, v, rank) / math.sqrt(u.shape[1] // rank)
