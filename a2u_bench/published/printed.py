@@ -37,7 +37,7 @@ class Printed:
         return self.digits * self.unit / 10**self.places
 
     def compare(self, value: int) -> str:
-        """`agrees` where `value` rounds to the printed digits, `truncated` where it is only cut to them, else `differs`."""
+        """`agrees` where `value` rounds to the printed digits, `truncated` where it is cut to them, else `differs`."""
         exact = value / self.unit * 10**self.places
         if _rounded(exact) == self.digits:
             return "agrees"
