@@ -58,11 +58,12 @@ def costs(table: Table) -> list[Cost]:
     """The costs of the operators that the table names, or of every variant where it names none and has no cells.
 
     Under `all` an operator that cannot serve a site has a reason in place of numbers; UsageError for one that is named.
+    A user's own operator that fails has its error as the reason, so that the others are still counted.
     """
     found = []
     for text in table.operators or (() if table.cells else ("all",)):
         if text != "all":
-            found.append(_cost(text, table))
+            found.append(_named_cost(text, table))
             continue
         for operator in build.every_variant():
             try:
@@ -89,6 +90,17 @@ def macs(operator: str, table: Table) -> int:
 
 def _cost(operator: str, table: Table) -> Cost:
     return Cost(operator, params(operator, table), macs(operator, table))
+
+
+def _named_cost(operator: str, table: Table) -> Cost:
+    try:
+        return _cost(operator, table)
+    except UsageError:
+        raise
+    except Exception as error:  # whatever a stranger's class raises
+        if ":" not in opstrings.parse(shown(operator)).name:
+            raise
+        return Cost(operator, None, None, f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def _placed(operator: str, table: Table) -> Iterator[tuple[Upsampler, Site]]:

@@ -179,6 +179,20 @@ def test_a_named_operator_that_cannot_serve_a_site_is_wrong_usage():
         costs(table(operators=("carafee",)))
 
 
+def test_a_user_s_own_operator_that_fails_leaves_the_others_counted(tmp_path, monkeypatch):
+    (tmp_path / "failing_plugin.py").write_text(
+        "from upsamplers import Facts, Paper, Upsampler\n"
+        "class Fails(Upsampler):\n"
+        "    facts = Facts('fails', 'Fails', 'first order', Paper('a', 't', 'v', 2020), 3, '1', '9')\n"
+        "    def macs(self, height, width):\n"
+        "        raise RuntimeError('no formula')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    own, nearest = costs(table(operators=("failing_plugin:Fails", "nearest")))
+    assert own.reason == "RuntimeError: no formula"
+    assert nearest.macs == 64 * 32 * 4
+
+
 def test_a_user_s_table_holds_operators_and_printed_cells(tmp_path, capsys):
     text = (
         'operators = ["nearest"]\n' + SITE + "count = 3\n"
