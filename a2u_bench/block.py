@@ -22,6 +22,9 @@ Sample = dict[str, Any]
 MOST_PROCESSES = 3
 """Times the asked number of processes: where more would not bring the intervals to their target, nothing will."""
 
+FEWEST_PROCESSES = 3
+"""Where time is over, no fewer than these: two could not say how much processes differ."""
+
 FEW_ROUNDS = 10
 """A process runs at least so many rounds, if its time allows, before its own spread may end it."""
 
@@ -112,7 +115,8 @@ class Block:
         number = max((process for processes in self.samples.values() for process in processes), default=-1) + 1
         done = min((len(self.samples.get(case.id, ())) for case in self._alive), default=0)
         while self._alive and done < least * MOST_PROCESSES:
-            if done >= least and self._is_enough(deadline):
+            late = self.clock() >= deadline
+            if (late and done >= min(FEWEST_PROCESSES, least)) or (done >= least and self._is_tight()):
                 return
             left = max(0.0, deadline - self.clock())
             share = left / (least - done) if done < least else min(left, (deadline - begin) / least)
@@ -121,10 +125,8 @@ class Block:
             number += 1
         self.stopped = "limit"
 
-    def _is_enough(self, deadline: float) -> bool:
-        """Whether to stop: every interval is as tight as asked, or the time is over."""
-        if self.clock() >= deadline:
-            return True
+    def _is_tight(self) -> bool:
+        """Whether every interval is as tight as asked."""
         return all(self._estimate(case).spread <= self.settings.target_ci for case in self._alive)
 
     def _one_process(self, number: int, seconds: float, progress: float, step: float) -> bool:

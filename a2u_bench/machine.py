@@ -65,7 +65,7 @@ def torch_facts() -> dict[str, Any]:
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "mkldnn": torch.backends.mkldnn.is_available(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "parallel": torch.__config__.parallel_info().split("\n")[0].strip(),
+        "parallel": _threading(torch.__config__.parallel_info()),
         "flush_denormals": True,  # every measuring process switches it on
         "mps": torch.backends.mps.is_available(),
     }
@@ -109,6 +109,12 @@ def cgroup_quota(root: Path) -> float | None:
     if quota_line and period_line and int(quota_line) > 0:
         return int(quota_line) / int(period_line)
     return None
+
+
+def _threading(text: str) -> str | None:
+    """Which threads torch computes with, from its own account."""
+    lines = (line.strip() for line in text.splitlines())
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("ATen parallel backend")), None)
 
 
 def _first_line(path: Path) -> str | None:

@@ -230,3 +230,10 @@ def test_a_listener_hears_of_every_case_and_of_progress_that_never_falls():
     assert shares == sorted(shares)
     assert 0 < shares[0] <= shares[-1] <= 2
     assert [value for name, value in heard if name == "row"] == ["a", "b"]
+
+
+def test_where_time_is_over_three_processes_are_enough():
+    settings = Settings(time_budget=1.0, processes=6, target_ci=0.0)
+    rows, workers = measure(plan("a", settings=settings), seconds=lambda *_: 10.0)
+    assert workers.started == 1 + 3
+    assert (rows[0]["processes"], rows[0]["samples"]) == (3, 6)
