@@ -40,7 +40,7 @@ class _One(nn.Module):
 
 X = torch.zeros(2, 4, 6, 6)
 
-KNOWN = {
+KNOWN: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...], int]] = {
     "a convolution with named padding": (
         lambda x: functional.conv2d(x, torch.zeros(8, 4, 3, 3), padding="same"),
         (X,),
