@@ -61,6 +61,24 @@ def max_unpool() -> None:
     assert_close(by_definition("max_unpool", Z, guide, 2), expected, rtol=0, atol=0)
 
 
+def convex_by_unfold(z: torch.Tensor, mask: torch.Tensor, scale: int) -> torch.Tensor:
+    """RAFT's formula: mask [B, 9·s², H, W] as 9 logits for each of s² phases, softmax over the 9 neighbours of z."""
+    batch, channels, height, width = z.shape
+    w = mask.view(batch, 1, 9, scale, scale, height, width).softmax(2)
+    neighbours = functional.unfold(z, 3, padding=1).view(batch, channels, 9, 1, 1, height, width)
+    phases = (w * neighbours).sum(2)  # [B, C, s, s, H, W]
+    return phases.permute(0, 1, 4, 2, 5, 3).reshape(batch, channels, scale * height, scale * width)
+
+
+def convex(scale: int = 2) -> None:
+    torch.manual_seed(0)
+    state = upsamplers.create("convex", channels=6, scale=scale).double().state_dict()
+    hidden = functional.conv2d(Z, state["hidden.weight"], state["hidden.bias"], padding=1).relu()
+    mask = 0.25 * functional.conv2d(hidden, state["mask.weight"], state["mask.bias"])
+    expected = convex_by_unfold(Z, mask, scale)
+    assert_close(by_definition("convex", Z, None, scale), expected, rtol=1e-10, atol=1e-10)
+
+
 def published(name: str, case: str, z: str, guide: str | None, output: str, **options: Any) -> Callable[[], None]:
     """A golden case of the published code: names of its inputs that are z and the guide, and of its output."""
 
@@ -91,4 +109,5 @@ KNOWN_ANSWERS: dict[str, Callable[[], None]] = {
     "fade_lite": published("fade_lite", "fade/root_l2h_lite_k5_tiny", "de", "en", "out"),
     "sapa": published("sapa", "sapa/SAPAExp_gate_k5_s2_tiny", "x", "y", "out"),
     "dysample": published("dysample", "dysample/lp_ds1_g4_s2_tiny", "x", None, "out"),
+    "convex": convex,
 }
