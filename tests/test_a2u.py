@@ -174,6 +174,10 @@ def test_without_a_guide_z_takes_its_place_at_stride_one_with_an_odd_encoder_ker
     z, _ = maps(op)
     assert op.u.kernels(z, 1).shape[-2:] == op.v.kernels(z, 1).shape[-2:] == (5, 5)
     assert op.bilinear(z).shape == (2, 2, 5, 3) and op(z).shape == (2, 8, 10, 6)
+    for factor in (op.u, op.v):
+        if factor.kernel is not None:
+            kept = factor.kernel[:, :, :5, :5].transpose(0, 1)[None]
+            assert_close(factor.kernels(z, 1), kept, rtol=0, atol=0, msg="the taps that keep their offsets")
     k = 3
     x_k, expected = windows(z[0, k], 5, 1), op.u.project(z, 1)[0].unflatten(0, (2, 8))[:, k].flatten(1)
     assert_close((x_k @ per_channel(op.u.kernels(z, 1), 0, k, 8)).T, expected, rtol=1e-12, atol=1e-12)
