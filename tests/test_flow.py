@@ -61,6 +61,7 @@ def test_the_same_samples_give_the_same_row_to_the_last_digit():
 
 def test_each_process_goes_there_and_back_through_an_order_of_its_own():
     _, workers = measure(plan("a", "b", "c", "d"))
+    orders = set()
     for process in (1, 2, 3):
         timed = [name for number, step, name in workers.log if (number, step) == (process, "time")]
         rounds = [timed[i : i + 4] for i in range(0, len(timed), 4)]
@@ -68,6 +69,8 @@ def test_each_process_goes_there_and_back_through_an_order_of_its_own():
         assert sorted(rounds[0]) == ["a", "b", "c", "d"]
         assert rounds[1] == rounds[0][::-1]
         assert rounds[2:] == rounds[:2]
+        orders.add(tuple(rounds[0]))
+    assert len(orders) > 1
 
 
 def test_processes_that_time_check_nothing_and_the_one_that_checks_times_nothing():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from a2u_bench.measure.intervals import estimate, is_tight, seed_of
+from a2u_bench.measure.intervals import _resampled_medians, estimate, is_tight, seed_of
 
 
 def test_the_median_is_that_of_all_samples():
@@ -37,6 +37,10 @@ def test_processes_of_unequal_length_do_not_leak_into_each_other():
     result = estimate([[1.0] * 30, [5.0] * 2], seed=0)
     assert result.median == 1.0
     assert (result.low, result.high) == (1.0, 5.0)
+    # A long process outvotes the short one wherever it is drawn, which is in three of four resamples.
+    medians = _resampled_medians([np.zeros(1), np.ones(9)], np.random.default_rng(0))
+    assert set(medians) == {0.0, 1.0}
+    assert 0.7 < medians.mean() < 0.8
 
 
 def test_a_nominal_95_per_cent_covers_at_least_90_of_100_truths_with_six_processes():
