@@ -140,9 +140,10 @@ def state_at_scale_three() -> dict[str, Tensor]:
     return {"init_pos": state.pop("start").float().double(), **state}
 
 
-def test_a_loaded_start_position_is_kept_to_the_bit() -> None:
+def test_a_loaded_start_position_tells_the_scale_and_is_kept_to_the_bit() -> None:
     state = state_at_scale_three()
-    op = upsamplers.from_official("dysample", state, scale=3)
+    op = upsamplers.from_official("dysample", state)
+    assert op.scale == 3
     assert_close(op.state_dict()["start"], state["init_pos"], rtol=0, atol=0)
     assert_close(op.half().double().state_dict()["start"], state["init_pos"], rtol=0, atol=0)
     own = upsamplers.create("dysample", channels=8, scale=3).double().state_dict()["start"]
@@ -152,7 +153,7 @@ def test_a_loaded_start_position_is_kept_to_the_bit() -> None:
 
 def test_another_scale_or_option_than_the_state_dict_s_is_an_error() -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({}, "scale=2 was given, but the state dict has scale=3"),
+        ({"scale": 2}, "scale=2 was given, but the state dict has scale=3"),
         ({"scale": 3, "groups": 2}, "groups=2 was given, but the state dict has groups=4"),
         ({"scale": 3, "dynamic_scope": True}, "dynamic_scope=True was given"),
         ({"scale": 3, "style": "pl"}, "'offset.weight' is"),
