@@ -61,7 +61,9 @@ def test_a_number_below_zero_stays_a_number():
 def test_pandas_reads_back_what_was_written():
     frame = to_frame([row(latency=0.1 + 0.2, params=0), row("failed", 'a "quoted"\nreason')])
     types = {column.name: column.dtype for column in COLUMNS}
-    back = pd.read_csv(io.StringIO(export(frame)), dtype=types, keep_default_na=False, na_values=[""])
+    back = pd.read_csv(
+        io.StringIO(export(frame)), dtype=types, keep_default_na=False, na_values=[""], float_precision="round_trip"
+    )
     assert back["latency"].tolist()[0] == 0.1 + 0.2
     assert back["params"].tolist()[0] == 0
     assert back["reason"].tolist()[1] == 'a "quoted" reason'
