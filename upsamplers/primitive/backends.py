@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from upsamplers.errors import nearest_hint
-from upsamplers.primitive import eager, eager_down
+from upsamplers.primitive import cpu, eager, eager_down
 
 ENVIRONMENT = "UPSAMPLERS_BACKEND"
 """Environment variable that forces a backend where no argument does."""
@@ -30,11 +32,17 @@ def provide(name: str, *modules: ModuleType) -> None:
 
 
 provide("eager", eager, eager_down)
+provide("numba", cpu)
+
+_COMPILED_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+_BEST = {"cpu": "numba"} if find_spec("numba") else {}
+"""Device type -> the backend for floating-point tensors there; eager for all else."""
 
 
 def choose(tensor: Tensor, backend: str | None) -> str:
     """Name of the backend for tensors like this one. Raises ValueError for a name that no backend has."""
-    name = backend or os.environ.get(ENVIRONMENT) or "eager"
+    best = _BEST.get(tensor.device.type, "eager") if tensor.dtype in _COMPILED_TYPES else "eager"
+    name = backend or os.environ.get(ENVIRONMENT) or best
     if name not in BACKENDS:
         raise ValueError(f"no backend {name!r}; {nearest_hint(name, BACKENDS)}")
     return name

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from upsamplers.primitive.window import pad, unpad
+from upsamplers.primitive.window import pad, source_index, unpad
 
 
 def accumulator(dtype: torch.dtype) -> torch.dtype:
@@ -58,7 +58,7 @@ def corners(z: Tensor, points: Tensor, border: str) -> Iterator[tuple[int, Tenso
     for corner in range(4):
         row, column = top + corner // 2, left + corner % 2
         valid = (row >= 0) & (row < height) & (column >= 0) & (column < width) if border == "zero" else None
-        yield corner, row.clamp(0, height - 1) * width + column.clamp(0, width - 1), valid
+        yield corner, source_index(row, height, border) * width + source_index(column, width, border), valid
 
 
 def read_at(z: Tensor, index: Tensor, valid: Tensor | None) -> Tensor:

@@ -12,17 +12,21 @@ Border = Literal["zero", "replicate", "reflect"]
 BORDERS: tuple[str, ...] = get_args(Border)
 
 
-def border_index(size: int, before: int, after: int, border: str, device: torch.device) -> Tensor:
-    """Source index of each padded position −before … size−1+after: clamped (replicate) or mirrored (reflect).
+def source_index(position: Tensor, size: int, border: str) -> Tensor:
+    """Where integer positions along an axis are read: mirrored (reflect), else clamped.
 
     Reflect mirrors without repeating the edge, as often as needed; a map of size 1 has only its one value.
     """
-    position = torch.arange(-before, size + after, device=device)
-    if border == "replicate":
+    if border != "reflect":
         return position.clamp(0, size - 1)
     period = max(2 * (size - 1), 1)
     position = position.remainder(period)
     return torch.minimum(position, period - position).clamp(max=size - 1)
+
+
+def border_index(size: int, before: int, after: int, border: str, device: torch.device) -> Tensor:
+    """Source index of each padded position −before … size−1+after."""
+    return source_index(torch.arange(-before, size + after, device=device), size, border)
 
 
 def pad(z: Tensor, before: int, after_rows: int, after_columns: int, border: str) -> Tensor:

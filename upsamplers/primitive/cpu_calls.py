@@ -1,0 +1,164 @@
+"""From tensors to kernels: flat views, steps, border tables and scratch for each pass of the CPU backend."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from upsamplers.primitive import cpu_threads, cpu_window
+from upsamplers.primitive.cpu_tile import lanes
+from upsamplers.primitive.window import border_index, down_offset
+
+Flat = np.ndarray[Any, Any]
+
+NEAR = 384 * 1024
+"""Bytes of scratch that a thread may expect to keep in its own cache."""
+
+_gather = cpu_threads.cached(cpu_window.gather), cpu_threads.cached(cpu_window.gather_parallel)
+_correlate = cpu_threads.cached(cpu_window.correlate), cpu_threads.cached(cpu_window.correlate_parallel)
+_scatter = cpu_threads.cached(cpu_window.scatter), cpu_threads.cached(cpu_window.scatter_parallel)
+
+
+def flat(tensor: Tensor) -> Flat:
+    """The storage from a tensor's first element to its last as one row."""
+    extent = 1 + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
+    view: Flat = tensor.as_strided((extent,), (1,)).numpy()
+    return view
+
+
+def numbers(*values: int) -> Flat:
+    """Integers as a kernel takes them."""
+    return np.array(values, np.int64)
+
+
+def kernel_steps(w: Tensor, up: int, height: int, width: int) -> Flat:
+    """Steps (batch, group, tap, low row, phase row, low column, phase column) of w; 0 where it repeats."""
+    batch, group, tap, row, column = w.stride()
+    repeats = tuple(w.shape[3:]) != (up * height, up * width)
+    low_row, low_column = (0, 0) if repeats else (up * row, up * column)
+    return numbers(0 if w.shape[0] == 1 else batch, group, tap, low_row, row, low_column, column)
+
+
+@functools.lru_cache(maxsize=256)
+def extended(size: int, count: int, step: int, kernel_size: int, border: str) -> tuple[Flat, int, int, int]:
+    """Where each position of a window-extended axis lies in the real one (−1: nowhere), for `count` windows.
+
+    Also: how far the extension starts before the axis, and the first and the number of the positions inside.
+    """
+    offset = down_offset(step, kernel_size)
+    total = step * (count - 1) + kernel_size
+    position = torch.arange(-offset, total - offset)
+    if border == "zero":
+        table = torch.where((position >= 0) & (position < size), position, -1)
+    else:
+        margin = kernel_size + step
+        table = border_index(size, margin, margin, border, torch.device("cpu"))[position + margin]
+    first = max(offset, 0)
+    return table.numpy(), offset, first, max(0, min(total, offset + size) - first)
+
+
+@functools.lru_cache(maxsize=256)
+def preimages(size: int, count: int, step: int, kernel_size: int, border: str) -> Flat:
+    """For each row the extended rows that lie there: where each one's list starts, then the lists."""
+    table = extended(size, count, step, kernel_size, border)[0]
+    lists = [np.flatnonzero(table == row) for row in range(size)]
+    starts = np.cumsum([0] + [len(one) for one in lists])
+    return np.concatenate([starts, *lists]).astype(np.int64)
+
+
+def row_step(width: int, halo: int, lane_count: int) -> int:
+    """Elements between rows of scratch: whole vectors, an odd number of them, so that rows spread over cache sets."""
+    vectors = -(-width // lane_count) + -(-halo // lane_count)
+    return (vectors | 1) * lane_count
+
+
+def empty_like_map(like: Tensor, shape: Sequence[int]) -> Tensor:
+    """An uninitialised map in the memory format of `like`."""
+    channels_last = like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    return torch.empty(tuple(shape), dtype=like.dtype, memory_format=memory_format)
+
+
+def gather(w: Tensor, z: Tensor, up: int, down: int, kernel_size: int, border: str) -> Tensor:
+    """wᵀz, upsampling by `up` or downsampling by `down`."""
+    batch, channels = z.shape[:2]
+    height, width = z.shape[2] // down, z.shape[3] // down
+    groups, per, k = w.shape[1], channels // w.shape[1], kernel_size
+    out = empty_like_map(z, (batch, channels, up * height, up * width))
+    rows = extended(z.shape[2], height, down, k, border)[0]
+    columns, _, first, inside = extended(z.shape[3], width, down, k, border)
+    lane_count = lanes(z.element_size())
+    step = row_step(width, (k - 1) // down, lane_count)
+    block = min(per, 4 if up > 1 else 8)
+    items = batch * groups * height
+    splits = max(1, min(2 * torch.get_num_threads() // items, per // 16))
+    parts = cpu_threads.parts_for(out.numel() * k * k, items * splits)
+    taps, phases = k * k, up * up
+    size = step * (taps * phases + block * (k * down + phases)) + len(columns) + lane_count
+    cpu_threads.run(
+        "gather", *_gather, parts,
+        numbers(batch, groups, per, height, width, k, up, down, lane_count, step, first, inside, block, splits),
+        flat(w), kernel_steps(w, up, height, width), flat(z), numbers(*z.stride()), flat(out), numbers(*out.stride()),
+        rows, columns, torch.empty(parts, size, dtype=z.dtype).numpy(),
+    )  # fmt: skip
+    return out
+
+
+def correlate(
+    g: Tensor, z: Tensor, w_shape: Sequence[int], up: int, down: int, kernel_size: int, border: str
+) -> Tensor:
+    """∂w of ⟨g, gather(w, z)⟩."""
+    batch, channels = z.shape[:2]
+    height, width = z.shape[2] // down, z.shape[3] // down
+    groups, k = w_shape[1], kernel_size
+    per = channels // groups
+    one_phase = tuple(w_shape[3:]) != (up * height, up * width)
+    out = torch.empty((height, *w_shape[1:]) if one_phase else tuple(w_shape), dtype=z.dtype)
+    out_at = kernel_steps(out, up, height, width)
+    if one_phase:
+        out_at[0], out_at[3] = 0, out.stride(0)
+    rows = extended(z.shape[2], height, down, k, border)[0]
+    columns, _, first, inside = extended(z.shape[3], width, down, k, border)
+    lane_count = lanes(z.element_size())
+    step = row_step(width, (k - 1) // down, lane_count)
+    block = min(per, 16)
+    parts = cpu_threads.parts_for(g.numel() * k * k, w_shape[0] * groups * height)
+    taps, phases = k * k, up * up
+    size = step * (taps * phases + block * (k * down + phases)) + len(columns) + lane_count
+    cpu_threads.run(
+        "correlate", *_correlate, parts,
+        numbers(batch, groups, per, height, width, k, up, down, lane_count, step, first, inside, block, w_shape[0]),
+        flat(g), numbers(*g.stride()), flat(z), numbers(*z.stride()), flat(out), out_at,
+        rows, columns, torch.empty(parts, size, dtype=z.dtype).numpy(),
+    )  # fmt: skip
+    return out.sum(0, keepdim=True) if one_phase else out
+
+
+def scatter(w: Tensor, g: Tensor, z_shape: Sequence[int], up: int, down: int, kernel_size: int, border: str) -> Tensor:
+    """∂z of ⟨g, gather(w, z)⟩."""
+    batch, channels, high, wide = z_shape
+    height, width = high // down, wide // down
+    groups, per, k = w.shape[1], channels // w.shape[1], kernel_size
+    out = torch.empty(tuple(z_shape), dtype=g.dtype)
+    columns, offset, _, _ = extended(wide, width, down, k, border)
+    across = -(-len(columns) // down)
+    lane_count = lanes(g.element_size())
+    slots, phases = (k - 1) // down + 1, up * up
+    step = row_step(across, slots - 1, lane_count)
+    room = NEAR // (slots * phases * step * g.element_size())
+    block = min(per, max(8, room // 8 * 8))
+    blocks = -(-per // block)
+    parts = cpu_threads.parts_for(g.numel() * k * k, batch * groups * blocks * high)
+    size = step * (slots * k * phases + block * (slots * phases + down)) + across * down + lane_count
+    cpu_threads.run(
+        "scatter", *_scatter, parts,
+        numbers(batch, groups, per, height, width, k, up, down, lane_count, step, offset, wide, block, high),
+        flat(w), kernel_steps(w, up, height, width), flat(g), numbers(*g.stride()), flat(out), numbers(*out.stride()),
+        preimages(high, height, down, k, border), columns, torch.empty(parts, size, dtype=g.dtype).numpy(),
+    )  # fmt: skip
+    return out
