@@ -97,10 +97,10 @@ def test_keys_that_are_named_come_first():
     assert table.cells[0] == ("1×64×32×32", "nearest", "0")
 
 
-@pytest.mark.parametrize("where", ["columns", "by"])
-def test_a_name_that_is_no_column_is_wrong_usage(where):
+@pytest.mark.parametrize(("columns", "by"), [(["latncy"], []), ([], ["latncy"])])
+def test_a_name_that_is_no_column_is_wrong_usage(columns, by):
     with pytest.raises(UsageError, match=r"unknown column 'latncy'. Did you mean 'latency'\?"):
-        lay_out(to_frame(rows()), **{where: ["latncy"]})
+        lay_out(to_frame(rows()), columns, by)
 
 
 def test_no_rows_make_an_empty_table():
