@@ -103,7 +103,7 @@ class _Process:
         """One step, answered within the timeout. A process that fails a case is not asked again: it may be spoilt."""
         try:
             self._connection.send((step, *arguments))
-            if not self._connection.poll(self._timeout):
+            if not self._answers():
                 self.close()
                 raise CaseEnded("timeout", f"{worker.STEPS[step]} took longer than {self._timeout:g} s", lost=True)
             status, result = self._connection.recv()
@@ -115,6 +115,10 @@ class _Process:
         if lost:
             self.close()
         raise CaseEnded(status, result, lost)
+
+    def _answers(self) -> bool:
+        """Whether an answer came within the timeout."""
+        return bool(self._connection.poll(self._timeout))
 
     def close(self) -> None:
         """End the process, and what it started, at once."""
