@@ -15,6 +15,11 @@ def _require(holds: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def _require_border(name: str, border: str) -> None:
+    if border not in BORDERS:  # the hint is slow and cannot be traced: made only where it is needed
+        raise ValueError(f"{name}: no border {border!r}; {nearest_hint(str(border), BORDERS)}")
+
+
 def _check_common(name: str, w: Tensor, z: Tensor, scale: int, kernel_size: int, border: str) -> None:
     shapes = f"w {tuple(w.shape)}, z {tuple(z.shape)}"
     _require(w.ndim == 5, f"{name}: w must be [B or 1, G, K, height, width]; got {shapes}")
@@ -23,7 +28,7 @@ def _check_common(name: str, w: Tensor, z: Tensor, scale: int, kernel_size: int,
     _require(w.device == z.device, f"{name}: w is on {w.device}, z on {z.device}; both must be on one device")
     _require(scale >= 1, f"{name}: scale must be an integer >= 1; got {scale}")
     _require(kernel_size >= 1, f"{name}: kernel_size must be >= 1; got {kernel_size}")
-    _require(border in BORDERS, f"{name}: no border {border!r}; {nearest_hint(str(border), BORDERS)}")
+    _require_border(name, border)
     _require(w.shape[0] in (1, z.shape[0]), f"{name}: w must have batch 1 or that of the map; got {shapes}")
 
 
@@ -122,7 +127,7 @@ def correlate(
     _require(
         g.shape == (*z.shape[:2], scale * z.shape[2], scale * z.shape[3]), f"correlate: sizes differ; got {shapes}"
     )
-    _require(border in BORDERS, f"correlate: no border {border!r}; {nearest_hint(str(border), BORDERS)}")
+    _require_border("correlate", border)
     _require(groups >= 1 and z.shape[1] % groups == 0, f"correlate: groups must divide C; got {groups}, {shapes}")
     _require(g.device == z.device, f"correlate: g is on {g.device}, z on {z.device}; both must be on one device")
     # A torch.jit trace holds sizes as tensors, which an operator's list of integers cannot take.
