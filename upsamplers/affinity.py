@@ -28,23 +28,22 @@ def norm_groups(channels: int) -> int:
 def project(x: Tensor, kernels: Tensor, stride: int) -> Tensor:
     """u_krᵀ x_k around every stride-th point, rank-major: x [b, C, sH, sW] and its kernels give [b, d·C, H, W].
 
-    Channel k uses the kernels of group ⌊k/(C/g)⌋. Maps that share a kernel are a batch to the convolution, those that
-    do not are its groups, so that no sample is looped over: dynamic shared kernels convolve [C, b, sH, sW] in b groups,
-    unshared ones [1, b·C, sH, sW] in b·C groups. Either way b·C·d·e² multiply-adds per point.
+    Channel k uses the kernels of group ⌊k/(C/g)⌋. One depthwise convolution serves every sharing, with samples and
+    channels side by side where each sample has kernels of its own: [1, b·C, sH, sW] in b·C groups, so that no sample is
+    looped over. Shared kernels are repeated for it, which costs nothing beside the b·C·d·e² multiply-adds per point.
 
     Args:
         x: [b, C, sH, sW].
         kernels: [b or 1, g, d, e, e]; 1: the same for every sample.
         stride: s; the padding is ⌊(e − 1)/2⌋, zero.
     """
-    batch, channels = x.shape[:2]
+    channels = x.shape[1]
     own, groups, rank, side = kernels.shape[:4]
-    maps = x.unflatten(1, (groups, channels // groups)).unflatten(0, (own, batch // own))
-    maps = maps.permute(1, 3, 0, 2, 4, 5).flatten(2, 3).flatten(0, 1)  # [b/own · C/g, own · g, sH, sW]
-    filters = kernels.flatten(0, 2).unsqueeze(1)  # [own · g · d, 1, e, e]
-    out = functional.conv2d(maps, filters, stride=stride, padding=(side - 1) // 2, groups=own * groups)
-    out = out.unflatten(1, (own, groups, rank)).unflatten(0, (batch // own, channels // groups))
-    return out.permute(2, 0, 4, 3, 1, 5, 6).flatten(2, 4).flatten(0, 1)  # [b, d·C, H, W]
+    per_channel = kernels.unsqueeze(2).expand(-1, -1, channels // groups, -1, -1, -1)  # [own, g, C/g, d, e, e]
+    filters = per_channel.flatten(0, 3).unsqueeze(1)  # [own·C·d, 1, e, e]
+    maps = x.unflatten(0, (-1, own)).flatten(1, 2)  # [b/own, own·C, sH, sW]
+    out = functional.conv2d(maps, filters, stride=stride, padding=(side - 1) // 2, groups=own * channels)
+    return out.unflatten(1, (own, channels, rank)).flatten(0, 1).transpose(1, 2).flatten(1, 2)  # [b, d·C, H, W]
 
 
 def contract(u: Tensor, v: Tensor, rank: int) -> Tensor:
