@@ -126,7 +126,7 @@ def violations(known: Sources) -> list[str]:
 
 
 def started(known: Sources) -> set[str]:
-    """What the command line loads of its own before any command runs: the commands and what they import at their top."""
+    """What the command line loads of its own before any command runs: commands and what they import at their top."""
     waiting = [name for name in known if within(name, ("a2u_bench.cli",)) and "._" not in name] + ["a2u_bench.cli._app"]
     seen: set[str] = set()
     while waiting:
