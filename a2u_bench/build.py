@@ -106,6 +106,14 @@ def create(case: Case) -> Upsampler:
     return _create(case.options, case.channels, None, case.scale)
 
 
+def module(options: str, channels: int, *, scale: int = 2, twin: bool = False) -> Upsampler:
+    """The module that an operator string means, for z and a guide of these channels; `twin` adds its downsampling.
+
+    Impossible or UsageError where there can be none.
+    """
+    return _create(options, channels, None, scale, twin)
+
+
 def outline(options: str, channels: int, guide_channels: int | None = None, scale: int = 2) -> Upsampler:
     """The module that an operator string means, with shapes alone: it tells its costs and allocates nothing.
 
@@ -139,13 +147,14 @@ def primitive_macs() -> dict[str, Callable[..., int]]:
     return {f"upsamplers::{name}": formula for name, formula in MACS.items()}
 
 
-def _create(options: str, channels: int, guide_channels: int | None, scale: int) -> Upsampler:
+def _create(options: str, channels: int, guide_channels: int | None, scale: int, twin: bool = False) -> Upsampler:
     from upsamplers import OptionError, Unsupported
     from upsamplers.registry import create_class
 
     asked = opstrings.parse(options)
+    more = {"twin": True} if twin else {}
     try:
-        return create_class(_class(asked.name), channels, guide_channels, scale, dict(asked.options))
+        return create_class(_class(asked.name), channels, guide_channels, scale, {**asked.options, **more})
     except Unsupported as error:
         raise Impossible(str(error)) from None
     except OptionError as error:

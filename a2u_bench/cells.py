@@ -14,12 +14,17 @@ from a2u_bench.frames import RUN, is_axis, to_records
 from a2u_bench.judge import RATIO, VERDICT
 from a2u_bench.plain import plain
 from a2u_bench.record import BY_NAME
+from a2u_bench.seeds import SEEDS, is_trained
 
 SHAPE = "shape"
 MEASURES = ("params", "macs", "macs_fvcore", "latency", "peak_memory", "saved_memory", RATIO, VERDICT)
 """The columns shown when none are chosen, where they are known."""
 
 WORKLOAD = (RUN, SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads")
+SCORES = ("psnr", "ssim", "mae", "rmse", "edge_psnr")
+TRAINING = (RUN, "task", "data", "preset", "images", "epochs", "learning_rate", SEEDS, "device", "threads")
+"""The same two for rows of trainings."""
+
 LABELS = {
     "macs": "{work}",
     "macs_fvcore": "fvcore",
@@ -28,8 +33,11 @@ LABELS = {
     VERDICT: "verdict",
     RUN: "run",
 }
+SAID = {"epochs": "{} epochs", "images": "{} images", "learning_rate": "rate {:g}", SEEDS: "{} seeds"}
 WORK = ("macs", "macs_fvcore")
 UNKNOWN = ""
+UNPREFIXED = ("", "dB")
+"""Units of quantities that are no counts and take no prefix: a millidecibel says nothing to anyone."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +85,13 @@ def lay_out(
     for name in (*columns, *by):
         if name not in allowed:
             raise unknown("column", name, allowed)
-    shared = [name for name in WORKLOAD if name in frame and name not in by and _agree(frame[name])]
-    varying = [name for name in WORKLOAD if name in frame and name not in by and name not in shared]
-    lead = ["options" if name == "operator" else name for name in by]
-    lead += [name for name in ("options", *varying) if name not in lead]
-    body = [name for name in columns or MEASURES if name in frame and name not in lead]
+    trained = len(frame) > 0 and bool(is_trained(frame).all())
+    subject, workload, measures = ("pair", TRAINING, SCORES) if trained else ("options", WORKLOAD, MEASURES)
+    shared = [name for name in workload if name in frame and name not in by and _agree(frame[name])]
+    varying = [name for name in workload if name in frame and name not in by and name not in shared]
+    lead = [subject if name == "operator" else name for name in by]
+    lead += [name for name in (subject, *varying) if name not in lead]
+    body = [name for name in columns or measures if name in frame and name not in lead]
     if not columns:
         body = [name for name in body if frame[name].notna().any()]
         if (frame["status"] != "ok").fillna(True).any():
@@ -107,12 +117,13 @@ def _column(frame: pd.DataFrame, name: str, work: str, factor: int) -> tuple[Hea
         return Heading(name, label, right=numeric), [UNKNOWN if pd.isna(v) else plain(str(v)) for v in values]
     if name in WORK:
         values = values * factor
-    if name == "samples":
+    if name in ("samples", SEEDS):
         return Heading(name, label), [UNKNOWN if pd.isna(value) else str(value) for value in values]
-    scale = units.scale_for(float(value) for value in values if not pd.isna(value))
+    counted = name not in BY_NAME or BY_NAME[name].unit not in UNPREFIXED or BY_NAME[name].dtype == "Int64"
+    scale = units.scale_for(float(v) for v in values if not pd.isna(v)) if counted else units.UNSCALED
     heading = Heading(name, label, scale.prefix + (BY_NAME[name].unit if name in BY_NAME else ""))
-    if name == "latency":
-        bounds = zip(values, frame["latency_low"], frame["latency_high"], strict=True)
+    if f"{name}_low" in frame:
+        bounds = zip(values, frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
         return heading, [_spread_text(value, low, high, scale) for value, low, high in bounds]
     return heading, [UNKNOWN if pd.isna(value) else units.exact(float(value), scale) for value in values]
 
@@ -143,6 +154,9 @@ def _axis_text(name: str, value: Any) -> str:
         return f"scale {value}"
     if name == "threads":
         return f"{value} thread{'' if value == 1 else 's'}"
+    if name in SAID:
+        text = SAID[name].format(value)
+        return text.removesuffix("s") if value == 1 else text
     return f"z {value}" if name == SHAPE else str(value)
 
 
@@ -150,8 +164,8 @@ def _unwell(frame: pd.DataFrame) -> list[str]:
     """One note for each way in which cases did not end ok, with its reason and who is meant."""
     sick = frame[(frame["status"] != "ok").fillna(True)]
     who: dict[tuple[str, str], dict[str, None]] = {}
-    for row in to_records(sick[["status", "reason", "options"]]):
-        who.setdefault((row["status"], row["reason"] or ""), {})[row["options"] or "unknown"] = None
+    for row in to_records(sick[["status", "reason", "options", "pair"]]):
+        who.setdefault((row["status"], row["reason"] or ""), {})[row["pair"] or row["options"] or "unknown"] = None
     notes = []
     for (status, reason), names in who.items():
         shown = "; ".join(list(names)[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -49,7 +49,7 @@ class Bar:
         self._update(description=f"{DOING.get(step, step)} {_label(case)}")
 
     def round_done(self, done: float, seconds_left: float) -> None:
-        self._update(completed=done, left=f"{_minutes(seconds_left)} left at most", description="timing")
+        self._update(completed=done, left=f"{minutes(seconds_left)} left at most", description="timing")
 
     def row_done(self, row: Mapping[str, Any]) -> None:
         self._rows += 1
@@ -68,9 +68,10 @@ def _label(case: Case) -> str:
     return f"{case.options} {batch}×{channels}×{height}×{width} ×{case.scale}"
 
 
-def _minutes(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+def minutes(seconds: float) -> str:
+    """Seconds as `3 min 20 s`."""
+    whole, rest = divmod(round(seconds), 60)
+    return f"{whole} min {rest} s" if whole else f"{rest} s"
 
 
 def _plain(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from a2u_bench.spec import Case
+from a2u_bench.spec import Point
 
 SCHEMA_VERSION = 1
 """Version of rows, samples and manifest. History: 1, the first."""
@@ -28,7 +28,7 @@ class Column:
     role: Role
     dtype: Literal["string", "Int64", "Float64"]
     label: str
-    unit: str = ""  # SI: "s", "B", or "" for counts
+    unit: str = ""  # "s", "B", "dB", or "" for counts and shares
     better: Literal["lower", "higher", ""] = ""
 
 
@@ -53,21 +53,51 @@ COLUMNS: tuple[Column, ...] = (
     Column("params", "measure", "Int64", "params", "", "lower"),
     Column("macs", "measure", "Int64", "MACs", "", "lower"),
     Column("macs_fvcore", "measure", "Int64", "MACs (fvcore)", "", "lower"),
+    Column("macs_torch", "measure", "Int64", "MACs (torch)", "", "lower"),
+    # The headline, on every device: the same case was called just before, as in a loop. Cold: the cache was overwritten.
     Column("latency", "measure", "Float64", "latency", "s", "lower"),
     Column("latency_low", "measure", "Float64", "latency, low", "s", "lower"),
     Column("latency_high", "measure", "Float64", "latency, high", "s", "lower"),
+    Column("latency_cold", "measure", "Float64", "latency, cold cache", "s", "lower"),
+    Column("latency_cold_low", "measure", "Float64", "latency, cold cache, low", "s", "lower"),
+    Column("latency_cold_high", "measure", "Float64", "latency, cold cache, high", "s", "lower"),
     Column("samples", "measure", "Int64", "samples"),
     Column("processes", "measure", "Int64", "processes"),
     Column("stopped", "origin", "string", "stopped by"),  # "target", "budget" or "limit" of rounds
-    Column("peak_memory", "measure", "Int64", "peak memory", "B", "lower"),
+    Column("floor", "measure", "Float64", "speed of light", "s", "lower"),  # of the forward pass; see measure/floor.py
+    Column("output_memory", "measure", "Int64", "output", "B", "lower"),
+    Column("peak_memory", "measure", "Int64", "peak memory", "B", "lower"),  # of a warm call, above its inputs
+    Column("workspace_memory", "measure", "Int64", "workspace", "B", "lower"),  # peak − output
     Column("saved_memory", "measure", "Int64", "saved for backward", "B", "lower"),
+    Column("first_memory", "measure", "Int64", "peak memory, first call", "B", "lower"),
+    Column("note", "origin", "string", "note"),  # what a reader of this row must know, such as a throttled clock
+    # Of a trained network, whose params are all of the network's: how it was trained, what its outputs are worth.
+    Column("task", "axis", "string", "task"),
+    Column("data", "axis", "string", "data"),
+    Column("pair", "axis", "string", "pair"),
+    Column("preset", "axis", "string", "preset"),
+    Column("seed", "axis", "Int64", "seed"),
+    Column("epochs", "axis", "Int64", "epochs"),
+    Column("images", "axis", "Int64", "images"),
+    Column("test_images", "axis", "Int64", "test images"),
+    Column("learning_rate", "axis", "Float64", "learning rate"),
+    Column("psnr", "measure", "Float64", "PSNR", "dB", "higher"),
+    Column("ssim", "measure", "Float64", "SSIM", "", "higher"),
+    Column("mae", "measure", "Float64", "MAE", "", "lower"),
+    Column("rmse", "measure", "Float64", "RMSE", "", "lower"),
+    Column("edge_psnr", "measure", "Float64", "PSNR, edges", "dB", "higher"),
+    Column("edge_ssim", "measure", "Float64", "SSIM, edges", "", "higher"),
+    Column("edge_mae", "measure", "Float64", "MAE, edges", "", "lower"),
+    Column("edge_rmse", "measure", "Float64", "RMSE, edges", "", "lower"),
+    Column("loss", "measure", "Float64", "loss", "", "lower"),
+    Column("train_time", "measure", "Float64", "training time", "s", "lower"),
 )
 
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 
 
-def make_row(case: Case, status: str, reason: str, measures: Mapping[str, Any]) -> dict[str, Any]:
-    """A whole row: the case's axes, its status and reason, and its measures; what was not measured is None.
+def make_row(case: Point, status: str, reason: str, measures: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole row: the axes of a case or a trial, its status and reason, its measures; what was not measured is None.
 
     Raises ValueError for an unknown status or a measure that is no column.
     """

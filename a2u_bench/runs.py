@@ -17,6 +17,7 @@ from a2u_bench.errors import UsageError
 from a2u_bench.record import BY_NAME, SCHEMA_VERSION, STATUSES, Column
 
 MANIFEST, ROWS, SAMPLES = "manifest.json", "rows.jsonl", "samples.jsonl"
+CURVES = "curves.jsonl"  # only where something was trained
 FORMAT = "a2u-bench run"
 LONGEST = 1 << 22  # bytes of one line, or of a manifest: files come from strangers, so memory is bounded first
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 LAYOUTS = ("contiguous", "channels_last")
 MODES = ("inference", "training")
 RUNTIMES = ("eager", "compile")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+class Point(Protocol):
+    """What a row is about: a frozen dataclass whose fields are axes of the table, with an id computed from them."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def id(self) -> str: ...
 
 
 @dataclass(frozen=True)

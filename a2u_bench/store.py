@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.record import SCHEMA_VERSION
 from a2u_bench.runs import (
+    CURVES,
     FORMAT,
     LONGEST,
     MANIFEST,
@@ -102,6 +103,10 @@ class Store:
         """The samples of one round, on disk when this returns; each {"case", "process", "round", "latency": [s, …]}."""
         self._append(SAMPLES, samples)
 
+    def append_curve(self, curve: Mapping[str, Any]) -> None:
+        """What a training came to epoch by epoch, {"case", "loss": […], …}, on disk when this returns."""
+        self._append(CURVES, [curve])
+
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Replace the manifest by one that adds or changes these entries: whole or not at all."""
         content = {**self.manifest, **manifest}
@@ -149,7 +154,7 @@ class Store:
 
     def _take_up(self) -> None:
         """What an earlier process left: torn ends are set aside, then rows and samples are read."""
-        torn = [_set_aside_torn_end(self.folder / name) for name in (ROWS, SAMPLES)]
+        torn = [_set_aside_torn_end(self.folder / name) for name in (ROWS, SAMPLES, CURVES)]
         if (self.folder / ROWS).exists() and (self.folder / ROWS).stat().st_size:
             run = read_run(self.folder)
         else:

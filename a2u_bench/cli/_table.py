@@ -41,7 +41,7 @@ def show(
     as_json: bool = False,
 ) -> None:
     """Print one table of all rows. Several runs keep a column that tells them apart; machines that differ are named."""
-    from a2u_bench import frames, judge
+    from a2u_bench import frames, judge, seeds
     from a2u_bench.cells import lay_out
     from a2u_bench.machines import differences
 
@@ -58,7 +58,13 @@ def show(
         return
     from a2u_bench.render import print_table
 
-    print_table(lay_out(frame, columns, by, convention, notes))
+    trained = seeds.is_trained(frame)
+    if not trained.all() or frame.empty:
+        print_table(lay_out(frame[~trained], columns, by, convention, notes))
+    if trained.any():
+        means = frames.sort(seeds.over_seeds(frame[trained]), order)
+        compared = [*notes, *filter(None, [seeds.order(frame[trained])])]
+        print_table(lay_out(means, columns, by, convention, compared))
 
 
 def check_convention(given: str) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from a2u_bench.store import Store
 
 Many = list[str]
 
@@ -47,6 +44,7 @@ def command(
     from datetime import datetime
 
     from a2u_bench import machine, runner
+    from a2u_bench.cli._store import open_store
     from a2u_bench.cli._table import check_convention, show
     from a2u_bench.errors import Unwritten, UsageError
     from a2u_bench.progress import progress
@@ -76,7 +74,7 @@ def command(
         timeout=timeout,
     )
     folder = out or new_folder(Path("results"), plan.suite, datetime.now())
-    store = _open(folder, plan.to_manifest(), resume)
+    store = open_store(folder, plan.to_manifest(), resume)
     before = list(store.rows)
     failure: Unwritten | None = None
     code = 0
@@ -100,20 +98,3 @@ def command(
         return code
     typer.echo(f"stored in {folder}", err=True)
     return 5 if strict and any(row["status"] != "ok" for row in rows) else 0
-
-
-def _open(folder: Path, manifest: dict[str, Any], resume: bool) -> Store:
-    """The run's folder, ready to write; one that another process writes to is waited for when resuming."""
-    from a2u_bench.plain import plain
-    from a2u_bench.store import BusyError, Store
-
-    try:
-        store = Store.open(folder, manifest, resume)
-    except BusyError as error:
-        if not resume:
-            raise
-        typer.echo(f"waiting: {error}", err=True)
-        store = Store.open(folder, manifest, resume, wait=-1)
-    for problem in store.problems:
-        typer.echo(plain(f"note: {folder}: {problem}"), err=True)
-    return store

@@ -1,0 +1,28 @@
+"""The folder of a run, opened for the commands that write one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from a2u_bench.store import Store
+
+
+def open_store(folder: Path, manifest: dict[str, Any], resume: bool) -> Store:
+    """The run's folder, ready to write; one that another process writes to is waited for when resuming."""
+    from a2u_bench.plain import plain
+    from a2u_bench.store import BusyError, Store
+
+    try:
+        store = Store.open(folder, manifest, resume)
+    except BusyError as error:
+        if not resume:
+            raise
+        typer.echo(f"waiting: {error}", err=True)
+        store = Store.open(folder, manifest, resume, wait=-1)
+    for problem in store.problems:
+        typer.echo(plain(f"note: {folder}: {problem}"), err=True)
+    return store

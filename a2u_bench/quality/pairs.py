@@ -1,0 +1,96 @@
+"""Pairs: how a network goes down and how it comes up again, named `DOWN/OPERATOR`.
+
+Down is `conv` (3×3, stride 2), `s2d` (space to depth), `pool` (max pooling) or `twin`: the downsampling that the
+operator itself defines, with the parameters that both directions share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from a2u_bench import build, opstrings
+from a2u_bench.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from upsamplers import Facts
+
+DOWNS = ("conv", "s2d", "pool", "twin")
+CORE = (
+    *("conv/nearest", "conv/bilinear", "conv/deconv", "s2d/pixel_shuffle"),
+    *("twin/max_unpool", "pool/carafe", "twin/index_net", "twin/a2u"),
+)
+"""The eight of the papers' first experiment. The twin of max-unpooling is max pooling."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One way down, and the operator that goes up: canonical text, without the twin, as in a table of costs."""
+
+    down: str
+    operator: build.Operator
+
+    @property
+    def name(self) -> str:
+        """`DOWN/OPERATOR`."""
+        return f"{self.down}/{self.operator.text}"
+
+
+def read(text: str | Sequence[str]) -> tuple[Pair, ...]:
+    """The pairs that `core`, `a2u` or a list means; in a list also the operator alone, with its usual way down.
+
+    UsageError for an unknown word, a pair that cannot be, or none at all.
+    """
+    found: dict[str, Pair] = {}
+    for part in opstrings.split(text):
+        for name in _group(part):
+            pair = _pair(name)
+            found[pair.name] = pair
+    if not found:
+        raise UsageError("--pairs names none; allowed: core, a2u, or DOWN/OPERATOR,… such as conv/nearest,twin/a2u")
+    return tuple(found.values())
+
+
+def every_a2u() -> tuple[str, ...]:
+    """Every sharing mode at rank 1, 2 and 4, each dynamics, k = 3 and k = 1."""
+    axes = product((3, 1), ("dynamic", "hybrid", "static"), (1, 2, 4), ("shared", "semi-shared", "unshared"))
+    return tuple(f"twin/a2u:kernel_size={k},dynamics={d},rank={r},sharing={s}" for k, d, r, s in axes)
+
+
+def _group(text: str) -> tuple[str, ...]:
+    if text == "core":
+        return CORE
+    return every_a2u() if text == "a2u" else (text,)
+
+
+def _pair(text: str) -> Pair:
+    down, slash, rest = text.partition("/")
+    if not slash:
+        rest, down = text, ""
+    elif down not in DOWNS:
+        raise unknown("way down", down, DOWNS)
+    operator = build.operator(rest)
+    if "twin" in operator.options:  # the way down says it
+        operator = build.operator(_without_twin(operator))
+    facts = build.facts(operator.name)
+    if not down:
+        down = _usual_down(facts)
+    if down == "twin" and not facts.twin:
+        raise UsageError(f"{rest!r} has no downsampling twin; allowed before it: conv/, s2d/, pool/")
+    return Pair(down, operator)
+
+
+def _without_twin(operator: build.Operator) -> str:
+    options = {key: value for key, value in operator.options.items() if key != "twin"}
+    return opstrings.canonical(operator.name, options, {})
+
+
+def _usual_down(facts: Facts) -> str:
+    """As the papers pair them."""
+    if facts.name == "pixel_shuffle":
+        return "s2d"
+    if facts.twin and facts.guide != "none":
+        return "twin"
+    return "conv" if facts.family in ("distance-based", "learned static") else "pool"

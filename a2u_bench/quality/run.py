@@ -1,0 +1,109 @@
+"""From jobs to rows: every trial is trained, scored and stored; one that goes wrong costs no other its row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from a2u_bench.build import Impossible
+from a2u_bench.errors import Unwritten
+from a2u_bench.quality import checkpoints
+from a2u_bench.quality.data import Images
+from a2u_bench.quality.network import Reconstruction
+from a2u_bench.quality.progress import Silence, Watcher
+from a2u_bench.quality.scores import score
+from a2u_bench.quality.train import Curve, Diverged, Training, reconstruct
+from a2u_bench.quality.trial import Job
+from a2u_bench.record import make_row
+
+if TYPE_CHECKING:
+    from a2u_bench.store import Store
+
+Row = dict[str, Any]
+
+
+def run(jobs: Sequence[Job], images: Images, store: Store, folder: Path, watcher: Watcher | None = None) -> list[Row]:
+    """Train every job that the store has no row for; the new rows, in order.
+
+    Checkpoints lie in `folder` until their row is stored. Raises Unwritten, with the rows so far, where the store
+    cannot write, BenchError where the folder cannot be written to; KeyboardInterrupt passes through, and what was
+    trained up to the last whole epoch is there for the next time.
+    """
+    checkpoints.prepare(folder)
+    watcher = watcher or Silence()
+    waiting = [job for job in jobs if job.trial.id not in store.finished]
+    watcher.planned([job.trial for job in waiting])
+    rows: list[Row] = []
+    for job in waiting:
+        checkpoint = checkpoints.path_of(folder, job.trial.id)
+        row, curve = _row(job, images, checkpoint, watcher)
+        rows.append(row)
+        try:
+            if curve is not None:
+                store.append_curve({"case": job.trial.id, **asdict(curve)})
+            store.append_row(row)
+        except OSError as error:
+            raise Unwritten(f"cannot write results: {error.strerror or error}", rows) from error
+        checkpoint.unlink(missing_ok=True)
+        watcher.row_done(row)
+    with suppress(OSError):  # somebody's own folder, or other checkpoints in it
+        folder.rmdir()
+    return rows
+
+
+def set_up(threads: int) -> None:
+    """This process as every training finds it: so many threads, and no time lost on denormal numbers."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+
+
+def _row(job: Job, images: Images, checkpoint: Path, watcher: Watcher) -> tuple[Row, Curve | None]:
+    """One trial's row, whatever becomes of it, and its curve where it came to its end."""
+    trial = job.trial
+    try:
+        measures, curve = _train(job, images, checkpoint, watcher)
+        return make_row(trial, "ok", "", measures), curve
+    except Impossible as error:
+        return make_row(trial, "skipped", str(error), {}), None
+    except Diverged as error:
+        return make_row(trial, "failed", str(error), {}), None
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        return make_row(trial, "oom", _line(error), {}), None
+    except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, AssertionError) as error:
+        # An operator may be a stranger's; what it raises is the result of its trial.
+        return make_row(trial, "failed", f"{type(error).__name__}: {_line(error)}", {}), None
+
+
+def _train(job: Job, images: Images, checkpoint: Path, watcher: Watcher) -> tuple[dict[str, Any], Curve]:
+    trial, device = job.trial, torch.device(job.trial.device)
+    torch.manual_seed(trial.seed)
+    network = Reconstruction(job.pair).to(device)
+    training = Training(network, images.train.to(device), job.preset, trial.seed, trial.id)
+    watcher.doing(trial)
+    curve = training.run(checkpoint, watcher.step)
+    outputs = reconstruct(network, images.test.to(device)).cpu()
+    if not outputs.isfinite().all():
+        raise Diverged("the trained network's outputs are not finite")
+    scores = {name: value for name, value in asdict(_scores(outputs, images.test)).items() if value is not None}
+    measures = {
+        "params": sum(parameter.numel() for parameter in network.parameters()),
+        "loss": curve.loss[-1] if curve.loss else None,
+        "train_time": math.fsum(curve.seconds),
+        **scores,
+    }
+    return measures, curve
+
+
+def _scores(outputs: Tensor, targets: Tensor) -> Any:
+    return score(outputs[:, 0].numpy(), targets[:, 0].numpy())
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,164 @@
+"""The trainer: one network from one seed, epoch by epoch, on images that lie in memory; killed, it goes on as it was.
+
+Images are normalised by (0.1307, 0.3081) and the loss is L1 between the network's output and its input, as in the
+papers. After each epoch everything that the next one depends on is in the checkpoint: weights, statistics, optimiser,
+schedule, both random states and the curve so far. On CPU with equal threads the resumed curve is the same, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR
+
+from a2u_bench.quality import checkpoints
+from a2u_bench.quality.presets import Preset
+
+MEAN, DEVIATION = 0.1307, 0.3081
+"""MNIST's, which the papers use for Fashion-MNIST."""
+
+
+class Diverged(Exception):
+    """The loss is no finite number; the message says where."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a training: epochs done, those in part included; its loss, and the PSNR in dB of its batch."""
+
+    epochs: float
+    loss: float
+    psnr: float
+
+
+@dataclass
+class Curve:
+    """What each epoch came to, on the images trained on: mean loss, PSNR in dB of the mean square error, seconds."""
+
+    loss: list[float] = field(default_factory=list)
+    psnr: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+
+class Training:
+    """One training in progress.
+
+    Args:
+        network: [B, 1, H, W] to [B, 1, H, W]; made after `torch.manual_seed`, by whoever calls.
+        images: [N, 1, H, W] in [0, 1], on the device of the network.
+        preset: its schedule.
+        seed: of the order of the images.
+        trial: id, by which a checkpoint is known to be of this training.
+    """
+
+    def __init__(self, network: nn.Module, images: Tensor, preset: Preset, seed: int, trial: str = "") -> None:
+        self.network, self.images, self.preset, self.trial = network, normalise(images), preset, trial
+        self.curve = Curve()
+        self.steps = math.ceil(len(images) / preset.batch)
+        self.order = torch.Generator().manual_seed(seed)
+        self.optimiser = _optimiser(network, preset)
+        self.schedule = _schedule(self.optimiser, preset, self.steps)
+
+    def run(self, checkpoint: Path | None = None, watch: Callable[[Progress], None] | None = None) -> Curve:
+        """Train to the end, from the checkpoint where there is one; Diverged where the loss is no finite number."""
+        if checkpoint is not None and (state := checkpoints.load(checkpoint, self.trial)) is not None:
+            self.restore(state)
+        while len(self.curve) < self.preset.epochs:
+            self._epoch(watch)
+            if checkpoint is not None:
+                checkpoints.save(checkpoint, self.state())
+        return self.curve
+
+    def _epoch(self, watch: Callable[[Progress], None] | None) -> None:
+        began, done, pixels = time.perf_counter(), len(self.curve), self.images.numel()
+        total = torch.zeros(2, dtype=torch.float64, device=self.images.device)
+        self.network.train()
+        picks = torch.randperm(len(self.images), generator=self.order).to(self.images.device)
+        for step, picked in enumerate(picks.split(self.preset.batch), 1):
+            target = self.images[picked]  # [B, 1, H, W]
+            output = self.network(target)
+            loss = functional.l1_loss(output, target)
+            error = functional.mse_loss(output.detach(), target) * DEVIATION**2
+            now, square = torch.stack((loss.detach(), error)).tolist()
+            if not math.isfinite(now):
+                raise Diverged(f"the loss is {now} in epoch {done + 1}, step {step} of {self.steps}")
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            self.schedule.step()
+            total += torch.stack((loss.detach(), error)) * target.numel()
+            if watch is not None:
+                watch(Progress(done + step / self.steps, now, psnr(square)))
+        mean, square = (total / pixels).tolist()
+        self.curve.loss.append(mean)
+        self.curve.psnr.append(psnr(square))
+        self.curve.seconds.append(time.perf_counter() - began)
+
+    def state(self) -> checkpoints.State:
+        """Everything that the next epoch depends on."""
+        state: checkpoints.State = {
+            "trial": self.trial,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "order": self.order.get_state(),
+            "random": torch.get_rng_state(),
+            "curve": {"loss": self.curve.loss, "psnr": self.curve.psnr, "seconds": self.curve.seconds},
+        }
+        if self.images.is_cuda:
+            state["random_cuda"] = torch.cuda.get_rng_state(self.images.device)
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.order.set_state(state["order"])
+        torch.set_rng_state(state["random"])
+        if self.images.is_cuda and "random_cuda" in state:
+            torch.cuda.set_rng_state(state["random_cuda"], self.images.device)
+        self.curve = Curve(**state["curve"])
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Images in [0, 1] as the network sees them."""
+    return (images - MEAN) / DEVIATION
+
+
+@torch.no_grad()
+def reconstruct(network: nn.Module, images: Tensor, batch: int = 100) -> Tensor:
+    """The network's output for images [N, 1, H, W] in [0, 1], brought back to [0, 1]."""
+    network.eval()
+    parts = [network(normalise(part)) * DEVIATION + MEAN for part in images.split(batch)]
+    return torch.cat(parts).clamp(0, 1)
+
+
+def psnr(square: float) -> float:
+    """PSNR in dB of a mean square error in [0, 1]; 100 at most."""
+    return -10 * math.log10(max(square, 1e-10))
+
+
+def _optimiser(network: nn.Module, preset: Preset) -> torch.optim.Optimizer:
+    if preset.optimiser == "sgd":
+        return torch.optim.SGD(network.parameters(), preset.learning_rate, preset.momentum)
+    return torch.optim.Adam(network.parameters(), preset.learning_rate)
+
+
+def _schedule(optimiser: torch.optim.Optimizer, preset: Preset, steps: int) -> LRScheduler:
+    """Stepped after every batch."""
+    total = preset.epochs * steps
+    if preset.drops:
+        return MultiStepLR(optimiser, [round(share * preset.epochs) * steps for share in preset.drops], 0.1)
+    return CosineAnnealingLR(optimiser, total)

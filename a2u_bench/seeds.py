@@ -1,0 +1,101 @@
+"""Rows of several seeds become one a setting: the mean, its t interval, and which settings are surely apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+
+import pandas as pd
+from scipy import stats
+
+from a2u_bench.frames import is_axis
+from a2u_bench.record import BY_NAME
+
+SEEDS = "seeds"
+"""How many seeds ended ok; in a frame that `over_seeds` made."""
+
+SEED = "seed"
+
+
+def is_trained(frame: pd.DataFrame) -> pd.Series:
+    """Which rows are of a training."""
+    return frame["task"].notna()
+
+
+def over_seeds(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """One row for each setting, in the order of their first seeds: means over the seeds that ended ok.
+
+    Each measure gets `<name>_low` and `<name>_high`, the ends of Student's t interval of the mean; NA for one seed.
+    Where not all seeds ended ok, status and reason are those of the first that did not.
+    """
+    axes = [name for name in frame.columns if is_axis(name) and name != SEED]
+    measures = [name for name in frame.columns if name in BY_NAME and BY_NAME[name].role == "measure"]
+    rows = []
+    for _, group in frame.groupby(axes, dropna=False, sort=False):
+        well = group[group["status"] == "ok"]
+        sick = group[(group["status"] != "ok").fillna(True)]
+        row = {name: group[name].iloc[0] for name in frame.columns}
+        row |= {"status": "ok", "reason": "", SEEDS: len(well), SEED: pd.NA}
+        if len(sick):
+            row |= {name: sick[name].iloc[0] for name in ("status", "reason")}
+        for name in measures:
+            row[name], row[f"{name}_low"], row[f"{name}_high"] = _mean(well[name].dropna().tolist(), confidence)
+        rows.append(row)
+    made = pd.DataFrame(rows, columns=None if rows else list(frame.columns))
+    types = {name: frame[name].dtype for name in frame.columns if name not in measures}
+    numbers = {name: "Float64" for name in made.columns if name not in types and name != SEEDS}
+    return made.astype({**types, **numbers, **({SEEDS: "Int64"} if rows else {})})
+
+
+def order(frame: pd.DataFrame, measure: str = "psnr", level: float = 0.05) -> str:
+    """The settings by mean, best first: `>` where neighbours are surely apart, `≈` where they are not; "" for fewer
+    than two settings with two seeds.
+
+    Apart is what Welch's t-test says after Holm's correction over all comparisons of two settings.
+    """
+    axes = [name for name in frame.columns if is_axis(name) and name != SEED]
+    samples: list[tuple[str, list[float]]] = []
+    well = frame[(frame["status"] == "ok") & frame[measure].notna()]
+    for _, group in well.groupby(axes, dropna=False, sort=False):
+        if len(group) > 1:
+            samples.append((str(group["pair"].iloc[0]), group[measure].tolist()))
+    if len(samples) < 2:
+        return ""
+    higher = BY_NAME[measure].better == "higher"
+    samples.sort(key=lambda sample: math.fsum(sample[1]) / len(sample[1]), reverse=higher)
+    ends = list(combinations(range(len(samples)), 2))
+    sure = dict(zip(ends, holm([_welch(samples[a][1], samples[b][1]) for a, b in ends], level), strict=True))
+    text = samples[0][0]
+    for index in range(1, len(samples)):
+        text += f" {'>' if sure[index - 1, index] else '≈'} {samples[index][0]}"
+    what = f"Welch's t, {len(ends)} comparisons corrected by Holm, {level:.0%}" if len(ends) > 1 else "Welch's t"
+    return f"{BY_NAME[measure].label}: {text} (> is sure: {what})"
+
+
+def holm(probabilities: Sequence[float], level: float) -> list[bool]:
+    """Which hypotheses Holm's step-down method rejects at this level."""
+    by_size = sorted(range(len(probabilities)), key=lambda index: probabilities[index])
+    rejected = [False] * len(probabilities)
+    for rank, index in enumerate(by_size):
+        if not probabilities[index] <= level / (len(probabilities) - rank):
+            break
+        rejected[index] = True
+    return rejected
+
+
+def _welch(first: Sequence[float], second: Sequence[float]) -> float:
+    """The probability of so large a difference; without any spread it is certain either way."""
+    if len(set(first)) == len(set(second)) == 1:
+        return float(first[0] == second[0])
+    return float(stats.ttest_ind(first, second, equal_var=False).pvalue)
+
+
+def _mean(values: Sequence[float], confidence: float) -> tuple[object, object, object]:
+    if not values:
+        return pd.NA, pd.NA, pd.NA
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return mean, pd.NA, pd.NA
+    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
+    return mean, mean - half, mean + half
