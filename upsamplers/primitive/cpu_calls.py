@@ -19,17 +19,6 @@ Flat = np.ndarray[Any, Any]
 NEAR = 384 * 1024
 """Bytes of scratch that a thread may expect to keep in its own cache."""
 
-_gather = cpu_threads.cached(cpu_window.gather), cpu_threads.cached(cpu_window.gather_parallel)
-_correlate = cpu_threads.cached(cpu_window.correlate), cpu_threads.cached(cpu_window.correlate_parallel)
-_scatter = cpu_threads.cached(cpu_window.scatter), cpu_threads.cached(cpu_window.scatter_parallel)
-
-
-def flat(tensor: Tensor) -> Flat:
-    """The storage from a tensor's first element to its last as one row."""
-    extent = 1 + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
-    view: Flat = tensor.as_strided((extent,), (1,)).numpy()
-    return view
-
 
 def numbers(*values: int) -> Flat:
     """Integers as a kernel takes them."""
@@ -101,10 +90,10 @@ def gather(w: Tensor, z: Tensor, up: int, down: int, kernel_size: int, border: s
     taps, phases = k * k, up * up
     size = step * (taps * phases + block * (k * down + phases)) + len(columns) + lane_count
     cpu_threads.run(
-        "gather", *_gather, parts,
+        cpu_threads.compiled(cpu_window.gather, out.dtype), parts,
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, first, inside, block, splits),
-        flat(w), kernel_steps(w, up, height, width), flat(z), numbers(*z.stride()), flat(out), numbers(*out.stride()),
-        rows, columns, torch.empty(parts, size, dtype=z.dtype).numpy(),
+        w, kernel_steps(w, up, height, width), z, numbers(*z.stride()), out, numbers(*out.stride()),
+        rows, columns, torch.empty(parts, size, dtype=z.dtype),
     )  # fmt: skip
     return out
 
@@ -131,10 +120,10 @@ def correlate(
     taps, phases = k * k, up * up
     size = step * (taps * phases + block * (k * down + phases)) + len(columns) + lane_count
     cpu_threads.run(
-        "correlate", *_correlate, parts,
+        cpu_threads.compiled(cpu_window.correlate, out.dtype), parts,
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, first, inside, block, w_shape[0]),
-        flat(g), numbers(*g.stride()), flat(z), numbers(*z.stride()), flat(out), out_at,
-        rows, columns, torch.empty(parts, size, dtype=z.dtype).numpy(),
+        g, numbers(*g.stride()), z, numbers(*z.stride()), out, out_at,
+        rows, columns, torch.empty(parts, size, dtype=z.dtype),
     )  # fmt: skip
     return out.sum(0, keepdim=True) if one_phase else out
 
@@ -156,9 +145,9 @@ def scatter(w: Tensor, g: Tensor, z_shape: Sequence[int], up: int, down: int, ke
     parts = cpu_threads.parts_for(g.numel() * k * k, batch * groups * blocks * high)
     size = step * (slots * k * phases + block * (slots * phases + down)) + across * down + lane_count
     cpu_threads.run(
-        "scatter", *_scatter, parts,
+        cpu_threads.compiled(cpu_window.scatter, out.dtype), parts,
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, offset, wide, block, high),
-        flat(w), kernel_steps(w, up, height, width), flat(g), numbers(*g.stride()), flat(out), numbers(*out.stride()),
-        preimages(high, height, down, k, border), columns, torch.empty(parts, size, dtype=g.dtype).numpy(),
+        w, kernel_steps(w, up, height, width), g, numbers(*g.stride()), out, numbers(*out.stride()),
+        preimages(high, height, down, k, border), columns, torch.empty(parts, size, dtype=g.dtype),
     )  # fmt: skip
     return out

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit, prange
+import numpy as np
+from numba import njit
 
+from upsamplers.primitive.cpu_packet import array_at, scratch_at
 from upsamplers.primitive.cpu_rows import U
 
 ZERO, REPLICATE, REFLECT = 0, 1, 2
@@ -55,137 +57,128 @@ def corners(
             index[corner * count + j] = row * y_step + column * x_step if exists else 0
 
 
-@njit(nogil=True)
-def gather(
-    part: int, parts: int, dims: Any, w: Any, w_at: Any, z: Any, z_at: Any, points: Any, p_at: Any, out: Any,
-    out_at: Any, indices: Any, scratches: Any,
-) -> None:  # fmt: skip
+def gather(real: Any, place: Any, version: int) -> Any:
     """out[b, c, y, x] = Σ_corners w · z[corner]."""
-    batch, groups, per, height, width, high, wide, border = (
-        dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7],
-    )  # fmt: skip
-    index, weight = indices[part], scratches[part]
-    i1, i2, i3 = index[wide:], index[2 * wide :], index[3 * wide :]
-    w1, w2, w3 = weight[wide:], weight[2 * wide :], weight[3 * wide :]
-    items = batch * groups * high
-    for item in range(items * part // parts, items * (part + 1) // parts):
-        b, g, y = item // (high * groups), item // high % groups, item % high
-        p0 = b * p_at[0] + g * p_at[1] + y * p_at[3]
-        corners(index, weight, points, p0, p_at, height, width, z_at[2], z_at[3], wide, border)
-        for corner in range(4):
-            w0 = b * w_at[0] + g * w_at[1] + corner * w_at[2] + y * w_at[3]
-            for x in range(wide):
-                weight[U(corner * wide + x)] *= w[U(w0 + x * w_at[4])]
-        for c in range(g * per, (g + 1) * per):
-            z0 = b * z_at[0] + c * z_at[1]
-            to = b * out_at[0] + c * out_at[1] + y * out_at[2]
-            for x in range(wide):
-                out[U(to + x * out_at[3])] = (
-                    weight[x] * z[U(z0 + index[x])]
-                    + w1[x] * z[U(z0 + i1[x])]
-                    + w2[x] * z[U(z0 + i2[x])]
-                    + w3[x] * z[U(z0 + i3[x])]
-                )
 
-
-@njit(nogil=True)
-def correlate(
-    part: int, parts: int, dims: Any, g: Any, g_at: Any, z: Any, z_at: Any, points: Any, p_at: Any, out: Any,
-    out_at: Any, indices: Any, scratches: Any,
-) -> None:  # fmt: skip
-    """out[b, g, corner, y, x] = Σ_c g · z[corner], summed over the batch where kernels are shared."""
-    batch, groups, per, height, width, high, wide, border, w_batch = (
-        dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7], dims[8],
-    )  # fmt: skip
-    index, scratch = indices[part], scratches[part]
-    i1, i2, i3 = index[wide:], index[2 * wide :], index[3 * wide :]
-    there, sums = scratch, scratch[4 * wide :]
-    s1, s2, s3 = sums[wide:], sums[2 * wide :], sums[3 * wide :]
-    items = w_batch * groups * high
-    for item in range(items * part // parts, items * (part + 1) // parts):
-        b_out, group, y = item // (high * groups), item // high % groups, item % high
-        to = b_out * out_at[0] + group * out_at[1] + y * out_at[3]
-        for b in range(b_out, b_out + 1 if w_batch == batch else batch):
-            p0 = b * p_at[0] + group * p_at[1] + y * p_at[3]
-            corners(index, there, points, p0, p_at, height, width, z_at[2], z_at[3], wide, border)
-            for x in range(4 * wide):
-                sums[x] = 0
-            for c in range(group * per, (group + 1) * per):
-                z0 = b * z_at[0] + c * z_at[1]
-                g0 = b * g_at[0] + c * g_at[1] + y * g_at[2]
-                for x in range(wide):
-                    value = g[U(g0 + x * g_at[3])]
-                    sums[x] += value * z[U(z0 + index[x])]
-                    s1[x] += value * z[U(z0 + i1[x])]
-                    s2[x] += value * z[U(z0 + i2[x])]
-                    s3[x] += value * z[U(z0 + i3[x])]
+    def kernel(part: int, parts: int, packet: Any) -> None:
+        if parts == version:
+            return
+        dims = array_at(packet, 0, np.int64)
+        w, w_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
+        z, z_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
+        points, p_at = array_at(packet, 5, place), array_at(packet, 6, np.int64)
+        out, out_at = array_at(packet, 7, real), array_at(packet, 8, np.int64)
+        index, weight = scratch_at(packet, 9, part, parts, np.int64), scratch_at(packet, 10, part, parts, real)
+        batch, groups, per, height, width, high, wide, border = (
+            dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7],
+        )  # fmt: skip
+        i1, i2, i3 = index[wide:], index[2 * wide :], index[3 * wide :]
+        w1, w2, w3 = weight[wide:], weight[2 * wide :], weight[3 * wide :]
+        items = batch * groups * high
+        for item in range(items * part // parts, items * (part + 1) // parts):
+            b, g, y = item // (high * groups), item // high % groups, item % high
+            p0 = b * p_at[0] + g * p_at[1] + y * p_at[3]
+            corners(index, weight, points, p0, p_at, height, width, z_at[2], z_at[3], wide, border)
             for corner in range(4):
-                for x in range(wide):
-                    position = U(to + corner * out_at[2] + x * out_at[4])
-                    before = out[position] if b > b_out else 0
-                    out[position] = before + sums[corner * wide + x] * there[corner * wide + x]
-
-
-@njit(nogil=True)
-def scatter(
-    part: int, parts: int, dims: Any, w: Any, w_at: Any, g: Any, g_at: Any, points: Any, p_at: Any, out: Any,
-    out_at: Any, indices: Any, scratches: Any,
-) -> None:  # fmt: skip
-    """out[b, c, corner] += w · g. A plane belongs to one thread, so the order of the sums never changes."""
-    batch, groups, per, height, width, high, wide, border, block = (
-        dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7], dims[8],
-    )  # fmt: skip
-    index, weight = indices[part], scratches[part]
-    blocks = (per + block - 1) // block
-    items = batch * groups * blocks
-    for item in range(items * part // parts, items * (part + 1) // parts):
-        b, group, first = item // (blocks * groups), item // blocks % groups, item % blocks * block
-        start, end = group * per + first, group * per + min(first + block, per)
-        for c in range(start, end):
-            to = b * out_at[0] + c * out_at[1]
-            for position in range(height * width):
-                out[U(to + position)] = 0
-        for y in range(high):
-            p0 = b * p_at[0] + group * p_at[1] + y * p_at[3]
-            corners(index, weight, points, p0, p_at, height, width, out_at[2], out_at[3], wide, border)
-            for corner in range(4):
-                w0 = b * w_at[0] + group * w_at[1] + corner * w_at[2] + y * w_at[3]
+                w0 = b * w_at[0] + g * w_at[1] + corner * w_at[2] + y * w_at[3]
                 for x in range(wide):
                     weight[U(corner * wide + x)] *= w[U(w0 + x * w_at[4])]
+            for c in range(g * per, (g + 1) * per):
+                z0 = b * z_at[0] + c * z_at[1]
+                to = b * out_at[0] + c * out_at[1] + y * out_at[2]
+                for x in range(wide):
+                    out[U(to + x * out_at[3])] = (
+                        weight[x] * z[U(z0 + index[x])]
+                        + w1[x] * z[U(z0 + i1[x])]
+                        + w2[x] * z[U(z0 + i2[x])]
+                        + w3[x] * z[U(z0 + i3[x])]
+                    )
+
+    return kernel
+
+
+def correlate(real: Any, place: Any, version: int) -> Any:
+    """out[b, g, corner, y, x] = Σ_c g · z[corner], summed over the batch where kernels are shared."""
+
+    def kernel(part: int, parts: int, packet: Any) -> None:
+        if parts == version:
+            return
+        dims = array_at(packet, 0, np.int64)
+        g, g_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
+        z, z_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
+        points, p_at = array_at(packet, 5, place), array_at(packet, 6, np.int64)
+        out, out_at = array_at(packet, 7, real), array_at(packet, 8, np.int64)
+        index, scratch = scratch_at(packet, 9, part, parts, np.int64), scratch_at(packet, 10, part, parts, real)
+        batch, groups, per, height, width, high, wide, border, w_batch = (
+            dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7], dims[8],
+        )  # fmt: skip
+        i1, i2, i3 = index[wide:], index[2 * wide :], index[3 * wide :]
+        there, sums = scratch, scratch[4 * wide :]
+        s1, s2, s3 = sums[wide:], sums[2 * wide :], sums[3 * wide :]
+        items = w_batch * groups * high
+        for item in range(items * part // parts, items * (part + 1) // parts):
+            b_out, group, y = item // (high * groups), item // high % groups, item % high
+            to = b_out * out_at[0] + group * out_at[1] + y * out_at[3]
+            for b in range(b_out, b_out + 1 if w_batch == batch else batch):
+                p0 = b * p_at[0] + group * p_at[1] + y * p_at[3]
+                corners(index, there, points, p0, p_at, height, width, z_at[2], z_at[3], wide, border)
+                for x in range(4 * wide):
+                    sums[x] = 0
+                for c in range(group * per, (group + 1) * per):
+                    z0 = b * z_at[0] + c * z_at[1]
+                    g0 = b * g_at[0] + c * g_at[1] + y * g_at[2]
+                    for x in range(wide):
+                        value = g[U(g0 + x * g_at[3])]
+                        sums[x] += value * z[U(z0 + index[x])]
+                        s1[x] += value * z[U(z0 + i1[x])]
+                        s2[x] += value * z[U(z0 + i2[x])]
+                        s3[x] += value * z[U(z0 + i3[x])]
+                for corner in range(4):
+                    for x in range(wide):
+                        position = U(to + corner * out_at[2] + x * out_at[4])
+                        before = out[position] if b > b_out else 0
+                        out[position] = before + sums[corner * wide + x] * there[corner * wide + x]
+
+    return kernel
+
+
+def scatter(real: Any, place: Any, version: int) -> Any:
+    """out[b, c, corner] += w · g. A plane belongs to one thread, so the order of the sums never changes."""
+
+    def kernel(part: int, parts: int, packet: Any) -> None:
+        if parts == version:
+            return
+        dims = array_at(packet, 0, np.int64)
+        w, w_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
+        g, g_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
+        points, p_at = array_at(packet, 5, place), array_at(packet, 6, np.int64)
+        out, out_at = array_at(packet, 7, real), array_at(packet, 8, np.int64)
+        index, weight = scratch_at(packet, 9, part, parts, np.int64), scratch_at(packet, 10, part, parts, real)
+        batch, groups, per, height, width, high, wide, border, block = (
+            dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7], dims[8],
+        )  # fmt: skip
+        blocks = (per + block - 1) // block
+        items = batch * groups * blocks
+        for item in range(items * part // parts, items * (part + 1) // parts):
+            b, group, first = item // (blocks * groups), item // blocks % groups, item % blocks * block
+            start, end = group * per + first, group * per + min(first + block, per)
             for c in range(start, end):
                 to = b * out_at[0] + c * out_at[1]
-                g0 = b * g_at[0] + c * g_at[1] + y * g_at[2]
-                for x in range(wide):
-                    value = g[U(g0 + x * g_at[3])]
-                    for corner in range(4):
-                        out[U(to + index[U(corner * wide + x)])] += weight[U(corner * wide + x)] * value
+                for position in range(height * width):
+                    out[U(to + position)] = 0
+            for y in range(high):
+                p0 = b * p_at[0] + group * p_at[1] + y * p_at[3]
+                corners(index, weight, points, p0, p_at, height, width, out_at[2], out_at[3], wide, border)
+                for corner in range(4):
+                    w0 = b * w_at[0] + group * w_at[1] + corner * w_at[2] + y * w_at[3]
+                    for x in range(wide):
+                        weight[U(corner * wide + x)] *= w[U(w0 + x * w_at[4])]
+                for c in range(start, end):
+                    to = b * out_at[0] + c * out_at[1]
+                    g0 = b * g_at[0] + c * g_at[1] + y * g_at[2]
+                    for x in range(wide):
+                        value = g[U(g0 + x * g_at[3])]
+                        for corner in range(4):
+                            out[U(to + index[U(corner * wide + x)])] += weight[U(corner * wide + x)] * value
 
-
-@njit(nogil=True, parallel=True)
-def gather_parallel(
-    parts: int, dims: Any, w: Any, w_at: Any, z: Any, z_at: Any, points: Any, p_at: Any, out: Any, out_at: Any,
-    indices: Any, scratches: Any,
-) -> None:  # fmt: skip
-    """`gather` by as many threads as there are parts."""
-    for part in prange(parts):
-        gather(part, parts, dims, w, w_at, z, z_at, points, p_at, out, out_at, indices, scratches)
-
-
-@njit(nogil=True, parallel=True)
-def correlate_parallel(
-    parts: int, dims: Any, g: Any, g_at: Any, z: Any, z_at: Any, points: Any, p_at: Any, out: Any, out_at: Any,
-    indices: Any, scratches: Any,
-) -> None:  # fmt: skip
-    """`correlate` by as many threads as there are parts."""
-    for part in prange(parts):
-        correlate(part, parts, dims, g, g_at, z, z_at, points, p_at, out, out_at, indices, scratches)
-
-
-@njit(nogil=True, parallel=True)
-def scatter_parallel(
-    parts: int, dims: Any, w: Any, w_at: Any, g: Any, g_at: Any, points: Any, p_at: Any, out: Any, out_at: Any,
-    indices: Any, scratches: Any,
-) -> None:  # fmt: skip
-    """`scatter` by as many threads as there are parts."""
-    for part in prange(parts):
-        scatter(part, parts, dims, w, w_at, g, g_at, points, p_at, out, out_at, indices, scratches)
+    return kernel

@@ -9,19 +9,14 @@ import torch
 from torch import Tensor
 
 from upsamplers.primitive import cpu_points, cpu_threads
-from upsamplers.primitive.cpu_calls import empty_like_map, flat, numbers
+from upsamplers.primitive.cpu_calls import empty_like_map, numbers
 from upsamplers.primitive.eager import accumulator
 
 _BORDERS = {"zero": cpu_points.ZERO, "replicate": cpu_points.REPLICATE, "reflect": cpu_points.REFLECT}
 
-_gather = cpu_threads.cached(cpu_points.gather), cpu_threads.cached(cpu_points.gather_parallel)
-_correlate = cpu_threads.cached(cpu_points.correlate), cpu_threads.cached(cpu_points.correlate_parallel)
-_scatter = cpu_threads.cached(cpu_points.scatter), cpu_threads.cached(cpu_points.scatter_parallel)
-
 
 def _run(
-    name: str,
-    kernels: tuple[Any, Any],
+    factory: Any,
     parts: int,
     dims: Sequence[int],
     first: Tensor,
@@ -34,10 +29,11 @@ def _run(
     wide = points.shape[-1]
     points = points.detach().to(accumulator(points.dtype))
     first_at = numbers(0 if shared else first.stride(0), *first.stride()[1:])
+    kernel = cpu_threads.compiled(factory, out.dtype, points.dtype)
     cpu_threads.run(
-        name, *kernels, parts, numbers(*dims), flat(first), first_at, flat(second), numbers(*second.stride()),
-        flat(points), numbers(*points.stride()), flat(out), numbers(*out.stride()),
-        torch.empty(parts, 4 * wide, dtype=torch.int64).numpy(), torch.empty(parts, 8 * wide, dtype=out.dtype).numpy(),
+        kernel, parts, numbers(*dims), first, first_at, second, numbers(*second.stride()),
+        points, numbers(*points.stride()), out, numbers(*out.stride()),
+        torch.empty(parts, 4 * wide, dtype=torch.int64), torch.empty(parts, 8 * wide, dtype=out.dtype),
     )  # fmt: skip
 
 
@@ -48,7 +44,7 @@ def gather(w: Tensor, z: Tensor, points: Tensor, border: str) -> Tensor:
     out = empty_like_map(z, (batch, channels, high, wide))
     dims = (batch, groups, channels // groups, height, width, high, wide, _BORDERS[border])
     parts = cpu_threads.parts_for(4 * out.numel(), batch * groups * high)
-    _run("gather points", _gather, parts, dims, w, z, points, out, w.shape[0] == 1)
+    _run(cpu_points.gather, parts, dims, w, z, points, out, w.shape[0] == 1)
     return out
 
 
@@ -59,7 +55,7 @@ def correlate(g: Tensor, z: Tensor, points: Tensor, w_shape: Sequence[int], bord
     out = torch.empty(tuple(w_shape), dtype=z.dtype)
     dims = (batch, groups, channels // groups, height, width, high, wide, _BORDERS[border], w_shape[0])
     parts = cpu_threads.parts_for(4 * g.numel(), w_shape[0] * groups * high)
-    _run("correlate points", _correlate, parts, dims, g, z, points, out)
+    _run(cpu_points.correlate, parts, dims, g, z, points, out)
     return out
 
 
@@ -72,5 +68,5 @@ def scatter(w: Tensor, g: Tensor, points: Tensor, z_shape: Sequence[int], border
     block = max(1, min(per, 16, batch * channels // (2 * torch.get_num_threads())))
     dims = (batch, groups, per, height, width, high, wide, _BORDERS[border], block)
     parts = cpu_threads.parts_for(4 * g.numel(), batch * groups * -(-per // block))
-    _run("scatter points", _scatter, parts, dims, w, g, points, out, w.shape[0] == 1)
+    _run(cpu_points.scatter, parts, dims, w, g, points, out, w.shape[0] == 1)
     return out

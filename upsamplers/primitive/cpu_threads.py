@@ -6,8 +6,10 @@ after OpenMP has started may not use it, and runs its kernels on one thread.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
+import importlib
 import logging
 import os
 import threading
@@ -15,34 +17,52 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
+import numpy as np
 import torch
 
+from upsamplers.primitive import cpu_packet
+
+numba: Any = importlib.import_module("numba")  # its type hints leave out half of what it exports
 logger = logging.getLogger("upsamplers")
 
 SMALL = 1 << 16
 """Multiply-adds below which one thread is faster than waking others."""
 
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+_INTEGERS = ctypes.POINTER(ctypes.c_int64)
 _lock = threading.Lock()
-_announced: set[str] = set()
 
 
 @functools.cache
-def sources_digest() -> str:
-    """What the kernels were compiled from. numba itself watches only the file that a cached function stands in."""
-    parts = sorted(Path(__file__).parent.glob("cpu_*.py"))
-    return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
+def version() -> int:
+    """A number for what the kernels are compiled from; numba's cache knows only the file that a kernel stands in.
+
+    It is negative, so that no count of parts equals it: a kernel that names it is cached under it.
+    """
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("cpu_*.py")))
+    return -1 - int.from_bytes(hashlib.sha256(sources).digest()[:7], "big")
 
 
-def cached(function: Callable[..., None]) -> Any:
-    """The kernel, cached on disk under the digest of all sources; in memory alone where no folder is writable."""
-    kernel: Any = function
+@functools.cache
+def compiled(factory: Callable[..., Any], *types: torch.dtype) -> Any:
+    """A kernel for these real types, from the cache on disk or compiled into it."""
+    what = f"{factory.__module__.rpartition('.')[2]}.{factory.__name__} for {', '.join(str(one) for one in types)}"
+    logger.info("preparing the CPU kernel %s (compiled once, then cached on disk)", what)
+    kernel = factory(*(_NUMPY[one] for one in types), version())
+    with _lock:
+        try:
+            return numba.cfunc(cpu_packet.SIGNATURE, cache=True)(kernel)
+        except RuntimeError as reason:  # no folder to cache in
+            logger.info("CPU kernels are not cached on disk: %s", reason)
+            return numba.cfunc(cpu_packet.SIGNATURE)(kernel)
+
+
+@functools.cache
+def _shared() -> Any:
     try:
-        kernel.enable_caching()
-        kernel._cache._cache_file._source_stamp = sources_digest()
-    except (RuntimeError, AttributeError) as reason:
-        logger.info("CPU kernels are not cached on disk: %s", reason)
-    return kernel
+        return numba.njit(nogil=True, parallel=True, cache=True)(cpu_packet.share)
+    except RuntimeError:
+        return numba.njit(nogil=True, parallel=True)(cpu_packet.share)
 
 
 def _launch() -> tuple[str, int] | None:
@@ -91,21 +111,15 @@ def parts_for(work: int, items: int) -> int:
     return 1 if work < SMALL else max(1, min(threads(), items))
 
 
-def run(name: str, serial: Any, parallel: Any, parts: int, *arguments: Any) -> None:
-    """Run a kernel in `parts` parts: `serial(part, parts, …)` alone, or `parallel(parts, …)`."""
-    kernel = serial if parts == 1 else parallel
-    key = f"{name} {parts == 1} {arguments[1].dtype}"
-    if key not in _announced:
-        _announced.add(key)
-        signature = tuple(numba.typeof(argument) for argument in ((0, 1) if parts == 1 else (1,)) + arguments)
-        logger.info("preparing the CPU kernel %s for %s (compiled once, then cached)", name, arguments[1].dtype)
-        kernel.compile(signature)
+def run(kernel: Any, parts: int, *arrays: Any) -> None:
+    """Run a kernel in `parts` parts on a packet of these arrays."""
+    packet = cpu_packet.pack(*arrays)
     if parts == 1:
-        kernel(0, 1, *arguments)
+        kernel.ctypes(0, 1, ctypes.cast(packet.ctypes.data, _INTEGERS))
         return
     before = numba.get_num_threads()
     numba.set_num_threads(parts)
     try:
-        kernel(parts, *arguments)
+        _shared()(parts, kernel.address, packet)
     finally:
         numba.set_num_threads(before)

@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
+from upsamplers.primitive.cpu_packet import array_at, scratch_at
 from upsamplers.primitive.cpu_rows import fill_row, fold_row, join_row, split_row, window_row
 from upsamplers.primitive.cpu_tile import tiles
 
@@ -44,236 +45,227 @@ def read_window(
         dst[d0 + phase * step + whole] = dst[spare + whole * down + phase]
 
 
-@njit(nogil=True)
-def gather(
-    part: int, parts: int, dims: Any, w: Any, w_at: Any, z: Any, z_at: Any, out: Any, out_at: Any, rows: Any,
-    columns: Any, scratches: Any,
-) -> None:  # fmt: skip
+def gather(real: Any, version: int) -> Any:
     """out[b, c, (y, py), (x, px)] = Σ_taps w · z over this part's rows of the output."""
-    batch, groups, per, height, width, k, up, down, lanes, step, before, inside, block, splits = (
-        dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7], dims[8], dims[9], dims[10], dims[11],
-        dims[12], dims[13],
-    )  # fmt: skip
-    scratch = scratches[part]
-    taps, phases = k * k, up * up
-    slab = taps * phases * step
-    slab_q = k * down * step
-    acc = slab + block * slab_q
-    spare = acc + block * phases * step
-    a_off, b_off, b_q = np.empty(taps, np.int64), np.empty(taps, np.int64), np.empty(block, np.int64)
-    for tap in range(taps):
-        ky, kx = tap // k, tap % k
-        a_off[tap] = tap * phases * step
-        b_off[tap] = (ky * down + kx % down) * step + kx // down
-    for q in range(block):
-        b_q[q] = q * slab_q
-    items = batch * groups * height * splits
-    for item in range(items * part // parts, items * (part + 1) // parts):
-        b, g, y, split = (
-            item // (splits * height * groups), item // (splits * height) % groups, item // splits % height,
-            item % splits,
+
+    def kernel(part: int, parts: int, packet: Any) -> None:
+        if parts == version:
+            return
+        dims = array_at(packet, 0, np.int64)
+        w, w_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
+        z, z_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
+        out, out_at = array_at(packet, 5, real), array_at(packet, 6, np.int64)
+        rows, columns = array_at(packet, 7, np.int64), array_at(packet, 8, np.int64)
+        scratch = scratch_at(packet, 9, part, parts, real)
+        batch, groups, per, height, width, k, up, down, lanes, step, before, inside, block, splits = (
+            dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7], dims[8], dims[9], dims[10],
+            dims[11], dims[12], dims[13],
         )  # fmt: skip
-        read_kernels(scratch, step, 0, w, b * w_at[0] + g * w_at[1], w_at, taps, up, y, width)
-        last = per * (split + 1) // splits
-        for first in range(per * split // splits, last, block):
-            count = min(block, last - first)
-            for q in range(count):
-                z0 = b * z_at[0] + (g * per + first + q) * z_at[1]
-                for ky in range(k):
-                    source = rows[y * down + ky]
-                    to = slab + q * slab_q + ky * down * step
-                    read_window(scratch, to, step, spare, z, z0, z_at, source, columns, down, before, inside)
-            for x in range(0, width, lanes):
-                tiles(
-                    phases, count, 0, scratch, acc + x, step, phases * step,
-                    scratch, x, step, a_off, scratch, slab + x, b_off, b_q, taps,
-                )  # fmt: skip
-            for q in range(count):
-                out0 = b * out_at[0] + (g * per + first + q) * out_at[1]
-                for py in range(up):
-                    to = out0 + (y * up + py) * out_at[2]
-                    join_row(out, to, out_at[3], scratch, acc + (q * up + py) * up * step, step, up, width)
-
-
-@njit(nogil=True)
-def correlate(
-    part: int, parts: int, dims: Any, g: Any, g_at: Any, z: Any, z_at: Any, out: Any, out_at: Any, rows: Any,
-    columns: Any, scratches: Any,
-) -> None:  # fmt: skip
-    """out[b, g, tap, (y, py), (x, px)] = Σ_c g · z, summed over the batch (and x) where kernels are shared."""
-    batch, groups, per, height, width, k, up, down, lanes, step, before, inside, block, w_batch = (
-        dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7], dims[8], dims[9], dims[10], dims[11],
-        dims[12], dims[13],
-    )  # fmt: skip
-    scratch = scratches[part]
-    taps, phases = k * k, up * up
-    slab = block * phases * step
-    slab_c = k * down * step
-    acc = slab + block * slab_c
-    spare = acc + taps * phases * step
-    a_off, b_off, b_q = np.empty(block, np.int64), np.empty(block, np.int64), np.empty(taps, np.int64)
-    for c in range(block):
-        a_off[c] = c * phases * step
-        b_off[c] = c * slab_c
-    for tap in range(taps):
-        ky, kx = tap // k, tap % k
-        b_q[tap] = (ky * down + kx % down) * step + kx // down
-    items = w_batch * groups * height
-    for item in range(items * part // parts, items * (part + 1) // parts):
-        b_out, group, y = item // (height * groups), item // height % groups, item % height
-        adds = 0
-        for b in range(b_out, b_out + 1 if w_batch == batch else batch):
-            for first in range(0, per, block):
-                count = min(block, per - first)
-                for c in range(count):
-                    channel = group * per + first + c
-                    g0 = b * g_at[0] + channel * g_at[1] + y * up * g_at[2]
-                    z0 = b * z_at[0] + channel * z_at[1]
-                    for py in range(up):
-                        split_row(
-                            scratch, (c * phases + py * up) * step, step,
-                            g, g0 + py * g_at[2], up * g_at[3], g_at[3], up, width,
-                        )  # fmt: skip
+        taps, phases = k * k, up * up
+        slab = taps * phases * step
+        slab_q = k * down * step
+        acc = slab + block * slab_q
+        spare = acc + block * phases * step
+        a_off, b_off, b_q = np.empty(taps, np.int64), np.empty(taps, np.int64), np.empty(block, np.int64)
+        for tap in range(taps):
+            ky, kx = tap // k, tap % k
+            a_off[tap] = tap * phases * step
+            b_off[tap] = (ky * down + kx % down) * step + kx // down
+        for q in range(block):
+            b_q[q] = q * slab_q
+        items = batch * groups * height * splits
+        for item in range(items * part // parts, items * (part + 1) // parts):
+            b, g, y, split = (
+                item // (splits * height * groups), item // (splits * height) % groups, item // splits % height,
+                item % splits,
+            )  # fmt: skip
+            read_kernels(scratch, step, 0, w, b * w_at[0] + g * w_at[1], w_at, taps, up, y, width)
+            last = per * (split + 1) // splits
+            for first in range(per * split // splits, last, block):
+                count = min(block, last - first)
+                for q in range(count):
+                    z0 = b * z_at[0] + (g * per + first + q) * z_at[1]
                     for ky in range(k):
-                        to = slab + c * slab_c + ky * down * step
                         source = rows[y * down + ky]
+                        to = slab + q * slab_q + ky * down * step
                         read_window(scratch, to, step, spare, z, z0, z_at, source, columns, down, before, inside)
                 for x in range(0, width, lanes):
                     tiles(
-                        phases, taps, adds, scratch, acc + x, step, phases * step,
-                        scratch, x, step, a_off, scratch, slab + x, b_off, b_q, count,
+                        phases, count, 0, scratch, acc + x, step, phases * step,
+                        scratch, x, step, a_off, scratch, slab + x, b_off, b_q, taps,
                     )  # fmt: skip
-                adds = 1
+                for q in range(count):
+                    out0 = b * out_at[0] + (g * per + first + q) * out_at[1]
+                    for py in range(up):
+                        to = out0 + (y * up + py) * out_at[2]
+                        join_row(out, to, out_at[3], scratch, acc + (q * up + py) * up * step, step, up, width)
+
+    return kernel
+
+
+def correlate(real: Any, version: int) -> Any:
+    """out[b, g, tap, (y, py), (x, px)] = Σ_c g · z, summed over the batch (and x) where kernels are shared."""
+
+    def kernel(part: int, parts: int, packet: Any) -> None:
+        if parts == version:
+            return
+        dims = array_at(packet, 0, np.int64)
+        g, g_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
+        z, z_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
+        out, out_at = array_at(packet, 5, real), array_at(packet, 6, np.int64)
+        rows, columns = array_at(packet, 7, np.int64), array_at(packet, 8, np.int64)
+        scratch = scratch_at(packet, 9, part, parts, real)
+        batch, groups, per, height, width, k, up, down, lanes, step, before, inside, block, w_batch = (
+            dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7], dims[8], dims[9], dims[10],
+            dims[11], dims[12], dims[13],
+        )  # fmt: skip
+        taps, phases = k * k, up * up
+        slab = block * phases * step
+        slab_c = k * down * step
+        acc = slab + block * slab_c
+        spare = acc + taps * phases * step
+        a_off, b_off, b_q = np.empty(block, np.int64), np.empty(block, np.int64), np.empty(taps, np.int64)
+        for c in range(block):
+            a_off[c] = c * phases * step
+            b_off[c] = c * slab_c
         for tap in range(taps):
-            for py in range(up):
-                to = b_out * out_at[0] + group * out_at[1] + tap * out_at[2] + y * out_at[3] + py * out_at[4]
-                start = acc + (tap * up + py) * up * step
-                if out_at[5] == up * out_at[6]:
-                    join_row(out, to, out_at[6], scratch, start, step, up, width)
-                    continue
-                for px in range(up):
-                    total = scratch[start + px * step]
-                    for x in range(1, width):
-                        total += scratch[start + px * step + x]
-                    out[to + px * out_at[6]] = total
+            ky, kx = tap // k, tap % k
+            b_q[tap] = (ky * down + kx % down) * step + kx // down
+        items = w_batch * groups * height
+        for item in range(items * part // parts, items * (part + 1) // parts):
+            b_out, group, y = item // (height * groups), item // height % groups, item % height
+            adds = 0
+            for b in range(b_out, b_out + 1 if w_batch == batch else batch):
+                for first in range(0, per, block):
+                    count = min(block, per - first)
+                    for c in range(count):
+                        channel = group * per + first + c
+                        g0 = b * g_at[0] + channel * g_at[1] + y * up * g_at[2]
+                        z0 = b * z_at[0] + channel * z_at[1]
+                        for py in range(up):
+                            split_row(
+                                scratch, (c * phases + py * up) * step, step,
+                                g, g0 + py * g_at[2], up * g_at[3], g_at[3], up, width,
+                            )  # fmt: skip
+                        for ky in range(k):
+                            to = slab + c * slab_c + ky * down * step
+                            source = rows[y * down + ky]
+                            read_window(scratch, to, step, spare, z, z0, z_at, source, columns, down, before, inside)
+                    for x in range(0, width, lanes):
+                        tiles(
+                            phases, taps, adds, scratch, acc + x, step, phases * step,
+                            scratch, x, step, a_off, scratch, slab + x, b_off, b_q, count,
+                        )  # fmt: skip
+                    adds = 1
+            for tap in range(taps):
+                for py in range(up):
+                    to = b_out * out_at[0] + group * out_at[1] + tap * out_at[2] + y * out_at[3] + py * out_at[4]
+                    start = acc + (tap * up + py) * up * step
+                    if out_at[5] == up * out_at[6]:
+                        join_row(out, to, out_at[6], scratch, start, step, up, width)
+                        continue
+                    for px in range(up):
+                        total = scratch[start + px * step]
+                        for x in range(1, width):
+                            total += scratch[start + px * step + x]
+                        out[to + px * out_at[6]] = total
+
+    return kernel
 
 
-@njit(nogil=True)
-def scatter(
-    part: int, parts: int, dims: Any, w: Any, w_at: Any, g: Any, g_at: Any, out: Any, out_at: Any, rows: Any,
-    columns: Any, scratches: Any,
-) -> None:  # fmt: skip
+def scatter(real: Any, version: int) -> Any:
     """out[b, c, position] = Σ w · g over the kernels whose window reads the position: each row gathers its own sum.
 
     Rows of g are kept by phase in a ring, so that each is taken apart once for all the rows of out that it reaches.
     Here `rows` lists, after where each row's part of the list starts, the extended rows that lie in each row of out.
     """
-    batch, groups, per, height, width, k, up, down, lanes, step, before, inside, block, high = (
-        dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7], dims[8], dims[9], dims[10], dims[11],
-        dims[12], dims[13],
-    )  # fmt: skip
-    scratch = scratches[part]
-    phases, margin, slots = up * up, (k - 1) // down, (k - 1) // down + 1
-    taps_row = k * phases * step
-    ring = slots * taps_row
-    ring_q = slots * phases * step
-    acc = ring + block * ring_q
-    spare = acc + block * down * step
-    across = (len(columns) + down - 1) // down
-    limit = slots * slots * phases
-    a_off, b_off, b_q = np.empty(limit, np.int64), np.empty(limit, np.int64), np.empty(block, np.int64)
-    for q in range(block):
-        b_q[q] = q * ring_q
-    held = np.empty(slots, np.int64)
-    fill_row(scratch, 0, acc, 0)  # what is left of and right of a row stays zero for good
-    blocks = (per + block - 1) // block
-    items = batch * groups * blocks * high
-    owner = -1
-    for item in range(items * part // parts, items * (part + 1) // parts):
-        b, group, first, row = (
-            item // (high * blocks * groups), item // (high * blocks) % groups, item // high % blocks * block,
-            item % high,
+
+    def kernel(part: int, parts: int, packet: Any) -> None:
+        if parts == version:
+            return
+        dims = array_at(packet, 0, np.int64)
+        w, w_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
+        g, g_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
+        out, out_at = array_at(packet, 5, real), array_at(packet, 6, np.int64)
+        rows, columns = array_at(packet, 7, np.int64), array_at(packet, 8, np.int64)
+        scratch = scratch_at(packet, 9, part, parts, real)
+        batch, groups, per, height, width, k, up, down, lanes, step, before, inside, block, high = (
+            dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7], dims[8], dims[9], dims[10],
+            dims[11], dims[12], dims[13],
         )  # fmt: skip
-        count = min(block, per - first)
-        if owner != item // high:
-            owner = item // high
-            held[:] = -1
-        channel = group * per + first
-        adds = 0
-        for entry in range(rows[row], rows[row + 1]):
-            u = rows[high + 1 + entry]
-            y_low, y_high = max(0, (u - k + down) // down), min(height - 1, u // down)
-            if y_low > y_high:
-                continue
-            for y in range(y_low, y_high + 1):
-                slot, ky = y % slots, u - y * down
-                for kx in range(k):
-                    for py in range(up):
-                        w0 = b * w_at[0] + group * w_at[1] + (ky * k + kx) * w_at[2] + y * w_at[3] + py * w_at[4]
-                        to = slot * taps_row + (kx * phases + py * up) * step + margin
-                        split_row(scratch, to, step, w, w0, w_at[5], w_at[6], up, width)
-                if held[slot] == y:
+        phases, margin, slots = up * up, (k - 1) // down, (k - 1) // down + 1
+        taps_row = k * phases * step
+        ring = slots * taps_row
+        ring_q = slots * phases * step
+        acc = ring + block * ring_q
+        spare = acc + block * down * step
+        across = (len(columns) + down - 1) // down
+        limit = slots * slots * phases
+        a_off, b_off, b_q = np.empty(limit, np.int64), np.empty(limit, np.int64), np.empty(block, np.int64)
+        for q in range(block):
+            b_q[q] = q * ring_q
+        held = np.empty(slots, np.int64)
+        fill_row(scratch, 0, acc, 0)  # what is left of and right of a row stays zero for good
+        blocks = (per + block - 1) // block
+        items = batch * groups * blocks * high
+        owner = -1
+        for item in range(items * part // parts, items * (part + 1) // parts):
+            b, group, first, row = (
+                item // (high * blocks * groups), item // (high * blocks) % groups, item // high % blocks * block,
+                item % high,
+            )  # fmt: skip
+            count = min(block, per - first)
+            if owner != item // high:
+                owner = item // high
+                held[:] = -1
+            channel = group * per + first
+            adds = 0
+            for entry in range(rows[row], rows[row + 1]):
+                u = rows[high + 1 + entry]
+                y_low, y_high = max(0, (u - k + down) // down), min(height - 1, u // down)
+                if y_low > y_high:
                     continue
-                held[slot] = y
-                for q in range(count):
-                    g0 = b * g_at[0] + (channel + q) * g_at[1] + y * up * g_at[2]
-                    for py in range(up):
-                        to = ring + q * ring_q + (slot * phases + py * up) * step + margin
-                        split_row(scratch, to, step, g, g0 + py * g_at[2], up * g_at[3], g_at[3], up, width)
-            for residue in range(down):
-                terms = 0
                 for y in range(y_low, y_high + 1):
-                    slot = y % slots
-                    for kx in range(residue, k, down):
-                        shift = margin - (kx - residue) // down
-                        for phase in range(phases):
-                            a_off[terms] = slot * taps_row + (kx * phases + phase) * step + shift
-                            b_off[terms] = (slot * phases + phase) * step + shift
-                            terms += 1
-                for x in range(0, across, lanes):
-                    tiles(
-                        1, count, adds, scratch, acc + residue * step + x, 0, down * step,
-                        scratch, x, 0, a_off, scratch, ring + x, b_off, b_q, terms,
-                    )  # fmt: skip
-            adds = 1
-        for q in range(count):
-            to = b * out_at[0] + (channel + q) * out_at[1] + row * out_at[2]
-            if adds == 0:  # no window reads this row
-                for x in range(inside):
-                    out[to + x * out_at[3]] = 0
-                continue
-            start = acc + q * down * step
-            if down > 1:
-                join_row(scratch, spare, 1, scratch, start, step, down, across)
-                start = spare
-            fold_row(out, to, out_at[3], scratch, start, columns, before, inside)
+                    slot, ky = y % slots, u - y * down
+                    for kx in range(k):
+                        for py in range(up):
+                            w0 = b * w_at[0] + group * w_at[1] + (ky * k + kx) * w_at[2] + y * w_at[3] + py * w_at[4]
+                            to = slot * taps_row + (kx * phases + py * up) * step + margin
+                            split_row(scratch, to, step, w, w0, w_at[5], w_at[6], up, width)
+                    if held[slot] == y:
+                        continue
+                    held[slot] = y
+                    for q in range(count):
+                        g0 = b * g_at[0] + (channel + q) * g_at[1] + y * up * g_at[2]
+                        for py in range(up):
+                            to = ring + q * ring_q + (slot * phases + py * up) * step + margin
+                            split_row(scratch, to, step, g, g0 + py * g_at[2], up * g_at[3], g_at[3], up, width)
+                for residue in range(down):
+                    terms = 0
+                    for y in range(y_low, y_high + 1):
+                        slot = y % slots
+                        for kx in range(residue, k, down):
+                            shift = margin - (kx - residue) // down
+                            for phase in range(phases):
+                                a_off[terms] = slot * taps_row + (kx * phases + phase) * step + shift
+                                b_off[terms] = (slot * phases + phase) * step + shift
+                                terms += 1
+                    for x in range(0, across, lanes):
+                        tiles(
+                            1, count, adds, scratch, acc + residue * step + x, 0, down * step,
+                            scratch, x, 0, a_off, scratch, ring + x, b_off, b_q, terms,
+                        )  # fmt: skip
+                adds = 1
+            for q in range(count):
+                to = b * out_at[0] + (channel + q) * out_at[1] + row * out_at[2]
+                if adds == 0:  # no window reads this row
+                    for x in range(inside):
+                        out[to + x * out_at[3]] = 0
+                    continue
+                start = acc + q * down * step
+                if down > 1:
+                    join_row(scratch, spare, 1, scratch, start, step, down, across)
+                    start = spare
+                fold_row(out, to, out_at[3], scratch, start, columns, before, inside)
 
-
-@njit(nogil=True, parallel=True)
-def gather_parallel(
-    parts: int, dims: Any, w: Any, w_at: Any, z: Any, z_at: Any, out: Any, out_at: Any, rows: Any, columns: Any,
-    scratches: Any,
-) -> None:  # fmt: skip
-    """`gather` by as many threads as there are parts."""
-    for part in prange(parts):
-        gather(part, parts, dims, w, w_at, z, z_at, out, out_at, rows, columns, scratches)
-
-
-@njit(nogil=True, parallel=True)
-def correlate_parallel(
-    parts: int, dims: Any, g: Any, g_at: Any, z: Any, z_at: Any, out: Any, out_at: Any, rows: Any, columns: Any,
-    scratches: Any,
-) -> None:  # fmt: skip
-    """`correlate` by as many threads as there are parts."""
-    for part in prange(parts):
-        correlate(part, parts, dims, g, g_at, z, z_at, out, out_at, rows, columns, scratches)
-
-
-@njit(nogil=True, parallel=True)
-def scatter_parallel(
-    parts: int, dims: Any, w: Any, w_at: Any, g: Any, g_at: Any, out: Any, out_at: Any, rows: Any, columns: Any,
-    scratches: Any,
-) -> None:  # fmt: skip
-    """`scatter` by as many threads as there are parts."""
-    for part in prange(parts):
-        scatter(part, parts, dims, w, w_at, g, g_at, out, out_at, rows, columns, scratches)
+    return kernel
