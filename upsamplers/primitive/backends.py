@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from upsamplers.errors import nearest_hint
-from upsamplers.primitive import cpu, eager, eager_down
+from upsamplers.primitive import cpu, cuda, eager, eager_down
 
 ENVIRONMENT = "UPSAMPLERS_BACKEND"
 """Environment variable that forces a backend where no argument does."""
@@ -33,9 +33,11 @@ def provide(name: str, *modules: ModuleType) -> None:
 
 provide("eager", eager, eager_down)
 provide("numba", cpu)
+provide("triton", cuda)
 
 _COMPILED_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-_BEST = {"cpu": "numba"} if find_spec("numba") else {}
+_NEEDS = {"cpu": "numba", "cuda": "triton"}
+_BEST = {device: library for device, library in _NEEDS.items() if find_spec(library)}
 """Device type -> the backend for floating-point tensors there; eager for all else."""
 
 

@@ -1,0 +1,172 @@
+"""The Triton kernels against the definition, on CPU tensors; run by test_triton.py with TRITON_INTERPRET=1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from upsamplers import reference
+from upsamplers.primitive import cuda
+
+BORDERS = ("zero", "replicate", "reflect")
+# kernel, scale, groups, channels, height, width, border, batch, batch of w
+WINDOWS = [
+    (3, 2, 1, 3, 4, 5, "zero", 2, 2),
+    (3, 2, 2, 2, 2, 1, "replicate", 1, 1),
+    (3, 2, 1, 1, 2, 3, "reflect", 1, 1),
+    (5, 1, 1, 1, 4, 6, "zero", 1, 1),
+    (3, 1, 1, 2, 2, 2, "replicate", 2, 1),
+    (3, 1, 1, 1, 1, 1, "reflect", 1, 1),
+    (1, 2, 3, 3, 5, 3, "zero", 2, 1),
+    (1, 3, 1, 2, 1, 1, "zero", 1, 1),
+    (3, 3, 2, 2, 2, 3, "zero", 1, 1),
+    (5, 2, 1, 2, 7, 3, "zero", 1, 1),
+    (3, 4, 1, 1, 2, 2, "zero", 1, 1),
+]
+DOWN = [
+    (2, 2, 1, 3, 3, 4, "zero", 2, 2),
+    (3, 2, 2, 2, 3, 2, "zero", 2, 1),
+    (4, 2, 1, 1, 2, 3, "replicate", 1, 1),
+    (3, 2, 1, 1, 2, 2, "reflect", 1, 1),
+    (1, 3, 1, 2, 2, 3, "zero", 1, 1),
+    (5, 2, 1, 1, 3, 3, "zero", 1, 1),
+    (3, 1, 1, 1, 1, 1, "replicate", 1, 1),
+]
+
+
+def draw(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Numbers that every half type holds exactly, so that only the sums round."""
+    generator = torch.Generator().manual_seed(sum(shape))
+    return (torch.randint(-16, 17, shape, generator=generator) / 8).to(dtype)
+
+
+def window(case: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor, dict[str, Any], tuple[Any, ...]]:
+    """w, z, a cotangent of y, and the plain arguments by name (definition) and position (backend)."""
+    k, s, groups, channels, height, width, border, batch, shared = case
+    w = draw(shared, groups, k * k, s * height, s * width)
+    z, g = draw(batch, channels, height, width), draw(batch, channels, s * height, s * width)
+    return w, z, g, {"scale": s, "kernel_size": k, "border": border}, (s, k, border)
+
+
+def adjoints(definition: Any, w: Tensor, z: Tensor, g: Tensor, **named: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """y and both gradients, through autograd of the definition."""
+    w, z = w.detach().clone().requires_grad_(), z.detach().clone().requires_grad_()
+    y = definition(w, z, **named)
+    return (y.detach(), *torch.autograd.grad(y, (w, z), g))
+
+
+@pytest.mark.parametrize("case", WINDOWS, ids=str)
+def test_window_kernels_agree_with_the_definition(case: tuple[Any, ...]) -> None:
+    w, z, g, named, plain = window(case)
+    y, gw, gz = adjoints(reference.reassemble, w, z, g, **named)
+    torch.testing.assert_close(cuda.reassemble(w, z, None, *plain), y)
+    torch.testing.assert_close(cuda.correlate(g, z, None, w.shape, *plain), gw)
+    torch.testing.assert_close(cuda.spread(w, g, None, z.shape, *plain), gz)
+
+
+@pytest.mark.parametrize("case", DOWN, ids=str)
+def test_downsampling_kernels_agree_with_the_definition(case: tuple[Any, ...]) -> None:
+    k, s, groups, channels, height, width, border, batch, shared = case
+    w, x = draw(shared, groups, k * k, height, width), draw(batch, channels, s * height, s * width)
+    g = draw(batch, channels, height, width)
+    y, gw, gx = adjoints(reference.downassemble, w, x, g, scale=s, kernel_size=k, border=border)
+    torch.testing.assert_close(cuda.downassemble(w, x, s, k, border), y)
+    torch.testing.assert_close(cuda.down_correlate(g, x, w.shape, s, k, border), gw)
+    torch.testing.assert_close(cuda.down_spread(w, g, x.shape, s, k, border), gx)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("shared", [False, True])
+def test_point_kernels_agree_with_the_definition_and_their_adjoint(border: str, shared: bool) -> None:
+    batch, groups, channels, height, width, s = 2, 2, 4, 3, 4, 2
+    z, g = draw(batch, channels, height, width), draw(batch, channels, s * height, s * width)
+    w = draw(1 if shared else batch, groups, 4, s * height, s * width)
+    generator = torch.Generator().manual_seed(3)
+    points = 7 * torch.rand(batch, groups, 2, s * height, s * width, generator=generator, dtype=torch.float64) - 2
+    y, gw, gz = adjoints(reference.reassemble, w, z, g, scale=s, kernel_size=2, border=border, points=points)
+    torch.testing.assert_close(cuda.reassemble(w, z, points, s, 2, border), y)
+    torch.testing.assert_close(cuda.correlate(g, z, points, w.shape, s, 2, border), gw)
+    torch.testing.assert_close(cuda.spread(w, g, points, z.shape, s, 2, border), gz)
+
+
+def test_points_that_are_no_numbers_or_far_away_read_nothing_outside() -> None:
+    z, w = draw(1, 1, 2, 2), draw(1, 1, 4, 2, 2)
+    points = torch.tensor([[float("nan"), float("inf")], [-float("inf"), 1e30]]).expand(1, 1, 2, 2, 2)
+    assert cuda.reassemble(w, z, points, 1, 2, "zero").abs().sum() == 0
+    assert cuda.spread(w, draw(1, 1, 2, 2), points, z.shape, 1, 2, "zero").abs().sum() == 0
+
+
+@pytest.mark.parametrize("case", [(3, 2, 1, 2, 3, 3, "zero", 2, 1), (3, 1, 2, 2, 2, 3, "reflect", 2, 1)], ids=str)
+def test_one_phase_repeats_at_every_point_and_sums_its_gradient_over_them(case: tuple[Any, ...]) -> None:
+    _, z, g, named, plain = window(case)
+    w = draw(1, case[2], 9, case[1], case[1])
+    y, gw, gz = adjoints(reference.reassemble, w, z, g, **named)
+    torch.testing.assert_close(cuda.reassemble(w, z, None, *plain), y)
+    torch.testing.assert_close(cuda.correlate(g, z, None, w.shape, *plain), gw)
+    torch.testing.assert_close(cuda.spread(w, g, None, z.shape, *plain), gz)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_channels_last_and_strided_inputs_give_the_same_numbers_in_the_same_layout(scale: int) -> None:
+    w, z, g, named, plain = window((3, scale, 1, 5, 2, 3, "zero", 2, 2))
+    y, gw, gz = adjoints(reference.reassemble, w, z, g, **named)
+    last_z, last_g = (t.to(memory_format=torch.channels_last) for t in (z, g))
+    ours = cuda.reassemble(w, last_z, None, *plain)
+    assert ours.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(ours, y)
+    torch.testing.assert_close(cuda.correlate(last_g, last_z, None, w.shape, *plain), gw)
+    torch.testing.assert_close(cuda.spread(w, last_g, None, z.shape, *plain), gz)
+    odd_w = torch.stack((w, w), -1)[..., 0]
+    odd_z = torch.nn.functional.pad(z, (1, 2))[..., 1:-2]
+    odd_g = g.transpose(2, 3).contiguous().transpose(2, 3)
+    torch.testing.assert_close(cuda.reassemble(odd_w, odd_z, None, *plain), y)
+    torch.testing.assert_close(cuda.correlate(odd_g, odd_z, None, w.shape, *plain), gw)
+    torch.testing.assert_close(cuda.spread(odd_w, odd_g, None, z.shape, *plain), gz)
+
+
+def test_channels_last_points_give_the_same_numbers() -> None:
+    w, z, g = draw(1, 1, 4, 2, 4), draw(1, 3, 1, 2), draw(1, 3, 2, 4)
+    points = draw(1, 1, 2, 2, 4)
+    y, gw, gz = adjoints(reference.reassemble, w, z, g, scale=2, kernel_size=2, border="zero", points=points)
+    z, g = (t.to(memory_format=torch.channels_last) for t in (z, g))
+    torch.testing.assert_close(cuda.reassemble(w, z, points, 2, 2, "zero"), y)
+    torch.testing.assert_close(cuda.correlate(g, z, points, w.shape, 2, 2, "zero"), gw)
+    torch.testing.assert_close(cuda.spread(w, g, points, z.shape, 2, 2, "zero"), gz)
+
+
+@pytest.mark.parametrize(
+    "kinds", [(torch.float32,) * 2, (torch.float16,) * 2, (torch.bfloat16, torch.float32)], ids=str
+)
+def test_half_types_are_summed_in_float32_and_the_wider_type_wins(kinds: tuple[torch.dtype, torch.dtype]) -> None:
+    w, z, g, named, plain = window((3, 2, 1, 2, 2, 3, "zero", 1, 1))
+    y, gw, gz = adjoints(reference.reassemble, w, z, g, **named)
+    wide = torch.promote_types(*kinds)
+    w, z, g = w.to(kinds[0]), z.to(kinds[1]), g.to(kinds[1])
+    for ours, exact in (
+        (cuda.reassemble(w, z, None, *plain), y),
+        (cuda.correlate(g, z, None, w.shape, *plain), gw.to(kinds[1])),
+        (cuda.spread(w, g, None, z.shape, *plain), gz),
+    ):
+        torch.testing.assert_close(ours, exact.to(ours.dtype))
+    assert cuda.reassemble(w, z, None, *plain).dtype == wide
+
+
+def test_what_is_not_a_number_reaches_only_the_outputs_that_read_it() -> None:
+    w, z, _, named, plain = window((3, 2, 1, 2, 4, 5, "zero", 1, 1))
+    z[0, 0, 1, 2] = float("nan")
+    torch.testing.assert_close(cuda.reassemble(w, z, None, *plain), reference.reassemble(w, z, **named), equal_nan=True)
+
+
+def test_maps_wider_than_a_tile_and_offsets_past_32_bits_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    from upsamplers.primitive import tiling
+
+    monkeypatch.setattr(tiling, "wide", lambda *maps: True)
+    monkeypatch.setattr(tiling, "THREADS", 4)
+    w, z, g, named, plain = window((3, 2, 1, 4, 6, 11, "zero", 1, 1))
+    y, gw, gz = adjoints(reference.reassemble, w, z, g, **named)
+    torch.testing.assert_close(cuda.reassemble(w, z, None, *plain), y)
+    torch.testing.assert_close(cuda.correlate(g, z, None, w.shape, *plain), gw)
+    torch.testing.assert_close(cuda.spread(w, g, None, z.shape, *plain), gz)

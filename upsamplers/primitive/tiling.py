@@ -1,0 +1,133 @@
+"""How the CUDA kernels cut a problem into programs: plain arithmetic on shapes and strides, the same on every GPU.
+
+Nothing is tuned by timing at run time: a first call costs a compilation and nothing else, memory stays within its
+bound, and the order of every sum depends on shapes alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from torch import Tensor
+
+SUMS = 64
+"""Running sums that a thread of the forward kernel keeps in registers."""
+
+SPREAD_SUMS = 32
+"""The same for the adjoint in z, which also holds many loaded gradients: with twice as many the compiler spills."""
+
+TAP_SUMS = 112
+"""The same for the adjoint in w, whose sums are its taps and phases."""
+
+THREADS = 128
+
+ENOUGH_PROGRAMS = 528
+"""Programs that fill a large GPU (132 processors, four programs each): channels are split until there are as many."""
+
+
+def power_above(number: int) -> int:
+    """The least power of two that is not less."""
+    return 1 << max(number - 1, 0).bit_length()
+
+
+def largest_divisor(number: int, limit: int) -> int:
+    """The largest divisor within the limit, at least 1."""
+    return max(d for d in range(1, number + 1) if number % d == 0 and d <= max(limit, 1))
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Tiles of a map: their height and width in lanes, how many there are, and how many side by side."""
+
+    height: int
+    width: int
+    count: int
+    across: int
+
+    @property
+    def lanes(self) -> int:
+        return self.height * self.width
+
+
+def tiles(height: int, width: int, lanes: int) -> Tiles:
+    """Tiles at most a warp wide, so that a warp reads one stretch of a row."""
+    across = min(power_above(width), 32, lanes)
+    down = min(power_above(height), lanes // across)
+    return Tiles(down, across, ceil(height / down) * ceil(width / across), ceil(width / across))
+
+
+@dataclass(frozen=True)
+class Channels:
+    """How a group's channels meet a program: neighbouring lanes, channels a lane takes at once, splits of a span."""
+
+    lanes: int
+    unroll: int
+    splits: int
+    span: int
+
+
+def channel_lanes(channels: int, innermost: bool) -> int:
+    """Lanes side by side along channels: 1 where the row is innermost in memory, up to 16 where channels are."""
+    return min(power_above(channels), 16) if innermost else 1
+
+
+def channel_splits(channels: int, lanes: int, most: int, programs: int) -> Channels:
+    """At most `most` channels at once in a lane; `programs` is how many there are before channels are split."""
+    unroll = max(1, min(16, most, ceil(channels / lanes)))
+    step = unroll * lanes
+    splits = max(1, min(ceil(channels / step), ENOUGH_PROGRAMS // max(programs, 1)))
+    span = ceil(ceil(channels / splits) / step) * step
+    return Channels(lanes, unroll, ceil(channels / span), span)
+
+
+def phase_strides(tensor: Tensor, scale: int) -> tuple[int, ...]:
+    """Strides of a map [B, C, sH, sW] as batch, channel, point row, point column, phase row, phase column."""
+    batch, channel, row, column = tensor.stride()
+    return batch, channel, scale * row, scale * column, row, column
+
+
+def weight_strides(w: Tensor, scale: int, repeats: bool) -> tuple[int, ...]:
+    """Strides of kernels as batch, group, tap, point row, point column, phase row, phase column.
+
+    A shared batch has stride 0, and so have the points where one phase `repeats`.
+    """
+    batch, group, tap, row, column = w.stride()
+    point = 0 if repeats else scale
+    return (0 if w.shape[0] == 1 else batch), group, tap, point * row, point * column, row, column
+
+
+def pairs(scale: int, *maps: tuple[Tensor, tuple[int, ...]]) -> int:
+    """2 where two neighbouring phases are one aligned access in every map (given with its strides), else 1."""
+    together = scale % 2 == 0 and all(
+        strides[-1] == 1
+        and not any(s % 2 for s in strides[:-1])
+        and tensor.data_ptr() % (2 * tensor.element_size()) == 0
+        for tensor, strides in maps
+    )
+    return 2 if together else 1
+
+
+def wide(*maps: Tensor) -> bool:
+    """Whether an offset within a plane of some map passes 2³¹ elements; larger dimensions are always 64-bit."""
+    return any(
+        sum((size - 1) * stride for size, stride in zip(m.shape[-2:], m.stride()[-2:], strict=True)) >= 2**31 - 2**24
+        for m in maps
+    )
+
+
+def tap_split(kernel_size: int, scale: int) -> tuple[int, int]:
+    """Rows of phases and rows of taps whose products one thread sums at once."""
+    phase_rows = largest_divisor(scale, TAP_SUMS // (kernel_size**2 * scale))
+    return phase_rows, largest_divisor(kernel_size, TAP_SUMS // (kernel_size * scale * phase_rows))
+
+
+def product_lanes(pixels: int, programs: int, channels: int) -> int:
+    """Lanes that share a pixel's channels where pixels alone leave a GPU idle."""
+    warps = max(1, ceil(pixels / 32) * programs)
+    return min(8, power_above(ceil(1024 / warps)), power_above(channels))
+
+
+def warps(lanes: int) -> int:
+    """Warps of a program with so many lanes."""
+    return max(1, lanes // 32)
