@@ -27,14 +27,16 @@ TRAINING = (RUN, "task", "data", "preset", "images", "epochs", "learning_rate", 
 
 LABELS = {
     "macs": "{work}",
+    "latency": "latency",
     "macs_fvcore": "fvcore",
+    "macs_torch": "torch",
     "peak_memory": "peak mem",
     RATIO: "ratio",
     VERDICT: "verdict",
     RUN: "run",
 }
 SAID = {"epochs": "{} epochs", "images": "{} images", "learning_rate": "rate {:g}", SEEDS: "{} seeds"}
-WORK = ("macs", "macs_fvcore")
+WORK = ("macs", "macs_fvcore", "macs_torch")
 UNKNOWN = ""
 UNPREFIXED = ("", "dB")
 """Units of quantities that are no counts and take no prefix: a millidecibel says nothing to anyone."""

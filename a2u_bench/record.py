@@ -13,7 +13,8 @@ from typing import Any, Literal
 from a2u_bench.spec import Point
 
 SCHEMA_VERSION = 1
-"""Version of rows, samples and manifest. History: 1, the first."""
+"""Version of rows, samples, curves and manifest. History: 1, the first. A new column is no new version: where it is
+missing it is unknown; `migrate` says what is one."""
 
 STATUSES = ("ok", "skipped", "oom", "timeout", "failed", "incorrect")
 
@@ -54,13 +55,13 @@ COLUMNS: tuple[Column, ...] = (
     Column("macs", "measure", "Int64", "MACs", "", "lower"),
     Column("macs_fvcore", "measure", "Int64", "MACs (fvcore)", "", "lower"),
     Column("macs_torch", "measure", "Int64", "MACs (torch)", "", "lower"),
-    # The headline, on every device: the same case was called just before, as in a loop. Cold: the cache was overwritten.
-    Column("latency", "measure", "Float64", "latency", "s", "lower"),
-    Column("latency_low", "measure", "Float64", "latency, low", "s", "lower"),
-    Column("latency_high", "measure", "Float64", "latency, high", "s", "lower"),
-    Column("latency_cold", "measure", "Float64", "latency, cold cache", "s", "lower"),
-    Column("latency_cold_low", "measure", "Float64", "latency, cold cache, low", "s", "lower"),
-    Column("latency_cold_high", "measure", "Float64", "latency, cold cache, high", "s", "lower"),
+    # Warm, the headline on every device: the case was called just before, as in a loop. Cold: the cache was flushed.
+    Column("latency", "measure", "Float64", "latency, warm", "s", "lower"),
+    Column("latency_low", "measure", "Float64", "latency, warm, low", "s", "lower"),
+    Column("latency_high", "measure", "Float64", "latency, warm, high", "s", "lower"),
+    Column("latency_cold", "measure", "Float64", "latency, cold", "s", "lower"),
+    Column("latency_cold_low", "measure", "Float64", "latency, cold, low", "s", "lower"),
+    Column("latency_cold_high", "measure", "Float64", "latency, cold, high", "s", "lower"),
     Column("samples", "measure", "Int64", "samples"),
     Column("processes", "measure", "Int64", "processes"),
     Column("stopped", "origin", "string", "stopped by"),  # "target", "budget" or "limit" of rounds
