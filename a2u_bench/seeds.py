@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from a2u_bench.frames import is_axis
+from a2u_bench.ratios import holm
 from a2u_bench.record import BY_NAME
 
 SEEDS = "seeds"
@@ -65,23 +66,13 @@ def order(frame: pd.DataFrame, measure: str = "psnr", level: float = 0.05) -> st
     higher = BY_NAME[measure].better == "higher"
     samples.sort(key=lambda sample: math.fsum(sample[1]) / len(sample[1]), reverse=higher)
     ends = list(combinations(range(len(samples)), 2))
-    sure = dict(zip(ends, holm([_welch(samples[a][1], samples[b][1]) for a, b in ends], level), strict=True))
+    corrected = holm([_welch(samples[a][1], samples[b][1]) for a, b in ends])
+    sure = {pair: bool(chance <= level) for pair, chance in zip(ends, corrected, strict=True)}
     text = samples[0][0]
     for index in range(1, len(samples)):
         text += f" {'>' if sure[index - 1, index] else '≈'} {samples[index][0]}"
     what = f"Welch's t, {len(ends)} comparisons corrected by Holm, {level:.0%}" if len(ends) > 1 else "Welch's t"
     return f"{BY_NAME[measure].label}: {text} (> is sure: {what})"
-
-
-def holm(probabilities: Sequence[float], level: float) -> list[bool]:
-    """Which hypotheses Holm's step-down method rejects at this level."""
-    by_size = sorted(range(len(probabilities)), key=lambda index: probabilities[index])
-    rejected = [False] * len(probabilities)
-    for rank, index in enumerate(by_size):
-        if not probabilities[index] <= level / (len(probabilities) - rank):
-            break
-        rejected[index] = True
-    return rejected
 
 
 def _welch(first: Sequence[float], second: Sequence[float]) -> float:

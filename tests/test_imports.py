@@ -31,6 +31,7 @@ RIGHT_OF_STORE = (
     "runs",
     "frames",
     "judge",
+    "ratios",
     "units",
     "cells",
     "render",

@@ -48,7 +48,7 @@ def show(
     check_convention(convention)
     frame = frames.runs_to_frame(runs)
     if baseline is not None:
-        frame = judge.against(frame, baseline)
+        frame = judge.against(frame, baseline, samples=judge.samples_of(runs))
     frame = frames.sort(frame, order or [key for key in by if key in frame])
     notes = [f"the runs are of machines that differ: {text}" for text in differences([run.manifest for run in runs])]
     if as_json:
