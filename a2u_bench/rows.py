@@ -1,0 +1,162 @@
+"""Rows held by column: a hundred thousand of them in the room that a tenth would take as dictionaries.
+
+Values are checked a thousand rows at a time; only a column in which something is odd is looked at value by value.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from typing import Any, overload
+
+from a2u_bench.record import BY_NAME, STATUSES, Column
+
+CHUNK = 1000
+LARGEST = 1e300  # of a number: beyond it, arithmetic would overflow
+
+Add = Callable[[str, int], None]
+"""Takes what is wrong and the number of the line."""
+
+
+@dataclass
+class Values:
+    """One column: the values, and for each whether it is known. What stands for an unknown one means nothing."""
+
+    values: Any  # array of numbers, or a list of texts
+    known: bytearray = field(default_factory=bytearray)
+
+    def at(self, index: int) -> Any:
+        """The value, None where it is unknown."""
+        return self.values[index] if self.known[index] else None
+
+
+class Rows(Sequence[dict[str, Any]]):
+    """A sequence of rows as dictionaries, made when asked for; `columns` has them by the names of the schema."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]] = ()) -> None:
+        self.columns: dict[str, Values] = {name: Values(_empty(column)) for name, column in BY_NAME.items()}
+        self._texts: dict[str, str] = {}  # each text once: most repeat in every row
+        for chunk in _chunks(rows):
+            for name, column in BY_NAME.items():
+                self._extend(column, [row.get(name) for row in chunk])
+
+    @classmethod
+    def read(cls, lines: Iterable[tuple[int, Mapping[str, Any]]], add: Add) -> Rows:
+        """Rows from numbered lines of a file: what is of the wrong kind is unknown, what is no row is left out."""
+        rows = cls()
+        seen: set[str] = set()
+        for chunk in _chunks(lines):
+            numbers = [number for number, _ in chunk]
+            contents = [content for _, content in chunk]
+            for number, content in chunk:
+                if not content.keys() <= BY_NAME.keys():
+                    for name in content.keys() - BY_NAME.keys():
+                        add(f"unknown column {name[:40]!r}, set aside", number)
+            table = {
+                name: _checked([content.get(name) for content in contents], column, add, numbers)
+                for name, column in BY_NAME.items()
+            }
+            kept = [
+                bool(case) and status in STATUSES for case, status in zip(table["case"], table["status"], strict=True)
+            ]
+            for number, case, good in zip(numbers, table["case"], kept, strict=True):
+                if not good:
+                    add("no case or no known status, left out", number)
+                elif case in seen:
+                    add("a case that stands above already; both kept", number)
+                else:
+                    seen.add(case)
+            for name, values in table.items():
+                rows._extend(BY_NAME[name], values if all(kept) else list(compress(values, kept)))
+        return rows
+
+    def _extend(self, column: Column, values: list[Any]) -> None:
+        into = self.columns[column.name]
+        if column.dtype == "string":
+            texts = self._texts
+            into.values.extend([texts.setdefault(value, value) for value in values])
+        elif None in values:
+            into.values.extend([0 if value is None else value for value in values])
+        else:
+            into.values.extend(values)
+        into.known.extend([value is not None for value in values] if None in values else b"\1" * len(values))
+
+    def __len__(self) -> int:
+        return len(self.columns["case"].known)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return {name: values.at(index) for name, values in self.columns.items()}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[index] for index in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Rows({list(self)!r})"
+
+
+def _empty(column: Column) -> Any:
+    return [] if column.dtype == "string" else array("q" if column.dtype == "Int64" else "d")
+
+
+def _checked(values: list[Any], column: Column, add: Add, numbers: Sequence[int]) -> list[Any]:
+    """The values that have the column's type, None for the others, which `add` is told of."""
+    if all_of_type(values, column):
+        return values
+    return [_typed(value, column, add, number) for value, number in zip(values, numbers, strict=True)]
+
+
+def all_of_type(values: list[Any], column: Column) -> bool:
+    """Whether nothing here needs a second look: quick, and False where in doubt."""
+    kinds = set(map(type, values)) - {type(None)}
+    if not kinds:
+        return True
+    if column.dtype == "string":
+        return kinds == {str}
+    known = [value for value in values if value is not None] if None in values else values
+    if column.dtype == "Int64":
+        return kinds == {int} and -(2**63) <= min(known) and max(known) < 2**63
+    # The sum is NaN or infinite where one of them is, so that comparing the largest means something.
+    return kinds == {float} and sum(map(abs, known)) < LARGEST
+
+
+def _typed(value: Any, column: Column, add: Add, number: int) -> Any:
+    """The value if it has the column's type, else None and a problem."""
+    if value is None:
+        return None
+    if column.dtype == "string" and isinstance(value, str):
+        return value
+    if not isinstance(value, bool) and isinstance(value, (int, float)) and column.dtype != "string":
+        if column.dtype == "Float64" and abs(value) < LARGEST:
+            return float(value)
+        if column.dtype == "Int64" and -(2**63) <= value < 2**63 and int(value) == value:
+            return int(value)
+    add(f"{column.name} is no {column.dtype}, taken as unknown", number)
+    return None
+
+
+def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
+    chunk: list[Any] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
