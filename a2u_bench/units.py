@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -77,6 +78,38 @@ def ratio(value: float) -> str:
     if value == 0:
         return "0"
     return _fixed(value, max(0, 2 - _magnitude(_rounded(value, 3))))
+
+
+def read(text: str, unit: str) -> float:
+    """The number in SI units that a quantity means: `2ms`, `64 MB`, `64MiB`, `1.5G`, `3e-3`.
+
+    `unit` is the column's: "s", "B", "dB", or "" for counts and shares. Bytes may be in lower case and without the B.
+    Raises ValueError, with what is allowed, for anything else.
+    """
+    found = _QUANTITY.fullmatch(text.strip())
+    factor = _factors(unit).get(found["word"].lower() if unit == "B" else found["word"]) if found else None
+    if found is None or factor is None:
+        example = {"s": "2ms", "B": "64MB", "dB": "30dB"}.get(unit, "1.5G")
+        raise ValueError(f"cannot read {text!r}. Allowed: a number, alone or with a unit, such as {example}")
+    return float(found["number"]) * factor
+
+
+_NUMBER = r"(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,2})?"
+_QUANTITY = re.compile(rf"(?P<number>{_NUMBER})\s*(?P<word>[A-Za-zµ]*)")
+
+
+def _factors(unit: str) -> dict[str, float]:
+    """What may follow a number of this unit, and what it is times."""
+    if unit == "dB":
+        return {"": 1.0, unit: 1.0}
+    factors = {prefix: float(f"1e{exponent}") for exponent, prefix in PREFIXES.items()}
+    if unit == "B":
+        whole_ones = {prefix.lower(): factor for prefix, factor in factors.items() if factor >= 1}
+        binary = {f"{prefix}i": 1024.0**power for power, prefix in enumerate(("k", "m", "g", "t", "p"), start=1)}
+        every = whole_ones | binary
+        return every | {f"{prefix}b": factor for prefix, factor in every.items()}
+    factors["u"] = factors["µ"]
+    return {f"{prefix}{unit}": factor for prefix, factor in factors.items()} | {"": 1.0}
 
 
 def _magnitude(value: float) -> int:

@@ -71,3 +71,42 @@ def test_a_ratio_has_three_digits(value, text):
 
 def test_a_whole_count_keeps_every_digit():
     assert whole(37748736) == "37,748,736"
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [
+        ("2ms", "s", 2e-3),
+        ("2 µs", "s", 2e-6),
+        ("2us", "s", 2e-6),
+        ("3e-3", "s", 3e-3),
+        (".5ms", "s", 5e-4),
+        ("64MB", "B", 64e6),
+        ("64mb", "B", 64e6),
+        ("64M", "B", 64e6),
+        ("64MiB", "B", 64 * 2**20),
+        ("1.5G", "", 1.5e9),
+        ("30", "dB", 30),
+        ("30 dB", "dB", 30),
+    ],
+)
+def test_a_quantity_is_read_in_its_units(text, unit, value):
+    assert units.read(text, unit) == pytest.approx(value, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("2 parsecs", "s"),
+        ("", "s"),
+        ("-2ms", "s"),
+        ("2MB", "s"),
+        ("2m", "s"),
+        ("nan", ""),
+        ("1e999", "s"),
+        ("1mdB", "dB"),
+    ],
+)
+def test_what_is_no_quantity_is_refused_with_an_example(text, unit):
+    with pytest.raises(ValueError, match="Allowed: a number, alone or with a unit, such as"):
+        units.read(text, unit)
