@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from a2u_bench.units import UNSCALED, Scale, exact, ratio, scale_for, whole, with_spread
+from a2u_bench.units import UNSCALED, Scale, exact, ratio, read, scale_for, whole, with_spread
 
 MILLI, KILO, MEGA = Scale(-3, "m"), Scale(3, "k"), Scale(6, "M")
 
@@ -91,7 +91,7 @@ def test_a_whole_count_keeps_every_digit():
     ],
 )
 def test_a_quantity_is_read_in_its_units(text, unit, value):
-    assert units.read(text, unit) == pytest.approx(value, rel=1e-15)
+    assert read(text, unit) == pytest.approx(value, rel=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_a_quantity_is_read_in_its_units(text, unit, value):
 )
 def test_what_is_no_quantity_is_refused_with_an_example(text, unit):
     with pytest.raises(ValueError, match="Allowed: a number, alone or with a unit, such as"):
-        units.read(text, unit)
+        read(text, unit)
