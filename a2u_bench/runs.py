@@ -1,12 +1,13 @@
 """Reading a run's folder: what can be read is read, what cannot is named in `problems`, and nothing raises a traceback.
 
-A run is `manifest.json`, `rows.jsonl` and `samples.jsonl`. Each line says its schema version. History: 1, the first.
+A run is `manifest.json`, `rows.jsonl` and `samples.jsonl`, and `curves.jsonl` where something was trained. Each line
+says its schema version; what an older program wrote is read as if today's had written it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from a2u_bench.errors import UsageError
-from a2u_bench.record import BY_NAME, SCHEMA_VERSION, STATUSES, Column
+from a2u_bench.migrate import FIRST_VERSION, is_known, to_current
+from a2u_bench.record import SCHEMA_VERSION
+from a2u_bench.rows import Rows
 
 MANIFEST, ROWS, SAMPLES = "manifest.json", "rows.jsonl", "samples.jsonl"
 CURVES = "curves.jsonl"  # only where something was trained
@@ -28,7 +31,7 @@ class Run:
 
     path: Path
     manifest: dict[str, Any]
-    rows: tuple[dict[str, Any], ...]
+    rows: Sequence[dict[str, Any]]
     problems: tuple[str, ...]
 
     @cached_property
@@ -73,14 +76,24 @@ def read_run(folder: Path) -> Run:
 
 def read_samples(folder: Path) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
     """Every whole sample of a run, and what was left out and why."""
+    problems: list[str] = []
+    return tuple(each_sample(folder, problems)), tuple(problems)
+
+
+def each_sample(folder: Path, problems: list[str]) -> Iterator[dict[str, Any]]:
+    """The same, one at a time; what was left out is added to `problems` at the end."""
     found = _Problems()
-    samples = []
     for number, line in _lines(folder / SAMPLES, found):
         if _is_sample(line):
-            samples.append(line)
+            yield line
         else:
             found.add("not a sample, left out", number)
-    return tuple(samples), found.sentences(SAMPLES)
+    problems += found.sentences(SAMPLES)
+
+
+def each_curve(folder: Path) -> Iterator[dict[str, Any]]:
+    """What trainings came to, epoch by epoch, one at a time; lines that cannot be read are left out."""
+    yield from (line for _, line in _lines(folder / CURVES, _Problems()) if isinstance(line.get("case"), str))
 
 
 def newest_run(root: Path) -> Path:
@@ -128,9 +141,9 @@ def _lines(path: Path, found: _Problems) -> Iterator[tuple[int, dict[str, Any]]]
                 continue
             content = parse_line(line)
             if content is not None:
-                version = content.pop("version", SCHEMA_VERSION)
-                if version == SCHEMA_VERSION:
-                    yield number, content
+                version = content.pop("version", FIRST_VERSION)
+                if is_known(version):
+                    yield number, to_current(path.stem, content, version)
                 else:
                     found.add(
                         f"of schema version {version!r:.20}, this program reads {SCHEMA_VERSION}, left out", number
@@ -141,37 +154,10 @@ def _lines(path: Path, found: _Problems) -> Iterator[tuple[int, dict[str, Any]]]
                 found.add("not a JSON object, left out", number)
 
 
-def _read_rows(path: Path) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+def _read_rows(path: Path) -> tuple[Rows, tuple[str, ...]]:
     found = _Problems()
-    rows: list[dict[str, Any]] = []
-    seen: set[str] = set()
-    for number, content in _lines(path, found):
-        for name in content.keys() - BY_NAME.keys():
-            found.add(f"unknown column {name[:40]!r}, set aside", number)
-        row = {name: _typed(content.get(name), column, found, number) for name, column in BY_NAME.items()}
-        if not row["case"] or row["status"] not in STATUSES:
-            found.add("no case or no known status, left out", number)
-            continue
-        if row["case"] in seen:
-            found.add("a case that stands above already; both kept", number)
-        seen.add(row["case"])
-        rows.append(row)
-    return tuple(rows), found.sentences(ROWS)
-
-
-def _typed(value: Any, column: Column, found: _Problems, number: int) -> Any:
-    """The value if it has the column's type, else None and a problem."""
-    if value is None:
-        return None
-    if column.dtype == "string" and isinstance(value, str):
-        return value
-    if not isinstance(value, bool) and isinstance(value, (int, float)) and column.dtype != "string":
-        if column.dtype == "Float64" and abs(value) < 1e300:
-            return float(value)
-        if column.dtype == "Int64" and -(2**63) <= value < 2**63 and int(value) == value:
-            return int(value)
-    found.add(f"{column.name} is no {column.dtype}, taken as unknown", number)
-    return None
+    rows = Rows.read(_lines(path, found), found.add)
+    return rows, found.sentences(ROWS)
 
 
 def _is_sample(line: dict[str, Any]) -> bool:
@@ -201,7 +187,9 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         return {}, (f"{MANIFEST}: not the manifest of a run",)
     if version > SCHEMA_VERSION:
         raise UsageError(f"{folder}: schema version {version} is newer than this program's {SCHEMA_VERSION}; update it")
-    return content, ()
+    if not is_known(version):
+        return {}, (f"{MANIFEST}: schema version {version!r:.20} never was",)
+    return to_current("manifest", content, version), ()
 
 
 def _must_be_folder(folder: Path) -> None:

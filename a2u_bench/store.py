@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from a2u_bench.runs import (
     ROWS,
     SAMPLES,
     Run,
+    each_sample,
     newest_run,
     parse_line,
     read_manifest,
@@ -36,6 +37,9 @@ from a2u_bench.runs import (
 __all__ = ["BusyError", "Run", "Store", "newest_run", "read_run", "read_samples"]
 
 LOCK, DRAFT = ".lock", f"{MANIFEST}.tmp"
+LINES = (ROWS, SAMPLES, CURVES)
+OWN = (LOCK, DRAFT, MANIFEST, *LINES, *(f"{Path(name).stem}.torn" for name in LINES))
+"""What is written in a run's folder. None may be a link: a stranger's run would have us write anywhere."""
 
 
 class BusyError(BenchError):
@@ -95,9 +99,13 @@ class Store:
 
     def append_row(self, row: Mapping[str, Any]) -> None:
         """One row, on disk when this returns. ValueError for NaN and infinity; OSError where it cannot be written."""
-        self._append(ROWS, [row])
-        self.rows.append(dict(row))
-        self.finished.add(row["case"])
+        self.append_rows([row])
+
+    def append_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Several rows, all of them on disk when this returns, or none."""
+        self._append(ROWS, rows)
+        self.rows.extend(dict(row) for row in rows)
+        self.finished.update(row["case"] for row in rows)
 
     def append_samples(self, samples: Iterable[Mapping[str, Any]]) -> None:
         """The samples of one round, on disk when this returns; each {"case", "process", "round", "latency": [s, …]}."""
@@ -112,7 +120,8 @@ class Store:
         content = {**self.manifest, **manifest}
         text = json.dumps(content, indent=2, allow_nan=False) + "\n"
         draft = self.folder / DRAFT
-        with draft.open("w", encoding="utf-8") as file:
+        draft.unlink(missing_ok=True)
+        with draft.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -154,18 +163,20 @@ class Store:
 
     def _take_up(self) -> None:
         """What an earlier process left: torn ends are set aside, then rows and samples are read."""
-        torn = [_set_aside_torn_end(self.folder / name) for name in (ROWS, SAMPLES, CURVES)]
+        torn = [_set_aside_torn_end(self.folder / name) for name in LINES]
         if (self.folder / ROWS).exists() and (self.folder / ROWS).stat().st_size:
             run = read_run(self.folder)
         else:
             run = Run(self.folder, read_run(self.folder).manifest, (), ())
-        samples, problems = read_samples(self.folder)
+        problems: list[str] = []
         self.manifest, self.rows = dict(run.manifest), list(run.rows)
         self.finished = {row["case"] for row in run.rows}
-        for sample in samples:
+        for sample in each_sample(self.folder, problems):
             if sample["case"] not in self.finished:
                 self.rounds.setdefault(sample["case"], []).append(sample)
         self.problems = (*(text for text in torn if text), *run.problems, *problems)
+        if self.manifest["version"] != SCHEMA_VERSION:
+            self.write_manifest({"version": SCHEMA_VERSION})  # lines of today follow: an older program must not read on
 
 
 def new_folder(root: Path, suite: str, now: datetime) -> Path:
@@ -186,6 +197,9 @@ def _refuse(folder: Path, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out {folder}: is a file; allowed: a new or empty folder")
     inside = {entry.name for entry in folder.iterdir()} - {LOCK, DRAFT} if folder.exists() else set()
+    linked = sorted(name for name in OWN if (folder / name).is_symlink())
+    if linked:
+        raise UsageError(f"--out {folder}: {linked[0]} in it is a link; allowed: a run whose files are its own")
     if inside and not resume:
         raise UsageError(f"--out {folder}: not empty; add --resume to go on with the run in it, or name a new folder")
     if inside and MANIFEST not in inside:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from a2u_bench import migrate, record, runs, store
 from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.record import BY_NAME, make_row
-from a2u_bench.runs import newest_run, read_run, read_samples
+from a2u_bench.runs import each_curve, newest_run, read_run, read_samples
 from a2u_bench.spec import Case
 from a2u_bench.store import BusyError, Store
 
@@ -271,6 +273,57 @@ def test_a_newer_run_is_refused_in_one_line(tmp_path):
     for action in (lambda: read_run(tmp_path), lambda: Store.open(tmp_path, MANIFEST, resume=True)):
         with pytest.raises(UsageError, match="schema version 99 is newer than this program's 1"):
             action()
+
+
+GOLDEN = Path(__file__).parent / "golden" / "runs" / "version-1"
+
+
+def test_a_run_of_the_first_version_is_still_read():
+    run = read_run(GOLDEN)
+    assert run.problems == ()
+    assert [(row["options"], row["status"], row["latency"]) for row in run.rows] == [
+        ("bilinear", "ok", 0.001),
+        ("a2u:rank=2", "failed", None),
+    ]
+    assert [sample["latency"] for sample in run.samples] == [[0.001], [0.002]]
+    assert [curve["loss"] for curve in each_curve(GOLDEN)] == [[0.5, 0.25]]
+
+
+def test_there_is_a_step_and_a_golden_run_for_every_version_that_was():
+    older = list(range(migrate.FIRST_VERSION, record.SCHEMA_VERSION))
+    assert sorted(migrate.STEPS) == older
+    for version in [*older, record.SCHEMA_VERSION]:
+        assert read_run(GOLDEN.with_name(f"version-{version}")).rows
+
+
+def test_older_files_are_rewritten_step_by_step_as_they_are_read(tmp_path, monkeypatch):
+    def to_two(name: str, content: dict) -> dict:
+        return {**content, "latency": content["latency"] * 1e-3} if name == "rows" and "latency" in content else content
+
+    def to_three(name: str, content: dict) -> dict:
+        return {**content, "suite": content["suite"].upper()} if name == "manifest" else content
+
+    shutil.copytree(GOLDEN, tmp_path / "run")
+    for module in (record, runs, store):
+        monkeypatch.setattr(module, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(migrate, "STEPS", {1: to_two, 2: to_three})
+    run = read_run(tmp_path / "run")
+    assert run.problems == ()
+    assert run.rows[0]["latency"] == 1e-6
+    assert run.manifest["suite"] == "QUICK"
+    with Store.open(tmp_path / "run", {}, resume=True) as opened:
+        opened.append_row(row())
+    assert [r["latency"] for r in read_run(tmp_path / "run").rows] == [1e-6, None, 0.001]
+    monkeypatch.undo()
+    with pytest.raises(UsageError, match="schema version 3 is newer"):
+        read_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize("version", [0, -1, True, "1", 1.0, None])
+def test_a_version_that_never_was_is_said(tmp_path, version):
+    (finished_run(tmp_path) / "rows.jsonl").write_text(json.dumps({**row(), "version": version}) + "\n")
+    with pytest.raises(UsageError, match=r"schema version .* this program reads 1"):
+        read_run(tmp_path)
 
 
 def test_a_pipe_in_the_place_of_rows_does_not_hang(tmp_path):
