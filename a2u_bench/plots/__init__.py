@@ -1,0 +1,5 @@
+"""Figures of a run for a paper: one file a kind, each with `draw`; all readable at one column, 85 mm wide."""
+
+from a2u_bench.plots.figures import FORMATS, KINDS, Picture, Undrawable, pictures
+
+__all__ = ["FORMATS", "KINDS", "Picture", "Undrawable", "pictures"]

@@ -1,0 +1,141 @@
+"""Labels beside what they name: each goes where it covers nothing, or nowhere."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
+
+from a2u_bench.plain import plain
+from a2u_bench.plots.page import GREY, SMALLEST, darker
+
+LONGEST = 20  # letters of a line of a label
+RADII = (4.0, 6.0, 9.0, 13.0, 18.0, 24.0)  # points between what is named and its name
+LED = 6.0  # beyond this many a hair line leads from the one to the other
+DIRECTIONS = tuple(math.radians(angle) for angle in (0, 45, 315, 90, 270, 135, 225, 180))
+
+
+@dataclass(frozen=True)
+class Named:
+    """A point in the axes' own coordinates, its name, and the colour of both."""
+
+    x: float
+    y: float
+    text: str
+    colour: str
+
+
+def beside(axes: Axes, points: Sequence[Named], radius: float = 2.5) -> int:
+    """Name the points, first come first served, and return how many have found no place.
+
+    Names and the lines that lead to them keep clear of each other, of all points (discs of `radius` points), and of
+    the axes' edge.
+    """
+    figure = axes.figure.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # the layout must stand before anything is measured on it
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    pixel = figure.dpi / 72
+    spots: list[tuple[float, float]] = [tuple(axes.transData.transform((p.x, p.y))) for p in points]
+    discs = [_square(x, y, radius * pixel) for x, y in spots]
+    inside = axes.get_window_extent(renderer).padded(-pixel)
+    taken: list[Bbox] = []
+    left = 0
+    for number, (point, (x, y)) in enumerate(zip(points, spots, strict=True)):
+        text = wrapped(point.text)
+        probe = axes.figure.text(0, 0, text, fontsize=SMALLEST, linespacing=0.95)
+        size = probe.get_window_extent(renderer)
+        probe.remove()
+        others = discs[:number] + discs[number + 1 :]
+        for distance in RADII:
+            found = _free(x, y, size.width, size.height, distance * pixel, [*taken, *discs], [*taken, *others], inside)
+            if found is not None:
+                break
+        else:
+            left += 1
+            continue
+        box, line = found
+        axes.annotate(
+            text,
+            (point.x, point.y),
+            xytext=((box.x0 - x) / pixel, (box.y0 - y) / pixel),
+            textcoords="offset points",
+            fontsize=SMALLEST,
+            linespacing=0.95,
+            color=darker(point.colour),
+            ha="left",
+            va="bottom",
+        )
+        taken.append(box)
+        if distance > LED:
+            ends = axes.transData.inverted().transform([line[0], line[-1]])
+            axes.plot(ends[:, 0], ends[:, 1], color=GREY, linewidth=0.3, scalex=False, scaley=False)
+            taken += [_square(*spot, 0.5) for spot in line]
+    return left
+
+
+def _free(
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    distance: float,
+    covered: Sequence[Bbox],
+    crossed: Sequence[Bbox],
+    inside: Bbox,
+) -> tuple[Bbox, list[tuple[float, float]]] | None:
+    """A box at this distance from the point, in the first direction in which it covers nothing, and the line to it."""
+    for angle in DIRECTIONS:
+        right, up = math.cos(angle), math.sin(angle)
+        middle_x = x + right * distance + _sign(right) * width / 2
+        middle_y = y + up * distance + _sign(up) * height / 2
+        box = Bbox.from_bounds(middle_x - width / 2, middle_y - height / 2, width, height)
+        within = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
+        if not within or any(_cover(box, other) for other in covered):
+            continue
+        end = (min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1))
+        line = [(x + (end[0] - x) * part / 8, y + (end[1] - y) * part / 8) for part in range(9)]
+        if not any(_cover(_square(*spot, 0.5), other) for spot in line[1:] for other in crossed):
+            return box, line
+    return None
+
+
+def _square(x: float, y: float, half: float) -> Bbox:
+    return Bbox.from_extents(x - half, y - half, x + half, y + half)
+
+
+def _cover(one: Bbox, other: Bbox) -> bool:
+    return one.x0 < other.x1 and other.x0 < one.x1 and one.y0 < other.y1 and other.y0 < one.y1
+
+
+def _sign(part: float) -> int:
+    return 0 if abs(part) < 1e-9 else 1 if part > 0 else -1
+
+
+def apart(wanted: Sequence[float], gap: Sequence[float], low: float, high: float) -> list[float]:
+    """Heights as near to the wanted ones as may be, in their order, each `gap` tall and none over another.
+
+    Where `low` to `high` cannot hold them all they are squeezed evenly.
+    """
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    squeeze = min(1.0, (high - low) / sum(gap)) if sum(gap) else 1.0
+    placed = list(wanted)
+    edge = low
+    for i in order:
+        placed[i] = max(wanted[i], edge + gap[i] * squeeze / 2)
+        edge = placed[i] + gap[i] * squeeze / 2
+    edge = high
+    for i in reversed(order):
+        placed[i] = min(placed[i], edge - gap[i] * squeeze / 2)
+        edge = placed[i] - gap[i] * squeeze / 2
+    return placed
+
+
+def wrapped(text: str, letters: int = LONGEST) -> str:
+    """The text in lines of at most so many letters, broken at spaces, commas and colons."""
+    spaced = " ".join(plain(text).replace(",", ", ").replace(":", ": ").split())
+    return "\n".join(textwrap.wrap(spaced, letters, break_on_hyphens=False)) or "?"

@@ -1,0 +1,89 @@
+"""Latency against memory, work and, where networks were trained, quality; what nothing beats is filled and named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from a2u_bench import dominance, units
+from a2u_bench.plots import page
+from a2u_bench.plots.labels import Named, beside
+from a2u_bench.plots.rows import NAME, drawable, workloads
+from a2u_bench.record import BY_NAME
+
+AGAINST = ("peak_memory", "macs", "psnr")
+PANEL = 52.0  # mm of height
+
+
+def draw(frame: pd.DataFrame, convention: str = "mac") -> Iterator[tuple[str, Figure]]:
+    """One figure a workload, with a panel for each other quantity that two operators or more have."""
+    for words, group in workloads(drawable(frame, "latency")):
+        panels = [name for name in AGAINST if name in group and (group[name] > 0).fillna(False).sum() > 1]
+        if panels:
+            yield words, _figure(words, group, panels, convention)
+
+
+def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: str) -> Figure:
+    figure = page.sheet(8 + PANEL * len(panels))
+    page.caption(figure, f"{words}. Filled: nothing is surely better in both")
+    stack = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    scale, unit = page.scaled(group["latency"].tolist(), "s")
+    colour = page.colouring(group["operator"].astype(str).tolist())
+    page.logarithmic(stack[0].xaxis, scale.of(group["latency"].min()), scale.of(group["latency"].max()))
+    work, factor = units.CONVENTIONS[convention]
+    drawn = []
+    for axes, name in zip(stack, panels, strict=True):
+        known = group[(group[name] > 0).fillna(False).astype(bool)]
+        values = known[name].astype(float) * (factor if name == "macs" else 1)
+        column = BY_NAME[name]
+        if column.better == "higher":
+            own, word = units.UNSCALED, f" [{column.unit}]" if column.unit else ""
+        else:
+            own, word = page.scaled(values.tolist(), column.unit)
+            page.logarithmic(axes.yaxis, own.of(values.min()), own.of(values.max()))
+        axes.set_ylabel((work if name == "macs" else column.label) + word)
+        axes.grid()
+        points = [
+            Named(scale.of(x), own.of(y), text, colour(str(operator))[0])
+            for x, y, text, operator in zip(known["latency"], values, known[NAME], known["operator"], strict=True)
+        ]
+        front = dominance.front(known, ["latency", name]).tolist()
+        _mark(axes, points, front, [colour(str(operator))[1] for operator in known["operator"]], column.better)
+        drawn.append((axes, points, front))
+    stack[-1].set_xlabel(f"latency{unit}")
+    for axes, points, front in drawn:  # after all panels stand: names are placed on the final layout
+        order = sorted(range(len(points)), key=lambda i: (not front[i], " " in points[i].text))
+        left = beside(axes, [points[i] for i in order])
+        if left:
+            axes.annotate(
+                f"{left} without a name",
+                (1, 0),
+                xytext=(-1, 2),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                ha="right",
+                fontsize=page.SMALLEST,
+                color=page.GREY,
+            )
+    return figure
+
+
+def _mark(axes: Axes, points: Sequence[Named], front: Sequence[bool], markers: Sequence[str], better: str) -> None:
+    """Filled and joined by a step where nothing beats them, hollow where something does."""
+    for point, best, marker in zip(points, front, markers, strict=True):
+        face = point.colour if best else "white"
+        axes.plot(
+            point.x,
+            point.y,
+            marker=marker,
+            color=point.colour,
+            markerfacecolor=face,
+            markersize=3.6,
+            markeredgewidth=0.7,
+        )
+    edge = sorted((point.x, point.y) for point, best in zip(points, front, strict=True) if best)
+    if len(edge) > 1:
+        axes.step(*zip(*edge, strict=True), where="post", color=page.GREY, linewidth=0.6, zorder=0.9)

@@ -1,0 +1,55 @@
+"""Which rows a figure shows: those with numbers, one workload at a time, each with a short name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from a2u_bench.cells import lay_out
+from a2u_bench.frames import RUN, is_axis
+from a2u_bench.judge import SUBJECT
+from a2u_bench.seeds import is_trained
+
+NAME = "name"
+
+
+def drawable(frame: pd.DataFrame, *measures: str) -> pd.DataFrame:
+    """Rows of costs, not of trainings, that ended ok and have a positive number for each of these measures."""
+    kept = (frame["status"] == "ok").fillna(False) & ~is_trained(frame)
+    for measure in measures:
+        if measure not in frame:
+            return frame.iloc[:0]
+        kept &= (frame[measure] > 0).fillna(False)
+    return named(frame[kept.astype(bool)])
+
+
+def named(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with a column of short names: the operator, and its variant's label where it is not the plain one."""
+    names = []
+    for operator, variant, options in zip(frame["operator"], frame["variant"], frame["options"], strict=True):
+        short = "unknown" if pd.isna(operator) else str(operator).rpartition(":")[2]
+        known = not pd.isna(variant) and not pd.isna(options)
+        names.append(short if not known or options == operator else f"{short} {variant}")
+    return frame.assign(**{NAME: pd.Series(names, index=frame.index, dtype="object")})
+
+
+def workloads(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each workload's rows with the words for it; axes in `apart_from` may vary within one."""
+    axes = [name for name in frame.columns if is_axis(name) and name not in (*SUBJECT, *apart_from)]
+    for _, group in frame.groupby(axes, dropna=False, sort=False):
+        yield title(group, apart_from), group
+
+
+def title(group: pd.DataFrame, apart_from: Sequence[str] = ()) -> str:
+    """What all rows of a workload have in common, as the table of them says it."""
+    told = lay_out(group.drop(columns=NAME, errors="ignore"), ["status"], apart_from).title
+    if RUN in group:
+        told = f"{group[RUN].iloc[0]}: {told.removeprefix(str(group[RUN].iloc[0])).removeprefix(', ')}"
+    return told
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Some names, and how many more."""
+    found = list(dict.fromkeys(names))
+    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
