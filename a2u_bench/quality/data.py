@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from a2u_bench.errors import UsageError
+from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.quality import fashion, natural
 
 SIDE = 32
@@ -35,8 +35,8 @@ def load(text: str, train: int | None = None, test: int | None = None, seed: int
     """The data set `natural`, `fashion-mnist`, or a folder of IDX files; at most so many images for each purpose.
 
     Fewer images are a random choice, fixed by `seed` and not by the seed of a training. Images of another size are
-    resized (bilinear) to 32×32, as the papers do with Fashion-MNIST's 28×28. UsageError for a name that is neither;
-    BenchError for files that are missing or damaged.
+    resized (bilinear) to 32×32, as the papers do with Fashion-MNIST's 28×28. UsageError for a name that is neither,
+    and for a folder whose files are missing or damaged; BenchError for Fashion-MNIST that is.
     """
     if text == "natural":
         crops = natural.crops(natural.TRAIN, train or NATURAL_TRAIN, SIDE, seed)
@@ -44,8 +44,11 @@ def load(text: str, train: int | None = None, test: int | None = None, seed: int
         return Images(text, _images(crops), _images(test_crops), {})
     if text == fashion.NAME:
         found = fashion.read_published()
-    elif Path(text).exists() or "/" in text:
-        found = fashion.read_folder(Path(text))
+    elif text and (Path(text).exists() or "/" in text):
+        try:
+            found = fashion.read_folder(Path(text))
+        except BenchError as error:
+            raise UsageError(f"--data {error}") from None  # a path that was named, with nothing to read at it
     else:
         raise UsageError(f"--data {text!r}: no such data; allowed: natural, {fashion.NAME}, or a folder of IDX files")
     return Images(found.name, _chosen(found.train, train, seed), _chosen(found.test, test, seed), found.sha256)

@@ -1,0 +1,75 @@
+"""What a person may call a pair, and which pairs there are."""
+
+from __future__ import annotations
+
+import pytest
+
+from a2u_bench.errors import UsageError
+from a2u_bench.quality import pairs, presets
+
+
+def names(text):
+    return [pair.name for pair in pairs.read(text)]
+
+
+def test_core_is_the_papers_eight():
+    assert names("core") == list(pairs.CORE)
+    assert len(pairs.CORE) == 8
+
+
+def test_a2u_is_every_sharing_rank_dynamics_and_k():
+    found = pairs.read("a2u")
+    assert len({pair.name for pair in found}) == 3 * 3 * 3 * 2
+    assert {pair.down for pair in found} == {"twin"}
+    assert "twin/a2u" in {pair.name for pair in found}
+    assert "twin/a2u:dynamics=static,kernel_size=1,rank=4,sharing=unshared" in {pair.name for pair in found}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nearest,bicubic", ["conv/nearest", "conv/bicubic"]),
+        ("deconv pixel_shuffle", ["conv/deconv", "s2d/pixel_shuffle"]),
+        ("carafe;twin/carafe", ["pool/carafe", "twin/carafe"]),
+        ("sapa,fade,dysample", ["pool/sapa", "pool/fade", "pool/dysample"]),
+        ("index_net,max_unpool", ["twin/index_net", "twin/max_unpool"]),
+        ("a2u:rank=2,kernel_size=1,a2u:rank=4", ["twin/a2u:kernel_size=1,rank=2", "twin/a2u:rank=4"]),
+        ("conv/a2u:twin=true", ["conv/a2u"]),
+        ("nearest,conv/nearest", ["conv/nearest"]),
+        (["nearest", "pool/nearest"], ["conv/nearest", "pool/nearest"]),
+    ],
+)
+def test_a_list_of_pairs_is_read_as_it_is_meant(text, expected):
+    assert names(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cone", "no operator 'cone'"),
+        ("bilinaer", "did you mean 'bilinear'"),
+        ("pol/nearest", "unknown way down 'pol'. Did you mean 'pool'? Allowed: conv, s2d, pool, twin"),
+        ("twin/nearest", "'nearest' has no downsampling twin; allowed before it: conv/, s2d/, pool/"),
+        ("a2u:rnk=2", "did you mean 'rank'"),
+        ("", "--pairs names none"),
+        ("conv/", "cannot read operator ''"),
+    ],
+)
+def test_a_pair_that_cannot_be_is_one_line(text, said):
+    with pytest.raises(UsageError) as caught:
+        pairs.read(text)
+    assert said in str(caught.value)
+
+
+def test_the_papers_preset_is_the_papers():
+    paper = presets.preset("paper")
+    assert (paper.epochs, paper.batch, paper.learning_rate, paper.momentum) == (100, 100, 0.01, 0.9)
+    assert [share * paper.epochs for share in paper.drops] == [50, 70, 85]
+    assert (paper.optimiser, paper.train_images) == ("sgd", None)
+
+
+def test_an_unknown_preset_names_the_nearest():
+    with pytest.raises(UsageError, match="Did you mean 'short'"):
+        presets.preset("shirt")
+    with pytest.raises(UsageError, match=r"--learning-rate -1: out of range"):
+        presets.preset("short").changed(learning_rate=-1)
