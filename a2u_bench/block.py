@@ -39,7 +39,8 @@ class Block:
     clock: Callable[[], float]
     keep: Callable[[list[Sample]], None]
     doing: Callable[[Case, str], None]
-    progress: Callable[[float], None]  # the share of the block that is done
+    progress: Callable[[], None]  # called when `part` has grown
+    part: float = 0.0  # the share of the block that is done
     samples: dict[str, dict[int, list[float]]] = field(default_factory=dict)
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     ended: dict[str, CaseEnded] = field(default_factory=dict)
@@ -51,10 +52,29 @@ class Block:
             processes = self.samples.setdefault(sample["case"], {})
             processes.setdefault(sample["process"], []).extend(sample["latency"])
 
-    def run(self, deadline: float) -> None:
-        """Examine, then time until every interval is as tight as asked or the clock passes `deadline`."""
-        self._examine()
-        self._time(deadline)
+    @property
+    def alive(self) -> list[Case]:
+        """The cases that have not ended."""
+        return [case for case in self.cases if case.id not in self.ended]
+
+    @property
+    def done(self) -> int:
+        """Processes that timed every case."""
+        return min((len(self.samples.get(case.id, ())) for case in self.alive), default=0)
+
+    def is_over(self, late: bool) -> bool:
+        """Whether it is measured closely enough, or as closely as it will be; `late`: the time budget is used up."""
+        least = self.settings.processes
+        if self.done >= least * MOST_PROCESSES:
+            self.stopped = "limit"
+        enough = self.done >= (min(FEWEST_PROCESSES, least) if late else least)
+        return not self.alive or self.stopped == "limit" or (enough and (late or self._is_tight()))
+
+    def give_up(self, reason: str) -> None:
+        """End every case that has no sample."""
+        for case in self.alive:
+            if case.id not in self.samples:
+                self.ended[case.id] = CaseEnded("timeout", reason, lost=False)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for every case that ended or has a sample, in order."""
@@ -70,33 +90,30 @@ class Block:
 
     def _latency(self, case: Case) -> dict[str, Any]:
         result = self._estimate(case)
-        close_enough = result.spread <= self.settings.target_ci
+        enough = result.processes >= min(FEWEST_PROCESSES, self.settings.processes)
+        close = enough and result.spread <= self.settings.target_ci
         return {
             "latency": result.median,
             "latency_low": result.low,
             "latency_high": result.high,
             "samples": result.samples,
             "processes": result.processes,
-            "stopped": "target" if close_enough else self.stopped,
+            "stopped": "target" if close else self.stopped,
         }
 
     def _estimate(self, case: Case) -> Estimate:
         return estimate(list(self.samples[case.id].values()), seed_of(self.settings.seed, case.id))
 
-    @property
-    def _alive(self) -> list[Case]:
-        return [case for case in self.cases if case.id not in self.ended]
-
     def _start(self) -> Worker:
         case, settings = self.cases[0], self.settings
         return self.workers.start(case.device, case.threads, settings.seed, settings.timeout)
 
-    def _examine(self) -> None:
-        """Check and measure every case, one after the other, in a process that times nothing."""
-        waiting = list(self._alive)
-        while waiting:
+    def examine(self, latest: float) -> None:
+        """Check and measure every case, one after the other, in a process that times nothing; none from `latest` on."""
+        waiting = list(self.alive)
+        while waiting and self.clock() < latest:
             with self._start() as worker:
-                while waiting:
+                while waiting and self.clock() < latest:
                     case = waiting.pop(0)
                     self.doing(case, "check")
                     try:
@@ -109,34 +126,21 @@ class Block:
                         if end.lost:
                             break
                         worker.ask("drop", case)
+        for case in waiting:
+            self.ended[case.id] = CaseEnded(
+                "timeout",
+                "the time of the run was over before it was checked; a larger --time-budget gives it some",
+                lost=False,
+            )
 
-    def _time(self, deadline: float) -> None:
-        begin, least = self.clock(), max(1, self.settings.processes)
-        number = max((process for processes in self.samples.values() for process in processes), default=-1) + 1
-        done = min((len(self.samples.get(case.id, ())) for case in self._alive), default=0)
-        while self._alive and done < least * MOST_PROCESSES:
-            late = self.clock() >= deadline
-            if (late and done >= min(FEWEST_PROCESSES, least)) or (done >= least and self._is_tight()):
-                return
-            left = max(0.0, deadline - self.clock())
-            share = left / (least - done) if done < least else min(left, (deadline - begin) / least)
-            if self._one_process(number, share, done / max(least, done + 1), 1 / max(least, done + 1)):
-                done += 1
-            number += 1
-        self.stopped = "limit"
-
-    def _is_tight(self) -> bool:
-        """Whether every interval is as tight as asked."""
-        return all(self._estimate(case).spread <= self.settings.target_ci for case in self._alive)
-
-    def _one_process(self, number: int, seconds: float, progress: float, step: float) -> bool:
-        """Rounds in one fresh process until its time is over, or a case fails; whether there was a round."""
-        settings = self.settings
-        begin = self.clock()
+    def turn(self, number: int, seconds: float, latest: float) -> None:
+        """Rounds in one fresh process, of this number, for so many seconds; it begins nothing from `latest` on."""
+        settings, begin = self.settings, self.clock()
+        before, goal = self.part, max(self.part, (self.done + 1) / max(settings.processes, self.done + 1))
         own: dict[str, list[float]] = {}
         with self._start() as worker:
             try:
-                calls = {case: self._warm_up(worker, case) for case in self._alive}
+                calls = self._warm_up(worker, latest)
                 order = list(calls)
                 random.Random(seed_of(settings.seed, f"order {number}")).shuffle(order)
                 for index in range(settings.max_rounds):
@@ -147,17 +151,28 @@ class Block:
                         self.samples.setdefault(case.id, {}).setdefault(number, []).extend(times[case])
                         own.setdefault(case.id, []).extend(times[case])
                     spent = self.clock() - begin
-                    self.progress(progress + step * (min(1.0, spent / seconds) if seconds > 0 else 1.0))
-                    if _is_over(index + 1, spent >= seconds, own.values(), settings):
+                    self.part = before + (goal - before) * (min(1.0, spent / seconds) if seconds > 0 else 1.0)
+                    self.progress()
+                    over = _is_over(index + 1, spent >= seconds, own.values(), settings)
+                    if over or self.clock() >= latest:
                         break
             except CaseEnded:
                 pass  # noted; what is left goes on in the next process
-        return bool(own)
 
-    def _warm_up(self, worker: Worker, case: Case) -> Any:
-        self.doing(case, "warm_up")
-        self._ask(worker, "build", case)
-        return self._ask(worker, "warm_up", case, self.settings.warm_up)
+    def _is_tight(self) -> bool:
+        """Whether every interval is as tight as asked."""
+        return all(self._estimate(case).spread <= self.settings.target_ci for case in self.alive)
+
+    def _warm_up(self, worker: Worker, latest: float) -> dict[Case, Any]:
+        """The calls that make one sample of each case; past `latest` of the first alone."""
+        calls: dict[Case, Any] = {}
+        for case in self.alive:
+            if calls and self.clock() >= latest:
+                break
+            self.doing(case, "warm_up")
+            self._ask(worker, "build", case)
+            calls[case] = self._ask(worker, "warm_up", case, self.settings.warm_up)
+        return calls
 
     def _ask(self, worker: Worker, step: str, case: Case, *arguments: Any) -> Any:
         try:

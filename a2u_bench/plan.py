@@ -16,8 +16,8 @@ BLOCK = 8
 class Settings:
     """How long and how closely to measure. Times in seconds."""
 
-    time_budget: float = 80.0  # of the whole run, process starts included
-    processes: int = 6  # fresh ones for each block; more where time is left, three at least where it is not
+    time_budget: float = 80.0  # of the whole run, process starts included; twice that ends it whatever is left undone
+    processes: int = 6  # fresh ones for each block; more where time is left, three if possible where it is not
     warm_up: float = 0.05  # of each case in each process
     target_ci: float = (
         0.02  # a case is measured closely enough when half its interval is below this share of its median

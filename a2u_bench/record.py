@@ -64,7 +64,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("latency_cold_high", "measure", "Float64", "latency, cold, high", "s", "lower"),
     Column("samples", "measure", "Int64", "samples"),
     Column("processes", "measure", "Int64", "processes"),
-    Column("stopped", "origin", "string", "stopped by"),  # "target", "budget" or "limit" of rounds
+    Column("stopped", "origin", "string", "stopped by"),  # "target", "budget" of time, or "limit" of processes
     Column("floor", "measure", "Float64", "speed of light", "s", "lower"),  # of the forward pass; see measure/floor.py
     Column("output_memory", "measure", "Int64", "output", "B", "lower"),
     Column("peak_memory", "measure", "Int64", "peak memory", "B", "lower"),  # of a warm call, above its inputs

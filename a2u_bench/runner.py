@@ -1,7 +1,12 @@
-"""The runner: from a plan to rows, block by block. Whatever ends it, finished rounds and rows are stored already."""
+"""The runner: from a plan to rows. Whatever ends it, finished rounds and rows are stored already.
+
+Blocks take turns, one process each, there and back: so the processes of any two cases lie close in time, and a
+machine that slows down in the middle of a run slows every block alike.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,11 +18,17 @@ from a2u_bench.listener import Listener, Silence
 from a2u_bench.plan import Plan, blocks
 from a2u_bench.pool import Processes, Workers
 from a2u_bench.record import make_row
+from a2u_bench.spec import Case
 
 if TYPE_CHECKING:
     from a2u_bench.store import Store
 
 Row = dict[str, Any]
+
+OVERRUN, GRACE = 2.0, 60.0
+"""Times the time budget, but at least so many seconds: what is not measured by then will not be. Until then a slow or
+loaded machine may still come to the fewest processes that an interval needs. A budget of 0 has no such end: it asks
+for the least that can be measured, however long that takes."""
 
 
 def run(
@@ -30,9 +41,9 @@ def run(
 ) -> list[Row]:
     """Measure every case of the plan that the store has no row for; the new rows, in the order of the plan.
 
-    Samples are appended after every round, rows when their block ends. One bad case costs no other its row. Raises
-    Unwritten, with the rows measured so far, where the store cannot write; KeyboardInterrupt passes through after
-    the processes are ended.
+    Samples are appended after every round, rows when their block and those before it end. One bad case costs no other
+    its row. Raises Unwritten, with the rows measured so far, where the store cannot write; KeyboardInterrupt passes
+    through after the processes are ended.
     """
     return _Run(plan, store, listener or Silence(), workers or Processes(), clock).all()
 
@@ -45,58 +56,91 @@ class _Run:
     workers: Workers
     clock: Callable[[], float]
     rows: list[Row] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)  # those whose rows are not written
+    end: float = 0.0  # of the time budget
 
     def all(self) -> list[Row]:
         finished = self.store.finished if self.store else set()
-        waiting = [b for b in self._blocks(finished) if b]
         self.listener.planned(self.plan, len(finished & {case.id for case in self.plan.cases}))
-        self._write_rows(
-            [make_row(s.case, "skipped", s.reason, {}) for s in self.plan.skipped if s.case.id not in finished]
-        )
-        end = self.clock() + self.plan.settings.time_budget
-        left = sum(len(cases) for cases in waiting)
-        for cases in waiting:
-            now = self.clock()
-            share = max(0.0, end - now) * len(cases) / left
-            left -= len(cases)
-            self._block(cases, now + share, end)
+        self.blocks = list(self._blocks(finished))
+        skipped = [make_row(s.case, "skipped", s.reason, {}) for s in self.plan.skipped if s.case.id not in finished]
+        budget, begin = self.plan.settings.time_budget, self.clock()
+        self.end = begin + budget
+        latest = begin + max(OVERRUN * budget, GRACE) if budget > 0 else math.inf
+        try:
+            self._write(skipped)
+            for block in self.blocks:
+                block.examine(latest)
+            self._time(latest)
+        except OSError as error:
+            why = f"cannot write results: {error.strerror or error}"
+            raise Unwritten(why, self._measured(skipped)) from error
         return self.rows
 
-    def _blocks(self, finished: set[str]) -> Iterator[list[Any]]:
+    def _blocks(self, finished: set[str]) -> Iterator[Block]:
         # Blocks of the whole plan, so that a resumed case meets the same neighbours.
         for cases in blocks(self.plan.cases):
-            yield [case for case in cases if case.id not in finished]
+            left = [case for case in cases if case.id not in finished]
+            if left:
+                yield self._block(left)
 
-    def _block(self, cases: list[Any], deadline: float, end: float) -> None:
-        done = len(self.rows)
-
-        def progress(part: float) -> None:
-            self.listener.round_done(done + part * len(cases), max(0.0, end - self.clock()))
-
-        block = Block(cases, self.plan.settings, self.workers, self.clock, self._keep, self.listener.doing, progress)
+    def _block(self, cases: list[Case]) -> Block:
+        block = Block(
+            cases, self.plan.settings, self.workers, self.clock, self._keep, self.listener.doing, self._progress
+        )
         if self.store:
             for case in cases:
                 block.take_up(self.store.rounds.get(case.id, ()))
-        try:
-            block.run(deadline)
-        except OSError as error:
-            raise Unwritten(_why(error), self.rows + block.rows()) from error
-        self._write_rows(block.rows())
+        return block
+
+    def _time(self, latest: float) -> None:
+        """Turns of all blocks until every one is over."""
+        least, begin = self.plan.settings.processes, self.clock()
+        number = 1 + (self.store.last_process if self.store else -1)
+        cases = sum(len(block.alive) for block in self.blocks)
+        first_share = max(0.0, self.end - begin) / max(1, least * cases)
+        forward = True
+        while waiting := self._waiting(latest):
+            for block in waiting if forward else waiting[::-1]:
+                now = self.clock()
+                if now >= latest:
+                    break
+                turns = sum(len(other.alive) * max(1, least - other.done) for other in waiting)
+                share = max(0.0, self.end - now) / max(1, turns)
+                block.turn(
+                    number, len(block.alive) * (share if block.done < least else min(share, first_share)), latest
+                )
+                number += 1
+            forward = not forward
+
+    def _waiting(self, latest: float) -> list[Block]:
+        """The blocks that are not over. Rows of those that are get written, in the order of the plan."""
+        now = self.clock()
+        if now >= latest:
+            for block in self.blocks:
+                block.give_up("the time of the run was over before it was timed; a larger --time-budget gives it some")
+        waiting = [block for block in self.blocks if now < latest and not block.is_over(late=now >= self.end)]
+        while self.blocks and self.blocks[0] not in waiting:
+            self._write(self.blocks[0].rows())
+            self.blocks.pop(0)
+        return waiting
 
     def _keep(self, samples: list[Sample]) -> None:
         if self.store:
             self.store.append_samples(samples)
 
-    def _write_rows(self, rows: list[Row]) -> None:
-        for index, row in enumerate(rows):
+    def _write(self, rows: list[Row]) -> None:
+        for row in rows:
             if self.store:
-                try:
-                    self.store.append_row(row)
-                except OSError as error:
-                    raise Unwritten(_why(error), self.rows + rows[index:]) from error
+                self.store.append_row(row)
             self.rows.append(row)
             self.listener.row_done(row)
 
+    def _measured(self, skipped: list[Row]) -> list[Row]:
+        """Every row that there is, written or not."""
+        rows = [*self.rows, *skipped, *(row for block in self.blocks for row in block.rows())]
+        return list({row["case"]: row for row in rows}.values())
 
-def _why(error: OSError) -> str:
-    return f"cannot write results: {error.strerror or error}"
+    def _progress(self) -> None:
+        part = sum(block.part * len(block.cases) for block in self.blocks)
+        self.listener.round_done(len(self.rows) + part, max(0.0, self.end - self.clock()))

@@ -49,8 +49,9 @@ class BusyError(BenchError):
 class Store:
     """An open run folder. Use it in a `with` statement: it holds the folder's lock until `close`.
 
-    `finished` holds the ids of cases with a row; `rounds` the samples of cases without one, by case id; `rows` what
-    was stored before; `problems` what could not be read or was set aside.
+    `finished` holds the ids of cases with a row; `rounds` the samples of cases without one, by case id; `last_process`
+    the highest number of a process that has samples, -1 where none has; `rows` what was stored before; `problems` what
+    could not be read or was set aside.
     """
 
     def __init__(self, folder: Path, lock: FileLock) -> None:
@@ -59,6 +60,7 @@ class Store:
         self.rows: list[dict[str, Any]] = []
         self.finished: set[str] = set()
         self.rounds: dict[str, list[dict[str, Any]]] = {}
+        self.last_process = -1
         self.problems: tuple[str, ...] = ()
         self._lock = lock
 
@@ -172,6 +174,7 @@ class Store:
         self.manifest, self.rows = dict(run.manifest), list(run.rows)
         self.finished = {row["case"] for row in run.rows}
         for sample in each_sample(self.folder, problems):
+            self.last_process = max(self.last_process, sample["process"])
             if sample["case"] not in self.finished:
                 self.rounds.setdefault(sample["case"], []).append(sample)
         self.problems = (*(text for text in torn if text), *run.problems, *problems)

@@ -26,12 +26,13 @@ class FakeWorkers:
     """Processes that take a stated time for a sample, and fail where they are told to.
 
     `seconds(case, process, round)` is a sample; `fails` maps (operator, step, process) to the way a case ends there.
-    Process 0 examines; the others time.
+    `checking` is how long the check of a case takes. Process 0 examines; the others time.
     """
 
     clock: FakeClock
     seconds: Callable[[Case, int, int], float] = lambda case, process, index: 0.001
     fails: Mapping[tuple[str, str, int], CaseEnded] = field(default_factory=dict)
+    checking: float = 0.0
     log: list[tuple[int, str, str]] = field(default_factory=list)
     started: int = 0
     alive: int = 0
@@ -54,6 +55,8 @@ class FakeWorker:
         end = workers.fails.get((case.operator, step, self.number))
         if end is not None:
             raise end
+        if step == "check":
+            workers.clock.now += workers.checking
         if step == "measure":
             return {"params": 7, "macs": 11, "macs_fvcore": 11, "peak_memory": 13}
         if step == "time":
@@ -82,6 +85,10 @@ class FakeStore:
     rows: list[dict[str, Any]] = field(default_factory=list)
     samples: list[list[dict[str, Any]]] = field(default_factory=list)
     room: int = 10**9
+
+    @property
+    def last_process(self) -> int:
+        return max((sample["process"] for samples in self.rounds.values() for sample in samples), default=-1)
 
     def append_samples(self, samples: Iterable[Mapping[str, Any]]) -> None:
         self._write()

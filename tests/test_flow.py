@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import math
+import random
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from fakes import FakeClock, FakeStore, FakeWorkers
 
 from a2u_bench.errors import Unwritten
+from a2u_bench.judge import verdicts
 from a2u_bench.plan import Plan, Settings, Skipped, blocks
 from a2u_bench.pool import CaseEnded
+from a2u_bench.ratios import Ratios, gather, within_a_run
 from a2u_bench.record import BY_NAME
 from a2u_bench.runner import run
 from a2u_bench.spec import Case
@@ -240,3 +246,95 @@ def test_where_time_is_over_three_processes_are_enough():
     rows, workers = measure(plan("a", settings=settings), seconds=lambda *_: 10.0)
     assert workers.started == 1 + 3
     assert (rows[0]["processes"], rows[0]["samples"]) == (3, 6)
+
+
+def test_blocks_take_turns_there_and_back_so_that_no_two_cases_are_far_apart_in_time():
+    names = [f"o{index}" for index in range(24)]
+    _, workers = measure(plan(*names, settings=Settings(time_budget=1e9, processes=4, max_rounds=2, target_ci=0.01)))
+    turns = [next(name for number, _, name in workers.log if number == process) for process in range(3, 3 + 12)]
+    blocks_of = [names.index(name) // 8 for name in turns]
+    assert blocks_of == [0, 1, 2, 2, 1, 0] * 2
+
+
+def test_no_two_processes_of_a_run_share_a_number_and_a_resumed_run_counts_on():
+    names = [f"o{index}" for index in range(9)]
+    store = FakeStore()
+    measure(plan(*names), store)
+    cases = [{sample["process"] for sample in samples} for samples in store.samples]
+    assert all(len(processes) == 1 for processes in cases)
+    by_process: dict[int, set[str]] = {}
+    for samples in store.samples:
+        by_process.setdefault(samples[0]["process"], set()).update(sample["case"] for sample in samples)
+    assert {len(members) for members in by_process.values()} == {4, 5}
+    assert sorted(by_process) == list(range(2 * 3))
+    again = FakeStore(rounds={case("o0").id: [s for line in store.samples for s in line if s["case"] == case("o0").id]})
+    measure(plan("o0", "x"), again)
+    assert min(sample["process"] for samples in again.samples for sample in samples) == 5
+
+
+def judged(speed: Callable[[float], float], names: str, one_by_one: bool) -> list[str]:
+    """Verdicts on operators that are all alike, on a machine whose speed depends on the time, against the first."""
+    clock, store = FakeClock(), FakeStore()
+    noise = random.Random(0)
+
+    def seconds(case: Case, process: int, index: int) -> float:
+        return 0.001 / speed(clock.now) * math.exp(noise.gauss(0, 0.005))
+
+    settings = Settings(time_budget=1e9, processes=6, max_rounds=10, target_ci=0.01)
+    cases = plan(*names, settings=settings).cases
+    for group in [[one] for one in cases] if one_by_one else [cases]:
+        run(Plan("quick", tuple(group), (), settings), store, workers=FakeWorkers(clock, seconds), clock=clock)  # type: ignore[arg-type]
+    samples = gather(sample for line in store.samples for sample in line)
+    found = [within_a_run(samples[one.id], samples[cases[0].id]) for one in cases[1:]]
+    columns = [np.array([float(getattr(one, name)) for one in found]) for name in ("log", "error", "freedom")]
+    return list(verdicts(Ratios(*columns)))
+
+
+def slower_and_slower(now: float) -> float:
+    return max(0.3, 1 - now)
+
+
+def another_job(now: float) -> float:
+    return 1.0 if now < 0.25 else 0.5
+
+
+def breathing(now: float) -> float:
+    return 1 + 0.5 * math.sin(now / 0.05)
+
+
+@pytest.mark.parametrize("speed", [slower_and_slower, another_job, breathing])
+def test_a_machine_that_drifts_makes_no_difference_where_there_is_none(speed):
+    assert {"faster", "slower"}.isdisjoint(judged(speed, "abcdefghij", one_by_one=False))
+
+
+def test_a_scheduler_that_measures_one_case_after_the_other_would_see_differences():
+    assert judged(slower_and_slower, "abcdefghij", one_by_one=True).count("slower") >= 5
+
+
+def test_twice_the_time_budget_ends_a_run_whatever_is_left_undone():
+    settings = Settings(time_budget=100.0, processes=6, target_ci=0.0)
+    names = [f"o{index}" for index in range(17)]
+    rows, workers = measure(plan(*names, settings=settings), seconds=lambda *_: 4.0)
+    # Blocks of 5, 6 and 6 cases: a turn of two rounds takes 40, 48 and 48 seconds; what began before 200 s ends.
+    assert workers.clock.now <= 200 + 48
+    assert [row["operator"] for row in rows] == names
+    assert {row["processes"] for row in rows} <= {1, 2}
+    assert {(row["status"], row["stopped"]) for row in rows} == {("ok", "budget")}
+
+
+def test_cases_that_time_did_not_suffice_for_say_so():
+    settings = Settings(time_budget=10.0, processes=3, target_ci=0.0)
+    names = [f"o{index}" for index in range(9)]
+    rows, _ = measure(plan(*names, settings=settings), seconds=lambda *_: 15.0)
+    timed = [row for row in rows if row["status"] == "ok"]
+    assert [row["operator"] for row in timed] == names[:4]
+    assert {(row["status"], row["reason"].partition(";")[0]) for row in rows[4:]} == {
+        ("timeout", "the time of the run was over before it was timed")
+    }
+
+
+def test_cases_that_were_not_examined_in_time_are_not_timed():
+    rows, _ = measure(plan("a", "b", "c", "d", settings=Settings(time_budget=10.0, processes=3)), checking=25.0)
+    assert [row["status"] for row in rows] == ["timeout"] * 4
+    assert [row["params"] for row in rows] == [7, 7, 7, None]
+    assert rows[3]["reason"].startswith("the time of the run was over before it was checked")

@@ -94,7 +94,7 @@ def command(
     if failure is not None:
         raise failure
     if code:
-        typer.echo(f"interrupted; {len(rows)} cases are kept in {folder}: --out {folder} --resume goes on", err=True)
+        typer.echo(f"interrupted; {len(rows)} rows and every sample are kept in {folder}: --out {folder} --resume goes on", err=True)
         return code
     typer.echo(f"stored in {folder}", err=True)
     return 5 if strict and any(row["status"] != "ok" for row in rows) else 0
