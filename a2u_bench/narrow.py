@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from a2u_bench import opstrings
-from a2u_bench.errors import unknown
+from a2u_bench.errors import UsageError, unknown
 
 
 def by_operator(frame: pd.DataFrame, ops: Sequence[str]) -> pd.DataFrame:
@@ -24,3 +24,25 @@ def by_operator(frame: pd.DataFrame, ops: Sequence[str]) -> pd.DataFrame:
             raise unknown("operator of this run", text, dict.fromkeys(map(str, known)))
     chosen = frame["operator"].isin(wanted) | frame["options"].isin([text for text in wanted if ":" in text])
     return frame[chosen.fillna(False).astype(bool)]
+
+
+def by_axis(frame: pd.DataFrame, axis: str, wanted: Sequence[str]) -> pd.DataFrame:
+    """The rows whose axis has one of these values; all of them where none is wanted.
+
+    Raises UsageError, with what there is, for a value that no row has.
+    """
+    if not wanted:
+        return frame
+    values = frame[axis].astype("string")
+    known = [str(value) for value in values.dropna().unique()]
+    for value in wanted:
+        if value not in known:
+            raise unknown(f"{axis} of this run", value, known)
+    return frame[values.isin(list(wanted)).fillna(False).astype(bool)]
+
+
+def to_one(frame: pd.DataFrame, axis: str) -> None:
+    """UsageError where rows differ in this axis: what is asked has no one answer for all of them."""
+    known = [str(value) for value in frame[axis].dropna().unique()]
+    if len(known) > 1:
+        raise UsageError(f"the run has more than one {axis}; choose: {' or '.join(f'--{axis} {one}' for one in known)}")

@@ -71,6 +71,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("workspace_memory", "measure", "Int64", "workspace", "B", "lower"),  # peak − output
     Column("saved_memory", "measure", "Int64", "saved for backward", "B", "lower"),
     Column("first_memory", "measure", "Int64", "peak memory, first call", "B", "lower"),
+    Column("onnx", "origin", "string", "ONNX"),  # whether it exports: "yes" or "no"
+    Column("compiles", "origin", "string", "compiles"),  # whether torch.compile takes it: "yes" or "no"
     Column("note", "origin", "string", "note"),  # what a reader of this row must know, such as a throttled clock
     # Of a trained network, whose params are all of the network's: how it was trained, what its outputs are worth.
     Column("task", "axis", "string", "task"),

@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
@@ -19,7 +20,7 @@ LED = 6.0  # beyond this many a hair line leads from the one to the other
 DIRECTIONS = tuple(math.radians(angle) for angle in (0, 45, 315, 90, 270, 135, 225, 180))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two at one place are two
 class Named:
     """A point in the axes' own coordinates, its name, and the colour of both."""
 
@@ -29,53 +30,60 @@ class Named:
     colour: str
 
 
-def beside(axes: Axes, points: Sequence[Named], radius: float = 2.5) -> int:
-    """Name the points, first come first served, and return how many have found no place.
+def beside(
+    axes: Axes, groups: Sequence[Sequence[Named]], path: Sequence[tuple[float, float]] = (), radius: float = 2.5
+) -> int:
+    """Name the points, group by group and in each the nearest places first, and return how many have found no place.
 
-    Names and the lines that lead to them keep clear of each other, of all points (discs of `radius` points), and of
-    the axes' edge.
+    Names and the lines that lead to them keep clear of each other, of all points (discs of `radius` points), of the
+    straight lines of `path`, and of the axes' edge.
     """
     figure = axes.figure.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()  # the layout must stand before anything is measured on it
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     pixel = figure.dpi / 72
-    spots: list[tuple[float, float]] = [tuple(axes.transData.transform((p.x, p.y))) for p in points]
-    discs = [_square(x, y, radius * pixel) for x, y in spots]
     inside = axes.get_window_extent(renderer).padded(-pixel)
+    spots = {point: _pixels(axes, (point.x, point.y)) for group in groups for point in group}
+    discs = {point: _square(*spot, radius * pixel) for point, spot in spots.items()}
+    corners = [_pixels(axes, corner) for corner in path]
+    walls = [_square(*spot, 0.5) for ends in pairwise(corners) for spot in _between(*ends, 60)]
     taken: list[Bbox] = []
-    left = 0
-    for number, (point, (x, y)) in enumerate(zip(points, spots, strict=True)):
-        text = wrapped(point.text)
-        probe = axes.figure.text(0, 0, text, fontsize=SMALLEST, linespacing=0.95)
-        size = probe.get_window_extent(renderer)
-        probe.remove()
-        others = discs[:number] + discs[number + 1 :]
+    unnamed = 0
+    for group in groups:
+        waiting = list(group)
         for distance in RADII:
-            found = _free(x, y, size.width, size.height, distance * pixel, [*taken, *discs], [*taken, *others], inside)
-            if found is not None:
-                break
-        else:
-            left += 1
-            continue
-        box, line = found
-        axes.annotate(
-            text,
-            (point.x, point.y),
-            xytext=((box.x0 - x) / pixel, (box.y0 - y) / pixel),
-            textcoords="offset points",
-            fontsize=SMALLEST,
-            linespacing=0.95,
-            color=darker(point.colour),
-            ha="left",
-            va="bottom",
-        )
-        taken.append(box)
-        if distance > LED:
-            ends = axes.transData.inverted().transform([line[0], line[-1]])
-            axes.plot(ends[:, 0], ends[:, 1], color=GREY, linewidth=0.3, scalex=False, scaley=False)
-            taken += [_square(*spot, 0.5) for spot in line]
-    return left
+            for point in list(waiting):
+                text = wrapped(point.text)
+                probe = axes.figure.text(0, 0, text, fontsize=SMALLEST, linespacing=0.95)
+                size = probe.get_window_extent(renderer)
+                probe.remove()
+                spot = spots[point]
+                others = [disc for disc in discs.values() if not _cover(disc, _square(*spot, 0.5))]
+                covered, crossed = [*taken, *walls, *discs.values()], [*taken, *others]
+                found = _free(*spot, size.width, size.height, distance * pixel, covered, crossed, inside)
+                if found is None:
+                    continue
+                waiting.remove(point)
+                box, line = found
+                axes.annotate(
+                    text,
+                    (point.x, point.y),
+                    xytext=((box.x0 - spot[0]) / pixel, (box.y0 - spot[1]) / pixel),
+                    textcoords="offset points",
+                    fontsize=SMALLEST,
+                    linespacing=0.95,
+                    color=darker(point.colour),
+                    ha="left",
+                    va="bottom",
+                )
+                taken.append(box.padded(pixel))
+                if distance > LED:
+                    ends = axes.transData.inverted().transform([line[0], line[-1]])
+                    axes.plot(ends[:, 0], ends[:, 1], color=GREY, linewidth=0.3, scalex=False, scaley=False)
+                    taken += [_square(*part, 0.5) for part in line]
+        unnamed += len(waiting)
+    return unnamed
 
 
 def _free(
@@ -98,10 +106,21 @@ def _free(
         if not within or any(_cover(box, other) for other in covered):
             continue
         end = (min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1))
-        line = [(x + (end[0] - x) * part / 8, y + (end[1] - y) * part / 8) for part in range(9)]
+        line = _between((x, y), end, 8)
         if not any(_cover(_square(*spot, 0.5), other) for spot in line[1:] for other in crossed):
             return box, line
     return None
+
+
+def _pixels(axes: Axes, point: tuple[float, float]) -> tuple[float, float]:
+    x, y = axes.transData.transform(point)
+    return float(x), float(y)
+
+
+def _between(start: tuple[float, float], end: tuple[float, float], parts: int) -> list[tuple[float, float]]:
+    """Points on the straight line from one to the other."""
+    steps = [part / parts for part in range(parts + 1)]
+    return [(start[0] + (end[0] - start[0]) * step, start[1] + (end[1] - start[1]) * step) for step in steps]
 
 
 def _square(x: float, y: float, half: float) -> Bbox:

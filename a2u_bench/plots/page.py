@@ -11,6 +11,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -18,6 +19,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from a2u_bench import units
@@ -34,7 +36,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DOTS = 300  # per inch of a PNG
 SMALLEST = 6  # points of type
 
-STYLE = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 7,
     "axes.labelsize": 7,
@@ -76,9 +78,11 @@ def style() -> Iterator[None]:
 
 def sheet(height: float, width: float = COLUMN) -> Figure:
     """An empty figure, in mm, whose parts are laid out without overlap."""
-    figure = Figure(figsize=(width / 25.4, height / 25.4), layout="constrained")
+    figure = Figure(
+        figsize=(width / 25.4, height / 25.4),
+        layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, hspace=0.03, wspace=0.03),
+    )
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, hspace=0.03, wspace=0.03)  # type: ignore[union-attr]
     return figure
 
 

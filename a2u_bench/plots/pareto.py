@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -55,8 +56,10 @@ def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: 
         drawn.append((axes, points, front))
     stack[-1].set_xlabel(f"latency{unit}")
     for axes, points, front in drawn:  # after all panels stand: names are placed on the final layout
-        order = sorted(range(len(points)), key=lambda i: (not front[i], " " in points[i].text))
-        left = beside(axes, [points[i] for i in order])
+        best = [point for point, first in zip(points, front, strict=True) if first]
+        rest = [point for point, first in zip(points, front, strict=True) if not first]
+        plain, variants = ([p for p in rest if (" " in p.text) == several] for several in (False, True))
+        left = beside(axes, [best, plain, variants], _steps(best))
         if left:
             axes.annotate(
                 f"{left} without a name",
@@ -84,6 +87,12 @@ def _mark(axes: Axes, points: Sequence[Named], front: Sequence[bool], markers: S
             markersize=3.6,
             markeredgewidth=0.7,
         )
-    edge = sorted((point.x, point.y) for point, best in zip(points, front, strict=True) if best)
-    if len(edge) > 1:
-        axes.step(*zip(*edge, strict=True), where="post", color=page.GREY, linewidth=0.6, zorder=0.9)
+    edge = _steps([point for point, best in zip(points, front, strict=True) if best])
+    if edge:
+        axes.plot(*zip(*edge, strict=True), color=page.GREY, linewidth=0.6, zorder=0.9)
+
+
+def _steps(front: Sequence[Named]) -> list[tuple[float, float]]:
+    """The corners of the stairs through the points of the front."""
+    edge = sorted((point.x, point.y) for point in front)
+    return edge[:1] + [corner for (_, before), (x, y) in pairwise(edge) for corner in ((x, before), (x, y))]

@@ -1,0 +1,152 @@
+"""Which operators fit a budget, and which of those nothing else that fits beats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from a2u_bench import dominance, units
+from a2u_bench.errors import UsageError, unknown
+from a2u_bench.frames import to_records
+from a2u_bench.record import BY_NAME
+
+ALIASES = {"memory": "peak_memory", "mem": "peak_memory", "time": "latency", "quality": "psnr"}
+ALLOWED = tuple(name for name, column in BY_NAME.items() if column.role == "measure" and column.better)
+
+FITS, FRONT = "fits", "front"
+EDGE = "perhaps"  # the value is within the limit, the end of its interval is not
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A quantity and how far it may go, in SI units: at most, or at least where more is better."""
+
+    name: str
+    value: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Rows that fit, with whether they are on the front, and sentences on the others."""
+
+    rows: pd.DataFrame
+    notes: tuple[str, ...]
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """The rows that nothing else that fits beats."""
+        return self.rows[self.rows[FRONT]]
+
+
+def read_budget(texts: Sequence[str]) -> tuple[Limit, ...]:
+    """Limits from `latency=2ms,memory=64MB`. UsageError for what is no quantity, no measure, or named twice."""
+    parts = [part.strip() for text in texts for part in text.split(",") if part.strip()]
+    limits: dict[str, Limit] = {}
+    for part in parts:
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise UsageError(f"--budget {part!r}: no value. Allowed: NAME=QUANTITY, such as latency=2ms,memory=64MB")
+        name = ALIASES.get(key, key)
+        if name not in ALLOWED:
+            raise unknown("quantity in --budget", key, [*ALIASES, *ALLOWED])
+        if name in limits:
+            raise UsageError(f"--budget names {name} twice; allowed: each quantity once")
+        try:
+            limits[name] = Limit(name, units.read(value, BY_NAME[name].unit), part)
+        except ValueError as error:
+            raise UsageError(f"--budget {part}: {error}") from None
+    if not limits:
+        raise UsageError("--budget is empty. Allowed: NAME=QUANTITY, such as latency=2ms,memory=64MB")
+    return tuple(limits.values())
+
+
+def advise(frame: pd.DataFrame, limits: Sequence[Limit]) -> Advice:
+    """The rows that ended ok within every limit, and which of them are on the front.
+
+    The front is over the quantities of the budget, latency, and quality where it is known. A row that lacks a quantity of the budget is not judged, and the notes name it.
+    """
+    frame = with_exports(frame)
+    well = frame[(frame["status"] == "ok").fillna(False).astype(bool)]
+    lacking = well[[limit.name for limit in limits]].isna().any(axis=1)
+    judged = well[~lacking]
+    within, surely = _within(judged, limits, ""), _within(judged, limits, "far")
+    fitting = judged[within]
+    fitting = fitting.assign(
+        **{FITS: pd.Series(["yes" if sure else EDGE for sure in surely[within]], fitting.index, dtype="string")}
+    )
+    objectives = [limit.name for limit in limits]
+    objectives += [name for name in ("latency", "psnr") if name not in objectives and fitting[name].notna().any()]
+    quality = "psnr" in objectives
+    on = dominance.front(fitting, objectives) if len(fitting) else pd.Series([], dtype=bool)
+    rows = fitting.assign(**{FRONT: on}).sort_values([FRONT, limits[0].name], ascending=[False, True], kind="stable")
+    words = ", ".join(BY_NAME[name].label.partition(",")[0] for name in objectives)
+    notes = []
+    if rows.empty:
+        notes.append(_nearest(judged, limits))
+    beaten = rows[~rows[FRONT]]
+    if quality:
+        unscored = beaten[beaten["psnr"].isna()]
+        beaten = beaten[beaten["psnr"].notna()]
+        notes += _named("fit too, but no quality of theirs is known", unscored)
+    notes += _named(f"fit too, but something that fits is nowhere worse and somewhere surely better ({words})", beaten)
+    notes += _named("over the budget", judged[~within])
+    notes += _named("not judged, since a quantity of the budget is unknown", well[lacking])
+    if not quality and len(rows):
+        notes.append("no quality is known here, so the plainest wins; name a run of `a2u-bench quality` as well")
+    if (rows.loc[rows[FRONT], FITS] == EDGE).any():
+        notes.append(f"{EDGE}: the value fits, the far end of its interval does not")
+    return Advice(rows.reset_index(drop=True), tuple(notes))
+
+
+def with_exports(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with `compiles` filled, where it is unknown, from cases of the same operator that ran compiled."""
+    compiled = frame[(frame["runtime"] == "compile").fillna(False).astype(bool)]
+    found: dict[str, str] = {}
+    for options, status in zip(compiled["options"], compiled["status"], strict=True):
+        if status == "ok":
+            found[options] = "yes"
+        elif status == "failed":
+            found.setdefault(options, "no")
+    told = frame["options"].map(found).astype("string")
+    return frame.assign(compiles=frame["compiles"].fillna(told))
+
+
+def _within(frame: pd.DataFrame, limits: Sequence[Limit], end: str) -> pd.Series:
+    """Which rows keep every limit: by their values, or by the far ends of their intervals."""
+    kept = pd.Series(True, index=frame.index)
+    for limit in limits:
+        more_is_better = BY_NAME[limit.name].better == "higher"
+        values = frame[limit.name]
+        bound = f"{limit.name}_{'low' if more_is_better else 'high'}"
+        if end and bound in frame:
+            values = frame[bound].fillna(values)
+        kept &= (values >= limit.value if more_is_better else values <= limit.value).fillna(False).astype(bool)
+    return kept
+
+
+def _nearest(judged: pd.DataFrame, limits: Sequence[Limit]) -> str:
+    """What to say where nothing fits: who comes nearest, and by how much it misses."""
+    misses = []
+    for row in to_records(judged):
+        ratios = [
+            (limit.value / row[limit.name]) if BY_NAME[limit.name].better == "higher" else row[limit.name] / limit.value
+            for limit in limits
+            if row[limit.name] and limit.value
+        ]
+        misses.append((max(ratios, default=float("inf")), str(row["options"])))
+    asked = ", ".join(limit.text for limit in limits)
+    if not misses:
+        return f"nothing fits {asked}: no case has all of these quantities"
+    factor, name = min(misses)
+    return f"nothing fits {asked}; nearest: {name}, {units.ratio(factor)} times as much as one of the limits"
+
+
+def _named(words: str, rows: pd.DataFrame, most: int = 6) -> list[str]:
+    names = list(dict.fromkeys(str(name) for name in rows["options"]))
+    if not names:
+        return []
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return [f"{words}: {'; '.join(names[:most])}{more}"]
