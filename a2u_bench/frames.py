@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.record import BY_NAME, COLUMNS
+from a2u_bench.record import BY_NAME, COLUMNS, Column
+from a2u_bench.rows import Rows, Values
 from a2u_bench.runs import Run
 
 RUN = "run"
@@ -17,9 +19,18 @@ RUN = "run"
 
 def to_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """A frame with every column of the schema, in its order: string, Int64 or Float64."""
-    return pd.DataFrame(
-        {column.name: pd.array([row.get(column.name) for row in rows], dtype=column.dtype) for column in COLUMNS}
-    )
+    held = rows if isinstance(rows, Rows) else Rows(rows)
+    return pd.DataFrame({column.name: _series(held.columns[column.name], column) for column in COLUMNS})
+
+
+def _series(held: Values, column: Column) -> Any:
+    """One column as pandas has it, without looking at each value again."""
+    unknown = ~np.frombuffer(bytes(held.known), dtype=bool)
+    if column.dtype == "string":
+        return pd.array(held.values, dtype="string")
+    if column.dtype == "Int64":
+        return pd.arrays.IntegerArray(np.array(held.values, dtype=np.int64), unknown)
+    return pd.arrays.FloatingArray(np.array(held.values, dtype=np.float64), unknown)
 
 
 def runs_to_frame(runs: Sequence[Run]) -> pd.DataFrame:
@@ -55,8 +66,14 @@ def sort(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 def to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as plain Python values, unknown ones None, for JSON."""
-    columns = [[None if value is pd.NA else value for value in frame[name].astype(object)] for name in frame]
+    columns = [to_values(frame[name]) for name in frame]
     return [dict(zip(frame.columns, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def to_values(column: pd.Series) -> list[Any]:
+    """A column's plain Python values, None where unknown."""
+    values: list[Any] = column.array.to_numpy(dtype=object, na_value=None).tolist()
+    return values
 
 
 def is_axis(name: str) -> bool:

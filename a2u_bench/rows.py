@@ -1,6 +1,6 @@
 """Rows held by column: a hundred thousand of them in the room that a tenth would take as dictionaries.
 
-Values are checked a thousand rows at a time; only a column in which something is odd is looked at value by value.
+Values are checked a hundred rows at a time; only a column in which something is odd is looked at value by value.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, overload
 
 from a2u_bench.record import BY_NAME, STATUSES, Column
 
-CHUNK = 1000
+CHUNK = 100
 LARGEST = 1e300  # of a number: beyond it, arithmetic would overflow
 
 Add = Callable[[str, int], None]
@@ -39,8 +39,9 @@ class Rows(Sequence[dict[str, Any]]):
         self.columns: dict[str, Values] = {name: Values(_empty(column)) for name, column in BY_NAME.items()}
         self._texts: dict[str, str] = {}  # each text once: most repeat in every row
         for chunk in _chunks(rows):
+            found = _by_column(chunk)
             for name, column in BY_NAME.items():
-                self._extend(column, [row.get(name) for row in chunk])
+                self._extend(column, found.get(name, [None] * len(chunk)))
 
     @classmethod
     def read(cls, lines: Iterable[tuple[int, Mapping[str, Any]]], add: Add) -> Rows:
@@ -49,15 +50,13 @@ class Rows(Sequence[dict[str, Any]]):
         seen: set[str] = set()
         for chunk in _chunks(lines):
             numbers = [number for number, _ in chunk]
-            contents = [content for _, content in chunk]
-            for number, content in chunk:
-                if not content.keys() <= BY_NAME.keys():
-                    for name in content.keys() - BY_NAME.keys():
+            found = _by_column([content for _, content in chunk])
+            for name in found.keys() - BY_NAME.keys():
+                for number, content in chunk:
+                    if name in content:
                         add(f"unknown column {name[:40]!r}, set aside", number)
-            table = {
-                name: _checked([content.get(name) for content in contents], column, add, numbers)
-                for name, column in BY_NAME.items()
-            }
+            nothing = [None] * len(chunk)
+            table = {name: _checked(found.get(name, nothing), column, add, numbers) for name, column in BY_NAME.items()}
             kept = [
                 bool(case) and status in STATUSES for case, status in zip(table["case"], table["status"], strict=True)
             ]
@@ -72,16 +71,19 @@ class Rows(Sequence[dict[str, Any]]):
                 rows._extend(BY_NAME[name], values if all(kept) else list(compress(values, kept)))
         return rows
 
-    def _extend(self, column: Column, values: list[Any]) -> None:
+    def _extend(self, column: Column, values: Sequence[Any]) -> None:
         into = self.columns[column.name]
+        unknown = values.count(None)
         if column.dtype == "string":
-            texts = self._texts
-            into.values.extend([texts.setdefault(value, value) for value in values])
-        elif None in values:
-            into.values.extend([0 if value is None else value for value in values])
+            into.values.extend(map(self._texts.setdefault, values, values))
+        elif unknown == len(values):
+            into.values.frombytes(bytes(8 * unknown))
         else:
-            into.values.extend(values)
-        into.known.extend([value is not None for value in values] if None in values else b"\1" * len(values))
+            into.values.extend(values if not unknown else [0 if value is None else value for value in values])
+        if unknown in (0, len(values)):
+            into.known.extend((b"\0" if unknown else b"\1") * len(values))
+        else:
+            into.known.extend([value is not None for value in values])
 
     def __len__(self) -> int:
         return len(self.columns["case"].known)
@@ -111,27 +113,37 @@ class Rows(Sequence[dict[str, Any]]):
         return f"Rows({list(self)!r})"
 
 
+def _by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
+    """The values of each name, None where a row lacks it. Rows of one program name the same columns in one order."""
+    names = list(rows[0])
+    if all(list(row) == names for row in rows):
+        return dict(zip(names, zip(*(row.values() for row in rows), strict=True), strict=True))
+    everything = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in everything}
+
+
 def _empty(column: Column) -> Any:
     return [] if column.dtype == "string" else array("q" if column.dtype == "Int64" else "d")
 
 
-def _checked(values: list[Any], column: Column, add: Add, numbers: Sequence[int]) -> list[Any]:
+def _checked(values: Sequence[Any], column: Column, add: Add, numbers: Sequence[int]) -> Sequence[Any]:
     """The values that have the column's type, None for the others, which `add` is told of."""
     if all_of_type(values, column):
         return values
     return [_typed(value, column, add, number) for value, number in zip(values, numbers, strict=True)]
 
 
-def all_of_type(values: list[Any], column: Column) -> bool:
+def all_of_type(values: Sequence[Any], column: Column) -> bool:
     """Whether nothing here needs a second look: quick, and False where in doubt."""
-    kinds = set(map(type, values)) - {type(None)}
-    if not kinds:
+    unknown = values.count(None)
+    if unknown == len(values):
         return True
+    kinds = set(map(type, values)) - {type(None)}
     if column.dtype == "string":
         return kinds == {str}
-    known = [value for value in values if value is not None] if None in values else values
+    known = [value for value in values if value is not None] if unknown else values
     if column.dtype == "Int64":
-        return kinds == {int} and -(2**63) <= min(known) and max(known) < 2**63
+        return kinds == {int} and min(known) >= -(2**63) and max(known) < 2**63
     # The sum is NaN or infinite where one of them is, so that comparing the largest means something.
     return kinds == {float} and sum(map(abs, known)) < LARGEST
 
