@@ -11,14 +11,13 @@ from torch import Tensor
 from upsamplers import reference
 from upsamplers.primitive import cuda
 
-BORDERS = ("zero", "replicate", "reflect")
 # kernel, scale, groups, channels, height, width, border, batch, batch of w
 WINDOWS = [
-    (3, 2, 1, 3, 4, 5, "zero", 2, 2),
+    (3, 2, 1, 2, 2, 3, "zero", 2, 2),
     (3, 2, 2, 2, 2, 1, "replicate", 1, 1),
     (3, 2, 1, 1, 2, 3, "reflect", 1, 1),
     (5, 1, 1, 1, 4, 6, "zero", 1, 1),
-    (3, 1, 1, 2, 2, 2, "replicate", 2, 1),
+    (3, 1, 1, 1, 2, 2, "replicate", 2, 1),
     (3, 1, 1, 1, 1, 1, "reflect", 1, 1),
     (1, 2, 3, 3, 5, 3, "zero", 2, 1),
     (1, 3, 1, 2, 1, 1, "zero", 1, 1),
@@ -78,12 +77,11 @@ def test_downsampling_kernels_agree_with_the_definition(case: tuple[Any, ...]) -
     torch.testing.assert_close(cuda.down_spread(w, g, x.shape, s, k, border), gx)
 
 
-@pytest.mark.parametrize("border", BORDERS)
-@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(("border", "shared"), [("zero", False), ("replicate", True), ("reflect", False)])
 def test_point_kernels_agree_with_the_definition_and_their_adjoint(border: str, shared: bool) -> None:
-    batch, groups, channels, height, width, s = 2, 2, 4, 3, 4, 2
+    batch, groups, channels, height, width, s = (2 if shared else 1), 2, 4, 2, 3, 2
     z, g = draw(batch, channels, height, width), draw(batch, channels, s * height, s * width)
-    w = draw(1 if shared else batch, groups, 4, s * height, s * width)
+    w = draw(1, groups, 4, s * height, s * width)
     generator = torch.Generator().manual_seed(3)
     points = 7 * torch.rand(batch, groups, 2, s * height, s * width, generator=generator, dtype=torch.float64) - 2
     y, gw, gz = adjoints(reference.reassemble, w, z, g, scale=s, kernel_size=2, border=border, points=points)
@@ -99,7 +97,7 @@ def test_points_that_are_no_numbers_or_far_away_read_nothing_outside() -> None:
     assert cuda.spread(w, draw(1, 1, 2, 2), points, z.shape, 1, 2, "zero").abs().sum() == 0
 
 
-@pytest.mark.parametrize("case", [(3, 2, 1, 2, 3, 3, "zero", 2, 1), (3, 1, 2, 2, 2, 3, "reflect", 2, 1)], ids=str)
+@pytest.mark.parametrize("case", [(3, 2, 1, 2, 2, 3, "zero", 2, 1), (3, 1, 2, 2, 2, 1, "reflect", 1, 1)], ids=str)
 def test_one_phase_repeats_at_every_point_and_sums_its_gradient_over_them(case: tuple[Any, ...]) -> None:
     _, z, g, named, plain = window(case)
     w = draw(1, case[2], 9, case[1], case[1])
@@ -109,9 +107,8 @@ def test_one_phase_repeats_at_every_point_and_sums_its_gradient_over_them(case: 
     torch.testing.assert_close(cuda.spread(w, g, None, z.shape, *plain), gz)
 
 
-@pytest.mark.parametrize("scale", [2, 3])
-def test_channels_last_and_strided_inputs_give_the_same_numbers_in_the_same_layout(scale: int) -> None:
-    w, z, g, named, plain = window((3, scale, 1, 5, 2, 3, "zero", 2, 2))
+def test_channels_last_and_strided_inputs_give_the_same_numbers_in_the_same_layout() -> None:
+    w, z, g, named, plain = window((3, 2, 1, 3, 2, 2, "zero", 1, 1))
     y, gw, gz = adjoints(reference.reassemble, w, z, g, **named)
     last_z, last_g = (t.to(memory_format=torch.channels_last) for t in (z, g))
     ours = cuda.reassemble(w, last_z, None, *plain)
@@ -165,7 +162,7 @@ def test_maps_wider_than_a_tile_and_offsets_past_32_bits_agree(monkeypatch: pyte
 
     monkeypatch.setattr(tiling, "wide", lambda *maps: True)
     monkeypatch.setattr(tiling, "THREADS", 4)
-    w, z, g, named, plain = window((3, 2, 1, 4, 6, 11, "zero", 1, 1))
+    w, z, g, named, plain = window((3, 2, 1, 4, 3, 9, "zero", 1, 1))
     y, gw, gz = adjoints(reference.reassemble, w, z, g, **named)
     torch.testing.assert_close(cuda.reassemble(w, z, None, *plain), y)
     torch.testing.assert_close(cuda.correlate(g, z, None, w.shape, *plain), gw)

@@ -36,7 +36,8 @@ provide("numba", cpu)
 provide("triton", cuda)
 
 _COMPILED_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-_NEEDS = {"cpu": "numba", "cuda": "triton"}
+# the kernels need Triton 3.3, which torch 2.7 was the first to come with
+_NEEDS = {"cpu": "numba", "cuda": "triton"} if torch.__version__ >= "2.7" else {"cpu": "numba"}
 _BEST = {device: library for device, library in _NEEDS.items() if find_spec(library)}
 """Device type -> the backend for floating-point tensors there; eager for all else."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -18,6 +20,7 @@ from upsamplers.primitive.triton_products import window_products
 from upsamplers.primitive.triton_spread import window_spread
 from upsamplers.primitive.triton_window import window_sum
 
+logger = logging.getLogger("upsamplers")
 BORDER_NUMBER = {"zero": 0, "replicate": 1, "reflect": 2}
 
 
@@ -45,6 +48,14 @@ def blank_map(like: Tensor, channels: int, height: int, width: int, dtype: torch
     return torch.empty(shape, dtype=dtype, device=like.device, memory_format=memory_format)
 
 
+@functools.cache
+def announce(kernel: str, dtype: torch.dtype) -> None:
+    """Say once that a kernel may have to be compiled: Triton keeps what it compiled on disk."""
+    logger.info(
+        "preparing the CUDA kernel %s for %s (compiled once for each kind of shape, then cached)", kernel, dtype
+    )
+
+
 def launch(kernel: Any, programs: int, lanes: int, device: torch.device, *arguments: Any, **constants: Any) -> None:
     """Run a kernel on the device of its tensors. Raises ValueError for tensors that no kernel can read."""
     if device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
@@ -52,6 +63,7 @@ def launch(kernel: Any, programs: int, lanes: int, device: torch.device, *argume
             f"backend 'triton' runs on CUDA tensors; got {device}. Leave the backend to be chosen, "
             "or set TRITON_INTERPRET=1 before Python starts to try the kernels, slowly, without a GPU"
         )
+    announce(kernel.fn.__name__, arguments[0].dtype)
     with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
         options = {"num_warps": tiling.warps(lanes), "num_stages": 1, "enable_fp_fusion": True}
         kernel[(programs,)](*arguments, **constants, **options)

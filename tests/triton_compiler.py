@@ -1,0 +1,81 @@
+"""Compile every Triton kernel for a GPU that is not here, and print what each needs; run by test_triton.py.
+
+The interpreter accepts what the compiler refuses, and knows nothing of registers.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.runtime import driver
+
+from upsamplers.primitive import cuda, tiling, triton_launch, triton_sampling
+
+
+class AbsentDriver:
+    """Says which GPU to compile for, and nothing else."""
+
+    def __init__(self, capability: int) -> None:
+        self.capability = capability
+
+    def get_current_target(self) -> GPUTarget:
+        return GPUTarget("cuda", self.capability, 32)
+
+    def get_current_device(self) -> int:
+        return 0
+
+    def get_current_stream(self, device: int) -> int:
+        return 0
+
+
+def registers(cubin: bytes, folder: Path) -> tuple[int, int]:
+    """Registers of a thread, and bytes that did not fit into them."""
+    file = folder / "kernel.cubin"
+    file.write_bytes(cubin)
+    tool = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+    text = subprocess.run([tool, "-res-usage", file], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"REG:(\d+) STACK:(\d+)", text)
+    if found is None:
+        raise ValueError(f"no register count in {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def compile_all(capability: int, folder: Path) -> None:
+    """One line per kernel: its name, registers, bytes spilled."""
+
+    def compile_only(kernel: Any, programs: int, lanes: int, device: Any, *arguments: Any, **constants: Any) -> None:
+        options = {"num_warps": tiling.warps(lanes), "num_stages": 1, "enable_fp_fusion": True}
+        compiled = kernel.warmup(*arguments, **constants, **options, grid=(programs,))
+        print(kernel.fn.__name__, *registers(compiled.asm["cubin"], folder))
+
+    driver.set_active(AbsentDriver(capability))
+    with (
+        mock.patch.object(triton_launch, "launch", compile_only),
+        mock.patch.object(triton_sampling, "launch", compile_only),
+    ):
+        z = torch.zeros(1, 32, 32, 32, dtype=torch.bfloat16)
+        g, w = torch.zeros(1, 32, 64, 64, dtype=torch.bfloat16), torch.zeros(1, 1, 9, 64, 64)
+        plain = (2, 3, "zero")
+        cuda.reassemble(w, z, None, *plain)
+        cuda.correlate(g, z, None, w.shape, *plain)
+        cuda.spread(w, g, None, z.shape, *plain)
+        down = torch.zeros(1, 1, 16, 32, 32)
+        cuda.downassemble(down, g, 2, 4, "reflect")
+        cuda.down_correlate(z, g, down.shape, 2, 4, "reflect")
+        cuda.down_spread(down, z, g.shape, 2, 4, "reflect")
+        corners, points = torch.zeros(1, 1, 4, 64, 64), torch.zeros(1, 1, 2, 64, 64)
+        cuda.reassemble(corners, z, points, 2, 2, "replicate")
+        cuda.correlate(g, z, points, corners.shape, 2, 2, "replicate")
+        cuda.spread(corners, g, points, z.shape, 2, 2, "replicate")
+
+
+if __name__ == "__main__":
+    compile_all(int(sys.argv[1]), Path(sys.argv[2]))
