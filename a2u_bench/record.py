@@ -94,6 +94,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("edge_rmse", "measure", "Float64", "RMSE, edges", "", "lower"),
     Column("loss", "measure", "Float64", "loss", "", "lower"),
     Column("train_time", "measure", "Float64", "training time", "s", "lower"),
+    Column("node", "origin", "string", "node"),  # the machine's name in its network
+    Column("origin", "origin", "string", "origin"),  # of a merged run: the run that the row is from
 )
 
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}

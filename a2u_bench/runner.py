@@ -7,6 +7,7 @@ machine that slows down in the middle of a run slows every block alike.
 from __future__ import annotations
 
 import math
+import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ OVERRUN, GRACE = 2.0, 60.0
 """Times the time budget, but at least so many seconds: what is not measured by then will not be. Until then a slow or
 loaded machine may still come to the fewest processes that an interval needs. A budget of 0 has no such end: it asks
 for the least that can be measured, however long that takes."""
+
+EXAMINING = 0.75
+"""The share of that time after which no further case is examined, so that those that were can be timed."""
 
 
 def run(
@@ -58,20 +62,21 @@ class _Run:
     rows: list[Row] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)  # those whose rows are not written
     end: float = 0.0  # of the time budget
+    node: str = field(default_factory=platform.node)
 
     def all(self) -> list[Row]:
         finished = self.store.finished if self.store else set()
         self.listener.planned(self.plan, len(finished & {case.id for case in self.plan.cases}))
         self.blocks = list(self._blocks(finished))
-        skipped = [make_row(s.case, "skipped", s.reason, {}) for s in self.plan.skipped if s.case.id not in finished]
+        skipped = [make_row(s.case, s.status, s.reason, {}) for s in self.plan.skipped if s.case.id not in finished]
         budget, begin = self.plan.settings.time_budget, self.clock()
         self.end = begin + budget
-        latest = begin + max(OVERRUN * budget, GRACE) if budget > 0 else math.inf
+        longest = max(OVERRUN * budget, GRACE) if budget > 0 else math.inf
         try:
             self._write(skipped)
             for block in self.blocks:
-                block.examine(latest)
-            self._time(latest)
+                block.examine(begin + EXAMINING * longest)
+            self._time(begin + longest)
         except OSError as error:
             why = f"cannot write results: {error.strerror or error}"
             raise Unwritten(why, self._measured(skipped)) from error
@@ -131,6 +136,7 @@ class _Run:
 
     def _write(self, rows: list[Row]) -> None:
         for row in rows:
+            row["node"] = self.node
             if self.store:
                 self.store.append_row(row)
             self.rows.append(row)

@@ -111,7 +111,9 @@ class Store:
 
     def append_samples(self, samples: Iterable[Mapping[str, Any]]) -> None:
         """The samples of one round, on disk when this returns; each {"case", "process", "round", "latency": [s, …]}."""
-        self._append(SAMPLES, samples)
+        listed = list(samples)
+        self._append(SAMPLES, listed)
+        self.last_process = max([self.last_process, *(sample["process"] for sample in listed)])
 
     def append_curve(self, curve: Mapping[str, Any]) -> None:
         """What a training came to epoch by epoch, {"case", "loss": […], …}, on disk when this returns."""

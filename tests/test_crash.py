@@ -62,7 +62,7 @@ def test_a_small_disk_that_is_really_full_is_survived(tmp_path):
     try:
         folder = tmp_path / "run"
         told = crash._in_child(folder, lambda: (tmp_path / "ballast").write_bytes(bytes(20_000)), may_fail=True)
-        assert len(told) < 60
+        assert len(told) < 70  # sixty samples, ten rows
         crash._check(folder, told)
         (tmp_path / "ballast").unlink()
         for path in ("rows.jsonl", "samples.jsonl"):
@@ -108,7 +108,7 @@ def test_every_line_and_the_manifest_are_synced_before_the_store_says_so(tmp_pat
         assert {os.stat(tmp_path / "manifest.json").st_ino, os.stat(tmp_path).st_ino} <= set(synced)
         for append, name in ((store.append_samples, "samples.jsonl"), (store.append_rows, "rows.jsonl")):
             synced.clear()
-            append([{"case": "x"}])
+            append([{"case": "x", "process": 0}])
             assert {os.stat(tmp_path / name).st_ino, os.stat(tmp_path).st_ino} <= set(synced)
 
 

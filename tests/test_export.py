@@ -32,17 +32,13 @@ def test_csv_to_the_last_character():
         "processes": 6,
         "stopped": "budget",
     }
-    names = (
-        "case,operator,variant,options,batch,channels,height,width,scale,dtype,layout,mode,runtime,device,threads,"
-        "status,reason,params,macs,macs_fvcore,macs_torch,latency,latency_low,latency_high,latency_cold,"
-        "latency_cold_low,latency_cold_high,samples,processes,stopped,floor,output_memory,peak_memory,"
-        "workspace_memory,saved_memory,first_memory,note,task,data,pair,preset,seed,epochs,images,test_images,"
-        "learning_rate,psnr,ssim,mae,rmse,edge_psnr,edge_ssim,edge_mae,edge_rmse,loss,train_time"
-    )
     axes = f'{name},a2u,rank 4,"a2u:rank=4,sharing=unshared",1,64,32,32,2,float32,contiguous,inference,eager,cpu,2'
     ok = "36928,9007199254740993,,,0.0012000000000000001,,,,,,24,6,budget"
+    names = [column.name for column in COLUMNS]
+    after_reason = len(names) - 1 - names.index("reason")
+    after_stopped = len(names) - 1 - names.index("stopped")
     assert export(to_frame([row(**measures), row("failed", "boom, twice")])) == (
-        f'{names}\n{axes},ok,,{ok}{"," * 26}\n{axes},failed,"boom, twice"{"," * 39}\n'
+        f'{HEADER}\n{axes},ok,,{ok}{"," * after_stopped}\n{axes},failed,"boom, twice"{"," * after_reason}\n'
     )
 
 
