@@ -23,7 +23,7 @@ def write_images(folder: Path, train: int = 8, test: int = 4, side: int = 28, se
     def images(count: int) -> NDArray[np.uint8]:
         rows, columns = np.mgrid[0:side, 0:side] / side
         waves = [np.sin(6 * (a * rows + b * columns) + c) for a, b, c in random.random((count, 3))]
-        return np.uint8(127 * (1 + np.array(waves)))
+        return (127 * (1 + np.array(waves))).astype(np.uint8)
 
     (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(images(train)), mtime=0))
     (folder / "t10k-images-idx3-ubyte").write_bytes(idx_bytes(images(test)))

@@ -11,7 +11,7 @@ from idx_files import write_images
 
 from a2u_bench import machine
 from a2u_bench.cli import main
-from a2u_bench.quality import run as quality_run
+from a2u_bench.quality import checkpoints
 from a2u_bench.quality.train import Training
 from a2u_bench.runs import read_run
 
@@ -73,7 +73,7 @@ def test_pairs_are_trained_stored_and_shown(tmp_path, images, capsys):
 def test_a_run_that_was_killed_goes_on_to_the_same_rows(tmp_path, images, monkeypatch, capsys):
     words = ("--data", images, "--pairs", "nearest,max_unpool", "--epochs", "3", "--seeds", "1", "--threads", "1")
     assert quality(*words, "--out", tmp_path / "whole") == 0
-    save, saved = quality_run.checkpoints.save, []
+    save, saved = checkpoints.save, []
 
     def stop(path, state):
         save(path, state)
@@ -81,11 +81,11 @@ def test_a_run_that_was_killed_goes_on_to_the_same_rows(tmp_path, images, monkey
         if len(saved) == 5:  # two epochs into the second pair
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(quality_run.checkpoints, "save", stop)
+    monkeypatch.setattr(checkpoints, "save", stop)
     out = tmp_path / "killed"
     assert quality(*words, "--out", out) == 130
     assert "1 rows are kept" in capsys.readouterr().err
-    monkeypatch.setattr(quality_run.checkpoints, "save", save)
+    monkeypatch.setattr(checkpoints, "save", save)
     assert quality(*words, "--out", out, "--resume") == 0
 
     def content(folder):

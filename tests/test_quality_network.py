@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -17,7 +19,7 @@ NORMS = 2 * sum((32, 64, 128, 256, 128, 64, 32))
 STRIDED = sum(9 * c * c + c for c in (32, 64, 128))
 
 
-def make(name: str) -> Reconstruction:
+def make(name: str) -> Any:
     torch.manual_seed(0)
     return Reconstruction(pairs.read(name)[0])
 

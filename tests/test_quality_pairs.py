@@ -35,6 +35,8 @@ def test_a2u_is_every_sharing_rank_dynamics_and_k():
         ("index_net,max_unpool", ["twin/index_net", "twin/max_unpool"]),
         ("a2u:rank=2,kernel_size=1,a2u:rank=4", ["twin/a2u:kernel_size=1,rank=2", "twin/a2u:rank=4"]),
         ("conv/a2u:twin=true", ["conv/a2u"]),
+        ("index_net,a2u", ["twin/index_net", "twin/a2u"]),
+        ("core,pool/nearest", [*pairs.CORE, "pool/nearest"]),
         ("nearest,conv/nearest", ["conv/nearest"]),
         (["nearest", "pool/nearest"], ["conv/nearest", "pool/nearest"]),
     ],

@@ -38,7 +38,7 @@ def test_ssim_of_an_image_and_its_half_contrast_by_hand():
     variance = (window * (x - mean) ** 2).sum()
     y = mean + (x - mean) / 2
     expected = (variance + C2) / (1.25 * variance + C2)
-    assert score(np.float32(y)[None], np.float32(x)[None]).ssim == pytest.approx(expected, abs=1e-5)
+    assert score(y[None].astype(np.float32), x[None].astype(np.float32)).ssim == pytest.approx(expected, abs=1e-5)
 
 
 def test_scores_are_means_over_images():

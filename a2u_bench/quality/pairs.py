@@ -39,15 +39,16 @@ class Pair:
 
 
 def read(text: str | Sequence[str]) -> tuple[Pair, ...]:
-    """The pairs that `core`, `a2u` or a list means; in a list also the operator alone, with its usual way down.
+    """The pairs that `core`, `a2u` or a list means; in a list an operator alone has its usual way down.
 
-    UsageError for an unknown word, a pair that cannot be, or none at all.
+    `a2u` by itself is every setting of it, in a list the default one. UsageError for an unknown word, a pair that
+    cannot be, or none at all.
     """
-    found: dict[str, Pair] = {}
-    for part in opstrings.split(text):
-        for name in _group(part):
-            pair = _pair(name)
-            found[pair.name] = pair
+    parts = opstrings.split(text)
+    names = (
+        every_a2u() if parts == ["a2u"] else [name for part in parts for name in (CORE if part == "core" else (part,))]
+    )
+    found = {pair.name: pair for pair in map(_pair, names)}
     if not found:
         raise UsageError("--pairs names none; allowed: core, a2u, or DOWN/OPERATOR,… such as conv/nearest,twin/a2u")
     return tuple(found.values())
@@ -57,12 +58,6 @@ def every_a2u() -> tuple[str, ...]:
     """Every sharing mode at rank 1, 2 and 4, each dynamics, k = 3 and k = 1."""
     axes = product((3, 1), ("dynamic", "hybrid", "static"), (1, 2, 4), ("shared", "semi-shared", "unshared"))
     return tuple(f"twin/a2u:kernel_size={k},dynamics={d},rank={r},sharing={s}" for k, d, r, s in axes)
-
-
-def _group(text: str) -> tuple[str, ...]:
-    if text == "core":
-        return CORE
-    return every_a2u() if text == "a2u" else (text,)
 
 
 def _pair(text: str) -> Pair:
