@@ -6,6 +6,7 @@ Torch is imported inside the functions, so that a command that needs none of thi
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,8 @@ from a2u_bench.opstrings import OptionValue
 from a2u_bench.spec import Case
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from upsamplers import Facts, Option, Upsampler
@@ -27,6 +30,10 @@ PRELOAD = ("torch", "upsamplers")
 
 class Impossible(Exception):
     """This operator cannot take this case; the message says why."""
+
+
+class Broken(UsageError):
+    """A user's own operator that does not load, or is none; the message says why. Others can still be measured."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,13 @@ def names() -> tuple[str, ...]:
     import upsamplers
 
     return upsamplers.names()
+
+
+def plugin_problems() -> tuple[str, ...]:
+    """One line for each installed plug-in, in the entry-point group `upsamplers`, that does not load."""
+    from upsamplers.registry import plugin_problems
+
+    return plugin_problems()
 
 
 def facts(name: str) -> Facts:
@@ -89,6 +103,15 @@ def device(name: str) -> str:
     return name
 
 
+def gpus() -> tuple[str, ...]:
+    """What CUDA_VISIBLE_DEVICES calls each GPU that this process may use."""
+    import torch
+
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    count = torch.cuda.device_count()
+    return tuple(visible[:count] if visible else map(str, range(count)))
+
+
 def why_not(case: Case) -> str:
     """Why a case cannot be built, or "". UsageError for an option out of its range. Allocates nothing."""
     import torch
@@ -98,6 +121,10 @@ def why_not(case: Case) -> str:
             create(case)
     except Impossible as error:
         return str(error)
+    except UsageError:
+        raise
+    except Exception:  # a user's own constructor that raises: its row will say so, and the others run
+        return ""
     return ""
 
 
@@ -112,6 +139,52 @@ def module(options: str, channels: int, *, scale: int = 2, twin: bool = False) -
     Impossible or UsageError where there can be none.
     """
     return _create(options, channels, None, scale, twin)
+
+
+def seeded(options: str, channels: int, scale: int, seed: int) -> Upsampler:
+    """The module that an operator string means, untrained, from a seed; in eval mode. UsageError where there is none."""
+    import torch
+
+    text = operator(options).text
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            return _create(text, channels, None, scale).eval()
+        except Impossible as error:
+            raise UsageError(f"{text}: {error}") from None
+
+
+def official(options: str, path: str, scale: int | None = None) -> Upsampler:
+    """The operator with weights trained with its authors' code, from a file of tensors; no code in it is run.
+
+    The operator string has the options that the weights do not tell. UsageError where they do not fit.
+    """
+    from upsamplers import OptionError, StateDictError, UnknownOperator, Unsupported, from_official
+    from upsamplers.official import load_state
+
+    asked = opstrings.parse(options)
+    more: dict[str, Any] = dict(asked.options)
+    try:
+        return from_official(asked.name, load_state(path), scale=scale, **more)
+    except (OptionError, StateDictError, UnknownOperator, Unsupported) as error:
+        raise UsageError(str(error)) from None
+
+
+def kernels(
+    module: Upsampler, z: NDArray[Any], guide: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """The kernels [G, K, sH, sW] or [G, K, s, s] that a module makes of z [C, H, W] and a guide [Cg, sH, sW].
+
+    Beside them where z is read, [G, 2, sH, sW], or None for a fixed window.
+    """
+    import torch
+
+    dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
+    inputs = [torch.from_numpy(part)[None].to(dtype) for part in (z, guide)]
+    with torch.inference_mode():
+        given = (inputs[0], None) if module.facts.guide == "none" else (inputs[0], inputs[1])
+        w, points = module.weights(*given), module.points(*given)
+    return w[0].double().numpy(), None if points is None else points[0].double().numpy()
 
 
 def outline(options: str, channels: int, guide_channels: int | None = None, scale: int = 2) -> Upsampler:
@@ -196,18 +269,17 @@ def _class(name: str) -> type[Upsampler]:
 
 
 def _own_class(name: str) -> type[Upsampler]:
-    from upsamplers import Upsampler
+    from upsamplers.registry import check_class
 
     module_name, _, class_name = name.partition(":")
     try:
         found: Any = getattr(importlib.import_module(module_name), class_name, None)
     except Exception as error:  # whatever a stranger's module raises while it loads
-        raise UsageError(f"cannot import operator {name!r}: {type(error).__name__}: {_line(error)}") from None
-    if not (isinstance(found, type) and issubclass(found, Upsampler) and hasattr(found, "facts")):
-        raise UsageError(
-            f"{name!r} is no operator. Allowed: a subclass of upsamplers.Upsampler with facts, as MODULE:CLASS"
-        )
-    return found
+        raise Broken(f"cannot import operator {name!r}: {type(error).__name__}: {_line(error)}") from None
+    try:
+        return check_class(found)
+    except TypeError as error:
+        raise Broken(f"{name!r} is no operator: {error}") from None
 
 
 def _line(error: Exception) -> str:

@@ -30,10 +30,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A case that cannot be built, and why."""
+    """A case that will not be measured, and why: impossible (`skipped`), or an operator that is broken (`failed`)."""
 
     case: Case
     reason: str
+    status: str = "skipped"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -65,14 +65,17 @@ def make_plan(
     warm_up: float | None = None,
     target_ci: float | None = None,
     timeout: float | None = None,
+    elsewhere: bool = False,
 ) -> Plan:
     """The cases a request means. Every sequence is an axis; an empty one takes its default.
 
     `shapes` are texts ``BxCxHxW`` of z and replace the suite's sites. `quick` means the quick suite, where none is
     named, and a small time budget. Raises UsageError, in one line, for whatever cannot be: also for an operator that
-    was named and cannot take a shape or scale; under `all` such a case is in the plan's `skipped`.
+    was named and cannot take a shape or scale; under `all` such a case is in the plan's `skipped`. `elsewhere`: other
+    machines will measure, so that a device need not be here.
     """
-    devices = [build.device(one) for one in _choices("device", device, DEVICES, "auto")]
+    asked = _choices("device", device, DEVICES, "auto")
+    devices = asked if elsewhere else tuple(build.device(one) for one in asked)
     chosen = _suite(suite, quick, devices[0])
     sites = tuple(Site(parse_shape(text)) for text in _texts(shapes)) or chosen.sites
     upscales = _counts("scale", scales, MAX_SCALE) or chosen.scales
@@ -90,7 +93,7 @@ def make_plan(
         layout_axis,
         mode_axis,
     )
-    operators = list(_operators(ops))
+    operators, broken = _operators(ops)
     cases: dict[str, Case] = {}
     skipped: dict[str, Skipped] = {}
     for place, runtime, count, site, scale, dtype, layout, mode in axes:
@@ -112,10 +115,12 @@ def make_plan(
                 device=place,
                 threads=count,
             )
-            reason = build.why_not(case)
-            if reason and named:
+            reason = broken.get(case.options) or build.why_not(case)
+            if case.options in broken:
+                skipped.setdefault(case.id, Skipped(case, reason, "failed"))
+            elif reason and named:
                 raise UsageError(f"{case.options}: {reason}")
-            if reason:
+            elif reason:
                 skipped.setdefault(case.id, Skipped(case, reason))
             else:
                 cases.setdefault(case.id, case)
@@ -154,20 +159,30 @@ def _suite(name: str | None, quick: bool, device: str) -> Suite:
     return SUITES[name]
 
 
-def _operators(ops: str | Sequence[str]) -> Iterator[tuple[build.Operator, bool]]:
-    """Every operator that is asked for, once, and whether it was named rather than meant by `all`."""
+def _operators(ops: str | Sequence[str]) -> tuple[list[tuple[build.Operator, bool]], dict[str, str]]:
+    """Every operator that is asked for, once, with whether it was named rather than meant by `all`; and the broken.
+
+    A user's own operator that does not load has its reason among the broken, while others run; alone it is an error.
+    """
     texts = opstrings.split(ops)
     if not texts:
         raise UsageError(f"no operator given. Allowed: all, {', '.join(build.names())}")
     wanted: dict[str, tuple[build.Operator, bool]] = {}
+    broken: dict[str, str] = {}
     for text in texts:
         if text == "all":
             for operator in build.every_variant():
                 wanted.setdefault(operator.text, (operator, False))
-        else:
+            continue
+        try:
             operator = build.operator(text)
-            wanted[operator.text] = (operator, True)
-    yield from wanted.values()
+        except build.Broken as error:
+            broken[text] = str(error)
+            operator = build.Operator(opstrings.parse(text).name, {}, text, "")
+        wanted[operator.text] = (operator, True)
+    if len(broken) == len(wanted):
+        raise UsageError(next(iter(broken.values())))
+    return list(wanted.values()), broken
 
 
 def _texts(values: str | Iterable[int | str]) -> list[str]:

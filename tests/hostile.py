@@ -196,3 +196,12 @@ class Throws(Sound):
 
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         raise RuntimeError("two\nlines")
+
+
+class ThrowsWhenBuilt(Sound):
+    """A constructor that raises what no constructor should."""
+
+    facts = facts("throws_when_built")
+
+    def __init__(self, channels: int, guide_channels: int | None = None, scale: int = 2) -> None:
+        raise RuntimeError("two\nlines")

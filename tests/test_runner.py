@@ -39,6 +39,7 @@ EXPECTED = {
     "WrongValues": ("incorrect", "differs from its float64 definition by"),
     "Refuses": ("skipped", "no channels will do"),
     "Throws": ("failed", "RuntimeError: two lines"),
+    "ThrowsWhenBuilt": ("failed", "RuntimeError: two lines"),
     "Noisy": ("ok", ""),
     "LeaksThreads": ("ok", ""),
     "Sound": ("ok", ""),

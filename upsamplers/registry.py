@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import entry_points
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -33,9 +34,13 @@ class Option:
             raise OptionError(f"{operator}: {self.name} must be {self.kind.__name__}; got {value!r}")
 
 
+GROUP = "upsamplers"
+"""Entry-point group in which an installed package names its own operators."""
+
+
 @cache
 def classes() -> dict[str, type[Upsampler]]:
-    """Every registered operator's class by name, sorted. A name that is taken raises."""
+    """Every registered operator's class by name, sorted: ours, then plug-ins. Two of ours with one name raise."""
     found: dict[str, type[Upsampler]] = {}
     for module in pkgutil.iter_modules(ops.__path__, f"{ops.__name__}."):
         for _, member in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
@@ -45,7 +50,47 @@ def classes() -> dict[str, type[Upsampler]]:
             if name in found:
                 raise ValueError(f"two operators are named {name!r}: {found[name].__module__} and {module.name}")
             found[name] = member
+    for name, plugin in _plugins()[0].items():
+        found.setdefault(name, plugin)
     return dict(sorted(found.items()))
+
+
+def plugin_problems() -> tuple[str, ...]:
+    """One line for each plug-in that is not registered: it does not load, is no operator, or its name is taken."""
+    taken = tuple(
+        f"plug-in {plugin.__module__}:{plugin.__qualname__} is left out: the name {name!r} is taken"
+        for name, plugin in _plugins()[0].items()
+        if classes()[name] is not plugin
+    )
+    return _plugins()[1] + taken
+
+
+@cache
+def _plugins() -> tuple[dict[str, type[Upsampler]], tuple[str, ...]]:
+    found: dict[str, type[Upsampler]] = {}
+    problems = []
+    for point in entry_points(group=GROUP):
+        try:
+            plugin = check_class(point.load())
+            if plugin.facts.name in found:
+                raise ValueError(f"the name {plugin.facts.name!r} is taken")
+            found[plugin.facts.name] = plugin
+        except Exception as error:  # whatever a stranger's module raises while it loads
+            problems.append(
+                f"plug-in {point.value} is left out: {type(error).__name__}: {' '.join(str(error).split())}"
+            )
+    return found, tuple(problems)
+
+
+def check_class(found: object) -> type[Upsampler]:
+    """The same object if it is an operator's class. TypeError, which says what is missing, if it is none."""
+    if not (isinstance(found, type) and issubclass(found, Upsampler)):
+        raise TypeError(f"it must be a subclass of upsamplers.Upsampler; got {found!r}")
+    if not isinstance(getattr(found, "facts", None), Facts):
+        raise TypeError(f"{found.__name__} states no facts: an upsamplers.Facts")
+    if found.weights is Upsampler.weights:
+        raise TypeError(f"{found.__name__} defines no weights(z, guide) -> w")
+    return found
 
 
 def names() -> tuple[str, ...]:

@@ -12,6 +12,8 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
     from a2u_bench import build
 
     operators = [build.facts(name) for name in build.names()]
+    for problem in build.plugin_problems():
+        typer.echo(f"note: {problem}", err=True)
     if as_json:
         import json
 

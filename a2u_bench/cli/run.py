@@ -28,10 +28,19 @@ def command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or start it.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="The quick suite with a small time budget.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of inputs and weights.")] = 0,
-    time_budget: Annotated[float | None, typer.Option(metavar="SECONDS", help="For the whole run.")] = None,
+    time_budget: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="For the whole run, or each job.")
+    ] = None,
     processes: Annotated[int | None, typer.Option(help="Fresh processes for each block of cases.")] = None,
     target_ci: Annotated[float | None, typer.Option(help="Stop when half the interval is below this share.")] = None,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="Longest step of one case.")] = None,
+    launcher: Annotated[str, typer.Option(help="local, or slurm: jobs of a cluster.")] = "local",
+    jobs: Annotated[
+        int | None, typer.Option(help="Jobs at once, one for each workload. [default: none here, slurm: no limit]")
+    ] = None,
+    slurm: Annotated[Many | None, typer.Option(metavar="NAME=VALUE", help="partition, account, mem, …")] = None,
+    job_folder: Annotated[Path | None, typer.Option(help="Of Slurm's own files; all nodes must see it.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the time it takes, and stop.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when a case does not end ok.")] = False,
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
@@ -43,10 +52,13 @@ def command(
     """
     from datetime import datetime
 
-    from a2u_bench import machine, runner
+    from a2u_bench import build, machine, runner
+    from a2u_bench.cli._forecast import finished_in, print_forecast
     from a2u_bench.cli._store import open_store
-    from a2u_bench.cli._table import check_convention, show
-    from a2u_bench.errors import Unwritten, UsageError
+    from a2u_bench.cli._table import check_convention, listed, show
+    from a2u_bench.errors import BenchError, Unwritten, UsageError
+    from a2u_bench.launch import choose
+    from a2u_bench.launch.run import run as run_jobs
     from a2u_bench.progress import progress
     from a2u_bench.runs import Run
     from a2u_bench.store import new_folder
@@ -55,6 +67,7 @@ def command(
     check_convention(convention)
     if resume and out is None:
         raise UsageError("--resume needs --out RUN, the folder of the run to go on with")
+    choose.check_names(launcher, jobs, slurm or (), listed(device))
     plan = make_plan(
         ops=ops or "all",
         suite=suite,
@@ -65,36 +78,49 @@ def command(
         modes=mode or (),
         runtimes=runtime or (),
         device=device or "auto",
-        threads=threads or (),
+        threads=choose.threads_each(launcher, jobs, threads or ()),
         quick=quick,
         seed=seed,
         time_budget=time_budget,
         processes=processes,
         target_ci=target_ci,
         timeout=timeout,
+        elsewhere=launcher == "slurm",
     )
+    for problem in build.plugin_problems():
+        typer.echo(f"note: {problem}", err=True)
+    if dry_run:
+        print_forecast(choose.forecast(plan, finished_in(out) if resume else set(), launcher, jobs), as_json)
+        return 0
+    carrier = choose.choose(launcher, jobs, slurm or (), job_folder, plan)
     folder = out or new_folder(Path("results"), plan.suite, datetime.now())
     store = open_store(folder, plan.to_manifest(), resume)
     before = list(store.rows)
-    failure: Unwritten | None = None
+    failure: BenchError | None = None
     code = 0
     try:
         with store, progress() as listener:
-            if "machine" not in store.manifest:
-                store.write_manifest({"machine": machine.record()})
-            runner.run(plan, store, listener)
+            if carrier is not None:
+                run_jobs(plan, store, carrier, listener)
+            else:
+                if "machine" not in store.manifest:
+                    store.write_manifest({"machine": machine.record()})
+                runner.run(plan, store, listener)
     except KeyboardInterrupt:
         code = 130
-    except Unwritten as error:
+    except BenchError as error:
         failure = error
-    rows = store.rows if failure is None else before + failure.rows
+    rows = before + failure.rows if isinstance(failure, Unwritten) else store.rows
     if rows:
         shown = Run(folder, store.manifest, tuple(rows), store.problems)
         show([shown], convention=convention, as_json=as_json)
     if failure is not None:
         raise failure
     if code:
-        typer.echo(f"interrupted; {len(rows)} rows and every sample are kept in {folder}: --out {folder} --resume goes on", err=True)
+        typer.echo(
+            f"interrupted; {len(rows)} rows and every sample are kept in {folder}: --out {folder} --resume goes on",
+            err=True,
+        )
         return code
     typer.echo(f"stored in {folder}", err=True)
     return 5 if strict and any(row["status"] != "ok" for row in rows) else 0

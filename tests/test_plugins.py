@@ -1,0 +1,129 @@
+"""A user's own operator: by MODULE:CLASS, by entry point, as the README's template has it, and broken in every way."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import upsamplers
+from a2u_bench import build
+from a2u_bench.errors import UsageError
+from a2u_bench.suites import make_plan
+from upsamplers import registry, testing
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+@dataclass(frozen=True)
+class Point:
+    """An entry point that loads something, or raises."""
+
+    value: str
+    loaded: Any
+
+    def load(self) -> Any:
+        if isinstance(self.loaded, Exception):
+            raise self.loaded
+        return self.loaded
+
+
+@pytest.fixture
+def template() -> Iterator[type[upsamplers.Upsampler]]:
+    """The class of the README's template, importable as `mine:Soft`."""
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    (source,) = [block for block in blocks if "(Upsampler):" in block]
+    assert len(source.splitlines()) <= 20, "the README promises a template of at most 20 lines"
+    module = ModuleType("mine")
+    sys.modules["mine"] = module
+    exec(compile(source, "mine.py", "exec"), module.__dict__)
+    yield module.Soft
+    del sys.modules["mine"]
+    build._class.cache_clear()
+
+
+def install(monkeypatch: pytest.MonkeyPatch, *points: Point) -> None:
+    """Installed packages with these entry points, and no others."""
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    registry._plugins.cache_clear()
+    registry.classes.cache_clear()
+    build._class.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    yield
+    registry._plugins.cache_clear()
+    registry.classes.cache_clear()
+    build._class.cache_clear()
+
+
+def test_the_readme_template_keeps_the_contract(template: type[upsamplers.Upsampler]) -> None:
+    testing.check_operator(template)
+
+
+def test_a_class_is_planned_by_its_module_and_name(template: type[upsamplers.Upsampler]) -> None:
+    plan = make_plan(ops="mine:Soft", device="cpu")
+    assert [case.operator for case in plan.cases] == ["mine:Soft"]
+
+
+def test_an_entry_point_is_an_operator_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, template: type[upsamplers.Upsampler]
+) -> None:
+    install(monkeypatch, Point("mine:Soft", template))
+    assert "soft" in upsamplers.names()
+    assert isinstance(upsamplers.create("soft", channels=4), template)
+    assert "soft" in {case.operator for case in make_plan(ops="all", device="cpu").cases}
+    assert registry.plugin_problems() == ()
+
+
+BROKEN = [
+    (Point("a:B", ImportError("no such thing")), "plug-in a:B is left out: ImportError: no such thing"),
+    (Point("a:B", SyntaxError("bad\nline")), "plug-in a:B is left out: SyntaxError: bad line"),
+    (Point("a:B", 3), "plug-in a:B is left out: TypeError: it must be a subclass of upsamplers.Upsampler; got 3"),
+    (Point("a:B", type("B", (upsamplers.Upsampler,), {})), "TypeError: B states no facts: an upsamplers.Facts"),
+    (
+        Point("a:B", type("B", (upsamplers.Upsampler,), {"facts": upsamplers.facts("nearest")})),
+        "TypeError: B defines no weights(z, guide) -> w",
+    ),
+]
+
+
+@pytest.mark.parametrize(("point", "line"), BROKEN)
+def test_a_broken_entry_point_is_one_line_and_the_others_stay(
+    monkeypatch: pytest.MonkeyPatch, point: Point, line: str
+) -> None:
+    before = upsamplers.names()
+    install(monkeypatch, point)
+    assert upsamplers.names() == before
+    (problem,) = registry.plugin_problems()
+    assert line in problem
+    assert "\n" not in problem
+
+
+def test_a_name_of_ours_cannot_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = registry.operator_class("nearest")
+    thief = type("Thief", (ours,), {})
+    install(monkeypatch, Point("a:Thief", thief))
+    assert registry.operator_class("nearest") is ours
+    (problem,) = registry.plugin_problems()
+    assert "the name 'nearest' is taken" in problem
+
+
+def test_a_broken_class_has_a_failed_row_while_others_run() -> None:
+    plan = make_plan(ops="nearest no.such.module:Thing", device="cpu")
+    assert [case.operator for case in plan.cases] == ["nearest"]
+    (broken,) = plan.skipped
+    assert broken.status == "failed"
+    assert "cannot import operator 'no.such.module:Thing': ModuleNotFoundError" in broken.reason
+
+
+def test_a_broken_class_alone_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="cannot import operator"):
+        make_plan(ops="no.such.module:Thing", device="cpu")
