@@ -111,6 +111,18 @@ def cgroup_quota(root: Path) -> float | None:
     return None
 
 
+def cgroup_memory(root: Path) -> int | None:
+    """Bytes that the control group (version 2, then 1) may still use; None without a limit."""
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        most, now = _first_line(root / limit), _first_line(root / used)
+        if most and now and most.isdigit() and int(most) < 1 << 60:
+            return max(0, int(most) - int(now))
+    return None
+
+
 def _threading(text: str) -> str | None:
     """Which threads torch computes with, from its own account."""
     lines = (line.strip() for line in text.splitlines())

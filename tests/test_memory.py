@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
-from a2u_bench.measure.memory import peak_memory, peak_of, saved_memory
+from a2u_bench.measure.inputs import Prepared, prepare
+from a2u_bench.measure.memory import Memory, call_memory, peak_memory, peak_of, saved_memory, storage_bytes
+from a2u_bench.spec import Case
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def prepared(options: str, **axes: Any) -> Prepared:
+    name = options.partition(":")[0]
+    return prepare(Case(name, "", options, **({"batch": 1, "channels": 4, "height": 6, "width": 5} | axes)), 0, {})
+
+
+def warm(case: Prepared) -> Memory:
+    with torch.set_grad_enabled(case.case.mode == "training"):
+        case.call()
+        memory = call_memory(case.call, case.own)
+    assert memory is not None
+    return memory
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +91,86 @@ def test_saved_for_backward_counts_each_storage_once_and_leaves_inputs_and_param
     assert saved_memory(call, (x, weight)) == 1200
     assert saved_memory(call, (x,)) == 2400
     assert saved_memory(lambda: x + 1, (x,)) == 0
+
+
+FLOAT, INDEX = 4, 8
+UP = 4 * 12 * 10 * FLOAT  # the output of z 1×4×6×5 at scale 2
+
+KNOWN = {
+    # for each row and column four taps with an index and a weight
+    "bicubic": Memory(UP, UP + (12 + 10) * 4 * (INDEX + FLOAT)),
+    # the pooling's indices stay; its maxima, which nobody reads, are gone before the output is there
+    "max_unpool": Memory(UP, UP + 4 * 6 * 5 * INDEX),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_an_operator_whose_allocations_are_known_is_exact_to_the_byte(name: str):
+    assert warm(prepared(name)) == KNOWN[name]
+
+
+def test_the_blend_of_a_gate_holds_four_maps_and_the_gate():
+    up = 64 * 32 * 32 * FLOAT  # upsampled map, gate · guide, (1 − gate) · up, and their sum
+    memory = warm(prepared("fade", channels=64, height=16, width=16))
+    assert memory == Memory(up, 4 * up + 32 * 32 * FLOAT)
+    assert memory.workspace == 3 * up + 32 * 32 * FLOAT
+
+
+def test_the_five_numbers_of_a_training_step_whose_allocations_are_known():
+    case = prepared("max_unpool", mode="training")
+    gradient = 4 * 6 * 5 * FLOAT
+    indices = 4 * 6 * 5 * INDEX
+    assert warm(case) == Memory(UP + gradient, UP + gradient + indices)
+    assert warm(case).workspace == indices
+    assert saved_memory(lambda: case.runner(case.z, case.guide), case.own) == indices
+
+
+def test_what_a_call_returns_counts_each_storage_once_and_views_of_inputs_not():
+    x = torch.zeros(10, 100)
+    assert storage_bytes((x, [x.t(), x[0]]), ()) == 4000
+    assert storage_bytes((x.t(), torch.zeros(3)), (x,)) == 12
+    assert call_memory(lambda: (torch.neg(x), x.view(-1)), (x,)) == Memory(4000, 4000)
+
+
+def test_the_first_call_counts_what_it_keeps_and_a_warm_call_does_not():
+    kept: list[Tensor] = []
+
+    def call() -> Tensor:
+        if not kept:
+            kept.append(torch.empty(5000, dtype=torch.uint8))
+        return torch.empty(700, dtype=torch.uint8)
+
+    assert call_memory(call) == Memory(700, 5700)
+    assert call_memory(call) == Memory(700, 700)
+
+
+HIGH_WATER = """
+import resource, sys
+import psutil, torch
+from a2u_bench.measure.inputs import prepare
+from a2u_bench.measure.memory import call_memory
+from a2u_bench.spec import Case
+small, large = (Case(sys.argv[1], "", sys.argv[1], 1, 64, side, side) for side in (32, 256))
+with torch.no_grad():
+    prepare(small, 0, {}).call()
+    case = prepare(large, 0, {})
+    before = psutil.Process().memory_info().rss
+    output = case.call()
+    del output
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print("bytes", most - before, call_memory(case.call, case.own).peak)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the high-water mark is read as Linux counts it")
+@pytest.mark.parametrize("name", ["max_unpool", "fade"])
+def test_the_peak_agrees_with_the_process_s_own_high_water_mark(name: str):
+    # The C library gives back at once what torch releases; otherwise the mark would count what it keeps as well.
+    prompt = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", HIGH_WATER, name], capture_output=True, text=True, cwd=ROOT, env={**os.environ, **prompt}
+    )
+    assert done.returncode == 0, done.stderr
+    mark, peak = (int(word) for word in next(x for x in done.stdout.splitlines() if x.startswith("bytes")).split()[1:])
+    assert peak > 90 << 20
+    assert abs(mark - peak) < 8 << 20

@@ -26,6 +26,7 @@ class Prepared:
     z: Tensor
     guide: Tensor | None
     call: Callable[[], Any]
+    cotangent: Tensor | None = None  # what is propagated back, in training
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -34,17 +35,23 @@ class Prepared:
 
     @property
     def own(self) -> tuple[Tensor, ...]:
-        """Every tensor that is there before the call: inputs, parameters and buffers."""
-        return (*self.inputs, *self.module.parameters(), *self.module.buffers())
+        """Every tensor that is there before the call: inputs, parameters, buffers, and the cotangent in training."""
+        cotangent = () if self.cotangent is None else (self.cotangent,)
+        return (*self.inputs, *self.module.parameters(), *self.module.buffers(), *cotangent)
 
 
 def prepare(case: Case, seed: int, cache: Cache) -> Prepared:
     """Build the module and its inputs, all from `seed`. build.Impossible where the operator cannot take the case."""
     torch.manual_seed(seed)
-    training = case.mode == "training"
     module = build.create(case).to(device=case.device, dtype=getattr(torch, case.dtype))
     if case.layout == "channels_last":
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return with_inputs(case, module, seed, cache)
+
+
+def with_inputs(case: Case, module: nn.Module, seed: int, cache: Cache) -> Prepared:
+    """A module of the case's dtype and device, which is put into the case's mode, with inputs from `seed`."""
+    training = case.mode == "training"
     module.train(training)
     high = (case.batch, case.channels, case.scale * case.height, case.scale * case.width)
     z = _leaf(_random(case, case.shape, seed, cache), training)
@@ -62,7 +69,7 @@ def prepare(case: Case, seed: int, cache: Cache) -> Prepared:
         up = runner(z, guide)
         return up, torch.autograd.grad(up, wanted, cotangent, allow_unused=True)
 
-    return Prepared(case, module, runner, z, guide, forward_and_backward)
+    return Prepared(case, module, runner, z, guide, forward_and_backward, cotangent)
 
 
 def _random(case: Case, shape: tuple[int, ...], seed: int, cache: Cache) -> Tensor:
