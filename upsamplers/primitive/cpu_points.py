@@ -18,13 +18,15 @@ from upsamplers.primitive.cpu_rows import U
 ZERO, REPLICATE, REFLECT = 0, 1, 2
 
 
+FAR = 2.0**40
+"""Beyond every map, and still an exact integer."""
+
+
 @njit(nogil=True)
-def whole(value: float, size: int) -> int:
-    """⌊value⌋, held within what any border rule can still tell apart; NaN is far outside."""
-    low = math.floor(value)
-    if not low > -4 * size - 4:
-        return -4 * size - 4
-    return int(min(low, 5 * size + 4))
+def whole(value: float) -> int:
+    """⌊value⌋ of a coordinate; what is not finite lies far outside."""
+    low = math.floor(value) if abs(value) < FAR else -FAR
+    return int(low)
 
 
 @njit(nogil=True)
@@ -47,8 +49,8 @@ def corners(
 ) -> None:  # fmt: skip
     """Fill index [4·count] with positions in a plane and `there` with 1, or 0 where a corner lies outside."""
     for j in range(count):
-        left = whole(points[U(p0 + j * p_at[4])], width)
-        top = whole(points[U(p0 + j * p_at[4] + p_at[2])], height)
+        left = whole(points[U(p0 + j * p_at[4])])
+        top = whole(points[U(p0 + j * p_at[4] + p_at[2])])
         for corner in range(4):
             row = inside(top + corner // 2, height, border)
             column = inside(left + corner % 2, width, border)
