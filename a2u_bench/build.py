@@ -142,7 +142,7 @@ def module(options: str, channels: int, *, scale: int = 2, twin: bool = False) -
 
 
 def seeded(options: str, channels: int, scale: int, seed: int) -> Upsampler:
-    """The module that an operator string means, untrained, from a seed; in eval mode. UsageError where there is none."""
+    """The module that an operator string means, untrained, from a seed, in eval mode. UsageError where none can be."""
     import torch
 
     text = operator(options).text

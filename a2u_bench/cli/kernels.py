@@ -1,0 +1,120 @@
+"""`kernels`: what w looks like on a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MOST = 5  # operators side by side
+
+
+def command(
+    ops: Annotated[
+        list[str] | None, typer.Option("--op", "--ops", help="Operators, side by side. [default: a2u]")
+    ] = None,
+    image: Annotated[Path | None, typer.Option(metavar="FILE", help="A picture. [default: a cat]")] = None,
+    points: Annotated[
+        str | None, typer.Option(metavar="X,Y;…", help="Pixels of the picture. [default: edges and a flat place]")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A state dict trained with the authors' code; one --op.")
+    ] = None,
+    scale: Annotated[int | None, typer.Option(help="Upsampling factor. [default: 2, or what --weights tell]")] = None,
+    channels: Annotated[int, typer.Option(help="Channels of the features, without --weights.")] = 64,
+    group: Annotated[int, typer.Option(help="The kernel group that is shown; maps are means over groups.")] = 0,
+    size: Annotated[int, typer.Option(help="Longer side of the picture in pixels, at most.")] = 208,
+    seed: Annotated[int, typer.Option(help="Seed of features and of untrained weights.")] = 0,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Ends in .png, .svg or .pdf.")] = Path("kernels.png"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the kernels as JSON.")] = False,
+) -> None:
+    """Draw the kernels of operators at points of a picture, and a map of their entropy.
+
+    The features are fixed random filters of the picture. Weights are untrained unless --weights names some.
+    """
+    from a2u_bench import kernels, opstrings
+    from a2u_bench.errors import UsageError
+    from a2u_bench.plots import FORMATS, page
+
+    form = out.suffix.removeprefix(".").lower()
+    if form not in FORMATS or out.is_dir():
+        raise UsageError(f"--out {out}: allowed: the name of a file that ends in .{', .'.join(FORMATS)}")
+    wanted = opstrings.split(ops or "a2u")
+    if not 1 <= len(wanted) <= MOST or (weights and len(wanted) > 1):
+        raise UsageError(f"--op {' '.join(wanted)}: allowed: 1 to {MOST} operators, and just one with --weights")
+    limits = {"--scale": (scale or 1, 16), "--channels": (channels, 1024), "--size": (size, 1024)}
+    limits |= {"--group": (group + 1, 1 << 20), "--seed": (seed + 1, 1 << 62)}
+    for flag, (value, most) in limits.items():
+        if not 1 <= value <= most:
+            less = flag in ("--group", "--seed")
+            raise UsageError(f"{flag} {value - less}: out of range; allowed: integers from {1 - less} to {most - less}")
+    picture, shrunk = kernels.read_image(image or kernels.BUNDLED, size)
+    asked = read_points(points or "")
+    looks = []
+    for text in wanted:
+        look, used = kernels.look_at(
+            picture, text, scale=scale, channels=channels, seed=seed, weights=None if weights is None else str(weights)
+        )
+        looks.append(look)
+    height, width = used.shape[:2]
+    places = [(int(x * shrunk), int(y * shrunk)) for x, y in asked] or kernels.chosen_points(used)
+    for (x, y), (given_x, given_y) in zip(places, asked, strict=False):
+        if x >= width or y >= height:
+            most_x, most_y = (int((side - 1) / shrunk) for side in (width, height))
+            raise UsageError(f"--points {given_x},{given_y}: outside the picture; allowed: 0,0 to {most_x},{most_y}")
+    if group >= max(look.groups for look in looks):
+        most = max(look.groups for look in looks) - 1
+        raise UsageError(f"--group {group}: out of range; allowed: 0 to {most}")
+    trained = f"weights of {weights.name}" if weights else f"untrained, seed {seed}"
+    words = f"{(image or kernels.BUNDLED).name}, {width}×{height}, scale {looks[0].scale}, {trained}"
+    words += "; features are random filters"
+    if any(look.groups > 1 for look in looks):
+        words += f"; kernels of group {group}, entropy is the mean over groups"
+    if any(look.mixes_channels for look in looks):
+        words += "; kernels over channels too are summed over them"
+    with page.style():
+        data = page.save(kernels.draw(used, looks, places, words, group), form)
+    out.write_bytes(data)
+    if not as_json:
+        typer.echo(str(out))
+        return
+    import json
+
+    found = [
+        {
+            "operator": look.name,
+            "entropy": None if look.taps == 1 else {"mean": look.map().mean(), "most": _bits(look.taps)},
+            "kernels": [
+                {"x": x, "y": y, "w": _plain(look.kernel(min(group, look.groups - 1), y, x).tolist())}
+                for x, y in places
+            ],
+        }
+        for look in looks
+    ]
+    typer.echo(json.dumps({"file": str(out), "shows": words, "operators": found}, indent=2))
+
+
+def read_points(text: str, most: int = 12) -> list[tuple[int, int]]:
+    """Pairs `x,y` joined by semicolons or blanks. UsageError for anything else."""
+    import re
+
+    from a2u_bench.errors import UsageError
+
+    parts = [part for part in re.split(r"[;\s]+", text) if part]
+    if len(parts) > most or not all(re.fullmatch(r"[0-9]{1,6},[0-9]{1,6}", part) for part in parts):
+        raise UsageError(
+            f"cannot read --points {text!r}. Allowed: up to {most} pairs X,Y joined by ';', such as 40,60;8,9"
+        )
+    return [(int(part.partition(",")[0]), int(part.partition(",")[2])) for part in parts]
+
+
+def _plain(kernel: list[list[float]]) -> list[list[float | None]]:
+    """The same with null where nothing is read."""
+    return [[None if value != value else value for value in row] for row in kernel]
+
+
+def _bits(taps: int) -> float:
+    import math
+
+    return math.log2(taps)
