@@ -126,7 +126,8 @@ def test_points_and_their_gradients_equal_the_definition(backend: str, border: s
 @pytest.mark.parametrize("backend", CPU)
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 def test_every_dtype_and_large_enough_maps_for_several_threads(backend: str, dtype: torch.dtype) -> None:
-    for kernel_size, scale, channels, groups, width in ((3, 2, 12, 2, 37), (3, 1, 27, 1, 40), (5, 2, 7, 1, 40), (1, 2, 16, 16, 70)):
+    cases = ((3, 2, 12, 2, 37), (3, 1, 27, 1, 40), (5, 2, 7, 1, 40), (1, 2, 16, 16, 70))
+    for kernel_size, scale, channels, groups, width in cases:
         z = noise(1, channels, 16, width, dtype=dtype)
         w = noise(1, groups, kernel_size**2, scale * 16, scale * width, dtype=dtype)
         options: dict[str, Any] = {"scale": scale, "kernel_size": kernel_size, "border": "replicate"}
