@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from a2u_bench import units
 from a2u_bench.errors import unknown
-from a2u_bench.frames import RUN, is_axis, to_records
+from a2u_bench.frames import RUN, SHAPE, to_records, to_shape
 from a2u_bench.judge import RATIO, VERDICT
+from a2u_bench.pivot import grid
 from a2u_bench.plain import plain
 from a2u_bench.record import BY_NAME
 from a2u_bench.seeds import SEEDS, is_trained
+from a2u_bench.texts import UNKNOWN, Heading, column
 
-SHAPE = "shape"
+__all__ = ["SHAPE", "Heading", "Table", "axis_text", "in_common", "lay_out"]
+
 MEASURES = ("params", "macs", "macs_fvcore", "latency", "peak_memory", "saved_memory", RATIO, VERDICT)
 """The columns shown when none are chosen, where they are known."""
 
@@ -25,48 +29,21 @@ SCORES = ("psnr", "ssim", "mae", "rmse", "edge_psnr")
 TRAINING = (RUN, "task", "data", "preset", "images", "epochs", "learning_rate", SEEDS, "device", "threads")
 """The same two for rows of trainings."""
 
-LABELS = {
-    "macs": "{work}",
-    "latency": "latency",
-    "macs_fvcore": "fvcore",
-    "macs_torch": "torch",
-    "peak_memory": "peak mem",
-    RATIO: "ratio",
-    VERDICT: "verdict",
-    RUN: "run",
-}
+IN_A_GRID = ("latency", "psnr", "macs", "params")
+"""Of these the first that is known is shown where keys stand across and no column is chosen."""
+
 SAID = {"epochs": "{} epochs", "images": "{} images", "learning_rate": "rate {:g}", SEEDS: "{} seeds"}
-WORK = ("macs", "macs_fvcore", "macs_torch")
-UNKNOWN = ""
-UNPREFIXED = ("", "dB")
-"""Units of quantities that are no counts and take no prefix: a millidecibel says nothing to anyone."""
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A column's name in the schema, what is written over it, its unit with the prefix, and which side it keeps to."""
-
-    name: str
-    label: str
-    unit: str = ""
-    right: bool = True
-    whole: bool = False  # never broken into lines
-    most: int | None = None  # letters of width, beyond which words go to the next line
-
-    @property
-    def text(self) -> str:
-        """Label and unit as one text."""
-        return f"{self.label} [{self.unit}]" if self.unit else self.label
 
 
 @dataclass(frozen=True)
 class Table:
-    """Text, ready for any renderer: each row of `cells` has one text a heading."""
+    """Text, ready for any renderer: each row of `cells` has one text a heading; `bold` are the (row, column) best."""
 
     title: str
     headings: tuple[Heading, ...]
     cells: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    bold: frozenset[tuple[int, int]] = frozenset()
 
 
 def lay_out(
@@ -75,81 +52,121 @@ def lay_out(
     by: Sequence[str] = (),
     convention: str = "mac",
     notes: Sequence[str] = (),
+    bold: Mapping[str, pd.Series] | None = None,
+    most: int | None = None,
 ) -> Table:
     """The table of a frame. Axes on which all rows agree stand in the title, the others are columns.
 
-    `columns` chooses what is shown after the axes, `by` which axes come first. Raises UsageError for names that
-    are no column.
+    The first key of `by` stands at the side, before the other axes; each combination of the others is a column, or
+    one for each of `columns`. `columns` chooses what is shown after the axes. `bold` tells by measure which rows are
+    best. Beyond `most` lines a note says how many are not shown. Raises UsageError for names that are no column.
     """
-    work, factor = units.CONVENTIONS[convention]
-    frame = frame.assign(**{SHAPE: _shapes(frame)})
+    frame = _with_shape(frame.reset_index(drop=True))
     allowed = [str(name) for name in frame.columns]
     for name in (*columns, *by):
         if name not in allowed:
             raise unknown("column", name, allowed)
-    trained = len(frame) > 0 and bool(is_trained(frame).all())
+    trained = _all_trained(frame)
     subject, workload, measures = ("pair", TRAINING, SCORES) if trained else ("options", WORKLOAD, MEASURES)
-    shared = [name for name in workload if name in frame and name not in by and _agree(frame[name])]
-    varying = [name for name in workload if name in frame and name not in by and name not in shared]
-    lead = [subject if name == "operator" else name for name in by]
-    lead += [name for name in (subject, *varying) if name not in lead]
-    body = [name for name in columns or measures if name in frame and name not in lead]
-    if not columns:
-        body = [name for name in body if frame[name].notna().any()]
-        if (frame["status"] != "ok").fillna(True).any():
-            body.append("status")
-    built = [_column(frame, name, work, factor) for name in (*lead, *body)]
-    said = (*_unwell(frame), *notes)
-    title = ", ".join(_axis_text(name, frame[name].iloc[0]) for name in shared) if len(frame) else "no rows"
-    rows = tuple(zip(*(texts for _, texts in built), strict=True))
-    return Table(plain(title), tuple(heading for heading, _ in built), rows, tuple(plain(text) for text in said))
+    keys = list(dict.fromkeys(subject if name in ("operator", "variant") else name for name in by))
+    across = keys[1:]
+    shared = _shared(frame, keys)
+    varying = [name for name in workload if name in frame and name not in keys and name not in shared]
+    side = [*keys[:1], *(name for name in (subject, *varying) if name not in keys)]
+    title = [in_common(frame, keys)]
+    shown = [name for name in columns or measures if name in frame and name not in (*side, *across)]
+    said = [*_unwell(frame), *notes]
+    best = bold or {}
+    if across and len(frame):
+        shown = shown if columns else [name for name in IN_A_GRID if name in frame and frame[name].notna().any()][:1]
+        built = _across(frame, side, across, shown, convention, best)
+        if len(shown) == 1:
+            title.insert(0, column(frame, shown[0], convention, most=0)[0].label)
+    else:
+        if not columns:
+            shown = [name for name in shown if frame[name].notna().any()]
+            if (frame["status"] != "ok").fillna(True).any():
+                shown.append("status")
+        built = [(*column(frame, name, convention, most=most), _marks(best, name, most)) for name in (*side, *shown)]
+    lines = len(frame) if not across else len(built[0][1]) if built else 0
+    if most is not None and lines > most:
+        said.insert(0, f"{units.whole(most)} of {units.whole(lines)} lines are shown; --all shows every one")
+    rows = tuple(zip(*(texts[:most] for _, texts, _ in built), strict=True))
+    marked = frozenset((row, place) for place, (_, _, marks) in enumerate(built) for row in marks if row < len(rows))
+    return Table(
+        plain(", ".join(filter(None, title))),
+        tuple(heading for heading, _, _ in built),
+        rows,
+        tuple(map(plain, said)),
+        marked,
+    )
 
 
-def _column(frame: pd.DataFrame, name: str, work: str, factor: int) -> tuple[Heading, list[str]]:
-    values = frame[name]
-    label = LABELS.get(name, BY_NAME[name].label if name in BY_NAME else name).format(work=work)
-    if name == "options":
-        label = "operator"
-    if name in WORK and name != "macs" and factor != 1:
-        label = f"{label} {work}"
-    if name == RATIO:
-        return Heading(name, label), [UNKNOWN if pd.isna(value) else units.ratio(value) for value in values]
-    if is_axis(name) or name == SHAPE or pd.api.types.is_string_dtype(values.dtype):
-        numeric = pd.api.types.is_numeric_dtype(values.dtype)
-        return Heading(name, label, right=numeric), [UNKNOWN if pd.isna(v) else plain(str(v)) for v in values]
-    if name in WORK:
-        values = values * factor
-    if name in ("samples", SEEDS):
-        return Heading(name, label), [UNKNOWN if pd.isna(value) else str(value) for value in values]
-    counted = name not in BY_NAME or BY_NAME[name].unit not in UNPREFIXED or BY_NAME[name].dtype == "Int64"
-    scale = units.scale_for(float(v) for v in values if not pd.isna(v)) if counted else units.UNSCALED
-    heading = Heading(name, label, scale.prefix + (BY_NAME[name].unit if name in BY_NAME else ""))
-    if f"{name}_low" in frame:
-        bounds = zip(values, frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
-        return heading, [_spread_text(value, low, high, scale) for value, low, high in bounds]
-    return heading, [UNKNOWN if pd.isna(value) else units.exact(float(value), scale) for value in values]
+def in_common(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> str:
+    """The axes on which all rows agree, but for those in `apart_from`, as a title says them."""
+    if frame.empty:
+        return "no rows"
+    frame = _with_shape(frame)
+    return plain(", ".join(axis_text(name, frame[name].iloc[0]) for name in _shared(frame, apart_from)))
 
 
-def _spread_text(value: Any, low: Any, high: Any, scale: units.Scale) -> str:
-    """`1.234 ±0.012`, or the value alone where its interval is unknown."""
-    if pd.isna(value):
-        return UNKNOWN
-    if pd.isna(low) or pd.isna(high):
-        return units.exact(float(value), scale)
-    text, half = units.with_spread(float(value), float(low), float(high), scale)
-    return f"{text} ±{half}"
+def _shared(frame: pd.DataFrame, apart_from: Sequence[str]) -> list[str]:
+    workload = TRAINING if _all_trained(frame) else WORKLOAD
+    return [name for name in workload if name in frame and name not in apart_from and _agree(frame[name])]
 
 
-def _shapes(frame: pd.DataFrame) -> pd.Series:
-    batch, channels, height, width = (frame[name].astype("string") for name in ("batch", "channels", "height", "width"))
-    return batch + "×" + channels + "×" + height + "×" + width
+def _all_trained(frame: pd.DataFrame) -> bool:
+    return len(frame) > 0 and bool(is_trained(frame).all())
+
+
+def _with_shape(frame: pd.DataFrame) -> pd.DataFrame:
+    if SHAPE in frame:
+        return frame
+    return frame.assign(**{SHAPE: to_shape(frame).str.replace("x", "×")})
+
+
+Built = tuple[Heading, list[str], list[int]]
+"""A column of the table: its heading, its texts, the rows that are set in bold."""
+
+
+def _marks(best: Mapping[str, pd.Series], name: str, most: int | None) -> list[int]:
+    return [int(row) for row in np.flatnonzero(best[name][:most])] if name in best else []
+
+
+def _across(
+    frame: pd.DataFrame,
+    side: Sequence[str],
+    across: Sequence[str],
+    shown: Sequence[str],
+    convention: str,
+    best: Mapping[str, pd.Series],
+) -> list[Built]:
+    """The columns of a grid: those at the side, then for each combination of `across` what is shown of it."""
+    where = grid(frame, side, across)
+    built: list[Built] = []
+    for name in side:
+        heading, texts = column(frame.iloc[where.lines], name, convention)
+        built.append((heading, texts, []))
+    columns = [(*column(frame, name, convention), set(_marks(best, name, None))) for name in shown]
+    for number, first in enumerate(where.columns):
+        label = ", ".join(axis_text(name, frame[name].iloc[first], "") for name in across)
+        rows = np.flatnonzero(where.column == number)
+        for heading, texts, marks in columns:
+            placed = [UNKNOWN] * len(where.lines)
+            for row in rows:
+                placed[where.line[row]] = texts[row]
+            said = label if len(columns) == 1 else f"{label} {heading.label}"
+            bold = [int(where.line[row]) for row in rows if row in marks]
+            built.append((Heading(heading.name, said, heading.unit, heading.right), placed, bold))
+    return built
 
 
 def _agree(values: pd.Series) -> bool:
     return len(values) == 0 or bool(values.fillna(pd.NA).nunique(dropna=False) == 1)
 
 
-def _axis_text(name: str, value: Any) -> str:
+def axis_text(name: str, value: Any, before_shape: str = "z ") -> str:
+    """An axis and its value as a title says them: `scale 2`, `4 threads`, `z 1×64×32×32`, `float32`."""
     if pd.isna(value):
         return f"{name} unknown"
     if name == "scale":
@@ -159,7 +176,9 @@ def _axis_text(name: str, value: Any) -> str:
     if name in SAID:
         text = SAID[name].format(value)
         return text.removesuffix("s") if value == 1 else text
-    return f"z {value}" if name == SHAPE else str(value)
+    if name in BY_NAME and BY_NAME[name].dtype != "string":
+        return f"{BY_NAME[name].label} {value}"
+    return f"{before_shape}{value}" if name == SHAPE else str(value)
 
 
 def _unwell(frame: pd.DataFrame) -> list[str]:

@@ -17,6 +17,10 @@ RUN = "run"
 """The column that says from which run a row is; there only when several runs are read."""
 
 
+SHAPE = "shape"
+"""The name that stands for batch, channels, height and width together."""
+
+
 def to_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """A frame with every column of the schema, in its order: string, Int64 or Float64."""
     held = rows if isinstance(rows, Rows) else Rows(rows)
@@ -55,13 +59,18 @@ def sort(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         return frame
     names = [key.removeprefix("-") for key in keys]
     for name in names:
-        if name not in frame:
-            raise unknown("column to sort by", name, [str(column) for column in frame.columns])
+        if name not in frame and name != SHAPE:
+            raise unknown("column to sort by", name, [*map(str, frame.columns), SHAPE])
     if len(set(names)) < len(names):
         raise UsageError(f"a column is named twice in --sort {','.join(keys)}; allowed: each once")
-    for name, key in reversed(list(zip(names, keys, strict=True))):  # one by one: stable, and each with its own order
-        frame = frame.sort_values(name, ascending=not key.startswith("-"), kind="stable", na_position="last")
+    order = [(part, key.startswith("-")) for key, name in zip(keys, names, strict=True) for part in _parts(name)]
+    for name, falling in reversed(order):  # one by one: stable, and each with its own order
+        frame = frame.sort_values(name, ascending=not falling, kind="stable", na_position="last")
     return frame.reset_index(drop=True)
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return ("batch", "channels", "height", "width") if name == SHAPE else (name,)
 
 
 def to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -74,6 +83,12 @@ def to_values(column: pd.Series) -> list[Any]:
     """A column's plain Python values, None where unknown."""
     values: list[Any] = column.array.to_numpy(dtype=object, na_value=None).tolist()
     return values
+
+
+def to_shape(frame: pd.DataFrame) -> pd.Series:
+    """B, C, H and W of each row's z as it is typed: 1x64x32x32."""
+    batch, channels, height, width = (frame[name].astype("string") for name in ("batch", "channels", "height", "width"))
+    return batch + "x" + channels + "x" + height + "x" + width
 
 
 def is_axis(name: str) -> bool:

@@ -73,6 +73,19 @@ def with_spread(value: float, low: float, high: float, scale: Scale = UNSCALED) 
     return _fixed(scaled, places), _fixed(half, places)
 
 
+def is_lopsided(value: float, low: float, high: float) -> bool:
+    """Whether one side of the interval is more than twice the other, so that half its width would mislead."""
+    below, above = value - low, high - value
+    return max(below, above) > 2 * min(below, above) and high > low
+
+
+def with_interval(value: float, low: float, high: float, scale: Scale = UNSCALED) -> tuple[str, str, str]:
+    """A value and both ends of its interval, to the digits of `with_spread`."""
+    text = with_spread(value, low, high, scale)[0]
+    places = len(text.partition(".")[2])
+    return text, _fixed(scale.of(low), places), _fixed(scale.of(high), places)
+
+
 def ratio(value: float) -> str:
     """A ratio with three significant digits."""
     if value == 0:

@@ -91,10 +91,54 @@ def test_a_single_sample_shows_no_interval_and_equal_samples_a_zero_one():
     assert table.cells == (("a", "1.000"), ("b", "1.000 ±0"))
 
 
-def test_keys_that_are_named_come_first():
-    table = lay_out(to_frame(rows()), columns=["params"], by=["shape", "operator"])
+def test_one_key_comes_first():
+    table = lay_out(to_frame(rows()), columns=["params"], by=["shape"])
     assert [heading.name for heading in table.headings] == ["shape", "options", "params"]
     assert table.cells[0] == ("1×64×32×32", "nearest", "0")
+
+
+def test_the_first_key_stands_at_the_side_and_the_others_across():
+    varied = [
+        make_row(case(name, dtype=dtype), "ok", "", {"params": number})
+        for number, (name, dtype) in enumerate([("a", "float32"), ("a", "float16"), ("b", "float16")])
+    ]
+    table = lay_out(to_frame(varied), ["params"], ["operator", "dtype"])
+    assert table.title == "params, z 1×64×32×32, scale 2, contiguous, inference, eager, cpu, 1 thread"
+    assert [heading.text for heading in table.headings] == ["operator", "float32", "float16"]
+    assert table.cells == (("a", "0", "1"), ("b", "", "2"))
+    turned = lay_out(to_frame(varied), ["params", "status"], ["dtype", "operator"])
+    assert [heading.label for heading in turned.headings] == ["dtype", "a params", "a status", "b params", "b status"]
+    assert turned.cells == (("float32", "0", "ok", "", ""), ("float16", "1", "ok", "2", "ok"))
+
+
+def test_axes_that_no_key_names_stay_at_the_side_of_a_grid():
+    varied = [
+        make_row(case("a", dtype=dtype, scale=scale), "ok", "", {"params": scale})
+        for dtype in ("float32", "float16")
+        for scale in (2, 3)
+    ]
+    table = lay_out(to_frame(varied), ["params"], ["operator", "dtype"])
+    assert table.cells == (("a", "2", "2", "2"), ("a", "3", "3", "3"))
+
+
+def test_a_case_that_stands_twice_takes_a_second_line_of_a_grid():
+    twice = [make_row(case("a"), "ok", "", {"params": number}) for number in (1, 2)]
+    assert lay_out(to_frame(twice), ["params"], ["operator", "dtype"]).cells == (("a", "1"), ("a", "2"))
+
+
+def test_lines_beyond_the_most_are_counted_and_the_prefix_is_that_of_all():
+    many = [make_row(case("a", threads=number), "ok", "", {"latency": 10.0**-number}) for number in range(1, 7)]
+    table = lay_out(to_frame(many), ["latency"], most=2)
+    assert table.cells == (("a", "1", "100.0"), ("a", "2", "10.00"))
+    assert table.notes == ("2 of 6 lines are shown; --all shows every one",)
+    grid = lay_out(to_frame(many), ["latency"], ["threads", "operator"], most=2)
+    assert len(grid.cells) == 2
+    assert grid.notes == ("2 of 6 lines are shown; --all shows every one",)
+
+
+def test_a_lopsided_interval_is_shown_by_its_ends():
+    lopsided = make_row(case("a"), "ok", "", {"latency": 1e-3, "latency_low": 0.99e-3, "latency_high": 1.4e-3})
+    assert lay_out(to_frame([lopsided]), ["latency"]).cells == (("a", "1.0 (1.0–1.4)"),)
 
 
 @pytest.mark.parametrize(("columns", "by"), [(["latncy"], []), ([], ["latncy"])])

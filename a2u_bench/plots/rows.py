@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from a2u_bench.cells import lay_out
+from a2u_bench.cells import in_common
 from a2u_bench.frames import RUN, is_axis
 from a2u_bench.judge import SUBJECT
 from a2u_bench.seeds import is_trained
@@ -43,7 +43,7 @@ def workloads(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> Iterator[t
 
 def title(group: pd.DataFrame, apart_from: Sequence[str] = ()) -> str:
     """What all rows of a workload have in common, as the table of them says it."""
-    told = lay_out(group.drop(columns=NAME, errors="ignore"), ["status"], apart_from).title
+    told = in_common(group, apart_from)
     if RUN in group:
         told = f"{group[RUN].iloc[0]}: {told.removeprefix(str(group[RUN].iloc[0])).removeprefix(', ')}"
     return told

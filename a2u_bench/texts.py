@@ -1,0 +1,109 @@
+"""A column of a frame becomes a heading and texts, with one prefix for the whole column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from a2u_bench import units
+from a2u_bench.frames import RUN, SHAPE, is_axis, to_values
+from a2u_bench.judge import RATIO, VERDICT
+from a2u_bench.plain import plain
+from a2u_bench.record import BY_NAME
+from a2u_bench.seeds import SEEDS
+
+LABELS = {
+    "macs": "{work}",
+    "latency": "latency",
+    "macs_fvcore": "fvcore",
+    "macs_torch": "torch",
+    "peak_memory": "peak mem",
+    RATIO: "ratio",
+    VERDICT: "verdict",
+    RUN: "run",
+    "options": "operator",
+}
+WORK = ("macs", "macs_fvcore", "macs_torch")
+UNKNOWN = ""
+UNPREFIXED = ("", "dB")
+"""Units of quantities that are no counts and take no prefix: a millidecibel says nothing to anyone."""
+
+SPREAD, BETWEEN = " ±", "–"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column's name in the schema, what is written over it, its unit with the prefix, and which side it keeps to."""
+
+    name: str
+    label: str
+    unit: str = ""
+    right: bool = True
+    whole: bool = False  # never broken into lines
+    most: int | None = None  # letters of width, beyond which words go to the next line
+
+    @property
+    def text(self) -> str:
+        """Label and unit as one text."""
+        return f"{self.label} [{self.unit}]" if self.unit else self.label
+
+
+def column(
+    frame: pd.DataFrame, name: str, convention: str = "mac", measure: str = "", most: int | None = None
+) -> tuple[Heading, list[str]]:
+    """The heading of a column and the texts of its first `most` rows; the prefix is that of all rows.
+
+    `measure` says whose unit the values have, where `name` is no column of the schema.
+    """
+    measure = measure or name
+    work, factor = units.CONVENTIONS[convention]
+    values = frame[name]
+    label = LABELS.get(name, BY_NAME[name].label if name in BY_NAME else name).format(work=work)
+    if name in WORK and name != "macs" and factor != 1:
+        label = f"{label} {work}"
+    if name == RATIO:
+        return Heading(name, label), [UNKNOWN if v is None else units.ratio(v) for v in to_values(values[:most])]
+    if is_axis(name) or name == SHAPE or pd.api.types.is_string_dtype(values.dtype):
+        numeric = pd.api.types.is_numeric_dtype(values.dtype)
+        return Heading(name, label, right=numeric), _words(to_values(values[:most]))
+    if name in ("samples", SEEDS):
+        return Heading(name, label), _words(to_values(values[:most]))
+    schema = BY_NAME.get(measure)
+    counted = schema is None or schema.unit not in UNPREFIXED or schema.dtype == "Int64"
+    parts = [values, *(frame[f"{name}_{end}"] for end in ("low", "high") if f"{name}_low" in frame)]
+    scale = common_scale([values * factor if measure in WORK else values]) if counted else units.UNSCALED
+    numbers = [to_values(part[:most] * factor if measure in WORK else part[:most]) for part in parts]
+    return Heading(name, label, scale.prefix + (schema.unit if schema else "")), spread_texts(numbers, scale)
+
+
+def common_scale(columns: Sequence[pd.Series]) -> units.Scale:
+    """The prefix that suits the numbers of all these columns."""
+    return units.scale_for(float(value) for values in columns for value in values.dropna().tolist())
+
+
+def spread_texts(columns: Sequence[Sequence[Any]], scale: units.Scale) -> list[str]:
+    """`1.234 ±0.012`, `1.20 (1.19–1.35)` where the interval is lopsided, or the value alone where it is unknown."""
+    if len(columns) == 1:
+        return [UNKNOWN if value is None else units.exact(float(value), scale) for value in columns[0]]
+    return [_spread_text(value, low, high, scale) for value, low, high in zip(*columns, strict=True)]
+
+
+def _spread_text(value: Any, low: Any, high: Any, scale: units.Scale) -> str:
+    if value is None:
+        return UNKNOWN
+    if low is None or high is None:
+        return units.exact(float(value), scale)
+    if units.is_lopsided(float(value), float(low), float(high)):
+        text, lowest, highest = units.with_interval(float(value), float(low), float(high), scale)
+        return f"{text} ({lowest}{BETWEEN}{highest})"
+    text, half = units.with_spread(float(value), float(low), float(high), scale)
+    return f"{text}{SPREAD}{half}"
+
+
+def _words(values: Sequence[Any]) -> list[str]:
+    """Values as text, each different one cleaned once."""
+    known: dict[Any, str] = {None: UNKNOWN}
+    return [known[value] if value in known else known.setdefault(value, plain(str(value))) for value in values]
