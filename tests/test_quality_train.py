@@ -94,11 +94,11 @@ def test_the_learning_rate_falls_to_a_tenth_at_each_mark_and_along_a_cosine_to_z
     training, rates = begin(SGD), []
     training.run(watch=lambda step: rates.append(training.optimiser.param_groups[0]["lr"]))
     assert training.steps == 3
-    # The rate after each step: epochs 1, 2 at 0.01, epoch 3 at 0.001, epoch 4 at 0.0001, then none.
-    assert rates == pytest.approx([0.01] * 5 + [0.001] * 3 + [0.0001] * 4)
+    # Three steps an epoch: epochs 1 and 2 at 0.01, epoch 3 at 0.001, epoch 4 at 0.0001.
+    assert rates == pytest.approx([0.01] * 6 + [0.001] * 3 + [0.0001] * 3)
     training, rates = begin(ADAM), []
     training.run(watch=lambda step: rates.append(training.optimiser.param_groups[0]["lr"]))
-    assert rates == pytest.approx([2e-3 * (1 + math.cos(math.pi * step / 9)) / 2 for step in range(1, 10)], abs=1e-12)
+    assert rates == pytest.approx([2e-3 * (1 + math.cos(math.pi * step / 9)) / 2 for step in range(9)], abs=1e-12)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -111,6 +111,18 @@ def test_a_loss_that_is_no_number_stops_the_training_and_says_where(value):
 
     with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 2, step 2 of 3"):
         training.run(watch=poison)
+
+
+def test_a_loss_that_is_looked_at_later_is_still_told_by_its_step():
+    training, seen = begin(ADAM), []
+    training.look = 2
+    training.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    training.network.register_forward_hook(lambda _, inputs, output: output * math.nan if len(seen) == 4 else output)
+    steps: list[float] = []
+    with pytest.raises(Diverged, match=r"the loss is nan in epoch 2, step 1 of 3"):
+        training.run(watch=lambda step: steps.append(step.epochs))
+    assert steps == pytest.approx([2 / 3, 1])
+    assert len(seen) == 5
 
 
 def test_every_image_is_seen_once_an_epoch():

@@ -25,6 +25,9 @@ from a2u_bench.quality.presets import Preset
 MEAN, DEVIATION = 0.1307, 0.3081
 """MNIST's, which the papers use for Fashion-MNIST."""
 
+APART = 20
+"""Steps between looks at the loss, on an accelerator."""
+
 
 class Diverged(Exception):
     """The loss is no finite number; the message says where."""
@@ -66,6 +69,8 @@ class Training:
         self.network, self.images, self.preset, self.trial = network, normalise(images), preset, trial
         self.curve = Curve()
         self.steps = math.ceil(len(images) / preset.batch)
+        # On an accelerator a look at the loss waits for all that was asked of it, so it is not taken at every step.
+        self.look = 1 if images.device.type == "cpu" else APART
         self.order = torch.Generator().manual_seed(seed)
         self.optimiser = _optimiser(network, preset)
         self.schedule = _schedule(self.optimiser, preset, self.steps)
@@ -81,26 +86,30 @@ class Training:
         return self.curve
 
     def _epoch(self, watch: Callable[[Progress], None] | None) -> None:
-        began, done, pixels = time.perf_counter(), len(self.curve), self.images.numel()
-        total = torch.zeros(2, dtype=torch.float64, device=self.images.device)
+        began, done, device = time.perf_counter(), len(self.curve), self.images.device
+        seen = torch.zeros(self.steps, 2, device=device)  # loss and mean square error in [0, 1] of each step
+        looked = 0
         self.network.train()
-        picks = torch.randperm(len(self.images), generator=self.order).to(self.images.device)
-        for step, picked in enumerate(picks.split(self.preset.batch), 1):
+        picks = torch.randperm(len(self.images), generator=self.order).to(device).split(self.preset.batch)
+        for step, picked in enumerate(picks, 1):
             target = self.images[picked]  # [B, 1, H, W]
             output = self.network(target)
             loss = functional.l1_loss(output, target)
-            error = functional.mse_loss(output.detach(), target) * DEVIATION**2
-            now, square = torch.stack((loss.detach(), error)).tolist()
-            if not math.isfinite(now):
-                raise Diverged(f"the loss is {now} in epoch {done + 1}, step {step} of {self.steps}")
+            seen[step - 1, 0] = loss.detach()
+            seen[step - 1, 1] = functional.mse_loss(output.detach(), target) * DEVIATION**2
+            if step % self.look == 0 or step == self.steps:
+                for at, (now, _) in enumerate(fresh := seen[looked:step].tolist(), looked + 1):
+                    if not math.isfinite(now):
+                        raise Diverged(f"the loss is {now} in epoch {done + 1}, step {at} of {self.steps}")
+                looked = step
+                if watch is not None:
+                    watch(Progress(done + step / self.steps, fresh[-1][0], psnr(fresh[-1][1])))
             self.optimiser.zero_grad()
             loss.backward()
             self.optimiser.step()
             self.schedule.step()
-            total += torch.stack((loss.detach(), error)) * target.numel()
-            if watch is not None:
-                watch(Progress(done + step / self.steps, now, psnr(square)))
-        mean, square = (total / pixels).tolist()
+        share = torch.tensor([len(picked) for picked in picks], dtype=torch.float64) / len(self.images)
+        mean, square = (share @ seen.double().cpu()).tolist()
         self.curve.loss.append(mean)
         self.curve.psnr.append(psnr(square))
         self.curve.seconds.append(time.perf_counter() - began)
