@@ -284,6 +284,17 @@ def test_ls_and_show_print_every_operator(capsys):
         assert len(shown["variants"]) >= entry["variants"] > 0
 
 
+def test_the_audit_of_an_operator_names_what_each_tool_left_out(capsys):
+    assert main(["show", "carafe", "--audit"]) == 0
+    shown = capsys.readouterr().out
+    assert "upsamplers::reassemble" in shown
+    assert max(len(line) for line in shown.splitlines()) <= 90
+    assert main(["show", "carafe", "--audit", "--json"]) == 0
+    tools = {tool["tool"]: tool for tool in json.loads(capsys.readouterr().out)["tools"]}
+    assert tools["formula"]["macs"] == tools["fvcore, our handles"]["macs"] == tools["torch, our formulas"]["macs"]
+    assert tools["fvcore as installed"]["skipped"] == {"aten::softmax": 1, "upsamplers::reassemble": 1}
+
+
 def test_help_is_on_standard_output_and_needs_no_command(capsys):
     assert main([]) == 0
     alone = capsys.readouterr().out

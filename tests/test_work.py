@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from a2u_bench import build
 from a2u_bench.measure import work
+from a2u_bench.measure.audit import audit
 from a2u_bench.measure.handles import einsum_macs, handles
 from a2u_bench.measure.inputs import prepare
 from a2u_bench.spec import Case
@@ -20,12 +21,15 @@ VARIANTS = list(build.every_variant())
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 @pytest.mark.parametrize("operator", VARIANTS, ids=[operator.text for operator in VARIANTS])
-def test_formula_and_fvcore_agree_with_nothing_counted_twice_or_left_out(operator: build.Operator, scale: int):
+def test_formula_fvcore_and_torch_agree_with_nothing_counted_twice_or_left_out(operator: build.Operator, scale: int):
     case = Case(operator.name, operator.variant, operator.text, 2, 64, 3, 5, scale)
     if reason := build.why_not(case):
         pytest.skip(reason)
     prepared = prepare(case, 0, {})
-    assert work.macs_fvcore(prepared.module, prepared.inputs).macs == work.macs(prepared.module, case) > 0
+    formula = work.macs(prepared.module, case)
+    assert formula > 0
+    assert work.macs_fvcore(prepared.module, prepared.inputs).macs == formula
+    assert work.macs_torch(prepared.module, prepared.inputs).macs == formula
 
 
 class _One(nn.Module):
@@ -64,10 +68,21 @@ KNOWN: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...], int]] = {
 }
 
 
+BY_PARTS = "a grouped contraction"
+"""No operator has one: torch multiplies and then sums, and its counter sees a product and a sum."""
+
+
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_known_operation_costs_what_the_convention_says(name: str):
     function, inputs, macs = KNOWN[name]
     assert work.macs_fvcore(_One(function), inputs).macs == macs
+    if name != BY_PARTS:
+        assert work.macs_torch(_One(function), inputs).macs == macs
+
+
+def test_a_contraction_that_torch_takes_apart_is_named_as_left_out():
+    function, inputs, _ = KNOWN[BY_PARTS]
+    assert work.macs_torch(_One(function), inputs) == work.Count(0, {"aten.mul": 1, "aten.sum": 1})
 
 
 def test_plain_products_and_sums_have_no_handle_and_are_named_as_skipped():
@@ -93,3 +108,72 @@ def test_counting_leaves_the_module_in_its_mode():
     prepared = prepare(case, 0, {})
     work.macs_fvcore(prepared.module, prepared.inputs)
     assert prepared.module.training
+
+
+SKIPPED: dict[str, tuple[Callable[..., Tensor], dict[str, int], dict[str, int]]] = {
+    "a convolution": (lambda x: functional.conv2d(x, torch.zeros(8, 4, 3, 3)), {}, {}),
+    "views and copies": (
+        lambda x: torch.cat([x.view(2, 4, -1), x.flatten(2)], 2).permute(0, 2, 1).contiguous(),
+        {},
+        {},
+    ),
+    "relu, which fvcore leaves out without a word": (lambda x: x.relu(), {"aten::relu": 1}, {"aten.relu": 1}),
+    "bicubic": (
+        lambda x: functional.interpolate(x, scale_factor=2, mode="bicubic"),
+        {"aten::upsample_bicubic2d": 1},
+        {"aten.upsample_bicubic2d": 1},
+    ),
+    "nearest, which fvcore counts": (
+        lambda x: functional.interpolate(x, scale_factor=2),
+        {},
+        {"aten.upsample_nearest2d": 1},
+    ),
+    "two products and a sum": (
+        lambda x: (x * x * x).sum(1),
+        {"aten::mul": 2, "aten::sum": 1},
+        {"aten.mul": 2, "aten.sum": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SKIPPED)
+def test_the_audit_names_what_a_tool_left_out_and_nothing_else(name: str):
+    function, by_fvcore, by_torch = SKIPPED[name]
+    assert work.macs_fvcore(_One(function), (X,), ours=False).skipped == by_fvcore
+    assert work.macs_torch(_One(function), (X,), ours=False).skipped == by_torch
+
+
+@pytest.mark.parametrize("operator", VARIANTS, ids=[operator.text for operator in VARIANTS])
+def test_a_tool_as_installed_that_counts_less_than_the_formula_has_left_something_out(operator: build.Operator):
+    case = Case(operator.name, operator.variant, operator.text, 1, 64, 3, 5)
+    prepared = prepare(case, 0, {})
+    formula, *with_ours, fvcore, counter = audit(prepared.module, prepared.inputs, case)
+    assert [tally.macs for tally in with_ours] == [formula.macs] * 2
+    assert formula.macs is not None
+    for tally in (fvcore, counter):
+        assert not tally.failure
+        assert tally.macs is not None
+        assert tally.macs >= formula.macs or tally.skipped
+
+
+def test_a_tool_that_fails_says_why_and_the_others_count():
+    def unpool(x: Tensor) -> Tensor:
+        values, indices = functional.max_pool2d(x, 2, return_indices=True)
+        return functional.max_unpool2d(values, indices, [2, 2])
+
+    class Unpool(_One):
+        def macs(self, height: int, width: int) -> int:
+            return 4 * height * width
+
+    tallies = audit(Unpool(unpool), (X,), Case("none", "", "none", 2, 4, 6, 6))
+    assert [tally.tool for tally in tallies if tally.failure] == ["fvcore, our handles", "fvcore as installed"]
+    assert [tally.macs for tally in tallies if not tally.failure][:2] == [2 * 4 * 36, 2 * 4 * 36]
+
+
+def test_formulas_for_torch_are_given_to_one_counter_and_registered_nowhere():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    work.macs_torch(_One(lambda x: functional.interpolate(x, scale_factor=2)), (X,))
+    with FlopCounterMode(display=False) as counter:
+        functional.interpolate(X, scale_factor=2, mode="bilinear")
+    assert counter.get_total_flops() == 0

@@ -12,12 +12,19 @@ SHAPE = (1, 64, 32, 32)
 
 def command(
     operator: Annotated[str, typer.Argument(metavar="OP", help="A name, or a name with options: a2u:rank=4.")],
+    audit: Annotated[bool, typer.Option("--audit", help="What each tool counts, and what it leaves out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the tables.")] = False,
 ) -> None:
-    """Show an operator: facts, options, variants, costs."""
+    """Show an operator: facts, options, variants, costs.
+
+    With --audit: its multiply-adds by the formula, by fvcore and by torch, and the operations that they skip.
+    """
     from a2u_bench import build
 
     asked = build.operator(operator)
+    if audit:
+        _audit(asked, as_json)
+        return
     facts = build.facts(asked.name)
     options = [
         {"name": name, "type": option.kind.__name__, "default": option.default, "allowed": list(option.choices)}
@@ -80,6 +87,45 @@ def _cost(build: Any, operator: Any) -> dict[str, Any]:
         return cost
     params = sum(parameter.numel() for parameter in module.parameters())
     return {**cost, "params": params, "macs": module.macs(case.height, case.width) * case.batch}
+
+
+def _audit(operator: Any, as_json: bool) -> None:
+    """One operator's multiply-adds by every tool, with what each left out."""
+    from dataclasses import asdict
+
+    from a2u_bench import build
+    from a2u_bench.errors import UsageError
+    from a2u_bench.measure import audit
+    from a2u_bench.measure.inputs import prepare
+    from a2u_bench.spec import Case
+
+    case = Case(operator.name, operator.variant, operator.text, *SHAPE)
+    try:
+        prepared = prepare(case, 0, {})
+    except build.Impossible as error:
+        raise UsageError(f"{operator.text}: {error}") from None
+    tallies = audit.audit(prepared.module, prepared.inputs, case)
+    if as_json:
+        import json
+
+        content = {"options": operator.text, "shape": list(SHAPE), "scale": 2, "tools": [asdict(t) for t in tallies]}
+        typer.echo(json.dumps(content, indent=2))
+        return
+    from a2u_bench.cells import Heading, Table
+    from a2u_bench.render import print_table
+
+    heads = (
+        Heading("tool", "counted by", right=False, whole=True),
+        Heading("macs", "MACs"),
+        Heading("skipped", "met and not counted", right=False, most=44),
+    )
+    cells = tuple((tally.tool, _count(tally.macs), tally.failure or _list(tally.skipped)) for tally in tallies)
+    note = f"for z {'×'.join(map(str, SHAPE))}, scale 2; views and copies are not met"
+    print_table(Table(operator.text, heads, cells, (note,)))
+
+
+def _list(skipped: dict[str, int]) -> str:
+    return ", ".join(f"{count}× {name}" if count > 1 else name for name, count in skipped.items())
 
 
 def _count(value: int | None) -> str:

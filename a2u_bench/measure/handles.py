@@ -1,4 +1,4 @@
-"""What each traced operation costs, in multiply-adds, by the published convention.
+"""What each traced operation costs, in multiply-adds, by the published convention: for fvcore and for torch's counter.
 
 Convolutions, linear layers, interpolation and the reassembly count; biases, norms, pooling, softmax, activations and
 shuffles do not. Nothing is registered for a plain product or sum, whose cost a trace cannot tell from a scaling: a
@@ -36,6 +36,22 @@ def handles() -> dict[str, Handle]:
     return found
 
 
+def formulas() -> dict[Any, Callable[..., int]]:
+    """What torch's counter lacks, by operation: floating-point operations, two for each multiply-add.
+
+    They are given to one counter and registered nowhere. The primitives have registered their own.
+    """
+    import torch
+
+    found: dict[Any, Callable[..., int]] = {}
+    for name, macs in PER_OUTPUT.items():
+        packet = getattr(torch.ops.aten, name)
+        formula = _flops_per_output(macs)
+        # Each overload too: one that the counter does not know is taken apart before the formula of all is asked.
+        found |= dict.fromkeys([packet, *(getattr(packet, overload) for overload in packet.overloads())], formula)
+    return found
+
+
 def einsum_macs(equation: str, shapes: list[list[int]]) -> int:
     """Multiply-adds of a contraction of two tensors: the product of the extents of all its indices.
 
@@ -64,6 +80,13 @@ def _free(inputs: list[Any], outputs: list[Any]) -> int:
 
 def _per_output(macs: int) -> Handle:
     return lambda inputs, outputs: macs * math.prod(_shape(outputs[0]))
+
+
+def _flops_per_output(macs: int) -> Callable[..., int]:
+    def flops(*shapes: Any, out_shape: Any = None, **more: Any) -> int:
+        return 2 * macs * math.prod(out_shape)
+
+    return flops
 
 
 def _primitive(formula: Callable[..., int]) -> Handle:
