@@ -9,7 +9,7 @@ import pandas as pd
 
 from a2u_bench import dominance, units
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.frames import to_records
+from a2u_bench.frames import SHAPE, to_records, to_shape
 from a2u_bench.record import BY_NAME
 
 ALIASES = {"memory": "peak_memory", "mem": "peak_memory", "time": "latency", "quality": "psnr"}
@@ -66,7 +66,8 @@ def read_budget(texts: Sequence[str]) -> tuple[Limit, ...]:
 def advise(frame: pd.DataFrame, limits: Sequence[Limit]) -> Advice:
     """The rows that ended ok within every limit, and which of them are on the front.
 
-    The front is over the quantities of the budget, latency, and quality where it is known. A row that lacks a quantity of the budget is not judged, and the notes name it.
+    The front is over the quantities of the budget, latency, and quality where it is known. A row that lacks a quantity
+    of the budget is not judged, and the notes name it.
     """
     frame = with_exports(frame)
     well = frame[(frame["status"] == "ok").fillna(False).astype(bool)]
@@ -112,6 +113,14 @@ def with_exports(frame: pd.DataFrame) -> pd.DataFrame:
             found.setdefault(options, "no")
     told = frame["options"].map(found).astype("string")
     return frame.assign(compiles=frame["compiles"].fillna(told))
+
+
+def must_agree(frame: pd.DataFrame, axis: str) -> None:
+    """UsageError where rows differ in this axis: a budget has no one answer for all of them."""
+    values = to_shape(frame) if axis == SHAPE else frame[axis]
+    known = [str(value) for value in values.dropna().unique()]
+    if len(known) > 1:
+        raise UsageError(f"the run has more than one {axis}; choose: {' or '.join(f'--{axis} {one}' for one in known)}")
 
 
 def _within(frame: pd.DataFrame, limits: Sequence[Limit], end: str) -> pd.Series:

@@ -20,8 +20,9 @@ def command(
     form: Annotated[
         list[str] | None, typer.Option("--format", help="png, svg, pdf. [default: --out's ending, else pdf]")
     ] = None,
-    ops: Annotated[
-        list[str] | None, typer.Option("--ops", "--op", help="Only these: a2u is every variant, a2u:rank=4 is one.")
+    conditions: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="CONDITION", help="operator=a2u, latency<2ms; all must hold."),
     ] = None,
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     as_json: Annotated[bool, typer.Option("--json", help="Print the files and what they show as JSON.")] = False,
@@ -32,10 +33,10 @@ def command(
     """
     import json
 
+    from a2u_bench.cli._narrow import narrowed
     from a2u_bench.cli._table import check_convention, listed, read_runs
     from a2u_bench.errors import BenchError, UsageError, unknown
     from a2u_bench.frames import runs_to_frame
-    from a2u_bench.narrow import by_operator
     from a2u_bench.plots import FORMATS, KINDS, Picture, Undrawable, pictures
     from a2u_bench.worth import with_quality
 
@@ -53,9 +54,10 @@ def command(
         raise UsageError(f"--out {out} is one file: name one --kind and no other --format, or give a folder")
     if out.exists() and not out.is_dir() and not single:
         raise UsageError(f"--out {out}: is a file; allowed: a folder, or a file that ends in {', '.join(FORMATS)}")
-    frame, told = with_quality(by_operator(runs_to_frame(read_runs(runs or [])), ops or ()))
-    if told:
-        typer.echo(f"note: {told}", err=True)
+    kept, notes = narrowed(runs_to_frame(read_runs(runs or [])), conditions)
+    frame, told = with_quality(kept)
+    for note in (*notes, *filter(None, [told])):
+        typer.echo(f"note: {note}", err=True)
     drawn: list[Picture] = []
     for name in kinds or KINDS:
         try:

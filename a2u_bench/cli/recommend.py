@@ -16,11 +16,10 @@ def command(
     shape: Annotated[str | None, typer.Option(metavar="BxCxHxW", help="Shape of z, where the run has several.")] = None,
     scale: Annotated[str | None, typer.Option(help="Upsampling factor, where the run has several.")] = None,
     mode: Annotated[str | None, typer.Option(help="inference or training, where the run has both.")] = None,
-    ops: Annotated[Many | None, typer.Option("--ops", "--op", help="Only these operators.")] = None,
-    dtype: Annotated[Many | None, typer.Option(help="Only these dtypes.")] = None,
-    layout: Annotated[Many | None, typer.Option(help="Only these layouts.")] = None,
-    runtime: Annotated[Many | None, typer.Option(help="Only these runtimes.")] = None,
-    device: Annotated[Many | None, typer.Option(help="Only these devices.")] = None,
+    conditions: Annotated[
+        Many | None,
+        typer.Option("--filter", metavar="CONDITION", help="dtype=float32, runtime=compile; all must hold."),
+    ] = None,
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     everything: Annotated[bool, typer.Option("--all", help="Show what fits and is beaten, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in SI units instead of the table.")] = False,
@@ -30,15 +29,14 @@ def command(
     Quality counts where a run of `a2u-bench quality` is named as well.
     """
     import json
-    import re
 
     from a2u_bench import recommend
-    from a2u_bench.cells import SHAPE, lay_out
-    from a2u_bench.cli._table import check_convention, listed, read_runs
+    from a2u_bench.cells import lay_out
+    from a2u_bench.cli._narrow import narrowed
+    from a2u_bench.cli._table import check_convention, read_runs
     from a2u_bench.errors import UsageError
     from a2u_bench.frames import RUN, runs_to_frame, to_records
     from a2u_bench.machines import differences
-    from a2u_bench.narrow import by_axis, by_operator, to_one
     from a2u_bench.record import BY_NAME
     from a2u_bench.worth import with_quality
 
@@ -46,30 +44,26 @@ def command(
     limits = recommend.read_budget(budget)
     read = read_runs(runs or [])
     frame, told = with_quality(runs_to_frame(read))
-    frame = by_operator(frame, ops or ())
-    batch, channels, height, width = (frame[name].astype("string") for name in ("batch", "channels", "height", "width"))
-    frame = frame.assign(**{SHAPE: batch + "x" + channels + "x" + height + "x" + width})
-    wanted = {SHAPE: [re.sub("[X×*]", "x", shape)] if shape else [], "scale": listed([scale] if scale else [])}
-    wanted |= {"mode": listed([mode] if mode else []), "dtype": listed(dtype), "layout": listed(layout)}
-    wanted |= {"runtime": listed(runtime), "device": listed(device)}
-    compiles = recommend.with_exports(frame)["compiles"]
-    frame = frame.assign(compiles=compiles)
-    for axis, values in wanted.items():
-        frame = by_axis(frame, axis, values)
-    for axis in (SHAPE, "scale", "mode"):
-        to_one(frame, axis)
+    frame = recommend.with_exports(frame)  # before rows of other runtimes are left out
+    asked = {"shape": shape, "scale": scale, "mode": mode}
+    texts = [f"{axis}={value}" for axis, value in asked.items() if value is not None]
+    frame, left = narrowed(frame, [*texts, *(conditions or ())])
+    for axis in asked:
+        recommend.must_agree(frame, axis)
     if frame.empty:
         raise UsageError("no costs in what was read; name a run that `a2u-bench run` made")
     if RUN in frame and frame[RUN].nunique() == 1:
         frame = frame.drop(columns=RUN)
-    advice = recommend.advise(frame.drop(columns=SHAPE), limits)
+    advice = recommend.advise(frame, limits)
     rows = advice.rows if everything else advice.front
     measured = [run.manifest for run in read if runs_to_frame([run])["task"].isna().any()]
-    notes = [*advice.notes, *filter(None, [told])]
+    notes = [*advice.notes, *filter(None, [told]), *left[:1]]
     notes += [f"the runs are of machines that differ: {text}" for text in differences(measured)]
     if as_json:
-        asked = {limit.name: limit.value for limit in limits}
-        typer.echo(json.dumps({"budget": asked, "rows": to_records(rows), "notes": notes}, indent=2, allow_nan=False))
+        budgeted = {limit.name: limit.value for limit in limits}
+        typer.echo(
+            json.dumps({"budget": budgeted, "rows": to_records(rows), "notes": notes}, indent=2, allow_nan=False)
+        )
         return
     from a2u_bench.render import print_table
 

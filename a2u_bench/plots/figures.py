@@ -82,9 +82,7 @@ def pictures(frame: pd.DataFrame, kind: str, forms: Iterable[str], convention: s
 def _bounded(drawn: Iterable[tuple[str, Figure]], kind: str) -> Iterator[tuple[str, Figure]]:
     for number, one in enumerate(drawn, start=1):
         if number > MOST:
-            raise Undrawable(
-                f"{kind}: more than {MOST} workloads; name fewer runs, or measure fewer shapes and dtypes in one"
-            )
+            raise Undrawable(f"{kind}: more than {MOST} workloads; choose some with --filter, such as dtype=float32")
         yield one
 
 

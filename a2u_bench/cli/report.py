@@ -1,0 +1,51 @@
+"""`report`: a run as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MOST = 5000  # rows of a page that a browser still scrolls
+
+
+def command(
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="[default: the newest]")] = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The HTML file.")] = Path("report.html"),
+    conditions: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="CONDITION", help="operator=a2u, latency<2ms; all must hold."),
+    ] = None,
+    convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the file's name and what was left out as JSON.")
+    ] = False,
+) -> None:
+    """Write one HTML file that needs no network.
+
+    It has the table to sort and filter, plots, the environment, the certificate, and every number's raw samples.
+    """
+    import json
+
+    from a2u_bench.cli._narrow import narrowed
+    from a2u_bench.cli._table import check_convention, read_runs
+    from a2u_bench.errors import UsageError
+    from a2u_bench.frames import runs_to_frame
+    from a2u_bench.report.content import gather
+    from a2u_bench.report.page import page
+
+    check_convention(convention)
+    if out.is_dir() or out.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--out {out}: allowed: the name of a file that ends in .html")
+    read = read_runs(runs or [])
+    frame, notes = narrowed(runs_to_frame(read), conditions)
+    if len(frame) > MOST:
+        raise UsageError(f"{len(frame)} rows are too many for one page of at most {MOST}; choose some with --filter")
+    text = page(gather(read, frame, convention, notes))
+    out.write_text(text, encoding="utf-8")
+    problems = [f"{run.path}: {problem}" for run in read for problem in run.problems]
+    if as_json:
+        typer.echo(json.dumps({"file": str(out), "rows": len(frame), "notes": [*problems, *notes]}, indent=2))
+    else:
+        typer.echo(str(out))

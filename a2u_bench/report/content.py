@@ -1,0 +1,192 @@
+"""What the report shows, as plain data: tables of text with the numbers behind them, cases with all they stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from a2u_bench import frames
+from a2u_bench.cells import MEASURES, SCORES, lay_out
+from a2u_bench.machines import differences
+from a2u_bench.plain import plain
+from a2u_bench.plots.rows import NAME, named, workloads
+from a2u_bench.record import BY_NAME
+from a2u_bench.runs import LONGEST, Run
+from a2u_bench.seeds import is_trained
+
+CERTIFICATE = "certificate.json"
+MORE = ("floor", "output_memory", "first_memory", "onnx", "compiles")
+MOST_SAMPLES = 200_000
+"""Times in one page; beyond them each case shows its first ones and says how many there are."""
+
+NUMBER = "case_number"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is written, the number behind it for sorting (None for text), and the case that it is from."""
+
+    text: str
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table: its title, headings with whether they are of numbers, rows with their case's number, notes."""
+
+    title: str
+    headings: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[int, tuple[Cell, ...]], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CaseText:
+    """All that is stored of one case: names and values as they stand in the file, and its raw samples by round."""
+
+    number: int
+    name: str
+    stored: tuple[tuple[str, str], ...]
+    rounds: tuple[tuple[str, str], ...]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything on the page; `data` is for the plots."""
+
+    title: str
+    runs: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    problems: tuple[str, ...]
+    certificates: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    sheets: tuple[Sheet, ...]
+    cases: tuple[CaseText, ...]
+    data: dict[str, Any]
+
+
+def gather(runs: Sequence[Run], frame: pd.DataFrame, convention: str, notes: Sequence[str] = ()) -> Content:
+    """The content for these rows of these runs."""
+    frame = frame.reset_index(drop=True)
+    labels = frames.run_labels(runs) if len(runs) > 1 else [""]
+    samples = {
+        (label, case): rounds
+        for label, run in zip(labels, runs, strict=True)
+        for case, rounds in _by_case(run.samples).items()
+    }
+    numbered = frame.assign(**{NUMBER: pd.array(range(len(frame)), dtype="Int64")})
+    trained = is_trained(numbered)
+    differ = [f"the runs are of machines that differ: {text}" for text in differences([run.manifest for run in runs])]
+    sheets = []
+    if not trained.all() or numbered.empty:
+        known = [name for name in (*MEASURES, *MORE) if name in numbered and numbered.loc[~trained, name].notna().any()]
+        sheets.append(_sheet(numbered[~trained], [*known, "status"], convention, [*notes, *differ]))
+    if trained.any():
+        scores = [name for name in SCORES if name in numbered and numbered.loc[trained, name].notna().any()]
+        sheets.append(_sheet(numbered[trained], ["seed", *scores, "status"], convention, differ))
+    keys = [(row.get(frames.RUN) or "", row["case"]) for row in frames.to_records(frame)]
+    room = max(1, MOST_SAMPLES // max(1, len(keys)))
+    cases = tuple(
+        _case(number, row, samples.get(key, []), room)
+        for number, (key, row) in enumerate(zip(keys, frames.to_records(frame), strict=True))
+    )
+    return Content(
+        title=", ".join(plain(run.path.resolve().name) for run in runs),
+        runs=tuple((str(run.path), _flat(run.manifest)) for run in runs),
+        problems=tuple(plain(f"{run.path}: {problem}") for run in runs for problem in run.problems),
+        certificates=tuple((str(run.path), found) for run in runs if (found := _certificate(run))),
+        sheets=tuple(sheets),
+        cases=cases,
+        data=_plotted(numbered[~trained], [samples.get(key, []) for key in keys], room),
+    )
+
+
+def _sheet(frame: pd.DataFrame, columns: Sequence[str], convention: str, notes: Sequence[str]) -> Sheet:
+    table = lay_out(frame.drop(columns=NUMBER), columns, (), convention, notes)
+    behind = []
+    for heading in table.headings:
+        numeric = heading.name in frame and pd.api.types.is_numeric_dtype(frame[heading.name].dtype)
+        behind.append(
+            [None if pd.isna(value) else float(value) for value in frame[heading.name]]
+            if numeric
+            else [None] * len(frame)
+        )
+    rows = tuple(
+        (int(number), tuple(Cell(text, values[index]) for text, values in zip(texts, behind, strict=True)))
+        for index, (number, texts) in enumerate(zip(frame[NUMBER], table.cells, strict=True))
+    )
+    headings = tuple(
+        (heading.text, any(value is not None for value in values))
+        for heading, values in zip(table.headings, behind, strict=True)
+    )
+    return Sheet(table.title, headings, rows, table.notes)
+
+
+def _by_case(samples: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for sample in samples:
+        found.setdefault(sample["case"], []).append(sample)
+    return found
+
+
+def _case(number: int, row: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]], room: int) -> CaseText:
+    stored = tuple(
+        (name, _exactly(value) + (f" {BY_NAME[name].unit}" if name in BY_NAME and BY_NAME[name].unit else ""))
+        for name, value in row.items()
+        if value is not None and value != ""
+    )
+    lines, left = [], room
+    for one in rounds:
+        times = one["latency"][: max(left, 0)]
+        left -= len(one["latency"])
+        if times:
+            lines.append((f"process {one['process']}, round {one['round']}", " ".join(map(repr, times))))
+    name = str(row.get("pair") or row.get("options") or "unknown")
+    return CaseText(number, plain(name), stored, tuple(lines), max(0, -left))
+
+
+def _plotted(frame: pd.DataFrame, samples: Sequence[Sequence[Mapping[str, Any]]], room: int) -> dict[str, Any]:
+    """Rows of costs that ended ok, by workload, with the quantities that plots can show."""
+    well = named(frame[(frame["status"] == "ok").fillna(False).astype(bool)])
+    measures = [
+        {"name": name, "label": column.label, "unit": column.unit}
+        for name, column in BY_NAME.items()
+        if column.role == "measure"
+        and column.dtype != "string"
+        and name in well
+        and (well[name] > 0).fillna(False).any()
+    ]
+    names = [measure["name"] for measure in measures]
+    groups = []
+    for words, group in workloads(well.drop(columns=NAME), [NUMBER]) if len(well) else ():
+        rows = frames.to_records(named(group)[[NUMBER, NAME, "operator", *names]])
+        groups.append({"title": words, "rows": [{name: v for name, v in row.items() if v is not None} for row in rows]})
+    times = [[[one["process"], one["round"], one["latency"][:room]] for one in rounds] for rounds in samples]
+    return {"measures": measures, "workloads": groups, "samples": times}
+
+
+def _flat(value: Any, path: str = "") -> tuple[tuple[str, str], ...]:
+    """Nested facts as pairs of a dotted name and a text."""
+    if isinstance(value, Mapping):
+        return tuple(pair for name, inner in value.items() for pair in _flat(inner, f"{path}.{name}" if path else name))
+    if isinstance(value, list):
+        return ((plain(path), plain(" ".join(map(str, value)))),)
+    return ((plain(path), "unknown" if value is None else plain(str(value))),)
+
+
+def _certificate(run: Run) -> tuple[tuple[str, str], ...]:
+    """The certificate in the run's folder, or beside it, as pairs; () where none can be read."""
+    for path in (run.path / CERTIFICATE, run.path.resolve().parent / CERTIFICATE):
+        try:
+            if path.is_file() and path.stat().st_size <= LONGEST:
+                return _flat(json.loads(path.read_bytes()))
+        except (OSError, ValueError, RecursionError):
+            continue
+    return ()
+
+
+def _exactly(value: Any) -> str:
+    return repr(value) if isinstance(value, float) else plain(str(value))
