@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from a2u_bench.measure.clock import EventTimer, HostTimer
+import pytest
+
+from a2u_bench.measure import throttle
+from a2u_bench.measure.clock import EventTimer, HostTimer, launch_bound
 from a2u_bench.measure.latency import Calls, calls_for, sample, warm_up
 
 
@@ -26,6 +29,10 @@ class FakeDevice:
     def flush(self) -> None:
         self.log.append("flush")
         self.now += 0.5
+
+    def hold(self, seconds: float) -> None:
+        self.log.append("hold")
+        self.now += seconds
 
     def record(self) -> float:
         self.log.append("record")
@@ -61,11 +68,68 @@ def test_waiting_for_the_device_is_timed_where_the_call_returns_early():
     assert HostTimer(clock, finish).sample(lambda: None, 1) == 5e-6
 
 
-def test_events_stand_around_each_call_on_a_flushed_cache_and_waiting_is_outside():
+@pytest.mark.parametrize(("name", "before"), [("sample", []), ("cold", ["flush"]), ("busy", ["hold"])])
+def test_events_stand_around_each_call_and_waiting_is_outside(name: str, before: list[str]):
     device = FakeDevice()
-    seconds = EventTimer(device).sample(device.call, 2)
+    timer = EventTimer(device, Nanoseconds())
+    seconds = getattr(timer, name)(device.call, 2)
     assert abs(seconds - 0.002) < 1e-12
-    assert device.log == ["flush", "record", "call", "record"] * 2 + ["synchronize"]
+    issuing = ["call", "synchronize"] if name == "busy" else []
+    assert device.log == [*issuing, *([*before, "record", "call", "record"] * 2), "synchronize"]
+
+
+class Launches(FakeDevice):
+    """Each call is ten kernels of 1 µs, launched in 5 µs each; the device works while the host launches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.host = 0.0  # what has been launched by now; `now` is when the device is done with it
+
+    def __call__(self) -> int:
+        return round(self.host * 1e9)
+
+    def hold(self, seconds: float) -> None:
+        self.now = max(self.now, self.host) + seconds
+
+    def record(self) -> float:
+        self.now = max(self.now, self.host)
+        return self.now
+
+    def call(self) -> None:
+        for _ in range(10):
+            self.host += 5e-6
+            self.now = max(self.now, self.host) + 1e-6
+
+    def synchronize(self) -> None:
+        self.host = max(self.host, self.now)
+
+
+def test_a_call_that_waits_for_launches_is_told_from_one_that_does_not():
+    device = Launches()
+    timer = EventTimer(device, device)
+    waiting, busy = timer.sample(device.call, 1), timer.busy(device.call, 1)
+    assert abs(waiting - 51e-6) < 1e-9
+    assert abs(busy - 10e-6) < 1e-9
+    assert launch_bound(waiting, busy) == "launch-bound: 51 µs, 10 µs of them on the device"
+    assert launch_bound(19e-6, 10e-6) == ""
+
+
+def test_reasons_of_a_throttled_clock_are_named_and_idling_is_none():
+    class Nvml:
+        def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+            return index
+
+        def nvmlDeviceGetCurrentClocksEventReasons(self, handle: int) -> int:
+            return 0x1 | 0x4 | 0x40
+
+    class Older:
+        def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+            raise RuntimeError("not supported")
+
+        nvmlDeviceGetCurrentClocksThrottleReasons = Nvml.nvmlDeviceGetCurrentClocksEventReasons
+
+    assert throttle.reasons(throttle.bits(Nvml())) == ["power cap", "thermal, by hardware"]
+    assert throttle.bits(Older()) == throttle.bits(None) == 0
 
 
 def test_short_calls_are_repeated_until_a_sample_spans_the_clock_s_resolution_a_thousandfold():

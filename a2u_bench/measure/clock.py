@@ -39,26 +39,62 @@ class Events(Protocol):
     """What an accelerator offers for timing."""
 
     def flush(self) -> None: ...
+    def hold(self, seconds: float) -> None: ...
     def record(self) -> Any: ...
     def synchronize(self) -> None: ...
     def elapsed(self, begin: Any, end: Any) -> float: ...
 
 
 class EventTimer:
-    """Times on an accelerator by events around each call, each on a flushed cache; waits outside what is timed."""
+    """Times on an accelerator by events around each call; waits outside what is timed."""
 
-    def __init__(self, device: Events) -> None:
+    def __init__(self, device: Events, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self._device = device
+        self._clock = clock
 
     def sample(self, call: Call, inner: int) -> float:
+        """Warm: each call right after the one before it."""
+        return self._sample(call, inner, lambda: None)
+
+    def cold(self, call: Call, inner: int) -> float:
+        """Each call on a flushed cache."""
+        return self._sample(call, inner, self._device.flush)
+
+    def busy(self, call: Call, inner: int) -> float:
+        """The device's own time: all of a call is launched while the device is held up, so it waits for no launch."""
+        begin = self._clock()
+        call()
+        issuing = (self._clock() - begin) * 1e-9
+        self._device.synchronize()
+        return self._sample(call, inner, lambda: self._device.hold(2 * issuing + HOLD))
+
+    def _sample(self, call: Call, inner: int, before: Call) -> float:
         device, marks = self._device, []
         for _ in range(inner):
-            device.flush()
+            before()
             begin = device.record()
             call()
             marks.append((begin, device.record()))
         device.synchronize()
         return sum(device.elapsed(begin, end) for begin, end in marks) / inner
+
+
+HOLD = 100e-6
+"""Seconds by which a device is held up longer than twice the launching of a call took."""
+
+LAUNCH_BOUND = 2.0
+"""A call that takes so many times the device's own time waits for launches."""
+
+
+def launch_bound(waiting: float, busy: float) -> str:
+    """A note where a call spends its time waiting for launches, given its time as it is and the device's own."""
+    if waiting <= LAUNCH_BOUND * busy:
+        return ""
+    return f"launch-bound: {waiting * 1e6:.3g} µs, {busy * 1e6:.3g} µs of them on the device"
+
+
+FASTEST = 3e9
+"""Hertz: no GPU's clock is faster, so that a wait counted in cycles is never shorter than asked."""
 
 
 class CudaEvents:
@@ -73,6 +109,9 @@ class CudaEvents:
 
     def flush(self) -> None:
         self._buffer.zero_()
+
+    def hold(self, seconds: float) -> None:
+        self._cuda._sleep(int(seconds * FASTEST))
 
     def record(self) -> Any:
         event = self._cuda.Event(enable_timing=True)

@@ -1,0 +1,69 @@
+"""What this machine can do at best: bytes copied and multiply-adds made in a second, with a case's device and threads.
+
+A process of its own measures them once per run. The best of several samples counts: a ceiling is no typical rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from a2u_bench.measure.clock import Timer
+
+SIZES = tuple(1 << exponent for exponent in range(18, 29, 2))
+"""Bytes that a copy moves, half read and half written: 256 KiB, which caches hold, to 256 MiB, which none does."""
+
+SIDES = (256, 512, 1024, 2048, 4096)
+"""Sides of the square matrices whose product is timed, the next only while the last was quick."""
+
+QUICK = 0.01
+"""Seconds: no larger product is tried after one that took this long."""
+
+ENOUGH = 0.1
+"""Seconds after which no more samples are taken, once there are the fewest."""
+
+FEWEST_SAMPLES, MOST_SAMPLES = 5, 40
+
+
+def ceilings(device: str, threads: int, dtypes: Sequence[str], timer: Timer) -> dict[str, Any]:
+    """The best rates as plain data: ``copy`` [[bytes, bytes a second], …] and ``matrix`` {dtype: MACs a second}."""
+    return {
+        "device": device,
+        "threads": threads,
+        "copy": [[size, copy_rate(size, device, timer)] for size in SIZES],
+        "matrix": {dtype: matrix_rate(dtype, device, timer) for dtype in dtypes},
+    }
+
+
+def copy_rate(size: int, device: str, timer: Timer) -> float:
+    """Bytes a second, read and written, where `size` of them are moved into memory that is there already."""
+    source = torch.zeros(size // 2, dtype=torch.uint8, device=device).view(torch.float32)
+    target = torch.zeros_like(source)
+    return size / best(lambda: target.copy_(source), timer)
+
+
+def matrix_rate(dtype: str, device: str, timer: Timer) -> float:
+    """Multiply-adds a second of square matrices, of the size at which that is most."""
+    rate = 0.0
+    for side in SIDES:
+        a, b = (torch.zeros(side, side, dtype=getattr(torch, dtype), device=device) for _ in range(2))
+        out = torch.empty_like(a)
+        seconds = best(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), timer)  # type: ignore[misc]
+        rate = max(rate, side**3 / seconds)
+        if seconds > QUICK:
+            break
+    return rate
+
+
+def best(call: Callable[[], Any], timer: Timer) -> float:
+    """Seconds of the fastest of several samples; one that is not kept comes first."""
+    spent = timer.sample(call, 1)
+    fastest = float("inf")
+    for count in range(MOST_SAMPLES):
+        if count >= FEWEST_SAMPLES and spent > ENOUGH:
+            break
+        seconds = timer.sample(call, 1)
+        fastest, spent = min(fastest, seconds), spent + seconds
+    return max(fastest, 1e-9)
