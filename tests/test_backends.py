@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ from upsamplers.primitive.backends import choose
 CPU = [name for name in BACKENDS if name != "triton"]
 BORDERS = ("zero", "replicate", "reflect")
 SIZES = ((1, 1), (4, 3), (2, 18))
-TOLERANCE = {
+TOLERANCE: dict[torch.dtype, dict[str, Any]] = {
     torch.float64: {"rtol": 1e-10, "atol": 1e-10},
     torch.float32: {"rtol": 1e-4, "atol": 1e-4},
     torch.float16: {"rtol": 2e-3, "atol": 2e-2},
@@ -74,6 +74,11 @@ def downassemble_case(
     return w, x, exact
 
 
+def naming(*case: object) -> Callable[[str], str]:
+    """A failure's message that begins with the case."""
+    return lambda message: f"{case}: {message}"
+
+
 @pytest.fixture
 def poisoned() -> Iterator[None]:
     """Uninitialised memory holds NaN, so that an output that is not written everywhere shows."""
@@ -94,7 +99,7 @@ def test_reassemble_and_its_gradients_equal_the_definition(
         options: dict[str, Any] = {"scale": scale, "kernel_size": kernel_size, "border": border}
         ours = with_gradients(lambda w, z, o=options: reassemble(w, z, backend=backend, **o), w, z)
         for a, b in zip(ours, exact, strict=True):
-            assert_close(a, b, **TOLERANCE[torch.float64], msg=lambda m, c=(border, height, width, kind): f"{c}: {m}")
+            assert_close(a, b, **TOLERANCE[torch.float64], msg=naming(border, height, width, kind))
 
 
 @pytest.mark.parametrize("backend", CPU)
@@ -107,7 +112,7 @@ def test_downassemble_and_its_gradients_equal_the_definition(
         w, x, exact = downassemble_case(kernel_size, scale, border, height, width, kind, 1 + number % 2)
         ours = with_gradients(lambda w, x, b=border: downassemble(w, x, scale, kernel_size, b, backend), w, x)
         for a, b in zip(ours, exact, strict=True):
-            assert_close(a, b, **TOLERANCE[torch.float64], msg=lambda m, c=(border, height, width, kind): f"{c}: {m}")
+            assert_close(a, b, **TOLERANCE[torch.float64], msg=naming(border, height, width, kind))
 
 
 @pytest.mark.parametrize("backend", CPU)
@@ -192,7 +197,7 @@ def test_any_strides_are_read_where_they_lie(backend: str) -> None:
             ours = with_gradients(lambda w, z: reassemble(w, z, backend=backend, **options), w, z, cotangent=cotangent)
             exact = with_gradients(lambda w, z: reference.reassemble(w, z, **options), w, z, cotangent=cotangent)
             for a, b in zip(ours, exact, strict=True):
-                assert_close(a, b, msg=lambda m, c=(which, how): f"{c}: {m}")
+                assert_close(a, b, msg=naming(which, how))
 
 
 @pytest.mark.parametrize("backend", CPU)
@@ -225,7 +230,7 @@ def test_derivatives_of_both_orders_are_right(backend: str) -> None:
     phase = noise(1, 2, 9, 2, 2).requires_grad_()
     down, x = noise(1, 1, 9, 2, 3).requires_grad_(), noise(1, 2, 4, 6).requires_grad_()
     corner, points = noise(1, 2, 4, 4, 6).requires_grad_(), noise(1, 2, 2, 4, 6)
-    functions = (
+    functions: tuple[tuple[Any, tuple[Tensor, ...]], ...] = (
         (lambda w, z: reassemble(w, z, scale=2, kernel_size=3, border="replicate", backend=backend), (w, z)),
         (lambda w, z: reassemble(w, z, scale=2, kernel_size=3, backend=backend), (phase, z)),
         (lambda w, z: reassemble(w, z, scale=2, kernel_size=2, points=points, backend=backend), (corner, z)),
@@ -315,7 +320,7 @@ def peak_bytes(function: Any) -> int:
         kept = function()
     del kept
     held = peak = 0
-    events = (e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]")  # type: ignore[union-attr]
+    events = (e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]")
     for event in sorted(events, key=lambda e: e.start_ns()):
         held += event.nbytes()
         peak = max(peak, held)
@@ -376,6 +381,50 @@ def test_numba_loads_late_runs_on_a_safe_layer_and_survives_a_fork() -> None:
     environment = {**os.environ, "NUMBA_NUM_THREADS": "2"}
     done = subprocess.run([sys.executable, "-c", PROCESS], capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("backend", CPU)
+def test_vmap_equals_a_loop(backend: str) -> None:
+    w, z = noise(3, 1, 1, 9, 4, 6), noise(3, 2, 4, 2, 3)
+
+    def up(w: Tensor, z: Tensor) -> Tensor:
+        return reassemble(w, z, scale=2, kernel_size=3, backend=backend)
+
+    def down(w: Tensor, x: Tensor) -> Tensor:
+        return downassemble(w, x, 2, 3, backend=backend)
+
+    ours = torch.vmap(up)(w, z)
+    assert_close(ours, torch.stack([up(*one) for one in zip(w, z, strict=True)]))
+    assert_close(torch.vmap(up, in_dims=(None, 1))(w[0], z), torch.stack([up(w[0], one) for one in z.unbind(1)]))
+    small = w[..., ::2, ::2]
+    assert_close(torch.vmap(down)(small, ours), torch.stack([down(*one) for one in zip(small, ours, strict=True)]))
+    ours, exact = (with_gradients(one, w, z) for one in (torch.vmap(up), lambda w, z: torch.stack([*map(up, w, z)])))
+    for a, b in zip(ours, exact, strict=True):
+        assert_close(a, b)
+
+
+def test_the_compiler_takes_the_whole_graph_forwards_and_backwards() -> None:
+    w, z = noise(1, 1, 9, 8, 10), noise(1, 3, 4, 5)
+
+    def function(w: Tensor, z: Tensor) -> Tensor:
+        up = reassemble(w.softmax(2), z.sin(), scale=2, kernel_size=3, border="replicate")
+        return downassemble(w[..., ::2, ::2], up, 2, 3).cos()
+
+    compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
+    for a, b in zip(with_gradients(compiled, w, z), with_gradients(function, w, z), strict=True):
+        assert_close(a, b)
+
+
+@pytest.mark.parametrize("backend", CPU)
+def test_autocast_kernels_meet_float32_features(backend: str) -> None:
+    z, logits = noise(1, 3, 4, 5, dtype=torch.float32), torch.nn.Conv2d(3, 9, 1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        w = logits(noise(1, 3, 8, 10, dtype=torch.float32)).unsqueeze(1)
+        y = reassemble(w, z, scale=2, kernel_size=3, backend=backend)
+    assert (w.dtype, y.dtype) == (torch.bfloat16, torch.float32)
+    assert_close(y, reference.reassemble(w.float(), z, scale=2, kernel_size=3), **TOLERANCE[torch.float32])
+    y.square().mean().backward()
+    assert logits.weight.grad is not None and logits.weight.grad.isfinite().all()
 
 
 sides = st.integers(0, 4)

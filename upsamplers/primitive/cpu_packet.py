@@ -67,7 +67,7 @@ def pack(*arrays: Any) -> np.ndarray[Any, Any]:
     fields = []
     for array in arrays:
         if isinstance(array, np.ndarray):
-            fields += [array.ctypes.data, array.size]
+            fields += [array.__array_interface__["data"][0], array.size]
         else:
             fields += [array.data_ptr(), 1 + sum((n - 1) * s for n, s in zip(array.shape, array.stride(), strict=True))]
     return np.array(fields, np.int64)
