@@ -44,6 +44,9 @@ class Block:
     samples: dict[str, dict[int, list[float]]] = field(default_factory=dict)
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     ended: dict[str, CaseEnded] = field(default_factory=dict)
+    ceilings: dict[str, Any] | None = None
+    cold: dict[str, dict[int, list[float]]] = field(default_factory=dict)  # as `samples`, on a flushed cache
+    notes: dict[str, dict[str, None]] = field(default_factory=dict)  # each once, in order
     stopped: str = "budget"
 
     def take_up(self, samples: Iterable[Mapping[str, Any]]) -> None:
@@ -51,6 +54,9 @@ class Block:
         for sample in samples:
             processes = self.samples.setdefault(sample["case"], {})
             processes.setdefault(sample["process"], []).extend(sample["latency"])
+            if sample.get("latency_cold"):
+                cold = self.cold.setdefault(sample["case"], {})
+                cold.setdefault(sample["process"], []).extend(sample["latency_cold"])
 
     @property
     def alive(self) -> list[Case]:
@@ -92,7 +98,13 @@ class Block:
         result = self._estimate(case)
         enough = result.processes >= min(FEWEST_PROCESSES, self.settings.processes)
         close = enough and result.spread <= self.settings.target_ci
+        cold = self.cold.get(case.id)
+        flushed = estimate(list(cold.values()), seed_of(self.settings.seed, f"cold {case.id}")) if cold else None
         return {
+            "latency_cold": flushed and flushed.median,
+            "latency_cold_low": flushed and flushed.low,
+            "latency_cold_high": flushed and flushed.high,
+            "note": "; ".join(self.notes[case.id]) if self.notes.get(case.id) else None,
             "latency": result.median,
             "latency_low": result.low,
             "latency_high": result.high,
@@ -117,9 +129,12 @@ class Block:
                     case = waiting.pop(0)
                     self.doing(case, "check")
                     try:
+                        worker.ask("predict", case, self.settings.memory_limit)
                         worker.ask("build", case)
+                        if case.runtime == "compile":
+                            worker.ask("compile", case)
                         worker.ask("check", case)
-                        self.measures[case.id] = worker.ask("measure", case)
+                        self.measures[case.id] = worker.ask("measure", case, self.ceilings)
                         worker.ask("drop", case)
                     except CaseEnded as end:
                         self.ended[case.id] = end
@@ -146,9 +161,12 @@ class Block:
                 for index in range(settings.max_rounds):
                     there_or_back = order if index % 2 == 0 else order[::-1]
                     times = {case: self._ask(worker, "time", case, calls[case]) for case in there_or_back}
-                    self.keep([_sample(case, number, index, times[case]) for case in there_or_back])
+                    cold = self._flushed(worker, there_or_back, calls)
+                    self.keep([_sample(case, number, index, times[case], cold.get(case)) for case in there_or_back])
                     for case in order:
                         self.samples.setdefault(case.id, {}).setdefault(number, []).extend(times[case])
+                        if cold.get(case):
+                            self.cold.setdefault(case.id, {}).setdefault(number, []).extend(cold[case])
                         own.setdefault(case.id, []).extend(times[case])
                     spent = self.clock() - begin
                     self.part = before + (goal - before) * (min(1.0, spent / seconds) if seconds > 0 else 1.0)
@@ -156,8 +174,19 @@ class Block:
                     over = _is_over(index + 1, spent >= seconds, own.values(), settings)
                     if over or self.clock() >= latest:
                         break
+                for case in order if self._is_flushed else ():
+                    self.notes.setdefault(case.id, {}).update(dict.fromkeys(self._ask(worker, "notes", case)))
             except CaseEnded:
                 pass  # noted; what is left goes on in the next process
+
+    @property
+    def _is_flushed(self) -> bool:
+        """Whether the device's cache can be flushed, and the device asked what disturbs it."""
+        return self.cases[0].device == "cuda"
+
+    def _flushed(self, worker: Worker, order: Sequence[Case], calls: Mapping[Case, Any]) -> dict[Case, list[float]]:
+        """One sample of each case on a flushed cache, after the warm ones of the same round."""
+        return {case: self._ask(worker, "time_cold", case, calls[case]) for case in order if self._is_flushed}
 
     def _is_tight(self) -> bool:
         """Whether every interval is as tight as asked."""
@@ -171,6 +200,8 @@ class Block:
                 break
             self.doing(case, "warm_up")
             self._ask(worker, "build", case)
+            if case.runtime == "compile":
+                self._ask(worker, "compile", case)
             calls[case] = self._ask(worker, "warm_up", case, self.settings.warm_up)
         return calls
 
@@ -182,8 +213,9 @@ class Block:
             raise
 
 
-def _sample(case: Case, process: int, index: int, times: list[float]) -> Sample:
-    return {"case": case.id, "process": process, "round": index, "latency": times}
+def _sample(case: Case, process: int, index: int, times: list[float], cold: list[float] | None) -> Sample:
+    sample = {"case": case.id, "process": process, "round": index, "latency": times}
+    return {**sample, "latency_cold": cold} if cold else sample
 
 
 def _is_over(rounds: int, late: bool, own: Iterable[Sequence[float]], settings: Settings) -> bool:

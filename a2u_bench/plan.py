@@ -25,6 +25,7 @@ class Settings:
     timeout: float = 60.0  # of one step of one case: building, checking, or one round
     min_rounds: int = 2  # of each process, whatever the budget: one there and one back
     max_rounds: int = 50  # of each process
+    memory_limit: int | None = None  # bytes that a case may need; what is free on its device where None
     seed: int = 0
 
 

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,8 @@ from a2u_bench.spec import Case
 
 START_TIMEOUT = 120.0
 TAIL = 2000
+LONGER = {"compile": 10.0}
+"""Steps that may take so many times as long as the others."""
 
 
 class CaseEnded(Exception):
@@ -49,6 +52,10 @@ class Workers(Protocol):
 
     def start(self, device: str, threads: int, seed: int, timeout: float) -> Worker: ...
 
+    def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any] | None:
+        """What the machine can do at best, measured by a fresh process; None where it cannot be measured."""
+        ...
+
 
 class Processes:
     """Real processes."""
@@ -63,6 +70,12 @@ class Processes:
         """A fresh process. BenchError where none starts."""
         return _Process(self._context, (device, threads, seed), timeout)
 
+    def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any] | None:
+        """As `measure.ceilings.ceilings` has it."""
+        with suppress(CaseEnded), _Process(self._context, (device, threads, 0), START_TIMEOUT) as process:
+            return dict(process.request("ceilings", list(dtypes)))
+        return None
+
 
 def torch_facts() -> dict[str, Any]:
     """What torch says of itself and of the accelerator, asked of a fresh process; empty where that fails."""
@@ -73,7 +86,7 @@ def torch_facts() -> dict[str, Any]:
 
 class _Process:
     def __init__(self, context: Any, settings: tuple[str, int, int], timeout: float) -> None:
-        self._timeout = timeout
+        self._timeout = self._patience = timeout
         descriptor, log = tempfile.mkstemp(prefix="a2u-bench-", suffix=".log")
         os.close(descriptor)
         self._log = Path(log)
@@ -102,23 +115,24 @@ class _Process:
     def request(self, step: str, *arguments: Any) -> Any:
         """One step, answered within the timeout. A process that fails a case is not asked again: it may be spoilt."""
         try:
+            self._patience = self._timeout * LONGER.get(step, 1.0)
             self._connection.send((step, *arguments))
             if not self._answers():
                 self.close()
-                raise CaseEnded("timeout", f"{worker.STEPS[step]} took longer than {self._timeout:g} s", lost=True)
+                raise CaseEnded("timeout", f"{worker.STEPS[step]} took longer than {self._patience:g} s", lost=True)
             status, result = self._connection.recv()
         except (EOFError, OSError):
             raise self._died(step) from None
         if status == "ok":
             return result
-        lost = status not in ("skipped", "incorrect")
+        lost = status not in ("skipped", "incorrect") and step != "predict"
         if lost:
             self.close()
         raise CaseEnded(status, result, lost)
 
     def _answers(self) -> bool:
         """Whether an answer came within the timeout."""
-        return bool(self._connection.poll(self._timeout))
+        return bool(self._connection.poll(self._patience))
 
     def close(self) -> None:
         """End the process, and what it started, at once."""

@@ -42,14 +42,15 @@ def run(
     *,
     workers: Workers | None = None,
     clock: Callable[[], float] = time.monotonic,
+    examine: bool = True,
 ) -> list[Row]:
     """Measure every case of the plan that the store has no row for; the new rows, in the order of the plan.
 
     Samples are appended after every round, rows when their block and those before it end. One bad case costs no other
     its row. Raises Unwritten, with the rows measured so far, where the store cannot write; KeyboardInterrupt passes
-    through after the processes are ended.
+    through after the processes are ended. `examine`: check each case, and measure more than its latency.
     """
-    return _Run(plan, store, listener or Silence(), workers or Processes(), clock).all()
+    return _Run(plan, store, listener or Silence(), workers or Processes(), clock, examine).all()
 
 
 @dataclass
@@ -59,9 +60,11 @@ class _Run:
     listener: Listener
     workers: Workers
     clock: Callable[[], float]
+    examine: bool
     rows: list[Row] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)  # those whose rows are not written
     end: float = 0.0  # of the time budget
+    known: dict[tuple[str, int], dict[str, Any] | None] = field(default_factory=dict)  # ceilings by device and threads
     node: str = field(default_factory=platform.node)
 
     def all(self) -> list[Row]:
@@ -74,7 +77,8 @@ class _Run:
         longest = max(OVERRUN * budget, GRACE) if budget > 0 else math.inf
         try:
             self._write(skipped)
-            for block in self.blocks:
+            for block in self.blocks if self.examine else ():
+                block.ceilings = self._ceilings(block)
                 block.examine(begin + EXAMINING * longest)
             self._time(begin + longest)
         except OSError as error:
@@ -97,6 +101,19 @@ class _Run:
             for case in cases:
                 block.take_up(self.store.rounds.get(case.id, ()))
         return block
+
+    def _ceilings(self, block: Block) -> dict[str, Any] | None:
+        """What the machine can do with a block's device and threads; measured once, kept in the manifest."""
+        place = (block.cases[0].device, block.cases[0].threads)
+        if place not in self.known:
+            stored = (self.store.manifest if self.store else {}).get("ceilings", ())
+            self.known = {(entry["device"], entry["threads"]): entry for entry in stored} | self.known
+        if place not in self.known:
+            dtypes = dict.fromkeys(case.dtype for case in self.plan.cases if (case.device, case.threads) == place)
+            self.known[place] = self.workers.ceilings(*place, list(dtypes))
+            if self.store:
+                self.store.write_manifest({"ceilings": [entry for entry in self.known.values() if entry]})
+        return self.known[place]
 
     def _time(self, latest: float) -> None:
         """Turns of all blocks until every one is over."""

@@ -15,19 +15,26 @@ from typing import TYPE_CHECKING, Any
 from a2u_bench.spec import Case
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from multiprocessing.connection import Connection
 
     from a2u_bench.measure.clock import Timer
     from a2u_bench.measure.inputs import Cache, Prepared
     from a2u_bench.measure.latency import Calls
+    from a2u_bench.measure.memory import Memory
 
 STEPS = {
     "facts": "looking around",
+    "ceilings": "measuring what this machine can do",
+    "predict": "predicting its memory",
     "build": "building",
+    "compile": "compiling",
     "check": "checking",
     "measure": "measuring memory and work",
     "warm_up": "warming up",
     "time": "timing",
+    "time_cold": "timing on a flushed cache",
+    "notes": "looking at what may have disturbed it",
     "drop": "clearing away",
 }
 """Every step, and the words for it."""
@@ -59,6 +66,8 @@ class Bench:
     seed: int
     built: dict[str, Prepared] = field(default_factory=dict)
     cache: Cache = field(default_factory=dict)
+    first: dict[str, Memory | None] = field(default_factory=dict)  # of the first call of each case
+    throttled: int = 0  # reasons that were seen, as NVML's bits
 
     def __post_init__(self) -> None:
         import torch
@@ -66,11 +75,14 @@ class Bench:
         # Before the first operation: threads of the pool inherit the flag when they start.
         torch.set_flush_denormal(True)
         torch.set_num_threads(self.threads)
+        # torch.compile would keep a pool of processes, which would run while a case is being timed.
+        os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 
     def answer(self, step: str, arguments: list[Any]) -> tuple[str, Any]:
         """Do a step; a failure is a status with its reason."""
         from a2u_bench.build import Impossible
         from a2u_bench.check import Incorrect
+        from a2u_bench.measure.predict import OutOfMemory
 
         try:
             return "ok", getattr(self, step)(*arguments)
@@ -78,6 +90,8 @@ class Bench:
             return "skipped", str(error)
         except Incorrect as error:
             return "incorrect", str(error)
+        except OutOfMemory as error:
+            return "oom", str(error)
         except BaseException as error:  # an operator may raise anything, SystemExit too
             return _status(error), _reason(error)
 
@@ -87,36 +101,69 @@ class Bench:
 
         return torch_facts()
 
+    def ceilings(self, dtypes: Sequence[str]) -> dict[str, Any]:
+        """The best rates of this machine with these threads."""
+        from a2u_bench.measure.ceilings import ceilings
+
+        return ceilings(self.device, self.threads, dtypes, self._timer())
+
+    def predict(self, case: Case, limit: int | None) -> None:
+        """Nothing, or the end of a case that will not fit into memory."""
+        from a2u_bench.measure.predict import require_memory
+
+        require_memory(case, limit)
+
     def build(self, case: Case) -> None:
         """Make the module and its inputs."""
         from a2u_bench.measure.inputs import prepare
 
         self.built[case.id] = prepare(case, self.seed, self.cache)
 
+    def compile(self, case: Case) -> None:
+        """One call, in which a compiled case is compiled; it takes longer than any other step."""
+        import torch
+
+        with torch.set_grad_enabled(case.mode == "training"):
+            self.built[case.id].call()
+
     def check(self, case: Case) -> None:
-        """Compare with the definition."""
+        """Compare with the definition; what the first call takes is noted on the way."""
         import torch
 
         from a2u_bench.check import check
+        from a2u_bench.measure.memory import call_memory
 
+        prepared = self.built[case.id]
         with torch.set_grad_enabled(case.mode == "training"):
-            check(self.built[case.id])
+            self.first[case.id] = call_memory(prepared.call, prepared.own, case.device)
+            check(prepared)
 
-    def measure(self, case: Case) -> dict[str, int | None]:
-        """Parameters, multiply-adds and memory, under the names of their columns."""
+    def measure(self, case: Case, ceilings: dict[str, Any] | None = None) -> dict[str, float | int | None]:
+        """Parameters, multiply-adds, memory and the floor, under the names of their columns."""
         import torch
 
         from a2u_bench.measure import memory, work
+        from a2u_bench.measure.floor import floor
 
         prepared = self.built[case.id]
         training = case.mode == "training"
-        found: dict[str, int | None] = {
+        macs = work.macs(prepared.module, case)
+        found: dict[str, float | int | None] = {
             "params": work.params(prepared.module),
-            "macs": work.macs(prepared.module, case),
+            "macs": macs,
             "macs_fvcore": work.macs_fvcore(prepared.module, prepared.inputs).macs,
+            "macs_torch": work.macs_torch(prepared.module, prepared.inputs).macs,
         }
         with torch.set_grad_enabled(training):
-            found["peak_memory"] = memory.peak_memory(prepared.call, case.device)
+            prepared.call()
+            taken = memory.call_memory(prepared.call, prepared.own, case.device)
+        first = self.first.get(case.id)
+        if taken is not None:
+            found |= {"output_memory": taken.output, "peak_memory": taken.peak, "workspace_memory": taken.workspace}
+        if first is not None:
+            found["first_memory"] = first.peak
+        if ceilings is not None and not training:
+            found["floor"] = floor(ceilings, prepared.compulsory, macs, case.dtype)
         if training:
             forward = prepared.runner
             found["saved_memory"] = memory.saved_memory(lambda: forward(prepared.z, prepared.guide), prepared.own)
@@ -135,14 +182,43 @@ class Bench:
         """One sample, in seconds."""
         import torch
 
-        from a2u_bench.measure import latency
+        from a2u_bench.measure import latency, throttle
 
+        timer = self._timer()
         with torch.set_grad_enabled(case.mode == "training"):
-            return [latency.sample(self.built[case.id].call, self._timer(), calls)]
+            seconds = latency.sample(self.built[case.id].call, timer, calls)
+        if self.device == "cuda":
+            self.throttled |= throttle.bits(self._nvml())
+        return [seconds]
+
+    def time_cold(self, case: Case, calls: Calls) -> list[float]:
+        """One sample on a flushed cache, in seconds; none where nothing can flush it."""
+        import torch
+
+        timer = self._timer()
+        if not hasattr(timer, "cold"):
+            return []
+        with torch.set_grad_enabled(case.mode == "training"):
+            return [timer.cold(self.built[case.id].call, calls.timed)]
+
+    def notes(self, case: Case) -> list[str]:
+        """What a reader of this case's times must know: that it waits for launches, that the clock was throttled."""
+        import torch
+
+        from a2u_bench.measure import throttle
+        from a2u_bench.measure.clock import launch_bound
+
+        timer, call = self._timer(), self.built[case.id].call
+        found = [f"clock throttled: {words}" for words in throttle.reasons(self.throttled)]
+        if hasattr(timer, "busy"):
+            with torch.set_grad_enabled(case.mode == "training"):
+                found.append(launch_bound(timer.sample(call, 3), timer.busy(call, 3)))
+        return [text for text in found if text]
 
     def drop(self, case: Case) -> None:
         """Forget a case and all inputs."""
         self.built.pop(case.id, None)
+        self.first.pop(case.id, None)
         self.cache.clear()
 
     def _timer(self) -> Timer:
@@ -151,6 +227,13 @@ class Bench:
         if not hasattr(self, "_made"):
             self._made = timer_for(self.device)
         return self._made
+
+    def _nvml(self) -> Any:
+        from a2u_bench.measure.throttle import nvml
+
+        if not hasattr(self, "_module"):
+            self._module = nvml()
+        return self._module
 
 
 def _stand_alone(log: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -33,6 +33,7 @@ class FakeWorkers:
     seconds: Callable[[Case, int, int], float] = lambda case, process, index: 0.001
     fails: Mapping[tuple[str, str, int], CaseEnded] = field(default_factory=dict)
     checking: float = 0.0
+    asked: list[tuple[str, int, tuple[str, ...]]] = field(default_factory=list)  # ceilings
     log: list[tuple[int, str, str]] = field(default_factory=list)
     started: int = 0
     alive: int = 0
@@ -41,6 +42,10 @@ class FakeWorkers:
         self.started += 1
         self.alive += 1
         return FakeWorker(self, self.started - 1)
+
+    def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any] | None:
+        self.asked.append((device, threads, tuple(dtypes)))
+        return {"device": device, "threads": threads, "copy": [], "matrix": {}}
 
 
 @dataclass
@@ -59,6 +64,10 @@ class FakeWorker:
             workers.clock.now += workers.checking
         if step == "measure":
             return {"params": 7, "macs": 11, "macs_fvcore": 11, "peak_memory": 13}
+        if step == "time_cold":
+            return [3 * workers.seconds(case, self.number, self.rounds[case.operator] - 1)]
+        if step == "notes":
+            return [f"note of {case.operator}"]
         if step == "time":
             index = self.rounds.get(case.operator, 0)
             self.rounds[case.operator] = index + 1
@@ -85,6 +94,7 @@ class FakeStore:
     rows: list[dict[str, Any]] = field(default_factory=list)
     samples: list[list[dict[str, Any]]] = field(default_factory=list)
     room: int = 10**9
+    manifest: dict[str, Any] = field(default_factory=dict)
 
     @property
     def last_process(self) -> int:
@@ -93,6 +103,9 @@ class FakeStore:
     def append_samples(self, samples: Iterable[Mapping[str, Any]]) -> None:
         self._write()
         self.samples.append([dict(sample) for sample in samples])
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        self.manifest |= manifest
 
     def append_row(self, row: Mapping[str, Any]) -> None:
         self._write()

@@ -81,7 +81,7 @@ def test_each_process_goes_there_and_back_through_an_order_of_its_own():
 
 def test_processes_that_time_check_nothing_and_the_one_that_checks_times_nothing():
     _, workers = measure(plan("a", "b"))
-    assert {step for number, step, _ in workers.log if number == 0} == {"build", "check", "measure", "drop"}
+    assert {step for number, step, _ in workers.log if number == 0} == {"predict", "build", "check", "measure", "drop"}
     assert {step for number, step, _ in workers.log if number > 0} == {"build", "warm_up", "time"}
 
 

@@ -21,20 +21,24 @@ SIDES = (256, 512, 1024, 2048, 4096)
 QUICK = 0.01
 """Seconds: no larger product is tried after one that took this long."""
 
-ENOUGH = 0.1
+ENOUGH = 0.05
 """Seconds after which no more samples are taken, once there are the fewest."""
 
-FEWEST_SAMPLES, MOST_SAMPLES = 5, 40
+FEWEST_SAMPLES, MOST_SAMPLES = 3, 40
 
 
 def ceilings(device: str, threads: int, dtypes: Sequence[str], timer: Timer) -> dict[str, Any]:
-    """The best rates as plain data: ``copy`` [[bytes, bytes a second], …] and ``matrix`` {dtype: MACs a second}."""
-    return {
-        "device": device,
-        "threads": threads,
-        "copy": [[size, copy_rate(size, device, timer)] for size in SIZES],
-        "matrix": {dtype: matrix_rate(dtype, device, timer) for dtype in dtypes},
-    }
+    """The best rates as plain data: ``copy`` [[bytes, bytes a second], …] and ``matrix`` {dtype: MACs a second}.
+
+    On a CPU one thread alone is tried as well: where others use the cores too, threads that wait for each other lose.
+    """
+    copies, products = dict.fromkeys(SIZES, 0.0), dict.fromkeys(dtypes, 0.0)
+    for count in dict.fromkeys((threads, 1)) if device == "cpu" else (threads,):
+        torch.set_num_threads(count)
+        copies = {size: max(rate, copy_rate(size, device, timer)) for size, rate in copies.items()}
+        products = {dtype: max(rate, matrix_rate(dtype, device, timer)) for dtype, rate in products.items()}
+    copy = [[size, rate] for size, rate in copies.items()]
+    return {"device": device, "threads": threads, "copy": copy, "matrix": products}
 
 
 def copy_rate(size: int, device: str, timer: Timer) -> float:

@@ -34,6 +34,13 @@ class Prepared:
         return (self.z,) if self.guide is None else (self.z, self.guide)
 
     @property
+    def compulsory(self) -> int:
+        """Bytes that a forward pass cannot do without: z, the guide, the parameters and the output, each once."""
+        case, element = self.case, self.z.element_size()
+        output = case.batch * case.channels * case.height * case.width * case.scale**2 * element
+        return output + sum(t.numel() * t.element_size() for t in (*self.inputs, *self.module.parameters()))
+
+    @property
     def own(self) -> tuple[Tensor, ...]:
         """Every tensor that is there before the call: inputs, parameters, buffers, and the cotangent in training."""
         cotangent = () if self.cotangent is None else (self.cotangent,)
