@@ -17,7 +17,7 @@ from a2u_bench.plots.page import GREY, SMALLEST, darker
 LONGEST = 20  # letters of a line of a label
 RADII = (4.0, 6.0, 9.0, 13.0, 18.0, 24.0)  # points between what is named and its name
 LED = 6.0  # beyond this many a hair line leads from the one to the other
-DIRECTIONS = tuple(math.radians(angle) for angle in (0, 45, 315, 90, 270, 135, 225, 180))
+DIRECTIONS = tuple(math.radians(22.5 * step) for step in (0, 2, 14, 4, 12, 6, 10, 8, 1, 15, 3, 13, 7, 9, 5, 11))
 
 
 @dataclass(frozen=True, eq=False)  # two at one place are two
@@ -61,7 +61,8 @@ def beside(
                 spot = spots[point]
                 others = [disc for disc in discs.values() if not _cover(disc, _square(*spot, 0.5))]
                 covered, crossed = [*taken, *walls, *discs.values()], [*taken, *others]
-                found = _free(*spot, size.width, size.height, distance * pixel, covered, crossed, inside)
+                strangers = others if distance <= LED else []
+                found = _free(*spot, size.width, size.height, distance * pixel, covered, crossed, strangers, inside)
                 if found is None:
                     continue
                 waiting.remove(point)
@@ -94,19 +95,22 @@ def _free(
     distance: float,
     covered: Sequence[Bbox],
     crossed: Sequence[Bbox],
+    strangers: Sequence[Bbox],
     inside: Bbox,
 ) -> tuple[Bbox, list[tuple[float, float]]] | None:
     """A box at this distance from the point, in the first direction in which it covers nothing, and the line to it."""
     for angle in DIRECTIONS:
         right, up = math.cos(angle), math.sin(angle)
-        middle_x = x + right * distance + _sign(right) * width / 2
-        middle_y = y + up * distance + _sign(up) * height / 2
+        middle_x = x + right * distance + _lean(right) * width / 2
+        middle_y = y + up * distance + _lean(up) * height / 2
         box = Bbox.from_bounds(middle_x - width / 2, middle_y - height / 2, width, height)
         within = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
         if not within or any(_cover(box, other) for other in covered):
             continue
         end = (min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1))
         line = _between((x, y), end, 8)
+        if any(_gap(box, other) < _gap(box, _square(x, y, 0.5)) for other in strangers):
+            continue  # it would seem to name the other one
         if not any(_cover(_square(*spot, 0.5), other) for spot in line[1:] for other in crossed):
             return box, line
     return None
@@ -131,8 +135,15 @@ def _cover(one: Bbox, other: Bbox) -> bool:
     return one.x0 < other.x1 and other.x0 < one.x1 and one.y0 < other.y1 and other.y0 < one.y1
 
 
-def _sign(part: float) -> int:
-    return 0 if abs(part) < 1e-9 else 1 if part > 0 else -1
+def _gap(one: Bbox, other: Bbox) -> float:
+    """Pixels between the nearest points of two boxes."""
+    right, up = max(one.x0 - other.x1, other.x0 - one.x1, 0), max(one.y0 - other.y1, other.y0 - one.y1, 0)
+    return math.hypot(right, up)
+
+
+def _lean(part: float) -> float:
+    """How far a box moves off its point: wholly to one side along the diagonals, less where it stands beside."""
+    return max(-1.0, min(1.0, math.sqrt(2) * part))
 
 
 def apart(wanted: Sequence[float], gap: Sequence[float], low: float, high: float) -> list[float]:

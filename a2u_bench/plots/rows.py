@@ -12,6 +12,7 @@ from a2u_bench.judge import SUBJECT
 from a2u_bench.seeds import is_trained
 
 NAME = "name"
+LONGEST = 36  # letters of a name
 
 
 def drawable(frame: pd.DataFrame, *measures: str) -> pd.DataFrame:
@@ -30,8 +31,13 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
     for operator, variant, options in zip(frame["operator"], frame["variant"], frame["options"], strict=True):
         short = "unknown" if pd.isna(operator) else str(operator).rpartition(":")[2]
         known = not pd.isna(variant) and not pd.isna(options)
-        names.append(short if not known or options == operator else f"{short} {variant}")
+        names.append(_bounded(short if not known or options == operator else f"{short} {variant}"))
     return frame.assign(**{NAME: pd.Series(names, index=frame.index, dtype="object")})
+
+
+def _bounded(name: str) -> str:
+    """A name that leaves room for the figure: of a longer one the middle is left out."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 + 1 :]}"
 
 
 def workloads(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -28,19 +28,28 @@ NUMBER = "case_number"
 
 @dataclass(frozen=True)
 class Cell:
-    """What is written, the number behind it for sorting (None for text), and the case that it is from."""
+    """What is written, and the number behind it for sorting; None for text."""
 
     text: str
     value: float | None
 
 
 @dataclass(frozen=True)
+class Line:
+    """One row of a table: its case's number, its cells, and every axis of the case for the filter to find."""
+
+    number: int
+    cells: tuple[Cell, ...]
+    words: str
+
+
+@dataclass(frozen=True)
 class Sheet:
-    """One table: its title, headings with whether they are of numbers, rows with their case's number, notes."""
+    """One table: its title, headings with whether they are of numbers, lines, notes."""
 
     title: str
     headings: tuple[tuple[str, bool], ...]
-    rows: tuple[tuple[int, tuple[Cell, ...]], ...]
+    lines: tuple[Line, ...]
     notes: tuple[str, ...]
 
 
@@ -114,15 +123,20 @@ def _sheet(frame: pd.DataFrame, columns: Sequence[str], convention: str, notes: 
             if numeric
             else [None] * len(frame)
         )
-    rows = tuple(
-        (int(number), tuple(Cell(text, values[index]) for text, values in zip(texts, behind, strict=True)))
+    axes = frames.to_records(frame[[name for name in frame if frames.is_axis(name)]])
+    lines = tuple(
+        Line(
+            int(number),
+            tuple(Cell(text, values[index]) for text, values in zip(texts, behind, strict=True)),
+            plain(" ".join(str(value) for value in axes[index].values() if value is not None)),
+        )
         for index, (number, texts) in enumerate(zip(frame[NUMBER], table.cells, strict=True))
     )
     headings = tuple(
         (heading.text, any(value is not None for value in values))
         for heading, values in zip(table.headings, behind, strict=True)
     )
-    return Sheet(table.title, headings, rows, table.notes)
+    return Sheet(table.title, headings, lines, table.notes)
 
 
 def _by_case(samples: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -50,7 +50,7 @@
     let shown = 0;
     const rows = all("table.results tbody tr");
     for (const row of rows) {
-      const text = row.textContent.toLowerCase();
+      const text = `${row.textContent} ${row.dataset.words}`.toLowerCase();
       row.hidden = !words.every((word) => text.includes(word));
       if (!row.hidden) shown += 1;
       if (!row.hidden && kept) kept.add(Number(row.dataset.case));
@@ -81,7 +81,7 @@
     plotlyServerURL: "",
     modeBarButtonsToRemove: ["sendChartToCloud", "sendDataToCloud", "lasso2d", "select2d"],
   };
-  const axis = (title, more) => ({ title: { text: title }, automargin: true, gridcolor: "#d5d5d5", zeroline: false, ...more });
+  const axis = (title, more) => ({ title: { text: title, standoff: 10 }, automargin: true, gridcolor: "#d5d5d5", zeroline: false, ...more });
   const logarithmic = { type: "log", tickformat: "~s", dtick: "D2" }; // 1, 2, 5
   const open = (event) => {
     const point = event.points && event.points[0];

@@ -1,0 +1,72 @@
+"""A run with made-up numbers for whatever shows results: fixed, so that what is shown can be held to the letter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from a2u_bench.quality.trial import Trial
+from a2u_bench.record import make_row
+from a2u_bench.spec import Case
+from a2u_bench.store import Store
+
+COSTS = {"nearest": 1, "bilinear": 2, "carafe": 11, "a2u": 7, "a2u:rank=4,sharing=unshared": 16, "dysample": 4}
+"""Operator strings and how much slower, larger and heavier each is made than the first."""
+
+MACHINE = {"cpu": "Imaginary 9000", "cores": 4, "torch": {"version": "2.13.0"}}
+
+
+def case(options: str, **axes: Any) -> Case:
+    name = options.partition(":")[0]
+    variant = "default" if options == name else options.partition(":")[2].replace("=", " ").replace(",", ", ")
+    sizes = {"batch": 1, "channels": 64, "height": 32, "width": 32, "threads": 4} | axes
+    return Case(name, variant, options, **sizes)
+
+
+def measures(cost: int, one: Case) -> dict[str, Any]:
+    """Numbers that grow with the cost and the number of output elements."""
+    elements = one.batch * one.channels * one.height * one.width * one.scale**2
+    latency = cost * elements * 1e-10
+    output = 4 * elements
+    return {
+        "params": 1000 * (cost - 1),
+        "macs": cost * elements,
+        "latency": latency,
+        "latency_low": 0.99 * latency,
+        "latency_high": 1.02 * latency,
+        "samples": 8,
+        "processes": 2,
+        "floor": 5e-11 * elements,
+        "output_memory": output,
+        "peak_memory": output + (cost - 1) * elements,
+        "workspace_memory": (cost - 1) * elements,
+    }
+
+
+def make_run(folder: Path, cases: list[Case] | None = None) -> Path:
+    """A run of these cases, by default every operator at one workload; one that failed stands at its end."""
+    made = [case(options) for options in COSTS] if cases is None else cases
+    with Store.create(folder, {"suite": "custom", "machine": MACHINE, "created": "2026-01-02T03:04:05+00:00"}) as store:
+        for one in made:
+            row = measures(COSTS[one.options], one)
+            store.append_row(make_row(one, "ok", "", row))
+            for process in (1, 2):
+                times = [row["latency"] * (1 + process / 100 + step / 1000) for step in range(4)]
+                store.append_samples([{"case": one.id, "process": process, "round": 0, "latency": times}])
+        if cases is None:
+            store.append_row(make_row(case("fade"), "failed", "out of patience", {}))
+    return folder
+
+
+def make_quality(folder: Path, psnr: dict[str, float], seeds: int = 3, epochs: int = 3) -> Path:
+    """Trainings of these pairs, DOWN/OPERATOR, each from so many seeds a tenth of a decibel apart."""
+    with Store.create(folder, {"suite": "quality", "machine": MACHINE}) as store:
+        for seed in range(seeds):
+            for pair, value in psnr.items():
+                options = pair.partition("/")[2]
+                name = options.partition(":")[0]
+                fields: dict[str, Any] = {"preset": "short", "seed": seed, "epochs": epochs, "images": 1000}
+                more = {"test_images": 100, "learning_rate": 0.002}
+                trial = Trial(name, "default", options, pair, "reconstruction", "natural", **fields, **more)
+                store.append_row(make_row(trial, "ok", "", {"psnr": value + seed / 10, "ssim": 0.9}))
+    return folder

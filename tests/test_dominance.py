@@ -1,0 +1,71 @@
+"""Which rows nothing beats, by hand; and costs beside the quality that trainings gave."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from example_rows import COSTS, case, make_quality, make_run, measures
+
+from a2u_bench.dominance import front
+from a2u_bench.frames import runs_to_frame, to_frame
+from a2u_bench.record import make_row
+from a2u_bench.runs import read_run
+from a2u_bench.worth import with_quality
+
+
+def frame(**columns: list[float | None]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.array(values, dtype="Float64") for name, values in columns.items()})
+
+
+def test_the_front_is_what_nothing_beats_in_everything():
+    made = frame(latency=[1, 2, 3, 2], peak_memory=[3, 2, 3, 4])
+    assert front(made, ["latency", "peak_memory"]).tolist() == [True, True, False, False]
+
+
+def test_two_that_are_equal_are_both_on_the_front():
+    assert front(frame(latency=[1, 1], macs=[5, 5]), ["latency", "macs"]).tolist() == [True, True]
+
+
+def test_a_difference_that_may_be_chance_puts_nobody_off():
+    made = frame(latency=[1.0, 1.1], latency_low=[0.9, 1.0], latency_high=[1.05, 1.2])
+    assert front(made, ["latency"]).tolist() == [True, True]
+    apart = made.assign(latency_low=pd.array([0.9, 1.06], dtype="Float64"))
+    assert front(apart, ["latency"]).tolist() == [True, False]
+
+
+def test_of_quality_more_is_better():
+    made = frame(latency=[1, 2, 3], psnr=[30, 29, 31], psnr_low=[29.9, 28.9, 30.9], psnr_high=[30.1, 29.1, 31.1])
+    assert front(made, ["latency", "psnr"]).tolist() == [True, False, True]
+
+
+def test_what_is_unknown_is_not_on_the_front_and_beats_nothing():
+    made = frame(latency=[None, 2, 1], macs=[1, 2, None])
+    assert front(made, ["latency", "macs"]).tolist() == [False, True, False]
+
+
+def test_no_rows_have_no_front():
+    assert front(to_frame([]), ["latency"]).empty
+
+
+def test_costs_get_the_mean_quality_of_the_best_pair(tmp_path):
+    costs, trained = make_run(tmp_path / "c"), make_quality(tmp_path / "q", {"conv/a2u": 24, "twin/a2u": 29})
+    joined, told = with_quality(runs_to_frame([read_run(costs), read_run(trained)]))
+    assert len(joined) == len(COSTS) + 1
+    assert joined.loc[joined["options"] == "a2u", "psnr"].tolist() == pytest.approx([29.1])
+    assert joined.loc[joined["options"] != "a2u", "psnr"].isna().all()
+    assert told == "PSNR: reconstruction of natural, 3 epochs, mean over seeds of the best pair"
+
+
+def test_trainings_of_another_setting_are_left_out_and_said(tmp_path):
+    runs = [make_run(tmp_path / "c"), make_quality(tmp_path / "q", {"twin/a2u": 29, "conv/bilinear": 20})]
+    runs.append(make_quality(tmp_path / "long", {"twin/a2u": 35}, epochs=100))
+    joined, told = with_quality(runs_to_frame([read_run(run) for run in runs]))
+    assert joined.loc[joined["options"] == "a2u", "psnr"].tolist() == pytest.approx([29.1])
+    assert told.endswith("; 1 other settings of training left out")
+
+
+def test_without_trainings_costs_stay_as_they_are():
+    rows = to_frame([make_row(case("a2u"), "ok", "", measures(7, case("a2u")))])
+    joined, told = with_quality(rows)
+    pd.testing.assert_frame_equal(joined, rows)
+    assert told == ""

@@ -1,0 +1,101 @@
+"""Recommendations, to the last character, and each wrong request in one line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from example_rows import COSTS, case, make_quality, make_run
+
+from a2u_bench.cli import main
+from a2u_bench.record import make_row
+from a2u_bench.store import Store
+
+
+def printed(capsys, *arguments: str) -> str:
+    assert main(["recommend", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_by_cost_alone_the_plainest_wins_and_that_is_said(capsys, tmp_path):
+    out = printed(capsys, "--budget", "latency=0.3ms,memory=8MB", str(make_run(tmp_path / "run")))
+    assert out == (
+        "z 1×64×32×32, scale 2, float32, contiguous, inference, eager, cpu, 4 threads\n"
+        "operator          latency peak mem params  MACs fits\n"
+        "                     [µs]     [MB]          [k]\n"
+        "────────────────────────────────────────────────────\n"
+        "nearest  26.2 (26.0–26.7)    1.049      0 262.1 yes\n"
+        "fit too, but something that fits is nowhere worse and somewhere surely better (latency, peak memory): "
+        "bilinear; dysample; a2u; carafe\n"
+        "over the budget: a2u:rank=4,sharing=unshared\n"
+        "no quality is known here, so the plainest wins; name a run of `a2u-bench quality` as well\n"
+        "not stored in this run: ONNX, compiles; `run --runtime compile` tells what compiles\n"
+    )
+
+
+def test_with_quality_each_step_up_in_cost_buys_some(capsys, tmp_path):
+    costs = make_run(tmp_path / "costs")
+    trained = make_quality(tmp_path / "trained", {"conv/nearest": 21, "conv/bilinear": 20, "twin/a2u": 29})
+    content = json.loads(printed(capsys, "--budget", "latency=1ms", "--json", str(costs), str(trained)))
+    assert content["budget"] == {"latency": 1e-3}
+    assert [(row["options"], row["fits"], row["front"]) for row in content["rows"]] == [
+        ("nearest", "yes", True),
+        ("a2u", "yes", True),
+    ]
+    assert any("bilinear" in note and "surely better" in note for note in content["notes"])
+    assert any("no quality of theirs is known: " in note and "carafe" in note for note in content["notes"])
+
+
+def test_what_is_within_only_perhaps_is_marked(capsys, tmp_path):
+    run = make_run(tmp_path / "run", [case("nearest")])  # 26.2144 µs, interval up to 2 % above
+    content = json.loads(printed(capsys, "--budget", "latency=26.5us", "--json", str(run)))
+    assert [row["fits"] for row in content["rows"]] == ["perhaps"]
+    assert any(note.startswith("perhaps: ") for note in content["notes"])
+
+
+def test_where_nothing_fits_the_nearest_is_named(capsys, tmp_path):
+    out = printed(capsys, "--budget", "latency=13.1072us", str(make_run(tmp_path / "run")))
+    assert out.splitlines()[0] == (
+        "nothing fits latency=13.1072us; nearest: nearest, 2.00 times as much as one of the limits"
+    )
+
+
+def test_all_shows_what_is_beaten(capsys, tmp_path):
+    out = printed(capsys, "--budget", "latency=1s", "--all", str(make_run(tmp_path / "run")))
+    assert out.count("beaten") == len(COSTS) - 1
+
+
+def test_what_ran_compiled_compiles_and_what_failed_does_not(capsys, tmp_path):
+    with Store.create(tmp_path / "run", {}) as store:
+        for options in ("nearest", "bilinear", "a2u"):
+            store.append_row(make_row(case(options), "ok", "", {"latency": 1e-3}))
+        store.append_row(make_row(case("nearest", runtime="compile"), "ok", "", {"latency": 1e-4}))
+        store.append_row(make_row(case("bilinear", runtime="compile"), "failed", "graph break", {}))
+    arguments = ["--budget", "latency=1s", "--filter", "runtime=eager", "--all", "--json", str(tmp_path / "run")]
+    rows = json.loads(printed(capsys, *arguments))["rows"]
+    assert {row["options"]: row["compiles"] for row in rows} == {"nearest": "yes", "bilinear": "no", "a2u": None}
+
+
+WRONG = {
+    "no budget": ([], ["--budget"]),
+    "an empty budget": (["--budget", ","], ["--budget is empty", "latency=2ms"]),
+    "no value": (["--budget", "latency"], ["latency", "NAME=QUANTITY"]),
+    "an unknown quantity": (["--budget", "latncy=2ms"], ["latncy", "Did you mean 'latency'"]),
+    "a number that is none": (["--budget", "latency=soon"], ["soon", "2ms"]),
+    "a unit of another kind": (["--budget", "memory=2ms"], ["2ms", "64MB"]),
+    "a quantity twice": (["--budget", "memory=1,peak_memory=2"], ["twice"]),
+    "two shapes": (["--budget", "latency=1s"], ["more than one shape", "--shape 1x64x32x32 or --shape 1x64x64x64"]),
+    "a shape that is not there": (["--budget", "latency=1s", "--shape", "1x2x3x4"], ["1x2x3x4", "1x64x32x32"]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_usage_is_one_line(name, capsys, tmp_path):
+    run = make_run(tmp_path / "run", [case("nearest"), case("nearest", height=64, width=64)])
+    arguments, says = WRONG[name]
+    assert main(["recommend", *arguments, str(run)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    for word in says:
+        assert word in err
