@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from upsamplers import Facts, Option, Upsampler
 
-PRELOAD = ("torch", "upsamplers")
+PRELOAD = ("torch", "torch._dynamo", "upsamplers", "a2u_bench.preload")
 """What a process that measures has loaded before it starts."""
 
 

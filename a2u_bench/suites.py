@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from a2u_bench import build, opstrings
+from a2u_bench import build, opstrings, units
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.machine import usable_cores
 from a2u_bench.plan import Plan, Settings, Site, Skipped
@@ -65,6 +65,7 @@ def make_plan(
     warm_up: float | None = None,
     target_ci: float | None = None,
     timeout: float | None = None,
+    memory_limit: str | None = None,
     elsewhere: bool = False,
 ) -> Plan:
     """The cases a request means. Every sequence is an axis; an empty one takes its default.
@@ -72,7 +73,8 @@ def make_plan(
     `shapes` are texts ``BxCxHxW`` of z and replace the suite's sites. `quick` means the quick suite, where none is
     named, and a small time budget. Raises UsageError, in one line, for whatever cannot be: also for an operator that
     was named and cannot take a shape or scale; under `all` such a case is in the plan's `skipped`. `elsewhere`: other
-    machines will measure, so that a device need not be here.
+    machines will measure, so that a device need not be here. `memory_limit` is a text such as ``8GiB``: what a case may
+    need, in place of what is free on its device.
     """
     asked = _choices("device", device, DEVICES, "auto")
     devices = asked if elsewhere else tuple(build.device(one) for one in asked)
@@ -132,6 +134,8 @@ def make_plan(
         "timeout": timeout,
     }
     settings = _settings(QUICK if quick else Settings(), limits, seed)
+    if memory_limit is not None:
+        settings = replace(settings, memory_limit=parse_bytes(memory_limit))
     name = "custom" if _texts(shapes) else chosen.name
     return Plan(name, tuple(cases.values()), tuple(skipped.values()), settings, sites)
 
@@ -149,6 +153,17 @@ def parse_shape(text: str) -> Shape:
             f"shape {text!r} is too large. Allowed: sides up to {MAX_SIDE}, {MAX_ELEMENTS} elements in all"
         )
     return (batch, channels, height, width)
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes from ``8GiB``, ``512 MB`` or a plain number. UsageError for anything else, and for less than one byte."""
+    try:
+        count = units.read(text, "B")
+    except ValueError as error:
+        raise UsageError(f"--memory-limit: {error}") from None
+    if not 1 <= count < 1 << 60:
+        raise UsageError(f"--memory-limit {text}: out of range. Allowed: 1B and more, such as 8GiB")
+    return int(count)
 
 
 def _suite(name: str | None, quick: bool, device: str) -> Suite:

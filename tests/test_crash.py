@@ -65,9 +65,7 @@ def test_a_small_disk_that_is_really_full_is_survived(tmp_path):
         assert len(told) < 70  # sixty samples, ten rows
         crash._check(folder, told)
         (tmp_path / "ballast").unlink()
-        for path in ("rows.jsonl", "samples.jsonl"):
-            if (folder / path).exists():
-                assert (folder / path).read_bytes().endswith(b"\n")
+        crash.check_ends(folder)
     finally:
         subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 

@@ -34,6 +34,15 @@ def command(
     processes: Annotated[int | None, typer.Option(help="Fresh processes for each block of cases.")] = None,
     target_ci: Annotated[float | None, typer.Option(help="Stop when half the interval is below this share.")] = None,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="Longest step of one case.")] = None,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            envvar="A2U_BENCH_MEMORY_LIMIT",
+            show_envvar=False,
+            help="What a case may need: 8GiB. [default: what is free]",
+        ),
+    ] = None,
     launcher: Annotated[str, typer.Option(help="local, or slurm: jobs of a cluster.")] = "local",
     jobs: Annotated[
         int | None, typer.Option(help="Jobs at once, one for each workload. [default: none here, slurm: no limit]")
@@ -85,6 +94,7 @@ def command(
         processes=processes,
         target_ci=target_ci,
         timeout=timeout,
+        memory_limit=memory_limit,
         elsewhere=launcher == "slurm",
     )
     for problem in build.plugin_problems():
@@ -92,8 +102,8 @@ def command(
     if dry_run:
         print_forecast(choose.forecast(plan, finished_in(out) if resume else set(), launcher, jobs), as_json)
         return 0
-    carrier = choose.choose(launcher, jobs, slurm or (), job_folder, plan)
     folder = out or new_folder(Path("results"), plan.suite, datetime.now())
+    carrier = choose.choose(launcher, jobs, slurm or (), plan, folder, job_folder)
     store = open_store(folder, plan.to_manifest(), resume)
     before = list(store.rows)
     failure: BenchError | None = None

@@ -115,13 +115,19 @@ def kill_once(folder: Path, expected: list[dict[str, Any]], seconds: float, size
 def fill_disk(folder: Path, limit: int) -> bool:
     """A run whose files may not grow beyond `limit` bytes, then one that may; whether the first came to its end."""
     told = _in_child(folder, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)), may_fail=True)
-    finished = (folder / "rows.jsonl").exists() and len(read_run(folder).rows) == len(PLAN.cases)
-    for name in ("rows.jsonl", "samples.jsonl"):
-        if (folder / name).exists() and not (folder / name).read_bytes().endswith(b"\n"):
-            raise Lost(f"limit {limit}: {name} ends within a line")
+    finished = len(told) and (folder / "rows.jsonl").exists() and len(read_run(folder).rows) == len(PLAN.cases)
+    check_ends(folder)
     told += _in_child(folder, lambda: None)
     _check(folder, told)
-    return finished
+    return bool(finished)
+
+
+def check_ends(folder: Path) -> None:
+    """Lost where a file of lines ends within a line."""
+    for path in folder.glob("*.jsonl"):
+        content = path.read_bytes()
+        if content and not content.endswith(b"\n"):
+            raise Lost(f"{path}: ends within a line")
 
 
 def _comparable(folder: Path) -> list[dict[str, Any]]:

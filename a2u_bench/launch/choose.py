@@ -1,0 +1,83 @@
+"""Which launcher a request means, and what it would do: the plan, the count and the time, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from a2u_bench import build
+from a2u_bench.errors import UsageError, unknown
+from a2u_bench.launch.groups import elapsed_seconds, expected_seconds, groups
+from a2u_bench.launch.launcher import Launcher
+from a2u_bench.machine import usable_cores
+from a2u_bench.plan import Plan
+
+NAMES = ("local", "slurm")
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One line for each job: what it measures and needs, and the seconds it is likely to take; and all together."""
+
+    jobs: tuple[dict[str, object], ...]
+    cases: int
+    seconds: float
+
+
+def check_names(launcher: str, jobs: int | None, options: Sequence[str], devices: Sequence[str]) -> None:
+    """UsageError for a launcher, a number of jobs or a device that cannot be, before anything is planned."""
+    if launcher not in NAMES:
+        raise unknown("launcher", launcher, NAMES)
+    if jobs is not None and not 1 <= jobs <= 10_000:
+        raise UsageError(f"--jobs {jobs}: out of range; allowed: integers from 1 to 10000")
+    if options and launcher != "slurm":
+        raise UsageError(f"--slurm {options[0]}: is for --launcher slurm")
+    if launcher == "slurm" and not all(one in ("cpu", "cuda") for one in devices or ["auto"]):
+        raise UsageError("--launcher slurm needs --device cpu or --device cuda: what the nodes have is not known here")
+
+
+def threads_each(launcher: str, jobs: int | None, threads: Sequence[str]) -> Sequence[str]:
+    """The threads that were asked for; where none were, jobs on one machine share its cores."""
+    if threads or launcher != "local" or jobs is None:
+        return threads
+    return [str(max(1, usable_cores() // jobs))]
+
+
+def choose(
+    name: str, jobs: int | None, options: Sequence[str], plan: Plan, run: Path, folder: Path | None = None
+) -> Launcher | None:
+    """The launcher for the run in folder `run`, `folder` being where Slurm's own files go; None where this process
+    measures by itself.
+    """
+    if name == "slurm":
+        from a2u_bench.launch.slurm import Slurm, parse_options
+
+        return Slurm(parse_options(options), jobs, run, folder)
+    if jobs is None or jobs == 1:
+        return None
+    from a2u_bench.launch.local import Local, places
+
+    threads = max((case.threads for case in plan.cases), default=1)
+    on_gpu = any(case.device == "cuda" for case in plan.cases)
+    return Local(places(jobs, threads, build.gpus() if on_gpu else ()))
+
+
+def forecast(plan: Plan, finished: set[str], launcher: str, jobs: int | None) -> Forecast:
+    """What would be measured, and for how long."""
+    left = [case for case in plan.cases if case.id not in finished]
+    budget = plan.settings.time_budget
+    if launcher == "local" and jobs in (None, 1):
+        return Forecast((), len(left), budget if left else 0.0)
+    found = groups(left)
+    lines = tuple(
+        {
+            "job": group.name,
+            "cases": len(group.cases),
+            "device": group.needs.device,
+            "threads": group.needs.threads,
+            "seconds": expected_seconds(group, plan.settings),
+        }
+        for group in found
+    )
+    return Forecast(lines, len(left), elapsed_seconds(found, plan.settings, jobs))

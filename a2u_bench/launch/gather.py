@@ -1,0 +1,74 @@
+"""Gathering: what a part holds is copied into the run, each row and each sample once, whatever interrupts it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from a2u_bench.errors import BenchError, UsageError
+from a2u_bench.launch import part
+from a2u_bench.runs import Run, each_sample, read_run
+from a2u_bench.store import Store
+
+HELD = 1000
+"""Samples that are written at once."""
+
+Row = dict[str, Any]
+
+
+def gather(folder: Path, store: Store) -> list[Row]:
+    """Copy the rows of a part that the run lacks, and their samples; the rows. A part that is used up is removed."""
+    try:
+        run = read_run(folder / part.RUN)
+    except UsageError:  # its job died before it had begun
+        rows: list[Row] = []
+    else:
+        rows = [row for row in run.rows if row["case"] not in store.finished]
+        if rows:
+            _copy_samples(folder, store, [row["case"] for row in rows])
+            _remember_machine(store, rows, run)
+            store.append_rows(rows)
+    if _is_used_up(folder, store):
+        shutil.rmtree(folder)
+    return rows
+
+
+def _copy_samples(folder: Path, store: Store, cases: list[str]) -> None:
+    """Samples first, then rows: a copy that was interrupted finds what it has copied before, and goes on there.
+
+    The numbers of processes go on from those of the run, because processes of different parts are different ones.
+    """
+    copied = {case: [s for s in store.rounds.get(case, ()) if s.get("part") == folder.name] for case in cases}
+    offset: int | None = None
+    waiting: list[dict[str, Any]] = []
+    for sample in each_sample(folder / part.RUN, []):
+        if sample["case"] not in copied:
+            continue
+        if copied[sample["case"]]:
+            earlier = copied[sample["case"]].pop(0)
+            offset = earlier["process"] - sample["process"] if offset is None else offset
+            continue
+        offset = store.last_process + 1 if offset is None else offset
+        waiting.append({**sample, "process": sample["process"] + offset, "part": folder.name})
+        if len(waiting) == HELD:
+            store.append_samples(waiting)
+            waiting = []
+    if waiting:
+        store.append_samples(waiting)
+
+
+def _remember_machine(store: Store, rows: list[Row], run: Run) -> None:
+    """The run's machine is that of its first rows; `machines` has those of all nodes by name."""
+    machine = run.manifest.get("machine")
+    machines = store.manifest.get("machines", {})
+    new = {row["node"]: machine for row in rows if row["node"] and row["node"] not in machines}
+    if new and machine:
+        store.write_manifest({"machine": store.manifest.get("machine", machine), "machines": {**machines, **new}})
+
+
+def _is_used_up(folder: Path, store: Store) -> bool:
+    try:
+        return all(case.id in store.finished for case in part.read_plan(folder).cases)
+    except BenchError:
+        return False

@@ -1,0 +1,78 @@
+"""A part: the folder in which one job finds its plan and leaves its results, themselves a run that can be resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from a2u_bench.errors import BenchError
+from a2u_bench.launch.groups import Group
+from a2u_bench.plan import Plan, Settings
+from a2u_bench.runs import parse_line
+from a2u_bench.spec import Case
+
+PARTS = "parts"
+"""The folder of parts in a run's folder; gone when all of them are gathered."""
+
+PLAN, JOB, RUN = "plan.json", "job.json", "run"
+FORMAT, VERSION = "a2u-bench job", 1
+LARGEST = 1 << 26
+JOB_ID = re.compile(r"[0-9]{1,12}(_[0-9]{1,12})?")
+
+
+def write_plan(folder: Path, group: Group, plan: Plan) -> None:
+    """Make the part, or give it a new plan; what it has measured before stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "suite": plan.suite,
+        "settings": asdict(plan.settings),
+        "cases": [asdict(case) for case in group.cases],
+    }
+    _write(folder / PLAN, json.dumps(content) + "\n")
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a part. BenchError where there is none that this program wrote."""
+    try:
+        with (folder / PLAN).open("rb") as file:
+            content = parse_line(file.read(LARGEST))
+    except OSError as error:
+        raise BenchError(f"{folder / PLAN}: {error.strerror}") from None
+    if content is None or content.get("format") != FORMAT or content.get("version") != VERSION:
+        raise BenchError(f"{folder / PLAN}: not the plan of a job that this version of a2u-bench wrote")
+    try:
+        cases = tuple(Case(**{field.name: entry[field.name] for field in fields(Case)}) for entry in content["cases"])
+        return Plan(content["suite"], cases, settings=Settings(**content["settings"]))
+    except (KeyError, TypeError) as error:
+        raise BenchError(f"{folder / PLAN}: not the plan of a job: {error}") from None
+
+
+def write_job(folder: Path, job: str) -> None:
+    """Note which job of the cluster measures this part."""
+    _write(folder / JOB, json.dumps({"format": FORMAT, "version": VERSION, "job": job}) + "\n")
+
+
+def read_job(folder: Path) -> str:
+    """The job that measures this part, or "" where none was noted."""
+    try:
+        with (folder / JOB).open("rb") as file:
+            content = parse_line(file.read(1000)) or {}
+    except OSError:
+        return ""
+    job = content.get("job")
+    return job if isinstance(job, str) and JOB_ID.fullmatch(job) else ""
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_suffix(".tmp")
+    draft.unlink(missing_ok=True)
+    with draft.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

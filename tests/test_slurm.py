@@ -1,0 +1,188 @@
+"""Jobs on a real Slurm of one node, which these tests start and stop; skipped, with the reason, where none starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from launched import PLAN, case, crashing, particular, quick, stuck
+from slurm.here import NoSlurm, slurm
+
+from a2u_bench.errors import BenchError, UsageError
+from a2u_bench.launch import part
+from a2u_bench.launch.groups import groups
+from a2u_bench.launch.run import run
+from a2u_bench.launch.slurm import Slurm, parse_options, private_folder
+from a2u_bench.plan import Plan
+from a2u_bench.runs import read_run
+from a2u_bench.store import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+PAUSE = 0.1
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[Path]:
+    """A cluster whose commands this process and its children find."""
+    pytest.importorskip("submitit")
+    folder = tmp_path_factory.mktemp("slurm")
+    before = dict(os.environ)
+    try:
+        with slurm(folder) as environment:
+            os.environ.update(environment)
+            os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+            yield folder
+    except NoSlurm as why:
+        pytest.skip(f"no Slurm here: {why}")
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def launcher(tmp_path: Path, work=quick, options=(), jobs=None) -> Slurm:
+    return Slurm(
+        parse_options(options),
+        jobs,
+        tmp_path / "r",
+        tmp_path / "jobs",
+        work=work,
+        sleep=lambda seconds: time.sleep(min(seconds, PAUSE)),
+    )
+
+
+TWO, ONE = (Plan("study", PLAN.cases[: 2 * count], PLAN.skipped, PLAN.settings) for count in (2, 1))
+"""Plans of two groups and of one."""
+
+
+def queue() -> list[str]:
+    done = subprocess.run(["squeue", "-h", "-r", "-o", "%i"], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_an_array_of_jobs_comes_back_as_rows(cluster, tmp_path):
+    with Store.create(tmp_path / "r", TWO.to_manifest()) as store:
+        rows = run(TWO, store, launcher(tmp_path, jobs=1))
+    assert len(rows) == 5
+    assert len({row["node"] for row in rows}) == 1 + 2  # one job each, and none for what was skipped
+    assert read_run(tmp_path / "r").problems == ()
+    assert not (tmp_path / "r" / "parts").exists()
+    assert list((tmp_path / "jobs").iterdir()) == []
+
+
+def test_jobs_with_other_needs_are_another_array(cluster, tmp_path):
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("one core")
+    plan = Plan("study", (case("a"), case("a", threads=2)))
+    with Store.create(tmp_path / "r", plan.to_manifest()) as store:
+        assert len(run(plan, store, launcher(tmp_path, particular))) == 2
+
+
+def test_a_job_that_crashes_is_said_with_its_last_words_and_started_again(cluster, tmp_path):
+    with Store.create(tmp_path / "r", ONE.to_manifest()) as store, pytest.raises(BenchError, match="node is on fire"):
+        run(ONE, store, launcher(tmp_path, crashing))
+    with Store.open(tmp_path / "r", {}, resume=True) as store:
+        assert len(run(ONE, store, launcher(tmp_path))) == 2
+
+
+def test_a_cancelled_job_keeps_what_it_measured(cluster, tmp_path):
+    folder = (tmp_path / "r" / part.PARTS / groups(ONE.cases)[0].name).absolute()
+
+    def cancel(seconds: float) -> None:
+        if (folder / "run" / "rows.jsonl").exists() and not cancelled:
+            cancelled.append(part.read_job(folder))
+            subprocess.run(["scancel", *cancelled], check=True)
+        time.sleep(PAUSE)
+
+    cancelled: list[str] = []
+    slow = launcher(tmp_path, stuck)
+    slow._sleep = cancel
+    with Store.create(tmp_path / "r", ONE.to_manifest()) as store, pytest.raises(BenchError, match="1 of cpu"):
+        run(ONE, store, slow)
+    assert [row["operator"] for row in read_run(tmp_path / "r").rows] == ["c", "a"]
+    with Store.open(tmp_path / "r", {}, resume=True) as store:
+        assert [row["operator"] for row in run(ONE, store, launcher(tmp_path))] == ["b"]
+
+
+def test_jobs_outlive_the_process_that_started_them_and_are_not_started_twice(cluster, tmp_path):
+    folder = (tmp_path / "r" / part.PARTS / groups(ONE.cases)[0].name).absolute()
+    pid = os.fork()
+    if pid == 0:
+        with Store.create(tmp_path / "r", ONE.to_manifest()) as store:
+            run(ONE, store, launcher(tmp_path, stuck))
+        os._exit(1)
+    while not part.read_job(folder):
+        assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+        time.sleep(PAUSE)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    job = part.read_job(folder)
+    assert job in queue()
+    (folder / "go").write_text("")
+    with Store.open(tmp_path / "r", {}, resume=True) as store:
+        rows = run(ONE, store, launcher(tmp_path, crashing))
+    assert sorted(row["operator"] for row in rows) == ["a", "b"]
+    assert job not in queue()
+
+
+def test_what_submitit_pickles_is_private_and_nothing_in_the_run_is_a_pickle(cluster, tmp_path):
+    seen: list[tuple[str, int]] = []
+
+    def look(seconds: float) -> None:
+        for path in (tmp_path / "jobs").rglob("*"):
+            if path.is_dir():
+                seen.append((path.name, stat.S_IMODE(path.stat().st_mode)))
+        assert not [path for path in (tmp_path / "r").rglob("*") if path.suffix in (".pkl", ".pt")]
+        time.sleep(PAUSE)
+
+    watched = launcher(tmp_path)
+    watched._sleep = look
+    with Store.create(tmp_path / "r", ONE.to_manifest()) as store:
+        run(ONE, store, watched)
+    assert {mode for _, mode in seen} == {0o700}
+    assert stat.S_IMODE((tmp_path / "jobs").stat().st_mode) == 0o700
+
+
+def test_what_slurm_refuses_is_one_line(cluster, tmp_path):
+    with (
+        Store.create(tmp_path / "r", ONE.to_manifest()) as store,
+        pytest.raises(BenchError, match="Invalid partition"),
+    ):
+        run(ONE, store, launcher(tmp_path, options=["partition=nowhere"]))
+
+
+def test_the_command_measures_on_the_cluster_and_prints_the_table(cluster, tmp_path):
+    flags = ["--ops", "nearest", "--shape", "1x4x4x4", "--time-budget", "0", "--processes", "1", "--threads", "1"]
+    flags += ["--launcher", "slurm", "--device", "cpu", "--job-folder", str(tmp_path / "jobs")]
+    command = [sys.executable, "-m", "a2u_bench", "run", *flags, "--out", str(tmp_path / "r")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "nearest" in done.stdout
+    run = read_run(tmp_path / "r")
+    assert [row["status"] for row in run.rows] == ["ok"]
+    assert run.manifest["machine"]["host"] == run.rows[0]["node"]
+
+
+@pytest.mark.parametrize("text", ["partition", "=gpu", "partition=", "", "a=b\n#SBATCH --uid=0"])
+def test_options_that_cannot_be_read_are_wrong_usage(text):
+    with pytest.raises(UsageError, match="NAME=VALUE"):
+        parse_options([text])
+
+
+def test_a_job_folder_of_somebody_else_is_refused(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(UsageError, match="of your own"):
+        private_folder(tmp_path / "link")
+    if os.getuid() == 0:
+        os.chown(tmp_path / "real", 12345, -1)
+        with pytest.raises(UsageError, match="of your own"):
+            private_folder(tmp_path / "real")
+    (tmp_path / "open").mkdir(mode=0o777)
+    assert stat.S_IMODE(private_folder(tmp_path / "open").stat().st_mode) == 0o700
