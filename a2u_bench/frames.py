@@ -20,6 +20,9 @@ RUN = "run"
 SHAPE = "shape"
 """The name that stands for batch, channels, height and width together."""
 
+TEXT = pd.StringDtype("python")
+"""Texts as Python has them, whatever is installed: pyarrow's refuse half of a character, which a file may hold."""
+
 
 def to_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """A frame with every column of the schema, in its order: string, Int64 or Float64."""
@@ -31,7 +34,9 @@ def _series(held: Values, column: Column) -> Any:
     """One column as pandas has it, without looking at each value again."""
     unknown = ~np.frombuffer(bytes(held.known), dtype=bool)
     if column.dtype == "string":
-        return pd.array(held.values, dtype="string")
+        if held.values and held.values.count(held.values[0]) == len(held.values):  # as most columns of a run are
+            return pd.array(held.values[:1], dtype=TEXT).take(np.zeros(len(held.values), dtype=np.intp))
+        return pd.array(held.values, dtype=TEXT)
     if column.dtype == "Int64":
         return pd.arrays.IntegerArray(np.array(held.values, dtype=np.int64), unknown)
     return pd.arrays.FloatingArray(np.array(held.values, dtype=np.float64), unknown)

@@ -8,6 +8,16 @@ from typing import Any
 MOMENTARY = ("load", "time", "date", "created", "command", "argv", "git", "free", "uptime")
 """Beginnings of names whose values change from run to run on one machine."""
 
+HARDWARE = ("architecture", "cpu", "cores", "logical_cores", "usable_cores", "cgroup_quota", "governor", "turbo")
+"""What two runs must share for a difference of their times to be the program's; so must every name with `gpu` in it."""
+
+
+def hardware_differences(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Those of the differences that are of the machine itself rather than of the programs on it."""
+    return [
+        text for text in differences(manifests) if text.partition(":")[0] in HARDWARE or "gpu" in text.partition(":")[0]
+    ]
+
 
 def differences(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
     """One text for each fact of `machine` on which the manifests disagree: its name and the values."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -14,6 +16,9 @@ from a2u_bench.cells import Table
 STATUS_STYLES = {"ok": "green", "skipped": "yellow", "faster": "green", "slower": "red", "baseline": "bold"}
 ATTENTION = {"oom": "red", "timeout": "red", "failed": "red", "incorrect": "bold red"}
 WIDEST = 500  # columns of text where there is no terminal to fit
+WIDEST_TEXT = 30  # of a column of text, which can be folded
+GAP = 1
+LONGEST_BY_RICH = 1000  # lines: rich takes a tenth of a millisecond for each cell
 
 
 def console() -> Console:
@@ -23,12 +28,76 @@ def console() -> Console:
 
 
 def print_table(table: Table, to: Console | None = None) -> None:
-    """Title, headings, cells and notes on standard output, without blanks at the ends of lines."""
+    """Title, headings, cells and notes on standard output, without blanks at the ends of lines.
+
+    A table that is wider than the terminal is printed in parts, each with the columns of text at its left.
+    """
     to = to or console()
+    parts = [table] if to.width >= WIDEST else _parts(table, to.width)
+    if len(table.cells) > LONGEST_BY_RICH:
+        for part in parts:
+            to.file.write("".join(f"{line}\n" for line in _long(part)))
+        return
     with to.capture() as captured:
-        _print(table, to)
+        for part in parts:
+            _print(part, to)
     lines = captured.get().splitlines()
     to.file.write("".join(f"{line.rstrip()}\n" for line in lines))
+
+
+def _parts(table: Table, width: int) -> list[Table]:
+    """The table cut between columns so that each part fits; what is text at the left stands in each of them."""
+    widths = [_width(table, place) for place in range(len(table.headings))]
+    lead = next((place for place, heading in enumerate(table.headings) if heading.right), len(table.headings))
+    if lead == 0 or lead == len(table.headings) or sum(widths) + GAP * len(widths) <= width:
+        return [table]
+    room = width - sum(min(widths[place], WIDEST_TEXT) + GAP for place in range(lead))
+    groups: list[list[int]] = [[]]
+    for place in range(lead, len(widths)):
+        used = sum(widths[one] + GAP for one in groups[-1])
+        if groups[-1] and used + widths[place] > room:
+            groups.append([])
+        groups[-1].append(place)
+    if len(groups) == 1:
+        return [table]
+    parts = []
+    for number, group in enumerate(groups):
+        places = [*range(lead), *group]
+        cells = tuple(tuple(row[place] for place in places) for row in table.cells)
+        bold = frozenset((row, places.index(place)) for row, place in table.bold if place in places)
+        title = table.title if number == 0 else f"{table.title} (part {number + 1} of {len(groups)})"
+        notes = table.notes if number == len(groups) - 1 else ()
+        parts.append(Table(title, tuple(table.headings[place] for place in places), cells, notes, bold))
+    return parts
+
+
+def _width(table: Table, place: int) -> int:
+    heading = table.headings[place]
+    longest = max((cell_len(row[place]) for row in table.cells), default=0)
+    return max(
+        cell_len(heading.label),
+        cell_len(heading.unit) + 2 if heading.unit else 0,
+        min(longest, heading.most or longest),
+    )
+
+
+def _long(table: Table) -> Iterator[str]:
+    """The same as plain lines: a hundred thousand of them in a second."""
+    if table.title:
+        yield table.title
+    columns = []
+    units = any(heading.unit for heading in table.headings)
+    for heading, texts in zip(table.headings, zip(*table.cells, strict=True), strict=True):
+        head = [heading.label, *([f"[{heading.unit}]" if heading.unit else ""] if units else [])]
+        wide = {text: cell_len(text) for text in {*texts, *head}}
+        width = max(wide.values())
+        blanks = {text: " " * (width - length) for text, length in wide.items()}
+        right = heading.right
+        made = [blanks[text] + text if right else text + blanks[text] for text in (*head, *texts)]
+        columns.append([*made[: len(head)], "─" * width, *made[len(head) :]])
+    for line in zip(*columns, strict=True):
+        yield ("─" if line[0].startswith("─") else " ").join(line).rstrip()
+    yield from table.notes
 
 
 def _print(table: Table, to: Console) -> None:
@@ -44,8 +113,8 @@ def _print(table: Table, to: Console) -> None:
             no_wrap=heading.right or heading.whole,
             max_width=heading.most,
         )
-    for row in table.cells:
-        rich_table.add_row(*(_styled(text) for text in row))
+    for number, row in enumerate(table.cells):
+        rich_table.add_row(*(_styled(text, (number, place) in table.bold) for place, text in enumerate(row)))
     if table.title:
         to.print(Text(table.title, style="bold"))
     to.print(rich_table)
@@ -53,5 +122,5 @@ def _print(table: Table, to: Console) -> None:
         to.print(Text(note), soft_wrap=not to.is_terminal)
 
 
-def _styled(text: str) -> Text:
-    return Text(text, style=STATUS_STYLES.get(text, ATTENTION.get(text, "")))
+def _styled(text: str, best: bool) -> Text:
+    return Text(text, style="bold" if best else STATUS_STYLES.get(text, ATTENTION.get(text, "")))

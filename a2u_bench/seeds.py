@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import pandas as pd
-from scipy import stats
 
 from a2u_bench.frames import is_axis
 from a2u_bench.ratios import holm
@@ -77,6 +76,8 @@ def order(frame: pd.DataFrame, measure: str = "psnr", level: float = 0.05) -> st
 
 def _welch(first: Sequence[float], second: Sequence[float]) -> float:
     """The probability of so large a difference; without any spread it is certain either way."""
+    from scipy import stats  # takes a second to load, and few tables need it
+
     if len(set(first)) == len(set(second)) == 1:
         return float(first[0] == second[0])
     return float(stats.ttest_ind(first, second, equal_var=False).pvalue)
@@ -88,5 +89,7 @@ def _mean(values: Sequence[float], confidence: float) -> tuple[object, object, o
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
         return mean, pd.NA, pd.NA
+    from scipy import stats
+
     half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
     return mean, mean - half, mean + half

@@ -9,12 +9,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from a2u_bench.export.csv import export, harmless
+from a2u_bench.export import csv as csv_export
+from a2u_bench.export.csv import harmless
 from a2u_bench.frames import to_frame
 from a2u_bench.record import COLUMNS, make_row
 from a2u_bench.spec import Case
 
 HEADER = ",".join(column.name for column in COLUMNS)
+
+
+def export(frame: pd.DataFrame) -> str:
+    return "".join(csv_export.export(frame))
 
 
 def row(status: str = "ok", reason: str = "", **measures):

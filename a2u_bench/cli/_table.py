@@ -1,8 +1,7 @@
-"""Runs as one table on standard output, for `run` and `compare`: frame, verdicts, cells, then rich or JSON."""
+"""Runs as tables on standard output, for `run`, `quality` and `compare`: a sheet, then rich or JSON."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from a2u_bench.runs import Run
+    from a2u_bench.sheet import Sheet
 
 RESULTS = Path("results")
 
@@ -30,41 +30,29 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def show(
-    runs: Sequence[Run],
-    *,
-    convention: str = "mac",
-    baseline: str | None = None,
-    by: Sequence[str] = (),
-    columns: Sequence[str] = (),
-    order: Sequence[str] = (),
-    as_json: bool = False,
-) -> None:
-    """Print one table of all rows. Several runs keep a column that tells them apart; machines that differ are named."""
-    from a2u_bench import frames, judge, seeds
-    from a2u_bench.cells import lay_out
-    from a2u_bench.machines import differences
+MOST = 200
+"""Lines of a table on a terminal, unless all are asked for."""
 
-    check_convention(convention)
-    frame = frames.runs_to_frame(runs)
-    if baseline is not None:
-        frame = judge.against(frame, baseline, samples=judge.samples_of(runs))
-    frame = frames.sort(frame, order or [key for key in by if key in frame])
-    notes = [f"the runs are of machines that differ: {text}" for text in differences([run.manifest for run in runs])]
+
+def show(runs: Sequence[Run], *, convention: str = "mac", as_json: bool = False) -> None:
+    """Print one table of all rows. Several runs keep a column that tells them apart; machines that differ are named."""
+    from a2u_bench.sheet import Request, make
+
+    print_sheet(make(runs, Request(convention)), as_json, MOST)
+
+
+def print_sheet(sheet: Sheet, as_json: bool, most: int | None) -> None:
+    """The tables of a sheet, or its rows as JSON, on standard output."""
     if as_json:
-        described = [{"path": str(run.path), "manifest": run.manifest, "problems": run.problems} for run in runs]
-        content = {"runs": described, "notes": notes, "rows": frames.to_records(frame)}
-        typer.echo(json.dumps(content, indent=2, allow_nan=False))
+        from a2u_bench.export.json import write
+
+        for part in write(sheet):
+            typer.echo(part, nl=False)
         return
     from a2u_bench.render import print_table
 
-    trained = seeds.is_trained(frame)
-    if not trained.all() or frame.empty:
-        print_table(lay_out(frame[~trained], columns, by, convention, notes))
-    if trained.any():
-        means = frames.sort(seeds.over_seeds(frame[trained]), order)
-        compared = [*notes, *filter(None, [seeds.order(frame[trained])])]
-        print_table(lay_out(means, columns, by, convention, compared))
+    for table in sheet.tables(most):
+        print_table(table)
 
 
 def check_convention(given: str) -> None:

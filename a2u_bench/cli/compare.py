@@ -1,4 +1,4 @@
-"""`compare`: the table of one run, or of several side by side."""
+"""`compare`: the table of one run, two runs as before and after, or several side by side."""
 
 from __future__ import annotations
 
@@ -7,31 +7,53 @@ from typing import Annotated
 
 import typer
 
+Many = list[str]
+
 
 def command(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="[default: the newest]")] = None,
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     baseline: Annotated[str | None, typer.Option(metavar="OP", help="Show ratios to this operator.")] = None,
-    by: Annotated[list[str] | None, typer.Option(metavar="KEYS", help="Axes that come first: shape,operator.")] = None,
-    columns: Annotated[list[str] | None, typer.Option(metavar="NAMES", help="What to show: params,latency.")] = None,
-    sort: Annotated[
-        list[str] | None, typer.Option(metavar="NAMES", help="latency, or -latency for slowest first.")
+    by: Annotated[
+        Many | None,
+        typer.Option(metavar="KEYS", help="The first at the side, the others across: operator,shape,dtype."),
     ] = None,
+    columns: Annotated[Many | None, typer.Option(metavar="NAMES", help="What to show: params,latency.")] = None,
+    sort: Annotated[Many | None, typer.Option(metavar="NAMES", help="latency, or -latency for slowest first.")] = None,
+    keep: Annotated[
+        Many | None,
+        typer.Option("--filter", metavar="CONDITION", help="operator=a2u,carafe; latency<2ms. Repeat for and."),
+    ] = None,
+    fail_if: Annotated[
+        Many | None,
+        typer.Option("--fail-if", metavar="LIMIT", help="latency>5% against the first run; latency>2ms. Exit code 3."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 where --fail-if is inconclusive.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show every line, however many.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in SI units instead of the table.")] = False,
-) -> None:
+) -> int:
     """Print the table of a run, or of several.
 
-    With --baseline each latency gets its ratio to that operator's and a verdict.
+    Two runs are compared as before and after. With --baseline each latency gets its ratio to that operator's and a
+    verdict. What is best, or not surely worse than the best, is bold.
     """
-    from a2u_bench.cli._table import check_convention, listed, read_runs, show
+    from a2u_bench.cli._table import MOST, check_convention, listed, print_sheet, read_runs
 
     check_convention(convention)
-    show(
-        read_runs(runs or []),
-        convention=convention,
-        baseline=baseline,
-        by=listed(by),
-        columns=listed(columns),
-        order=listed(sort),
-        as_json=as_json,
+    read = read_runs(runs or [])
+    from a2u_bench.sheet import Request, make  # loads pandas: not for a run that is not there
+
+    request = Request(
+        convention,
+        baseline,
+        tuple(listed(by)),
+        tuple(listed(columns)),
+        tuple(listed(sort)),
+        tuple(keep or ()),
+        tuple(fail_if or ()),
     )
+    sheet = make(read, request)
+    print_sheet(sheet, as_json, None if everything else MOST)
+    if any(outcome.failed for outcome in sheet.outcomes):
+        return 3
+    return 4 if strict and any(outcome.unclear for outcome in sheet.outcomes) else 0

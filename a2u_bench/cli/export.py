@@ -1,4 +1,4 @@
-"""`export`: a run's rows in a format that other programs read."""
+"""`export`: a run's rows, or a table of them, in a format that other programs read."""
 
 from __future__ import annotations
 
@@ -7,33 +7,68 @@ from typing import Annotated
 
 import typer
 
+Many = list[str]
+
 
 def command(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="[default: the newest]")] = None,
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="csv.")] = "csv",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="csv, html, json, latex, markdown, parquet.")
+    ] = "csv",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="[default: standard output]")] = None,
+    convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add (of tables).")] = "mac",
+    baseline: Annotated[str | None, typer.Option(metavar="OP", help="Add ratios to this operator.")] = None,
+    by: Annotated[
+        Many | None,
+        typer.Option(metavar="KEYS", help="The first at the side, the others across: operator,shape,dtype."),
+    ] = None,
+    columns: Annotated[Many | None, typer.Option(metavar="NAMES", help="Only these: options,latency.")] = None,
+    sort: Annotated[Many | None, typer.Option(metavar="NAMES", help="latency, or -latency for slowest first.")] = None,
+    keep: Annotated[
+        Many | None,
+        typer.Option("--filter", metavar="CONDITION", help="operator=a2u,carafe; latency<2ms. Repeat for and."),
+    ] = None,
 ) -> None:
-    """Write a run for other programs: one case a row.
+    """Write a run for other programs or for a paper.
 
-    Values are in SI units, under the names of the schema, and empty where unknown.
+    csv, json and parquet hold a case a row, in SI units, under the names of the schema, empty where unknown. markdown,
+    latex and html hold the table of `compare`, with notes on hardware, convention, n and the commands. With several
+    keys in --by, all of them are grids.
     """
-    import pkgutil
     import sys
-    from importlib import import_module
 
-    import a2u_bench.export
-    from a2u_bench.cli._table import read_runs
+    from a2u_bench.cli._table import check_convention, listed, read_runs
     from a2u_bench.errors import UsageError, unknown
+    from a2u_bench.export import exporter, formats
 
-    formats = sorted(module.name for module in pkgutil.iter_modules(a2u_bench.export.__path__))
-    if form not in formats:
-        raise unknown("format", form, formats)
+    if form not in formats():
+        raise unknown("format", form, formats())
     if out is not None and out.is_dir():
         raise UsageError(f"--out {out}: is a folder; allowed: the name of a file")
-    from a2u_bench.frames import runs_to_frame
+    if form == "parquet" and out is None and sys.stdout.isatty():
+        raise UsageError("parquet is no text for a terminal; give --out FILE")
+    check_convention(convention)
+    read = read_runs(runs or [])
+    from a2u_bench.sheet import Request, make  # loads pandas: not for a run that is not there
 
-    text = import_module(f"a2u_bench.export.{form}").export(runs_to_frame(read_runs(runs or [])))
+    request = Request(
+        convention, baseline, tuple(listed(by)), tuple(listed(columns)), tuple(listed(sort)), tuple(keep or ())
+    )
+    sheet, write = make(read, request), exporter(form)
+    if form in ("csv", "parquet"):
+        from a2u_bench.plain import plain
+
+        for note in sheet.notes:
+            typer.echo(plain(f"note: {note}"), err=True)
     if out is None:
-        sys.stdout.write(text)
-    else:
-        out.write_text(text, encoding="utf-8", newline="")
+        sys.stdout.flush()
+        binary = getattr(sys.stdout, "buffer", None)
+        for part in write(sheet):
+            if isinstance(part, str):
+                sys.stdout.write(part)
+            elif binary is not None:
+                binary.write(part)
+        return
+    with out.open("wb") as file:
+        for part in write(sheet):
+            file.write(part.encode() if isinstance(part, str) else part)

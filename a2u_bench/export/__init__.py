@@ -1,3 +1,23 @@
-"""Exporters: one file a format, each with `export(frame) -> str`; the file's name is the format's."""
+"""Exporters: one file a format, named after it, each with `write(sheet)`, which yields text or bytes."""
 
 from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from a2u_bench.sheet import Sheet
+
+Writer = Callable[["Sheet"], Iterator[str | bytes]]
+
+
+def formats() -> list[str]:
+    """Every format: the modules of this package, in alphabetical order."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def exporter(form: str) -> Writer:
+    """What writes this format."""
+    return cast(Writer, import_module(f"{__name__}.{form}").write)

@@ -4,28 +4,46 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
 import pandas as pd
 
+from a2u_bench.frames import to_values
 from a2u_bench.plain import plain
+from a2u_bench.sheet import Sheet, to_export
 
 FORMULA = ("=", "+", "-", "@")
+LINES = 2000  # written at once
 
 
-def export(frame: pd.DataFrame) -> str:
-    """The frame as CSV text; numbers with every digit that is stored."""
+def write(sheet: Sheet) -> Iterator[str]:
+    """The rows of the sheet as CSV text, in parts."""
+    return export(to_export(sheet))
+
+
+def export(frame: pd.DataFrame) -> Iterator[str]:
+    """The frame as CSV text, in parts; numbers with every digit that is stored."""
+    yield _lines([[harmless(str(name)) for name in frame.columns]])
+    known: dict[object, str] = {}
+    for start in range(0, len(frame), LINES):
+        part = frame.iloc[start : start + LINES]
+        yield _lines(zip(*(_cells(part[name], known) for name in part), strict=True))
+
+
+def _cells(column: pd.Series, known: dict[object, str]) -> list[str]:
+    """The texts of a column; each different text of a file is cleaned once."""
+    values = to_values(column)
+    if pd.api.types.is_string_dtype(column.dtype):
+        for value in {one for one in values if one not in known}:
+            known[value] = "" if value is None else harmless(str(value))
+        return [known[value] for value in values]
+    return ["" if value is None else str(value) for value in values]
+
+
+def _lines(rows: object) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(frame.columns)
-    columns = [[_cell(value) for value in frame[name].astype(object)] for name in frame]
-    writer.writerows(zip(*columns, strict=True))
+    csv.writer(out, lineterminator="\n").writerows(rows)  # type: ignore[arg-type]
     return out.getvalue()
-
-
-def _cell(value: object) -> str:
-    if value is pd.NA or value is None:
-        return ""
-    return harmless(value) if isinstance(value, str) else str(value)
 
 
 def harmless(text: str) -> str:

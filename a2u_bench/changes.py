@@ -1,0 +1,136 @@
+"""Two runs, before and after: what changed in each case that both have, and whether it surely did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from a2u_bench import judge, ratios
+from a2u_bench.frames import RUN, is_axis
+from a2u_bench.judge import VERDICT
+from a2u_bench.ratios import Numbers, Ratios, Samples
+from a2u_bench.record import BY_NAME
+
+BEFORE, AFTER, CHANGE = "before", "after", "after/before"
+TURN = "turn"
+COUNTED = ("params", "macs", "peak_memory", "saved_memory")
+"""Measures without chance: shown where they changed."""
+
+
+def pair(frame: pd.DataFrame, runs: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+    """The rows of the two runs that are of the same case, in the first one's order, and notes on the other rows.
+
+    A case that was measured several times is paired in the order of its rows.
+    """
+    parts = []
+    for run in runs:
+        rows = frame[(frame[RUN] == run).fillna(False).astype(bool)]
+        turn = rows.groupby("case", sort=False).cumcount()
+        parts.append(rows.assign(**{TURN: turn}).set_index(["case", TURN]))
+    first, second = parts
+    common = first.index.intersection(second.index, sort=False)
+    notes = []
+    for run, part in zip(runs, parts, strict=True):
+        alone = part.loc[part.index.difference(common, sort=False), "options"].fillna("unknown")
+        if len(alone):
+            names = list(dict.fromkeys(map(str, alone)))
+            shown = "; ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+            notes.append(f"{len(alone)} case{'s' if len(alone) > 1 else ''} only in {run}, not compared: {shown}")
+    before, after = (part.loc[common].reset_index().drop(columns=TURN) for part in parts)
+    return before, after, tuple(notes)
+
+
+def between(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    measure: str,
+    samples: tuple[Mapping[str, Samples], Mapping[str, Samples]] | None = None,
+) -> Ratios:
+    """after / before of a measure for each pair of rows. No degree of freedom where its spread is not known.
+
+    Latencies are judged by the `samples` of their cases where both runs have them; else, as every measure with an
+    interval, by the ends of it. A measure without an interval is what it is: its error is zero.
+    """
+    values = [_numbers(part, measure) for part in (after, before)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log = np.log(values[0]) - np.log(values[1])
+    log = np.where(values[0] == values[1], 0.0, log)  # also where both are zero
+    if f"{measure}_low" not in before:
+        return Ratios(log, np.zeros(len(log)), np.where(np.isnan(log), 0.0, np.inf))
+    found = ratios.from_intervals(_interval(after, measure), _interval(before, measure), _freedom(before, after))
+    if not samples or measure != "latency":
+        return found
+    table = [np.array(part) for part in (found.log, found.error, found.freedom)]
+    for index, case in enumerate(before["case"]):
+        one, other = samples[1].get(case), samples[0].get(case)
+        if one and other:
+            exact = ratios.between_runs(one, other)
+            for column, value in zip(table, (exact.log, exact.error, exact.freedom), strict=True):
+                column[index] = float(value)
+    return Ratios(*table)
+
+
+def table(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    measure: str,
+    samples: tuple[Mapping[str, Samples], Mapping[str, Samples]] | None = None,
+) -> pd.DataFrame:
+    """The axes, then `before` and `after` with their intervals, `after/before`, and the verdict on it."""
+    axes = [str(name) for name in before.columns if is_axis(str(name)) and name != RUN]
+    found = between(before, after, measure, samples)
+    made = before[["case", *axes]].copy()
+    for word, part in ((BEFORE, before), (AFTER, after)):
+        made[word] = part[measure]
+        for end in ("low", "high"):
+            if f"{measure}_{end}" in part:
+                made[f"{word}_{end}"] = part[f"{measure}_{end}"]
+    known = ~np.isnan(found.log)
+    finite = np.isfinite(found.log)  # nothing is a multiple of zero
+    made[CHANGE] = pd.Series(np.where(finite, np.exp(np.where(finite, found.log, 0.0)), 0.0)).astype("Float64")
+    made.loc[~finite, CHANGE] = pd.NA
+    said = pd.Series(pd.NA, index=made.index, dtype="string")
+    chosen = Ratios(found.log[known], found.error[known], found.freedom[known])
+    if measure.startswith("latency"):
+        words = judge.verdicts(chosen)
+    else:
+        words = np.select([chosen.log == 0, chosen.log > 0], ["same", "more"], "less").astype(object)
+    said[known] = words
+    for word, part in ((BEFORE, before), (AFTER, after)):
+        sick = (part["status"] != "ok").fillna(True).astype(bool)
+        said[sick] = word + ": " + part["status"][sick].fillna("unknown")
+    made[VERDICT], made["status"], made["reason"] = said, "ok", ""
+    return made
+
+
+def changed(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
+    """The measures of COUNTED that are not the same in every case that has them in both."""
+    found = []
+    for name in COUNTED:
+        differs = (before[name] != after[name]).fillna(False)
+        if differs.any():
+            found.append(name)
+    return found
+
+
+def shown(columns: Sequence[str], before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
+    """Which measures to compare: those that were chosen, else the latency and what else changed."""
+    chosen = [name for name in columns if name in BY_NAME and BY_NAME[name].role == "measure"]
+    latency = ["latency"] if (before["latency"].notna() | after["latency"].notna()).any() else []
+    return chosen or [*latency, *changed(before, after)] or ["latency"]
+
+
+def _interval(frame: pd.DataFrame, measure: str) -> tuple[Numbers, Numbers, Numbers]:
+    return _numbers(frame, measure), _numbers(frame, f"{measure}_low"), _numbers(frame, f"{measure}_high")
+
+
+def _freedom(before: pd.DataFrame, after: pd.DataFrame) -> Numbers:
+    """One less than the fewer processes; without end where their number is not stored."""
+    counts = (np.nan_to_num(_numbers(part, "processes"), nan=np.inf) for part in (before, after))
+    return np.minimum(*counts) - 1
+
+
+def _numbers(frame: pd.DataFrame, name: str) -> Numbers:
+    return np.asarray(frame[name].to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)

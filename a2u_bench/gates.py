@@ -1,0 +1,170 @@
+"""Gates for CI: `latency>5%` fails on what surely got slower by more than that, `latency>2ms` on what surely is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from a2u_bench import changes, judge, ratios, units
+from a2u_bench.conditions import split
+from a2u_bench.errors import UsageError, unknown
+from a2u_bench.ratios import Ratios, Samples
+from a2u_bench.record import BY_NAME
+
+FLAG = "--fail-if"
+ALLOWED = tuple(name for name, column in BY_NAME.items() if column.role == "measure" and column.better)
+_SHARE = re.compile(r"([+-]?\d{1,6}(?:\.\d{1,6})?)\s*%")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A measure and how far it may go: `limit` is a share of the run before (0.05), or a value in SI units."""
+
+    name: str
+    above: bool  # more than the limit fails; else less than it
+    limit: float
+    relative: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a gate found: operators that fail it, those for which it is unclear, with why, and how many pass."""
+
+    gate: Gate
+    failed: tuple[str, ...]
+    unclear: tuple[str, ...]
+    passed: int
+
+    @property
+    def sentence(self) -> str:
+        """The outcome in one line."""
+        parts = [
+            f"{words}: {_some(names)}" for words, names in (("fails", self.failed), ("unclear", self.unclear)) if names
+        ]
+        return f"{FLAG} {self.gate.text}: {'; '.join([*parts, f'{self.passed} within it'])}"
+
+
+def parse(text: str) -> Gate:
+    """`latency>5%`, `psnr<-1%`, `peak_memory>64MB`. UsageError for anything else."""
+    name, sign, value = split(text, FLAG)
+    if name not in ALLOWED:
+        raise unknown(f"measure in {FLAG}", name, ALLOWED)
+    if sign not in ("<", ">", "<=", ">="):
+        raise UsageError(f"{FLAG} {text!r}: {sign} is no limit; allowed: > and <, as in latency>5% or latency>2ms")
+    share = _SHARE.fullmatch(value)
+    if share:
+        if not float(share[1]) > -100:
+            raise UsageError(f"{FLAG} {text!r}: nothing falls by all of itself; allowed: more than -100%")
+        return Gate(name, sign.startswith(">"), float(share[1]) / 100, True, text)
+    try:
+        return Gate(name, sign.startswith(">"), units.read(value, BY_NAME[name].unit), False, text)
+    except ValueError as error:
+        raise UsageError(f"{FLAG} {text!r}: {error}, or a share such as 5%") from None
+
+
+def check_change(
+    gate: Gate,
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    samples: tuple[Mapping[str, Samples], Mapping[str, Samples]] | None = None,
+    differ: Sequence[str] = (),
+) -> Outcome:
+    """A relative gate on each pair of rows of two runs; `differ` is what makes their times incomparable.
+
+    A case fails where after/before is beyond the limit at 95 %, after Holm's correction over the cases; it passes
+    where the 95 % interval of after/before is within the limit; else it is unclear.
+    """
+    found = changes.between(before, after, gate.name, samples)
+    sign = 1.0 if gate.above else -1.0
+    shifted = Ratios(sign * (found.log - np.log1p(gate.limit)), found.error, found.freedom)
+    known = ~np.isnan(shifted.log)
+    comparable = known & (not differ if BY_NAME[gate.name].unit == "s" else True)
+    with np.errstate(invalid="ignore"):
+        corrected = np.ones(len(known))
+        corrected[comparable] = ratios.holm(_of(shifted, comparable).probability)
+        failed = comparable & (shifted.log > 0) & (corrected <= judge.LEVEL)
+        passed = comparable & ~failed & (shifted.interval()[1] <= 1)
+    why = np.full(len(known), "", dtype=object)
+    why[known & ~comparable] = "the machines differ"
+    for word, part in (("before", before), ("after", after)):
+        missing = part[gate.name].isna().to_numpy()
+        why[missing] = [
+            f"{word}: {status}" if status != "ok" else f"{word}: unknown" for status in part["status"][missing]
+        ]
+    both_unknown = before[gate.name].isna().to_numpy() & after[gate.name].isna().to_numpy()
+    values = [_change(gate, *pair) for pair in zip(_values(before, gate.name), _values(after, gate.name), strict=True)]
+    return _outcome(gate, before["options"], failed, passed, both_unknown & _alike(before, after), why, values)
+
+
+def check_value(gate: Gate, frame: pd.DataFrame) -> Outcome:
+    """An absolute gate on each row: beyond the limit with its whole interval it fails, within it it passes."""
+    sign = 1.0 if gate.above else -1.0
+    value = sign * _values(frame, gate.name)
+    near = far = value
+    if f"{gate.name}_low" in frame:
+        ends = [sign * _values(frame, f"{gate.name}_{end}") for end in ("low", "high")]
+        near, far = ends if gate.above else ends[::-1]
+    with np.errstate(invalid="ignore"):
+        failed, passed = near > sign * gate.limit, far <= sign * gate.limit
+    why = np.array(
+        ["" if status == "ok" else str(status) for status in frame["status"].fillna("unknown")], dtype=object
+    )
+    texts = ["" if np.isnan(one) else _quantity(gate, one) for one in _values(frame, gate.name)]
+    skipped = (frame["status"] == "skipped").fillna(False).to_numpy(dtype=bool)
+    return _outcome(gate, frame["options"], failed, passed, skipped, why, texts)
+
+
+def _outcome(
+    gate: Gate,
+    names: pd.Series,
+    failed: NDArray[np.bool_],
+    passed: NDArray[np.bool_],
+    left_out: NDArray[np.bool_],
+    why: NDArray[np.object_],
+    values: Sequence[str],
+) -> Outcome:
+    unclear = ~failed & ~passed & ~left_out
+    said = [
+        f"{name} ({', '.join(filter(None, parts))})"
+        for name, *parts in zip(names.fillna("unknown"), values, why, strict=True)
+    ]
+    pick = [
+        tuple(text.replace(" ()", "") for text, one in zip(said, flags, strict=True) if one)
+        for flags in (failed, unclear)
+    ]
+    return Outcome(gate, pick[0], pick[1], int(passed.sum()))
+
+
+def _alike(before: pd.DataFrame, after: pd.DataFrame) -> NDArray[np.bool_]:
+    """Where the case ended in the same way both times, so that a missing value is no news."""
+    return (before["status"].to_numpy() == after["status"].to_numpy()).astype(bool)
+
+
+def _change(gate: Gate, before: float, after: float) -> str:
+    if np.isnan(before) or np.isnan(after):
+        return ""
+    share = f", {after / before - 1:+.1%}" if before else ""
+    return f"{_quantity(gate, before)} → {_quantity(gate, after)}{share}"
+
+
+def _quantity(gate: Gate, value: float) -> str:
+    scale = units.scale_for([value]) if BY_NAME[gate.name].unit != "dB" else units.UNSCALED
+    return f"{units.exact(value, scale)} {scale.prefix}{BY_NAME[gate.name].unit}".strip()
+
+
+def _values(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    return np.asarray(frame[name].to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)
+
+
+def _of(found: Ratios, chosen: NDArray[np.bool_]) -> Ratios:
+    return Ratios(found.log[chosen], found.error[chosen], found.freedom[chosen])
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    return "; ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

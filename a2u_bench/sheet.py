@@ -1,0 +1,216 @@
+"""What a person asked to see of some runs, before it becomes a terminal's table or a file: rows, tables, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from a2u_bench import changes, conditions, frames, gates, judge, seeds, texts, units
+from a2u_bench.best import best
+from a2u_bench.cells import Heading, Table, lay_out
+from a2u_bench.errors import UsageError, unknown
+from a2u_bench.frames import RUN, SHAPE
+from a2u_bench.gates import Outcome
+from a2u_bench.judge import RATIO, SUBJECT, VERDICT
+from a2u_bench.machines import differences, hardware_differences
+from a2u_bench.pivot import pivot
+from a2u_bench.ratios import Samples
+from a2u_bench.record import BY_NAME
+from a2u_bench.runs import SAMPLES, Run
+
+MOST_SAMPLES = 64 << 20
+"""Bytes of raw samples that are read for verdicts. Beyond, the intervals of the rows must do."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """The flags of `compare` and `export`: what to keep, to compare with, to show, and in which order."""
+
+    convention: str = "mac"
+    baseline: str | None = None
+    by: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+    fail_if: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Rows of runs as they were asked for. `before` and `after` are the paired rows where two runs are compared."""
+
+    runs: Sequence[Run]
+    request: Request
+    frame: pd.DataFrame
+    notes: tuple[str, ...]
+    samples: judge.SamplesOf
+    before: pd.DataFrame | None = None
+    after: pd.DataFrame | None = None
+    outcomes: tuple[Outcome, ...] = field(default=())
+
+    @property
+    def changes(self) -> dict[str, pd.DataFrame]:
+        """Of two runs that are compared, for each measure shown, the axes with before, after, ratio and verdict."""
+        if self.before is None or self.after is None:
+            return {}
+        measures = changes.shown(self.request.columns, self.before, self.after)
+        samples = _by_run(self.samples, frames.run_labels(self.runs))
+        return {name: changes.table(self.before, self.after, name, samples) for name in measures}
+
+    def tables(self, most: int | None = None) -> list[Table]:
+        """The tables, each with at most so many lines: costs and trainings apart; or before and after."""
+        if self.changes and not self.request.by:
+            return [self._changes(most)]
+        trained = seeds.is_trained(self.frame)
+        found = []
+        if not trained.all() or self.frame.empty:
+            found.append(self._table(self.frame[~trained], self.notes, most))
+        if trained.any():
+            rows = self.frame[trained]
+            means = frames.sort(seeds.over_seeds(rows), self.request.order)
+            found.append(self._table(means, (*self.notes, *filter(None, [seeds.order(rows)])), most))
+        return found
+
+    def _table(self, frame: pd.DataFrame, notes: Sequence[str], most: int | None) -> Table:
+        frame = frame.reset_index(drop=True)
+        request = self.request
+        bold = {name: best(frame, name, self.samples) for name in _shown(frame, request.columns)}
+        return lay_out(frame, request.columns, request.by, request.convention, notes, bold, most)
+
+    def _changes(self, most: int | None) -> Table:
+        """One table with, for each measure, before, after, their ratio; and the verdict on latencies."""
+        found = self.changes
+        first = next(iter(found.values()))
+        labels = frames.run_labels(self.runs)
+        notes = [f"before: {labels[0]}, after: {labels[1]}", *self.notes]
+        laid = lay_out(first, ["status"], (), self.request.convention, notes, most=most)
+        width = len(laid.headings) - 1
+        headings = list(laid.headings[:width])
+        columns = [[row[place] for row in laid.cells] for place in range(width)]
+        for name, table in found.items():
+            heads, cells = _change_columns(name, table[:most], table, self.request.convention)
+            headings += heads
+            columns += cells
+        return Table(laid.title, tuple(headings), tuple(zip(*columns, strict=True)), laid.notes)
+
+
+def make(runs: Sequence[Run], request: Request) -> Sheet:
+    """The sheet of these runs. UsageError for what the request names and is not there."""
+    if request.convention not in units.CONVENTIONS:
+        raise unknown("convention", request.convention, units.CONVENTIONS)
+    asked = [gates.parse(text) for text in request.fail_if]
+    frame = frames.runs_to_frame(runs)
+    columns = [str(name) for name in frame.columns]
+    _check_names(request, columns)
+    wanted = [conditions.parse(text, columns) for text in request.filters]
+    frame, notes = conditions.keep(frame, wanted)
+    manifests = [run.manifest for run in runs]
+    notes += tuple(f"the runs are of machines that differ: {text}" for text in differences(manifests))
+    paired = len(runs) == 2 and request.baseline is None
+    judged = request.baseline is not None or paired
+    samples, told = _samples(runs) if judged else ({}, ())
+    notes += told
+    if request.baseline is not None:
+        frame = judge.against(frame, request.baseline, samples=samples)
+    keys = [key for key in request.by if key not in SUBJECT]
+    frame = frames.sort(frame, request.order or keys)
+    before = after = None
+    if paired or any(gate.relative for gate in asked):
+        if len(runs) != 2:
+            raise UsageError(
+                f"--fail-if {_relative(asked)} compares two runs; given: {len(runs)}. Allowed: BEFORE AFTER"
+            )
+        before, after, alone = changes.pair(frame, frames.run_labels(runs))
+        notes += alone if len(before) else ("the two runs have no case in common; each stands on its own",)
+        if before.empty:
+            before = after = None
+    sheet = Sheet(runs, request, frame, notes, samples, before, after)
+    outcomes = tuple(_outcome(sheet, gate) for gate in asked)
+    return Sheet(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), samples, before, after, outcomes)
+
+
+def to_export(sheet: Sheet) -> pd.DataFrame:
+    """The rows as other programs read them: every column or those chosen, or a grid where several keys are named."""
+    request, frame = sheet.request, sheet.frame
+    if len(request.by) < 2:
+        chosen = [*request.by, *request.columns] if request.columns else []
+        if SHAPE in chosen:
+            frame = frame.assign(**{SHAPE: frames.to_shape(frame)})
+        return frame[list(dict.fromkeys(chosen))] if chosen else frame
+    keys = ["options" if name == "operator" else name for name in request.by]
+    axes = [str(name) for name in frame.columns if frames.is_axis(str(name)) and str(name) not in (*keys, *SUBJECT)]
+    parts = ("batch", "channels", "height", "width") if SHAPE in keys else ()
+    varying = [name for name in axes if name not in parts and frame[name].nunique(dropna=False) > 1]
+    side = [keys[0], *(["options"] if "options" not in keys else []), *varying]
+    values = list(request.columns) or [name for name in ("latency", "latency_low", "latency_high") if name in frame]
+    return pivot(frame, list(dict.fromkeys(side)), keys[1:], values)
+
+
+def _outcome(sheet: Sheet, gate: gates.Gate) -> Outcome:
+    if not gate.relative:
+        newest = frames.run_labels(sheet.runs)[-1]
+        rows = (
+            sheet.frame[(sheet.frame[RUN] == newest).fillna(False).astype(bool)] if RUN in sheet.frame else sheet.frame
+        )
+        if rows.empty:
+            raise UsageError(f"--fail-if {gate.text}: there is no row to judge")
+        return gates.check_value(gate, rows)
+    if sheet.before is None or sheet.after is None:
+        raise UsageError(f"--fail-if {gate.text}: the two runs have no case in common, so there is nothing to judge")
+    differ = hardware_differences([run.manifest for run in sheet.runs])
+    samples = _by_run(sheet.samples, frames.run_labels(sheet.runs))
+    return gates.check_change(gate, sheet.before, sheet.after, samples, differ)
+
+
+def _samples(runs: Sequence[Run]) -> tuple[judge.SamplesOf, tuple[str, ...]]:
+    """The raw samples, or none with a note where they are too many to read for a table."""
+    size = sum((run.path / SAMPLES).stat().st_size for run in runs if (run.path / SAMPLES).is_file())
+    if size > MOST_SAMPLES:
+        return {}, (f"verdicts are from the rows' intervals: {size >> 20} MiB of samples are too many to read here",)
+    return judge.samples_of(runs), ()
+
+
+def _by_run(samples: judge.SamplesOf, labels: Sequence[str]) -> tuple[dict[str, Samples], dict[str, Samples]]:
+    first, second = ({case: rounds for (run, case), rounds in samples.items() if run == label} for label in labels)
+    return first, second
+
+
+def _shown(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    return [name for name in columns or BY_NAME if name in frame and name in BY_NAME and BY_NAME[name].better]
+
+
+def _relative(asked: Sequence[gates.Gate]) -> str:
+    return next(gate.text for gate in asked if gate.relative)
+
+
+def _check_names(request: Request, columns: Sequence[str]) -> None:
+    made = [RATIO, f"{RATIO}_low", f"{RATIO}_high", VERDICT] if request.baseline is not None else []
+    for name in (*request.columns, *request.by):
+        if name not in (*columns, *made, SHAPE, seeds.SEEDS):
+            raise unknown("column", name, [*columns, *made, SHAPE])
+
+
+def _change_columns(
+    name: str, cut: pd.DataFrame, table: pd.DataFrame, convention: str
+) -> tuple[list[Heading], list[list[str]]]:
+    """Before and after under one prefix, their ratio, and the verdict."""
+    factor = units.CONVENTIONS[convention][1] if name in texts.WORK else 1
+    scale = texts.common_scale([table[changes.BEFORE] * factor, table[changes.AFTER] * factor])
+    if BY_NAME[name].unit in texts.UNPREFIXED and BY_NAME[name].dtype != "Int64":
+        scale = units.UNSCALED
+    unit = scale.prefix + BY_NAME[name].unit
+    label = texts.column(pd.DataFrame({name: pd.Series([], dtype=BY_NAME[name].dtype)}), name, convention)[0].label
+    headings, columns = [], []
+    for word in (changes.BEFORE, changes.AFTER):
+        parts = [word, *(f"{word}_{end}" for end in ("low", "high") if f"{word}_low" in table)]
+        headings.append(Heading(f"{name} {word}", f"{label} {word}", unit))
+        columns.append(texts.spread_texts([frames.to_values(cut[part] * factor) for part in parts], scale))
+    headings.append(Heading(f"{name} ratio", "ratio"))
+    columns.append(
+        [texts.UNKNOWN if value is None else units.ratio(value) for value in frames.to_values(cut[changes.CHANGE])]
+    )
+    headings.append(Heading(f"{name} verdict", "verdict", right=False))
+    columns.append([value or texts.UNKNOWN for value in frames.to_values(cut[VERDICT])])
+    return headings, columns
