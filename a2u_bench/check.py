@@ -50,9 +50,22 @@ def _check_whole(prepared: Prepared) -> None:
     if up.dtype != prepared.z.dtype:
         raise Incorrect(f"gives {_name(up.dtype)} instead of {case.dtype}")
     _check_finite(up, "values")
+    if prepared.runner is not prepared.module:
+        _check_compiled(prepared, up)
     for gradient in gradients:
         if gradient is not None:
             _check_finite(gradient, "gradients")
+
+
+def _check_compiled(prepared: Prepared, up: Tensor) -> None:
+    """Compiled or not, the result is the same; the definition is compared with what is not compiled."""
+    module = copy.deepcopy(prepared.module)  # batch statistics of a training module stay as they were
+    with torch.no_grad():
+        plain = module(prepared.z, prepared.guide)
+    error = (up.double() - plain.double()).abs().max().item()
+    allowed = TOLERANCE[prepared.case.dtype] * max(1.0, plain.abs().max().item())
+    if not error <= allowed:
+        raise Incorrect(f"differs by {error:.3g} when compiled; allowed: {allowed:.3g}")
 
 
 def _check_values(prepared: Prepared) -> None:

@@ -85,6 +85,59 @@ def test_processes_that_time_check_nothing_and_the_one_that_checks_times_nothing
     assert {step for number, step, _ in workers.log if number > 0} == {"build", "warm_up", "time"}
 
 
+def test_a_case_that_will_not_fit_ends_before_it_is_built_and_the_others_go_on_in_the_same_process():
+    end = CaseEnded("oom", "predicted: needs at least 9 bytes; 8 are available", lost=False)
+    rows, workers = measure(plan("a", "b"), fails={("a", "predict", 0): end})
+    assert [(row["status"], row["reason"]) for row in rows] == [("oom", end.reason), ("ok", "")]
+    assert not [step for _, step, name in workers.log if name == "a" and step not in ("predict", "drop")]
+    assert {number for number, step, _ in workers.log if step == "check"} == {0}
+
+
+def test_a_compiled_case_is_compiled_before_it_is_checked_and_before_it_is_timed():
+    _, workers = measure(Plan("quick", (case("a", runtime="compile"),), (), SETTINGS))
+    for number in {number for number, *_ in workers.log}:
+        steps = [step for process, step, _ in workers.log if process == number and step != "predict"]
+        assert steps[:3] == ["build", "compile", "check" if number == 0 else "warm_up"]
+
+
+def test_on_an_accelerator_each_round_has_a_warm_and_a_cold_sample_and_each_process_its_notes():
+    store = FakeStore()
+    rows, workers = measure(Plan("quick", (case("a", device="cuda"), case("b", device="cuda")), (), SETTINGS), store)
+    timed = [step for number, step, _ in workers.log if number == 1 and step.startswith("time")]
+    assert timed[:8] == ["time", "time", "time_cold", "time_cold"] * 2
+    for row in rows:
+        assert (row["latency"], row["latency_cold"]) == (0.001, 0.003)
+        assert row["latency_cold_low"] == row["latency_cold_high"] == 0.003
+        assert row["note"] == f"note of {row['operator']}"
+    assert {tuple(sample["latency_cold"]) for samples in store.samples for sample in samples} == {(0.003,)}
+
+
+def test_a_resumed_run_counts_the_cold_samples_that_it_finds():
+    first = case("a", device="cuda")
+    lines = [
+        {"case": first.id, "process": process, "round": 0, "latency": [0.001], "latency_cold": [0.003]}
+        for process in range(3)
+    ]
+    (row,), workers = measure(Plan("quick", (first,), (), SETTINGS), FakeStore(rounds={first.id: lines}))
+    assert "time" not in {step for _, step, _ in workers.log}
+    assert row["latency_cold"] == 0.003
+
+
+def test_the_machine_s_ceilings_are_measured_once_for_each_device_and_number_of_threads_and_kept():
+    cases = tuple(
+        case(name, threads=threads, dtype=dtype)
+        for threads in (1, 2)
+        for dtype in ("float32", "float64")
+        for name in "abcde"
+    )
+    store = FakeStore()
+    _, workers = measure(Plan("quick", cases, (), SETTINGS), store)
+    assert workers.asked == [("cpu", 1, ("float32", "float64")), ("cpu", 2, ("float32", "float64"))]
+    assert [entry["threads"] for entry in store.manifest["ceilings"]] == [1, 2]
+    _, again = measure(Plan("quick", cases, (), SETTINGS), FakeStore(manifest=store.manifest))
+    assert again.asked == []
+
+
 def test_a_run_stops_when_every_interval_is_tight():
     rows, workers = measure(plan("a", "b"))
     assert workers.started == 1 + 3

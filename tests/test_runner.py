@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import psutil
 import pytest
 from fakes import FakeStore
@@ -111,6 +113,29 @@ def test_a_row_of_a_real_run_has_every_measure():
     assert row["saved_memory"] == 0
     assert row["processes"] == 2
     assert 0 < float(str(row["latency_low"])) <= float(str(row["latency"])) <= float(str(row["latency_high"]))
+
+
+def test_a_row_of_a_real_run_has_five_numbers_of_memory_three_of_work_and_a_floor():
+    row = measure("max_unpool")["max_unpool"]
+    up, indices = 4 * 6 * 10 * 4, 4 * 3 * 5 * 8
+    memory = [row[f"{name}_memory"] for name in ("output", "workspace", "peak", "saved")]
+    assert memory == [up, indices, up + indices, None]
+    assert int(str(row["first_memory"])) >= up + indices
+    assert row["macs"] == row["macs_fvcore"] == row["macs_torch"] == 240
+    assert 0 < float(str(row["floor"])) < 1
+    assert (row["latency_cold"], row["note"]) == (None, None)
+
+
+def test_a_case_that_is_predicted_not_to_fit_is_oom_with_both_numbers_and_the_others_go_on():
+    settings = replace(SETTINGS, memory_limit=1 << 40)
+    vast = replace(case("nearest"), batch=1 << 20, channels=64, height=64, width=64)
+    rows = run(Plan("test", (vast, case("bilinear")), (), settings))
+    needed = 5 * (4 << 38)
+    assert (rows[0]["status"], rows[0]["reason"]) == (
+        "oom",
+        f"predicted: needs at least {needed} bytes; {1 << 40} are available",
+    )
+    assert rows[1]["status"] == "ok"
 
 
 def test_samples_are_stored_by_process_and_round():

@@ -76,6 +76,11 @@ def test_quick_takes_a_small_budget_and_explicit_limits_win():
     assert make_plan(ops="nearest", quick=True, device="cpu", time_budget=5.0).settings.time_budget == 5.0
 
 
+def test_a_memory_limit_is_read_as_people_type_it():
+    assert make_plan(ops="nearest", device="cpu", memory_limit="2GiB").settings.memory_limit == 2 << 30
+    assert make_plan(ops="nearest", device="cpu").settings.memory_limit is None
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"ops": "a2uu"}, "a2u"),
     ({"ops": "a2u:rnk=2"}, "rank"),
@@ -97,6 +102,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"ops": "all", "shapes": ["1x64x32"]}, "BxCxHxW"),
     ({"ops": "all", "time_budget": float("nan")}, "time-budget"),
     ({"ops": "all", "processes": 0}, "processes"),
+    ({"ops": "all", "memory_limit": "much"}, "--memory-limit"),
+    ({"ops": "all", "memory_limit": "0"}, "1B and more"),
     ({"ops": "all", "device": "gpu"}, "cpu"),
 ]
 
