@@ -43,7 +43,7 @@ def command(
     wanted = opstrings.split(ops or "a2u")
     if not 1 <= len(wanted) <= MOST or (weights and len(wanted) > 1):
         raise UsageError(f"--op {' '.join(wanted)}: allowed: 1 to {MOST} operators, and just one with --weights")
-    limits = {"--scale": (scale or 1, 16), "--channels": (channels, 1024), "--size": (size, 1024)}
+    limits = {"--scale": (1 if scale is None else scale, 16), "--channels": (channels, 1024), "--size": (size, 1024)}
     limits |= {"--group": (group + 1, 1 << 20), "--seed": (seed + 1, 1 << 62)}
     for flag, (value, most) in limits.items():
         if not 1 <= value <= most:
