@@ -5,6 +5,7 @@ What operators print goes to a log; the answers go through a pipe of their own.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -247,6 +248,9 @@ def _stand_alone(log: str) -> None:
 
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if "fork" in multiprocessing.get_all_start_methods():
+        # Locks that a library makes as it loads then have no name that would be left behind when we are killed.
+        multiprocessing.set_start_method("fork", force=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
