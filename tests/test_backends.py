@@ -74,6 +74,14 @@ def downassemble_case(
     return w, x, exact
 
 
+class Forced:
+    """The public verbs under one backend, with the signatures of the definition."""
+
+    def __init__(self, backend: str) -> None:
+        self.reassemble = functools.partial(reassemble, backend=backend)
+        self.downassemble = functools.partial(downassemble, backend=backend)
+
+
 def naming(*case: object) -> Callable[[str], str]:
     """A failure's message that begins with the case."""
     return lambda message: f"{case}: {message}"
@@ -207,6 +215,34 @@ def test_a_channels_last_map_gives_a_channels_last_map(backend: str) -> None:
     down = downassemble(noise(2, 1, 16, 4, 5), y, 2, 4, backend=backend)
     for one in (y, down):
         assert one.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("backend", CPU)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_channels_last_maps_wide_enough_for_vectors_of_channels(
+    backend: str, dtype: torch.dtype, poisoned: None
+) -> None:
+    grid = itertools.product((1, 3, 5), (1, 2, 3), BORDERS, ((1, 2), (5, 4)), ("each", "shared", "phase"))
+    for number, (kernel_size, scale, border, (height, width), kind) in enumerate(grid):
+        if number % (5 if dtype == torch.float64 else 7):
+            continue
+        groups = 1 + number % 2
+        z = noise(2, 32, height, width, dtype=dtype).contiguous(memory_format=torch.channels_last)
+        x = noise(2, 32, scale * height, scale * width, dtype=dtype).contiguous(memory_format=torch.channels_last)
+        w = kernels(kind, 2, groups, kernel_size**2, scale, height, width).to(dtype)
+        down = kernels("shared" if kind == "phase" else kind, 2, groups, kernel_size**2, 1, height, width).to(dtype)
+        options: dict[str, Any] = {"scale": scale, "kernel_size": kernel_size, "border": border}
+        calls = (
+            (lambda w, z, f, o=options: f.reassemble(w, z, **o), w, z, x),
+            (lambda w, x, f, o=options: f.downassemble(w, x, *o.values()), down, x, z),
+        )
+        for function, first, second, cotangent in calls:
+            forced = functools.partial(function, f=Forced(backend))
+            exactly = functools.partial(function, f=reference)
+            ours = with_gradients(forced, first, second, cotangent=cotangent)
+            exact = with_gradients(exactly, first.double(), second.double(), cotangent=cotangent)
+            for a, b in zip(ours, exact, strict=True):
+                assert_close(a.double(), b, **TOLERANCE[dtype], msg=naming(number, kernel_size, scale, border, kind))
 
 
 @pytest.mark.parametrize("backend", CPU)
@@ -398,8 +434,8 @@ def test_vmap_equals_a_loop(backend: str) -> None:
     assert_close(torch.vmap(up, in_dims=(None, 1))(w[0], z), torch.stack([up(w[0], one) for one in z.unbind(1)]))
     small = w[..., ::2, ::2]
     assert_close(torch.vmap(down)(small, ours), torch.stack([down(*one) for one in zip(small, ours, strict=True)]))
-    ours, exact = (with_gradients(one, w, z) for one in (torch.vmap(up), lambda w, z: torch.stack([*map(up, w, z)])))
-    for a, b in zip(ours, exact, strict=True):
+    functions = (torch.vmap(up), lambda w, z: torch.stack([*map(up, w, z)]))
+    for a, b in zip(*(with_gradients(one, w, z) for one in functions), strict=True):
         assert_close(a, b)
 
 

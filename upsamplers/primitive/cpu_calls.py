@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from upsamplers.primitive import cpu_threads, cpu_window
+from upsamplers.primitive import cpu_channels_last, cpu_threads, cpu_window
 from upsamplers.primitive.cpu_tile import lanes
 from upsamplers.primitive.window import border_index, down_offset
 
@@ -60,6 +60,11 @@ def preimages(size: int, count: int, step: int, kernel_size: int, border: str) -
     return np.concatenate([starts, *lists]).astype(np.int64)
 
 
+def most(lists: Flat, size: int) -> int:
+    """The length of the longest of `preimages`' lists."""
+    return int(np.diff(lists[: size + 1]).max())
+
+
 def row_step(width: int, halo: int, lane_count: int) -> int:
     """Elements between rows of scratch: whole vectors, an odd number of them, so that rows spread over cache sets."""
     vectors = -(-width // lane_count) + -(-halo // lane_count)
@@ -73,6 +78,11 @@ def empty_like_map(like: Tensor, shape: Sequence[int]) -> Tensor:
     return torch.empty(tuple(shape), dtype=like.dtype, memory_format=memory_format)
 
 
+def lanes_are_channels(lane_count: int, per: int, *maps: Tensor) -> bool:
+    """Whether maps have their channels side by side, whole vectors of them in a group."""
+    return per % lane_count == 0 and all(one.stride(1) == 1 for one in maps)
+
+
 def gather(w: Tensor, z: Tensor, up: int, down: int, kernel_size: int, border: str) -> Tensor:
     """wᵀz, upsampling by `up` or downsampling by `down`."""
     batch, channels = z.shape[:2]
@@ -80,9 +90,19 @@ def gather(w: Tensor, z: Tensor, up: int, down: int, kernel_size: int, border: s
     groups, per, k = w.shape[1], channels // w.shape[1], kernel_size
     out = empty_like_map(z, (batch, channels, up * height, up * width))
     rows = extended(z.shape[2], height, down, k, border)[0]
-    columns, _, first, inside = extended(z.shape[3], width, down, k, border)
+    columns, offset, first, inside = extended(z.shape[3], width, down, k, border)
     lane_count = lanes(z.element_size())
     step = row_step(width, (k - 1) // down, lane_count)
+    if lanes_are_channels(lane_count, per, z, out):
+        parts = cpu_threads.parts_for(out.numel() * k * k, batch * groups * height)
+        size = k * k * up * up * step + (up * up + k * k) * per
+        cpu_threads.run(
+            cpu_threads.compiled(cpu_channels_last.gather, out.dtype), parts,
+            numbers(batch, groups, per, height, width, k, up, down, lane_count, step, offset, *z.shape[2:]),
+            w, kernel_steps(w, up, height, width), z, numbers(*z.stride()), out, numbers(*out.stride()),
+            rows, columns, torch.empty(parts, size, dtype=z.dtype),
+        )  # fmt: skip
+        return out
     block = min(per, 4 if up > 1 else 8)
     items = batch * groups * height
     splits = max(1, min(2 * torch.get_num_threads() // items, per // 16))
@@ -112,12 +132,23 @@ def correlate(
     if one_phase:
         out_at[0], out_at[3] = 0, out.stride(0)
     rows = extended(z.shape[2], height, down, k, border)[0]
-    columns, _, first, inside = extended(z.shape[3], width, down, k, border)
+    columns, offset, first, inside = extended(z.shape[3], width, down, k, border)
     lane_count = lanes(z.element_size())
     step = row_step(width, (k - 1) // down, lane_count)
-    block = min(per, 16)
     parts = cpu_threads.parts_for(g.numel() * k * k, w_shape[0] * groups * height)
     taps, phases = k * k, up * up
+    if lanes_are_channels(lane_count, per, z, g):
+        size = phases * per + taps * phases * (lane_count + step) + taps * per
+        cpu_threads.run(
+            cpu_threads.compiled(cpu_channels_last.correlate, out.dtype), parts,
+            numbers(
+                batch, groups, per, height, width, k, up, down, lane_count, step, offset, *z.shape[2:], w_shape[0]
+            ),
+            g, numbers(*g.stride()), z, numbers(*z.stride()), out, out_at,
+            rows, columns, torch.empty(parts, size, dtype=z.dtype),
+        )  # fmt: skip
+        return out.sum(0, keepdim=True) if one_phase else out
+    block = min(per, 16)
     size = step * (taps * phases + block * (k * down + phases)) + len(columns) + lane_count
     cpu_threads.run(
         cpu_threads.compiled(cpu_window.correlate, out.dtype), parts,
@@ -134,9 +165,23 @@ def scatter(w: Tensor, g: Tensor, z_shape: Sequence[int], up: int, down: int, ke
     height, width = high // down, wide // down
     groups, per, k = w.shape[1], channels // w.shape[1], kernel_size
     out = torch.empty(tuple(z_shape), dtype=g.dtype)
+    row_lists, lane_count = preimages(high, height, down, k, border), lanes(g.element_size())
+    if lanes_are_channels(lane_count, per, g):
+        column_lists = preimages(wide, width, down, k, border)
+        reach = up * ((k - 1) // down + 1)
+        parts = cpu_threads.parts_for(g.numel() * k * k, batch * groups * high)
+        cpu_threads.run(
+            cpu_threads.compiled(cpu_channels_last.scatter, out.dtype), parts,
+            numbers(
+                batch, groups, per, height, width, k, up, down, lane_count, high, wide,
+                reach * most(row_lists, high), reach * most(column_lists, wide),
+            ),
+            w, kernel_steps(w, up, height, width), g, numbers(*g.stride()), out, numbers(*out.stride()),
+            row_lists, column_lists, torch.empty(parts, wide * per, dtype=g.dtype),
+        )  # fmt: skip
+        return out
     columns, offset, _, _ = extended(wide, width, down, k, border)
     across = -(-len(columns) // down)
-    lane_count = lanes(g.element_size())
     slots, phases = (k - 1) // down + 1, up * up
     step = row_step(across, slots - 1, lane_count)
     room = NEAR // (slots * phases * step * g.element_size())
@@ -148,6 +193,6 @@ def scatter(w: Tensor, g: Tensor, z_shape: Sequence[int], up: int, down: int, ke
         cpu_threads.compiled(cpu_window.scatter, out.dtype), parts,
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, offset, wide, block, high),
         w, kernel_steps(w, up, height, width), g, numbers(*g.stride()), out, numbers(*out.stride()),
-        preimages(high, height, down, k, border), columns, torch.empty(parts, size, dtype=g.dtype),
+        row_lists, columns, torch.empty(parts, size, dtype=g.dtype),
     )  # fmt: skip
     return out

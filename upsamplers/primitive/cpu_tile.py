@@ -28,17 +28,21 @@ def lanes(itemsize: int) -> int:
     return REGISTER_BYTES // itemsize
 
 
-_NAMES = "rows columns adds acc acc0 acc_p acc_q a a0 a_step a_off b b0 b_off b_q terms"
+_NAMES = "rows columns splat adds acc acc0 acc_p acc_q a a0 a_step a_off b b0 b_off b_q terms"
 
 
-def _tile(typing_context, rows, columns, adds, acc, acc0, acc_p, acc_q, a, a0, a_step, a_off, b, b0, b_off, b_q, terms):  # type: ignore[no-untyped-def]  # fmt: skip
-    """One tile of rows×columns vectors; `rows` and `columns` are literals, `adds` says whether acc is added to.
+def _tile(typing_context, rows, columns, splat, adds, acc, acc0, acc_p, acc_q, a, a0, a_step, a_off, b, b0, b_off, b_q, terms):  # type: ignore[no-untyped-def]  # fmt: skip  # noqa: E501
+    """One tile of rows×columns vectors; `rows`, `columns` and `splat` are literals.
+
+    splat: a holds one element for all lanes of a vector. adds: whether acc is added to.
 
     acc, a, b: flat float arrays with the positions acc0, a0, b0 of the tile in them; acc_p and acc_q: the steps between
     its vectors; a_off, b_off: where each of the `terms` terms reads; b_q: where each column does.
     """
     count_p, count_q = rows.literal_value, columns.literal_value
-    signature = types.void(rows, columns, adds, acc, acc0, acc_p, acc_q, a, a0, a_step, a_off, b, b0, b_off, b_q, terms)
+    signature = types.void(
+        rows, columns, splat, adds, acc, acc0, acc_p, acc_q, a, a0, a_step, a_off, b, b0, b_off, b_q, terms
+    )
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         names = _NAMES.split()
@@ -63,6 +67,12 @@ def _tile(typing_context, rows, columns, adds, acc, acc0, acc_p, acc_q, a, a0, a
             loaded.align = itemsize
             return loaded
 
+        def load_left(pointer: Any) -> Any:
+            if not splat.literal_value:
+                return load(pointer)
+            first = builder.insert_element(ir.Constant(vector, ir.Undefined), builder.load(pointer), ir.IntType(32)(0))
+            return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
+
         def steps(step: str, count: int) -> Any:
             return builder.mul(value[step], integer(count))
 
@@ -81,7 +91,7 @@ def _tile(typing_context, rows, columns, adds, acc, acc0, acc_p, acc_q, a, a0, a
         with cgutils.for_range(builder, value["terms"], intp=integer) as loop:
             a_t = builder.load(at(data["a_off"], loop.index))
             b_t = builder.load(at(data["b_off"], loop.index))
-            a_vectors = [load(at(base, a_t)) for base in base_a]
+            a_vectors = [load_left(at(base, a_t)) for base in base_a]
             b_vectors = [load(at(base, b_t)) for base in base_b]
             for p, q in cells:
                 product = builder.fmul(a_vectors[p], b_vectors[q], flags=("contract",))
@@ -97,45 +107,69 @@ def _tile(typing_context, rows, columns, adds, acc, acc0, acc_p, acc_q, a, a0, a
 tile: Any = intrinsic(prefer_literal=True)(_tile)
 
 
-@njit(nogil=True)
-def tiles(
-    p_count: int,
-    q_count: int,
-    adds: int,
-    acc: Any,
-    acc0: int,
-    acc_p: int,
-    acc_q: int,
-    a: Any,
-    a0: int,
-    a_step: int,
-    a_off: Any,
-    b: Any,
-    b0: int,
-    b_off: Any,
-    b_q: Any,
-    terms: int,
-) -> None:
-    """Any number of rows and columns as tiles of 4×WIDE, 4×1, 1×8 and 1×1."""
-    p = 0
-    while p < p_count:
-        fours = p_count - p >= 4
-        q = 0
-        while q < q_count:
-            to, left, reads = acc0 + p * acc_p + q * acc_q, a0 + p * a_step, b_q[q:]
-            if fours and q_count - q >= WIDE:
-                tile(4, WIDE, adds, acc, to, acc_p, acc_q, a, left, a_step, a_off, b, b0, b_off, reads, terms)
-                q += WIDE
-            elif fours:
-                tile(4, 1, adds, acc, to, acc_p, acc_q, a, left, a_step, a_off, b, b0, b_off, reads, terms)
-                q += 1
-            elif q_count - q >= 8:
-                tile(1, 8, adds, acc, to, acc_p, acc_q, a, left, a_step, a_off, b, b0, b_off, reads, terms)
-                q += 8
-            elif q_count - q >= 4:
-                tile(1, 4, adds, acc, to, acc_p, acc_q, a, left, a_step, a_off, b, b0, b_off, reads, terms)
-                q += 4
-            else:
-                tile(1, 1, adds, acc, to, acc_p, acc_q, a, left, a_step, a_off, b, b0, b_off, reads, terms)
-                q += 1
-        p += 4 if fours else 1
+def _sum_lanes(typing_context, array, position):  # type: ignore[no-untyped-def]
+    """Sum of the vector at a position of an array."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        kind = signature.args[0].dtype
+        vector = ir.VectorType(context.get_data_type(kind), lanes(kind.bitwidth // 8))
+        data = builder.gep(context.make_array(signature.args[0])(context, builder, args[0]).data, [args[1]])
+        loaded = builder.load(builder.bitcast(data, vector.as_pointer()))
+        loaded.align = kind.bitwidth // 8
+        while vector.count > 1:
+            half = ir.VectorType(vector.element, vector.count // 2)
+            sides = [
+                builder.shuffle_vector(
+                    loaded,
+                    loaded,
+                    ir.Constant(ir.VectorType(ir.IntType(32), half.count), [start + i for i in range(half.count)]),
+                )
+                for start in (0, half.count)
+            ]
+            loaded, vector = builder.fadd(*sides), half
+        return builder.extract_element(loaded, ir.IntType(32)(0))
+
+    return array.dtype(array, position), generate
+
+
+sum_lanes: Any = intrinsic(_sum_lanes)
+
+
+def _tiles(splat: int) -> Any:
+    """Any number of rows and columns as tiles of 4×WIDE, 4×1, 1×8, 1×4 and 1×1."""
+
+    @njit(nogil=True)
+    def tiles(
+        p_count: int, q_count: int, adds: int, acc: Any, acc0: int, acc_p: int, acc_q: int, a: Any, a0: int,
+        a_step: int, a_off: Any, b: Any, b0: int, b_off: Any, b_q: Any, terms: int,
+    ) -> None:  # fmt: skip
+        p = 0
+        while p < p_count:
+            fours = p_count - p >= 4
+            q = 0
+            while q < q_count:
+                to, left, at = acc0 + p * acc_p + q * acc_q, a0 + p * a_step, b_q[q:]
+                if fours and q_count - q >= WIDE:
+                    tile(4, WIDE, splat, adds, acc, to, acc_p, acc_q, a, left, a_step, a_off, b, b0, b_off, at, terms)
+                    q += WIDE
+                elif fours:
+                    tile(4, 1, splat, adds, acc, to, acc_p, acc_q, a, left, a_step, a_off, b, b0, b_off, at, terms)
+                    q += 1
+                elif q_count - q >= 8:
+                    tile(1, 8, splat, adds, acc, to, acc_p, acc_q, a, left, a_step, a_off, b, b0, b_off, at, terms)
+                    q += 8
+                elif q_count - q >= 4:
+                    tile(1, 4, splat, adds, acc, to, acc_p, acc_q, a, left, a_step, a_off, b, b0, b_off, at, terms)
+                    q += 4
+                else:
+                    tile(1, 1, splat, adds, acc, to, acc_p, acc_q, a, left, a_step, a_off, b, b0, b_off, at, terms)
+                    q += 1
+            p += 4 if fours else 1
+
+    return tiles
+
+
+tiles = _tiles(0)
+"""Tiles of a's vectors with b's."""
+splat_tiles = _tiles(1)
+"""Tiles of a's single elements with b's vectors."""

@@ -45,6 +45,14 @@ def read_window(
         dst[d0 + phase * step + whole] = dst[spare + whole * down + phase]
 
 
+@njit(nogil=True)
+def in_turn(item: int, groups: int, height: int, map_at: Any) -> tuple[int, int, int]:
+    """Batch, group and row of an item: rows in turn, or groups where channels lie closer together than columns."""
+    if map_at[1] < map_at[3]:
+        return item // (height * groups), item % groups, item // groups % height
+    return item // (height * groups), item // height % groups, item % height
+
+
 def gather(real: Any, version: int) -> Any:
     """out[b, c, (y, py), (x, px)] = Σ_taps w · z over this part's rows of the output."""
 
@@ -75,10 +83,8 @@ def gather(real: Any, version: int) -> Any:
             b_q[q] = q * slab_q
         items = batch * groups * height * splits
         for item in range(items * part // parts, items * (part + 1) // parts):
-            b, g, y, split = (
-                item // (splits * height * groups), item // (splits * height) % groups, item // splits % height,
-                item % splits,
-            )  # fmt: skip
+            b, g, y = in_turn(item // splits, groups, height, z_at)
+            split = item % splits
             read_kernels(scratch, step, 0, w, b * w_at[0] + g * w_at[1], w_at, taps, up, y, width)
             last = per * (split + 1) // splits
             for first in range(per * split // splits, last, block):
@@ -133,7 +139,7 @@ def correlate(real: Any, version: int) -> Any:
             b_q[tap] = (ky * down + kx % down) * step + kx // down
         items = w_batch * groups * height
         for item in range(items * part // parts, items * (part + 1) // parts):
-            b_out, group, y = item // (height * groups), item // height % groups, item % height
+            b_out, group, y = in_turn(item, groups, height, z_at)
             adds = 0
             for b in range(b_out, b_out + 1 if w_batch == batch else batch):
                 for first in range(0, per, block):
