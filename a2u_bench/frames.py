@@ -14,7 +14,7 @@ from a2u_bench.rows import Rows, Values
 from a2u_bench.runs import Run
 
 RUN = "run"
-"""The column that says from which run a row is; there only when several runs are read."""
+"""The column that says from which run a row is; there only when several runs, or a merged one, are read."""
 
 
 SHAPE = "shape"
@@ -43,13 +43,32 @@ def _series(held: Values, column: Column) -> Any:
 
 
 def runs_to_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """All rows of the runs, in order; several runs are told apart by a first column, `run`."""
+    """All rows of the runs, in order; several runs, or the runs of a merged one, are told apart by a first column,
+    `run`."""
     frames = [to_frame(run.rows) for run in runs]
-    if len(runs) == 1:
+    if len(runs) == 1 and frames[0]["origin"].isna().all():
         return frames[0]
-    for frame, label in zip(frames, run_labels(runs), strict=True):
-        frame.insert(0, RUN, pd.Series(label, index=frame.index, dtype="string"))
+    for frame, label in zip(frames, _labels(runs), strict=True):
+        names = [_label(label, origin) for origin in to_values(frame["origin"])]
+        frame.insert(0, RUN, pd.Series(names, index=frame.index, dtype=TEXT))
     return pd.concat(frames, ignore_index=True)
+
+
+def samples_by_case(runs: Sequence[Run]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The raw samples of each case, by what `run` says of its row ("" where there is no such column) and its id."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for label, run in zip(_labels(runs), runs, strict=True):
+        for sample in run.samples:
+            found.setdefault((_label(label, sample.get("origin")), sample["case"]), []).append(sample)
+    return found
+
+
+def _labels(runs: Sequence[Run]) -> list[str]:
+    return run_labels(runs) if len(runs) > 1 else [""]
+
+
+def _label(run: str, origin: str | None) -> str:
+    return "/".join(filter(None, (run, origin)))
 
 
 def run_labels(runs: Sequence[Run]) -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from a2u_bench import ratios
 from a2u_bench.errors import UsageError, nearest
-from a2u_bench.frames import RUN, is_axis, run_labels
+from a2u_bench.frames import RUN, is_axis, samples_by_case
 from a2u_bench.ratios import Ratios, Samples
 from a2u_bench.runs import Run
 
@@ -31,12 +31,7 @@ SamplesOf = Mapping[tuple[str, str], Samples]
 
 def samples_of(runs: Sequence[Run]) -> SamplesOf:
     """The raw samples of these runs, under the labels that `frames.runs_to_frame` gives them."""
-    labels = run_labels(runs) if len(runs) > 1 else [""] * len(runs)
-    return {
-        (label, case): samples
-        for label, run in zip(labels, runs, strict=True)
-        for case, samples in ratios.gather(run.samples).items()
-    }
+    return {key: rounds for key, listed in samples_by_case(runs).items() for rounds in ratios.gather(listed).values()}
 
 
 def against(

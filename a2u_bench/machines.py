@@ -20,8 +20,11 @@ def hardware_differences(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def differences(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One text for each fact of `machine` on which the manifests disagree: its name and the values."""
-    machines = [_flat(manifest.get("machine")) for manifest in manifests]
+    """One text for each fact of a machine on which the manifests disagree: its name and the values.
+
+    A merged run has the machines of its origins, one that was measured by jobs those of its nodes.
+    """
+    machines = [_flat(machine) for manifest in manifests for machine in _machines(manifest)]
     names = sorted({name for machine in machines for name in machine})
     found = []
     for name in names:
@@ -31,6 +34,15 @@ def differences(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
         if len(set(values)) > 1:
             found.append(f"{name}: {' / '.join(dict.fromkeys(values))}")
     return found
+
+
+def _machines(manifest: Mapping[str, Any]) -> list[Any]:
+    origins, nodes = manifest.get("origins"), manifest.get("machines")
+    if isinstance(origins, Mapping) and origins:
+        return [m for one in origins.values() if isinstance(one, Mapping) for m in _machines(one)]
+    if isinstance(nodes, Mapping) and nodes:
+        return list(nodes.values())
+    return [manifest.get("machine")]
 
 
 def _flat(value: Any, path: str = "") -> dict[str, str]:

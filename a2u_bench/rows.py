@@ -47,7 +47,7 @@ class Rows(Sequence[dict[str, Any]]):
     def read(cls, lines: Iterable[tuple[int, Mapping[str, Any]]], add: Add) -> Rows:
         """Rows from numbered lines of a file: what is of the wrong kind is unknown, what is no row is left out."""
         rows = cls()
-        seen: set[str] = set()
+        seen: set[tuple[str, str | None]] = set()  # of a merged run, a case may stand once for each origin
         for chunk in _chunks(lines):
             numbers = [number for number, _ in chunk]
             found = _by_column([content for _, content in chunk])
@@ -60,13 +60,13 @@ class Rows(Sequence[dict[str, Any]]):
             kept = [
                 bool(case) and status in STATUSES for case, status in zip(table["case"], table["status"], strict=True)
             ]
-            for number, case, good in zip(numbers, table["case"], kept, strict=True):
+            for number, key, good in zip(numbers, zip(table["case"], table["origin"], strict=True), kept, strict=True):
                 if not good:
                     add("no case or no known status, left out", number)
-                elif case in seen:
+                elif key in seen:
                     add("a case that stands above already; both kept", number)
                 else:
-                    seen.add(case)
+                    seen.add(key)
             for name, values in table.items():
                 rows._extend(BY_NAME[name], values if all(kept) else list(compress(values, kept)))
         return rows

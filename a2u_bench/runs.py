@@ -194,6 +194,7 @@ def _is_sample(line: dict[str, Any]) -> bool:
     times = line.get("latency")
     return (
         isinstance(line.get("case"), str)
+        and isinstance(line.get("origin", ""), str)
         and all(type(line.get(name)) is int for name in ("process", "round"))
         and isinstance(times, list)
         and all(isinstance(t, (int, float)) and not isinstance(t, bool) and 0 <= t < 1e300 for t in times)

@@ -103,10 +103,10 @@ class Store:
         """One row, on disk when this returns. ValueError for NaN and infinity; OSError where it cannot be written."""
         self.append_rows([row])
 
-    def append_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Several rows, all of them on disk when this returns, or none."""
+    def append_rows(self, rows: Sequence[Mapping[str, Any]], keep: bool = True) -> None:
+        """Several rows, all of them on disk when this returns, or none; `keep` puts them into `rows` too."""
         self._append(ROWS, rows)
-        self.rows.extend(dict(row) for row in rows)
+        self.rows.extend(dict(row) for row in rows if keep)
         self.finished.update(row["case"] for row in rows)
 
     def append_samples(self, samples: Iterable[Mapping[str, Any]]) -> None:

@@ -68,7 +68,7 @@ def one_line(capsys, *says: str) -> None:
 
 
 WRONG = {
-    "an unknown command": (["rnu"], ["'rnu'", "Did you mean 'run'", "compare, export"]),
+    "an unknown command": (["rnu"], ["'rnu'", "Did you mean 'run'", "compare, "]),
     "an unknown option": (["run", "--opz", "all"], ["'--opz'", "Did you mean '--op", "--shape"]),
     "an option without its value": (["run", "--ops"], ["--ops"]),
     "a number that is none": (["run", "--seed", "x"], ["--seed", "'x'", "valid integer"]),

@@ -80,12 +80,7 @@ class Content:
 def gather(runs: Sequence[Run], frame: pd.DataFrame, convention: str, notes: Sequence[str] = ()) -> Content:
     """The content for these rows of these runs."""
     frame = frame.reset_index(drop=True)
-    labels = frames.run_labels(runs) if len(runs) > 1 else [""]
-    samples = {
-        (label, case): rounds
-        for label, run in zip(labels, runs, strict=True)
-        for case, rounds in _by_case(run.samples).items()
-    }
+    samples = frames.samples_by_case(runs)
     numbered = frame.assign(**{NUMBER: pd.array(range(len(frame)), dtype="Int64")})
     trained = is_trained(numbered)
     differ = [f"the runs are of machines that differ: {text}" for text in differences([run.manifest for run in runs])]
@@ -123,7 +118,7 @@ def _sheet(frame: pd.DataFrame, columns: Sequence[str], convention: str, notes: 
             if numeric
             else [None] * len(frame)
         )
-    axes = frames.to_records(frame[[name for name in frame if frames.is_axis(name)]])
+    axes = frames.to_records(frame[[name for name in map(str, frame.columns) if frames.is_axis(name)]])
     lines = tuple(
         Line(
             int(number),
@@ -137,13 +132,6 @@ def _sheet(frame: pd.DataFrame, columns: Sequence[str], convention: str, notes: 
         for heading, values in zip(table.headings, behind, strict=True)
     )
     return Sheet(table.title, headings, lines, table.notes)
-
-
-def _by_case(samples: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for sample in samples:
-        found.setdefault(sample["case"], []).append(sample)
-    return found
 
 
 def _case(number: int, row: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]], room: int) -> CaseText:
