@@ -66,7 +66,7 @@ def make_quality(folder: Path, psnr: dict[str, float], seeds: int = 3, epochs: i
                 options = pair.partition("/")[2]
                 name = options.partition(":")[0]
                 fields: dict[str, Any] = {"preset": "short", "seed": seed, "epochs": epochs, "images": 1000}
-                more = {"test_images": 100, "learning_rate": 0.002}
-                trial = Trial(name, "default", options, pair, "reconstruction", "natural", **fields, **more)
+                fields |= {"test_images": 100, "learning_rate": 0.002}
+                trial = Trial(name, "default", options, pair, "reconstruction", "natural", **fields)
                 store.append_row(make_row(trial, "ok", "", {"psnr": value + seed / 10, "ssim": 0.9}))
     return folder

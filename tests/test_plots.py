@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from example_rows import COSTS, case, make_quality, make_run, measures
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from a2u_bench import plots
 from a2u_bench.cli import main
@@ -118,9 +119,9 @@ def test_no_type_is_smaller_than_six_points():
         for _, figure in drawn:
             figure.draw_without_rendering()
             sizes = {
-                text.get_fontsize()
-                for text in figure.findobj(lambda one: hasattr(one, "get_fontsize"))
-                if text.get_text()
+                float(text.get_fontsize())
+                for text in figure.findobj(Text)
+                if isinstance(text, Text) and text.get_text()
             }
             assert min(sizes) >= page.SMALLEST == 6
 
