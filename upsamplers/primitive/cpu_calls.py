@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from upsamplers.primitive import cpu_channels_last, cpu_threads, cpu_window
+from upsamplers.primitive import cpu_channels_last, cpu_scatter, cpu_threads, cpu_window
 from upsamplers.primitive.cpu_tile import lanes
 from upsamplers.primitive.window import border_index, down_offset
 
@@ -190,7 +190,7 @@ def scatter(w: Tensor, g: Tensor, z_shape: Sequence[int], up: int, down: int, ke
     parts = cpu_threads.parts_for(g.numel() * k * k, batch * groups * blocks * high)
     size = step * (slots * k * phases + block * (slots * phases + down)) + across * down + lane_count
     cpu_threads.run(
-        cpu_threads.compiled(cpu_window.scatter, out.dtype), parts,
+        cpu_threads.compiled(cpu_scatter.scatter, out.dtype), parts,
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, offset, wide, block, high),
         w, kernel_steps(w, up, height, width), g, numbers(*g.stride()), out, numbers(*out.stride()),
         row_lists, columns, torch.empty(parts, size, dtype=g.dtype),
