@@ -118,11 +118,8 @@ def test_no_type_is_smaller_than_six_points():
         drawn += latency.draw(over(scale=[2, 4]), "scale")
         for _, figure in drawn:
             figure.draw_without_rendering()
-            sizes = {
-                float(text.get_fontsize())
-                for text in figure.findobj(Text)
-                if isinstance(text, Text) and text.get_text()
-            }
+            written = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
+            sizes = {float(text.get_fontsize()) for text in written}
             assert min(sizes) >= page.SMALLEST == 6
 
 

@@ -25,7 +25,10 @@ from a2u_bench.store import Store
 pytest.importorskip("jinja2")
 plotly = pytest.importorskip("plotly")
 
-HOSTILE = "<b>x</b></script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">&lt;b&gt;{{7*7}}"
+HOSTILE = (
+    "<b>x</b></script><script>document.title='owned'</script>"
+    "<img src=x onerror=\"document.title='owned'\">&lt;b&gt;{{7*7}}"
+)
 
 
 def write(tmp_path: Path, *runs: Path, arguments: tuple[str, ...] = ()) -> str:
