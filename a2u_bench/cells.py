@@ -11,7 +11,7 @@ import pandas as pd
 
 from a2u_bench import units
 from a2u_bench.errors import unknown
-from a2u_bench.frames import RUN, SHAPE, to_records, to_shape
+from a2u_bench.frames import RUN, SHAPE, to_records, to_shape, to_values
 from a2u_bench.judge import RATIO, VERDICT
 from a2u_bench.pivot import grid
 from a2u_bench.plain import plain
@@ -19,7 +19,7 @@ from a2u_bench.record import BY_NAME
 from a2u_bench.seeds import SEEDS, is_trained
 from a2u_bench.texts import UNKNOWN, Heading, column
 
-__all__ = ["SHAPE", "Heading", "Table", "axis_text", "in_common", "lay_out"]
+__all__ = ["SHAPE", "Heading", "Table", "apart", "axis_text", "in_common", "lay_out"]
 
 MEASURES = ("params", "macs", "macs_fvcore", "latency", "peak_memory", "saved_memory", RATIO, VERDICT)
 """The columns shown when none are chosen, where they are known."""
@@ -108,6 +108,19 @@ def in_common(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> str:
         return "no rows"
     frame = _with_shape(frame)
     return plain(", ".join(axis_text(name, frame[name].iloc[0]) for name in _shared(frame, apart_from)))
+
+
+def apart(frame: pd.DataFrame) -> list[str]:
+    """A name for each row: the operator, and the axes on which rows differ."""
+    frame = _with_shape(frame.reset_index(drop=True))
+    trained = _all_trained(frame)
+    shared = _shared(frame, ())
+    varying = [name for name in (TRAINING if trained else WORKLOAD) if name in frame and name not in shared]
+    columns = [[axis_text(name, value) for value in to_values(frame[name])] for name in varying]
+    subjects = [
+        "unknown" if value is None else plain(value) for value in to_values(frame["pair" if trained else "options"])
+    ]
+    return [", ".join(map(plain, parts)) for parts in zip(subjects, *columns, strict=True)]
 
 
 def _shared(frame: pd.DataFrame, apart_from: Sequence[str]) -> list[str]:

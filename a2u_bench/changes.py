@@ -98,9 +98,12 @@ def table(
     else:
         words = np.select([chosen.log == 0, chosen.log > 0], ["same", "more"], "less").astype(object)
     said[known] = words
-    for word, part in ((BEFORE, before), (AFTER, after)):
-        sick = (part["status"] != "ok").fillna(True).astype(bool)
-        said[sick] = word + ": " + part["status"][sick].fillna("unknown")
+    ends = [part["status"].fillna("unknown") for part in (before, after)]
+    for word, end in zip((BEFORE, AFTER), ends, strict=True):
+        sick = (end != "ok").to_numpy(dtype=bool)
+        said[sick] = word + ": " + end[sick]
+    alike = ((ends[0] == ends[1]) & (ends[0] != "ok")).to_numpy(dtype=bool)
+    said[alike] = ends[0][alike]
     made[VERDICT], made["status"], made["reason"] = said, "ok", ""
     return made
 

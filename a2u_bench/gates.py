@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from a2u_bench import changes, judge, ratios, units
+from a2u_bench.cells import apart
 from a2u_bench.conditions import split
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.ratios import Ratios, Samples
@@ -99,7 +100,7 @@ def check_change(
         ]
     both_unknown = before[gate.name].isna().to_numpy() & after[gate.name].isna().to_numpy()
     values = [_change(gate, *pair) for pair in zip(_values(before, gate.name), _values(after, gate.name), strict=True)]
-    return _outcome(gate, before["options"], failed, passed, both_unknown & _alike(before, after), why, values)
+    return _outcome(gate, before, failed, passed, both_unknown & _alike(before, after), why, values)
 
 
 def check_value(gate: Gate, frame: pd.DataFrame) -> Outcome:
@@ -117,12 +118,12 @@ def check_value(gate: Gate, frame: pd.DataFrame) -> Outcome:
     )
     texts = ["" if np.isnan(one) else _quantity(gate, one) for one in _values(frame, gate.name)]
     skipped = (frame["status"] == "skipped").fillna(False).to_numpy(dtype=bool)
-    return _outcome(gate, frame["options"], failed, passed, skipped, why, texts)
+    return _outcome(gate, frame, failed, passed, skipped, why, texts)
 
 
 def _outcome(
     gate: Gate,
-    names: pd.Series,
+    frame: pd.DataFrame,
     failed: NDArray[np.bool_],
     passed: NDArray[np.bool_],
     left_out: NDArray[np.bool_],
@@ -131,8 +132,7 @@ def _outcome(
 ) -> Outcome:
     unclear = ~failed & ~passed & ~left_out
     said = [
-        f"{name} ({', '.join(filter(None, parts))})"
-        for name, *parts in zip(names.fillna("unknown"), values, why, strict=True)
+        f"{name} ({', '.join(filter(None, parts))})" for name, *parts in zip(apart(frame), values, why, strict=True)
     ]
     pick = [
         tuple(text.replace(" ()", "") for text, one in zip(said, flags, strict=True) if one)

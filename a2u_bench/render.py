@@ -16,7 +16,7 @@ from a2u_bench.cells import Table
 STATUS_STYLES = {"ok": "green", "skipped": "yellow", "faster": "green", "slower": "red", "baseline": "bold"}
 ATTENTION = {"oom": "red", "timeout": "red", "failed": "red", "incorrect": "bold red"}
 WIDEST = 500  # columns of text where there is no terminal to fit
-WIDEST_TEXT = 30  # of a column of text, which can be folded
+WIDEST_TEXT = 20  # letters of a column of text, beyond which it is folded
 GAP = 1
 LONGEST_BY_RICH = 1000  # lines: rich takes a tenth of a millisecond for each cell
 
@@ -30,7 +30,7 @@ def console() -> Console:
 def print_table(table: Table, to: Console | None = None) -> None:
     """Title, headings, cells and notes on standard output, without blanks at the ends of lines.
 
-    A table that is wider than the terminal is printed in parts, each with the columns of text at its left.
+    A table whose numbers do not fit the terminal is printed in parts, each with the columns of text at its left.
     """
     to = to or console()
     parts = [table] if to.width >= WIDEST else _parts(table, to.width)
@@ -49,9 +49,15 @@ def _parts(table: Table, width: int) -> list[Table]:
     """The table cut between columns so that each part fits; what is text at the left stands in each of them."""
     widths = [_width(table, place) for place in range(len(table.headings))]
     lead = next((place for place, heading in enumerate(table.headings) if heading.right), len(table.headings))
-    if lead == 0 or lead == len(table.headings) or sum(widths) + GAP * len(widths) <= width:
+    folded = [min(one, WIDEST_TEXT) if not table.headings[place].right else one for place, one in enumerate(widths)]
+    if lead in (0, len(widths)) or sum(folded) + GAP * (len(widths) - 1) <= width:
         return [table]
-    room = width - sum(min(widths[place], WIDEST_TEXT) + GAP for place in range(lead))
+    room = width - sum(folded[:lead]) - GAP * lead
+    if room < width // 3:  # too little would be left for each part: fold what can be folded
+        return [table]
+    least = sum(widths[:lead]) + GAP * lead
+    if all(least + one <= width for one in widths[lead:]):
+        room = width - least
     groups: list[list[int]] = [[]]
     for place in range(lead, len(widths)):
         used = sum(widths[one] + GAP for one in groups[-1])

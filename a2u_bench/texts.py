@@ -21,6 +21,7 @@ LABELS = {
     "macs_fvcore": "fvcore",
     "macs_torch": "torch",
     "peak_memory": "peak mem",
+    "saved_memory": "saved mem",
     RATIO: "ratio",
     VERDICT: "verdict",
     RUN: "run",

@@ -44,26 +44,29 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
 
     headings = (
         Heading("name", "name", right=False, whole=True),
-        Heading("family", "family", right=False, most=8),
+        Heading("family", "family", right=False, whole=True),
         Heading("guide", "guide", right=False, whole=True),
         Heading("border", "border", right=False, whole=True),
         Heading("groups", "G", right=False, whole=True),
-        Heading("taps", "K", right=False, most=8),
+        Heading("taps", "K", right=False, whole=True),
         Heading("variants", "n"),
         Heading("paper", "title (paper)", right=False),
     )
     cells = tuple(
         (
             facts.name,
-            facts.family.removesuffix("-based"),
+            facts.family.removesuffix("-based").removesuffix(" order").removeprefix("learned "),
             facts.guide,
             facts.border,
-            facts.groups,
-            facts.taps,
+            facts.groups.partition(" in ")[0],
+            facts.taps.partition(" (")[0],
             str(len(facts.variants)),
             f"{facts.title} ({facts.paper.authors.partition(',')[0]}, {facts.paper.year})",
         )
         for facts in operators
     )
-    notes = ("G: kernel groups, K: taps of a kernel, n: declared variants; `a2u-bench show NAME` says more",)
+    notes = (
+        "family: w from distance, learned and static, or from features of first or second order",
+        "G: kernel groups, K: taps of a kernel, n: declared variants; `a2u-bench show NAME` says more",
+    )
     print_table(Table("", headings, cells, notes))

@@ -1,0 +1,44 @@
+"""The tables that a document takes from a sheet: every line, with the notes that let a reader run them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from a2u_bench import provenance
+from a2u_bench.cells import Table
+from a2u_bench.sheet import Request, Sheet
+
+BOLD = "bold: best, or not surely worse than the best"
+
+
+def tables(sheet: Sheet, form: str) -> list[Table]:
+    """The tables of the sheet; under the last stand hardware, convention, n and commands."""
+    found = sheet.tables()
+    arguments = command(sheet, form)
+    said = provenance.notes(sheet.runs, sheet.frame, sheet.request.convention, arguments)
+    if any(table.bold for table in found):
+        said = (BOLD, *said)
+    return [*found[:-1], replace(found[-1], notes=(*found[-1].notes, *said))]
+
+
+def command(sheet: Sheet, form: str) -> list[str]:
+    """The arguments of the command that makes this export again."""
+    request, plain = sheet.request, Request()
+    arguments = ["export", *(str(run.path) for run in sheet.runs), "--format", form]
+    if request.convention != plain.convention:
+        arguments += ["--convention", request.convention]
+    if request.baseline is not None:
+        arguments += ["--baseline", request.baseline]
+    for flag, values in (("--by", request.by), ("--columns", request.columns), ("--sort", request.order)):
+        arguments += _joined(flag, values)
+    for condition in request.filters:
+        arguments += ["--filter", condition]
+    return arguments
+
+
+def _joined(flag: str, values: Sequence[str]) -> list[str]:
+    if not values:
+        return []
+    text = ",".join(values)
+    return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
