@@ -24,7 +24,8 @@ class Settings:
     )
     timeout: float = 60.0  # of one step of one case: building, checking, or one round
     min_rounds: int = 2  # of each process, whatever the budget: one there and one back
-    max_rounds: int = 50  # of each process
+    max_rounds: int = 20  # of each process: beyond, another process says more
+    block: int = BLOCK  # cases that interleave
     memory_limit: int | None = None  # bytes that a case may need; what is free on its device where None
     seed: int = 0
 
@@ -64,6 +65,7 @@ class Plan:
             "suite": self.suite,
             "sites": [{"shape": list(site.shape), "count": site.count} for site in self.sites],
             "settings": asdict(self.settings),
+            "allocation": "each timed call allocates its output",
             "planned": len(self.cases) + len(self.skipped),
         }
 

@@ -88,7 +88,7 @@ class _Run:
 
     def _blocks(self, finished: set[str]) -> Iterator[Block]:
         # Blocks of the whole plan, so that a resumed case meets the same neighbours.
-        for cases in blocks(self.plan.cases):
+        for cases in blocks(self.plan.cases, self.plan.settings.block):
             left = [case for case in cases if case.id not in finished]
             if left:
                 yield self._block(left)

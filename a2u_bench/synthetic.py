@@ -64,7 +64,10 @@ class Holding(Lasting):
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """The upsampled map, made while the workspace is there."""
         workspace = z.new_empty(1024 * self.kibibytes // z.element_size())
-        up = super().forward(z, guide)
+        batch, channels, height, width = z.shape
+        scale = self.scale
+        blocks = z[:, :, :, None, :, None].expand(batch, channels, height, scale, width, scale)
+        up = blocks.reshape(batch, channels, scale * height, scale * width)  # the one copy that there is
         del workspace
         return up
 

@@ -42,6 +42,7 @@ RIGHT_OF_STORE = (
     "provenance",
     "judge",
     "ratios",
+    "claims",
     "units",
     "cells",
     "render",
@@ -49,6 +50,11 @@ RIGHT_OF_STORE = (
     "machines",
     "plain",
     "record",
+    "plots",
+    "report",
+    "recommend",
+    "dominance",
+    "worth",
 )
 HEAVY = (
     "torch",
@@ -62,6 +68,7 @@ HEAVY = (
     "skimage",
     "rich",
     "jinja2",
+    "plotly",
 )
 LIGHT_IN_COMMANDS = ("a2u_bench.cli", "a2u_bench.errors", "a2u_bench.plain", "typer")
 

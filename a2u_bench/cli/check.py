@@ -1,0 +1,109 @@
+"""`check`: is the instrument right, and does an exported table still stand?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from a2u_bench.certificate import Certificate
+    from a2u_bench.claims import Checked
+    from a2u_bench.listener import Listener
+
+CERTIFICATE = Path("results") / "certificate.json"
+
+
+def command(
+    itself: Annotated[bool, typer.Option("--self", help="Measure the instrument itself; takes minutes.")] = False,
+    claims: Annotated[Path | None, typer.Option(metavar="FILE", help="A table in CSV, Markdown or LaTeX.")] = None,
+    run: Annotated[Path | None, typer.Option(metavar="RUN", help="The run of --claims. [default: it names it]")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer comparisons with --self.")] = False,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where --self stores its certificate.")] = CERTIFICATE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+) -> int:
+    """Check the instrument, or an exported table.
+
+    --self: known costs come back right, equal cases differ as rarely as promised, 5 % are found. --claims: every
+    number in the table is the one that its run has stored. Exit code 1 where anything does not hold.
+    """
+    from a2u_bench.errors import UsageError
+
+    if itself == (claims is not None):
+        raise UsageError("check needs one of --self and --claims FILE")
+    if claims is not None:
+        return _claims(claims, run, as_json)
+    if run is not None:
+        raise UsageError("--run belongs to --claims FILE")
+    return _itself(out, quick, as_json)
+
+
+def _itself(out: Path, quick: bool, as_json: bool) -> int:
+    import json
+    import sys
+    from contextlib import ExitStack
+    from datetime import datetime, timezone
+
+    from a2u_bench import certificate, machine
+    from a2u_bench.errors import UsageError
+    from a2u_bench.listener import Silence
+    from a2u_bench.progress import progress
+
+    if out.is_dir():
+        raise UsageError(f"--out {out}: is a folder; allowed: the name of a file")
+    created = datetime.now(timezone.utc).isoformat()
+    described = machine.record()
+    with ExitStack() as bars:
+
+        def listen(title: str, cases: int) -> Listener:
+            bars.close()
+            typer.echo(f"{title}, {cases} cases", err=True)
+            return bars.enter_context(progress()) if sys.stderr.isatty() else Silence()
+
+        found = certificate.certify(certificate.QUICK if quick else certificate.FULL, listen)
+    content = {"format": "a2u-bench certificate", "version": 1, "created": created, "quick": quick}
+    content |= {**found.to_json(), "machine": described}
+    text = json.dumps(content, indent=2, allow_nan=False)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text + "\n", encoding="utf-8")
+    if as_json:
+        typer.echo(text)
+    else:
+        _print(found, described)
+    typer.echo(f"stored in {out}", err=True)
+    return 0 if found.holds else 1
+
+
+def _print(found: Certificate, described: dict[str, Any]) -> None:
+    from a2u_bench.cells import Heading, Table
+    from a2u_bench.render import print_table
+
+    headings = (
+        Heading("name", "what", right=False),
+        Heading("demanded", "demanded", right=False),
+        Heading("found", "found", right=False),
+        Heading("holds", "holds", right=False),
+    )
+    cells = tuple((one.name, one.demanded, one.found, "yes" if one.holds else "NO") for one in found.findings)
+    load = described.get("load") or ["unknown"]
+    notes = (
+        f"{described.get('cpu')}, {described.get('usable_cores')} cores, load {load[0]}; one thread; "
+        f"{found.seconds:.0f} s",
+        "the certificate holds" if found.holds else "the certificate does NOT hold",
+    )
+    print_table(Table("certificate of calibration", headings, cells, notes))
+
+
+def _claims(file: Path, run: Path | None, as_json: bool) -> int:
+    import json
+
+    from a2u_bench.claims import check
+
+    found: Checked = check(file, run)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2, allow_nan=False))
+    else:
+        for line in found.lines():
+            typer.echo(line)
+    return 0 if found.holds else 1
