@@ -84,7 +84,7 @@ def lay_out(
             title.insert(0, column(frame, shown[0], convention, most=0)[0].label)
     else:
         if not columns:
-            shown = [name for name in shown if frame[name].notna().any()]
+            shown = [name for name in shown if frame[name].notna().any() and not _says_nothing(frame, name)]
             if (frame["status"] != "ok").fillna(True).any():
                 shown.append("status")
         built = [(*column(frame, name, convention, most=most), _marks(best, name, most)) for name in (*side, *shown)]
@@ -136,6 +136,11 @@ def _with_shape(frame: pd.DataFrame) -> pd.DataFrame:
     if SHAPE in frame:
         return frame
     return frame.assign(**{SHAPE: to_shape(frame).str.replace("x", "×")})
+
+
+def _says_nothing(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a column holds only what inference always has: nothing is saved for a backward pass that never comes."""
+    return name == "saved_memory" and not frame[name].any() and bool((frame["mode"] == "inference").all())
 
 
 Built = tuple[Heading, list[str], list[int]]
