@@ -94,6 +94,7 @@ def advise(frame: pd.DataFrame, limits: Sequence[Limit]) -> Advice:
         notes += _named("fit too, but no quality of theirs is known", unscored)
     notes += _named(f"fit too, but something that fits is nowhere worse and somewhere surely better ({words})", beaten)
     notes += _named("over the budget", judged[~within])
+    notes += _named("not judged, since they did not end ok", frame.drop(well.index))
     notes += _named("not judged, since a quantity of the budget is unknown", well[lacking])
     if not quality and len(rows):
         notes.append("no quality is known here, so the plainest wins; name a run of `a2u-bench quality` as well")

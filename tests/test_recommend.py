@@ -28,6 +28,7 @@ def test_by_cost_alone_the_plainest_wins_and_that_is_said(capsys, tmp_path):
         "fit too, but something that fits is nowhere worse and somewhere surely better (latency, peak memory): "
         "bilinear; dysample; a2u; carafe\n"
         "over the budget: a2u:rank=4,sharing=unshared\n"
+        "not judged, since they did not end ok: fade\n"
         "no quality is known here, so the plainest wins; name a run of `a2u-bench quality` as well\n"
         "not stored in this run: ONNX, compiles; `run --runtime compile` tells what compiles\n"
     )

@@ -37,7 +37,8 @@ def command(
     from a2u_bench.cli._table import check_convention, listed, read_runs
     from a2u_bench.errors import BenchError, UsageError, unknown
     from a2u_bench.frames import runs_to_frame
-    from a2u_bench.plots import FORMATS, KINDS, Picture, Undrawable, pictures
+    from a2u_bench.plain import plain
+    from a2u_bench.plots import FORMATS, KINDS, Picture, Undrawable, pictures, undrawn
     from a2u_bench.worth import with_quality
 
     check_convention(convention)
@@ -56,8 +57,7 @@ def command(
         raise UsageError(f"--out {out}: is a file; allowed: a folder, or a file that ends in {', '.join(FORMATS)}")
     kept, notes = narrowed(runs_to_frame(read_runs(runs or [])), conditions)
     frame, told = with_quality(kept)
-    for note in (*notes, *filter(None, [told])):
-        typer.echo(f"note: {note}", err=True)
+    notes = (*notes, *filter(None, [told]), *undrawn(frame))
     drawn: list[Picture] = []
     for name in kinds or KINDS:
         try:
@@ -65,12 +65,14 @@ def command(
         except Undrawable as error:
             if kinds:
                 raise UsageError(f"--kind {error}") from None
-            typer.echo(f"note: left out: {error}", err=True)
+            notes = (*notes, f"left out: {error}")
     if not drawn:
         raise BenchError("nothing to draw: no case of this run ended ok with a latency or a memory")
     if single and len(drawn) > 1:
         shown = "; ".join(picture.title for picture in drawn[:3])
         raise UsageError(f"--out {out} is one file, but there are {len(drawn)} workloads ({shown}, …); give a folder")
+    for note in notes:
+        typer.echo(plain(f"note: {note}"), err=True)
     if not single:
         out.mkdir(parents=True, exist_ok=True)
     written = [(out if single else out / picture.name, picture) for picture in drawn]

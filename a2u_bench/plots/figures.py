@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -84,8 +83,3 @@ def _bounded(drawn: Iterable[tuple[str, Figure]], kind: str) -> Iterator[tuple[s
         if number > MOST:
             raise Undrawable(f"{kind}: more than {MOST} workloads; choose some with --filter, such as dtype=float32")
         yield one
-
-
-def slug(text: str) -> str:
-    """Words as part of a file's name."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()[:60]

@@ -32,7 +32,7 @@ def draw(frame: pd.DataFrame, against: str) -> Iterator[tuple[str, Figure]]:
 
 def _figure(words: str, group: pd.DataFrame, against: str) -> Figure:
     names = group[NAME].unique().tolist()
-    colour = page.colouring(group["operator"].astype(str).tolist())
+    colour = page.colouring([str(name) for name in group["operator"]])
     texts = {name: wrapped(name, 22) for name in names}
     tall = sum(text.count("\n") + 1 for text in texts.values()) * LINE
     figure = page.sheet(max(62.0, tall + 20))

@@ -32,7 +32,7 @@ def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: 
     page.caption(figure, f"{words}. Filled: nothing is surely better in both")
     stack = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     scale, unit = page.scaled(group["latency"].tolist(), "s")
-    colour = page.colouring(group["operator"].astype(str).tolist())
+    colour = page.colouring([str(name) for name in group["operator"]])
     page.logarithmic(stack[0].xaxis, scale.of(group["latency"].min()), scale.of(group["latency"].max()))
     work, factor = units.CONVENTIONS[convention]
     drawn = []

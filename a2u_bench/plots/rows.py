@@ -13,6 +13,7 @@ from a2u_bench.seeds import is_trained
 
 NAME = "name"
 LONGEST = 36  # letters of a name
+MOST_NAMED = 6
 
 
 def drawable(frame: pd.DataFrame, *measures: str) -> pd.DataFrame:
@@ -29,9 +30,9 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with a column of short names: the operator, and its variant's label where it is not the plain one."""
     names = []
     for operator, variant, options in zip(frame["operator"], frame["variant"], frame["options"], strict=True):
-        short = "unknown" if pd.isna(operator) else str(operator).rpartition(":")[2]
-        known = not pd.isna(variant) and not pd.isna(options)
-        names.append(_bounded(short if not known or options == operator else f"{short} {variant}"))
+        unknown = [pd.isna(text) for text in (operator, variant, options)]
+        short = "unknown" if unknown[0] else str(operator).rpartition(":")[2]
+        names.append(_bounded(short if any(unknown) or options == operator else f"{short} {variant}"))
     return frame.assign(**{NAME: pd.Series(names, index=frame.index, dtype="object")})
 
 
@@ -55,7 +56,14 @@ def title(group: pd.DataFrame, apart_from: Sequence[str] = ()) -> str:
     return told
 
 
-def listed(names: Sequence[str], most: int = 4) -> str:
-    """Some names, and how many more."""
-    found = list(dict.fromkeys(names))
-    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
+def undrawn(frame: pd.DataFrame) -> list[str]:
+    """One sentence on the cases that did not end ok and one on those without a latency: figures do not show them."""
+    well = (frame["status"] == "ok").fillna(False).astype(bool)
+    lacking = well & frame["latency"].isna()
+    told = []
+    for words, rows in (("did not end ok", frame[~well]), ("have no latency", frame[lacking])):
+        if len(rows):
+            shown = list(dict.fromkeys(named(rows)[NAME]))
+            more = f" and {len(shown) - MOST_NAMED} more" if len(shown) > MOST_NAMED else ""
+            told.append(f"not drawn, since they {words}: {', '.join(shown[:MOST_NAMED])}{more}")
+    return told

@@ -20,7 +20,7 @@ def draw(frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
 
 def _figure(words: str, group: pd.DataFrame) -> Figure:
     group = group.assign(share=group["floor"] / group["latency"]).sort_values("share", ascending=False, kind="stable")
-    colour = page.colouring(group["operator"].astype(str).tolist())
+    colour = page.colouring([str(name) for name in group["operator"]])
     figure = page.sheet(24 + 3.1 * len(group))
     page.caption(figure, words)
     axes = figure.subplots()
