@@ -256,3 +256,13 @@ def test_wrong_usage_is_one_line_and_writes_nothing(name, capsys, tmp_path, monk
     for word in says:
         assert word in err
     assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_a_line_that_ends_early_is_named_where_it_ends():
+    rows = over(scale=[2, 3, 4])
+    short = rows[(rows["operator"] == "a2u") | (rows["scale"] == 2)]
+    with page.style():
+        ((_, figure),) = latency.draw(short, "scale")
+    axes, margin = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["nearest"]
+    assert [text.get_text() for text in margin.texts] == ["a2u"]

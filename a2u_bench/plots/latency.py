@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from a2u_bench.plots import page
-from a2u_bench.plots.labels import apart, wrapped
+from a2u_bench.plots.labels import Named, apart, beside, wrapped
 from a2u_bench.plots.rows import NAME, drawable, workloads
 
 SIZE = "size"
@@ -41,6 +41,7 @@ def _figure(words: str, group: pd.DataFrame, against: str) -> Figure:
     margin.set_axis_off()
     scale, unit = page.scaled(group["latency"].tolist(), "s")
     ends: dict[str, tuple[float, str]] = {}
+    early: list[Named] = []  # ends before the right edge, so it is named where it ends
     for name, line in group.groupby(NAME, sort=False):
         line = line.sort_values(against).drop_duplicates(against)
         hue, marker = colour(str(line["operator"].iloc[0]))
@@ -49,7 +50,10 @@ def _figure(words: str, group: pd.DataFrame, against: str) -> Figure:
         axes.plot(xs, ys, color=hue, marker=marker, markersize=2.8, linestyle=dashes, markeredgewidth=0)
         low, high = (_scaled(line[f"latency_{end}"], scale.exponent) for end in ("low", "high"))
         axes.fill_between(xs, low, high, color=hue, alpha=0.15, linewidth=0)
-        ends[str(name)] = (ys[-1], hue)
+        if xs[-1] == group[against].max():
+            ends[str(name)] = (ys[-1], hue)
+        else:
+            early.append(Named(xs[-1], ys[-1], str(name), hue))
     floors = _floors(axes, group, against, scale.exponent)
     heights = [scale.of(value) for value in group["latency"]] + floors
     page.logarithmic(axes.yaxis, min(heights), max(heights))
@@ -63,6 +67,7 @@ def _figure(words: str, group: pd.DataFrame, against: str) -> Figure:
         axes.plot([], [], color=page.GREY, linewidth=4, alpha=0.35, label="floor of this machine")
         axes.legend(loc="upper left", frameon=False, fontsize=page.SMALLEST, borderpad=0, handlelength=1.2)
     _names(figure, axes, margin, ends, texts)
+    beside(axes, [early])
     return figure
 
 
