@@ -24,6 +24,7 @@ def record(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Everything about this machine and this process; torch's own facts are asked of a fresh process."""
     import psutil
 
+    from a2u_bench import host
     from a2u_bench.pool import torch_facts as facts_of_a_process
 
     root = Path(__file__).resolve().parent.parent
@@ -38,10 +39,10 @@ def record(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "usable_cores": usable_cores(),
         "cgroup_quota": cgroup_quota(Path("/sys/fs/cgroup")),
         "memory": psutil.virtual_memory().total,
-        "free_memory": psutil.virtual_memory().available,
-        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
-        "governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
-        "turbo": _first_line(Path("/sys/devices/system/cpu/cpufreq/boost")),
+        "state": host.lasting(),
+        "now": host.now(),
+        "governor": first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        "turbo": first_line(Path("/sys/devices/system/cpu/cpufreq/boost")),
         "environment": {name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)},
         "packages": {name: _version(name) for name in PACKAGES},
         "torch": facts_of_a_process(),
@@ -79,6 +80,8 @@ def torch_facts() -> dict[str, Any]:
             "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
             "tf32_cudnn": torch.backends.cudnn.allow_tf32,
             "driver": _run("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"),
+            "clocks": _run("nvidia-smi", "--query-gpu=clocks.max.sm,clocks.max.mem", "--format=csv,noheader"),
+            "persistence": _run("nvidia-smi", "--query-gpu=persistence_mode", "--format=csv,noheader"),
         }
     return found
 
@@ -102,10 +105,10 @@ def cpu_model() -> str | None:
 
 def cgroup_quota(root: Path) -> float | None:
     """How many cores' worth of time the control group may use (version 2, then 1); None without a limit."""
-    if line := _first_line(root / "cpu.max"):
+    if line := first_line(root / "cpu.max"):
         quota, period = line.split()
         return None if quota == "max" else int(quota) / int(period)
-    quota_line, period_line = (_first_line(root / "cpu" / f"cpu.cfs_{part}_us") for part in ("quota", "period"))
+    quota_line, period_line = (first_line(root / "cpu" / f"cpu.cfs_{part}_us") for part in ("quota", "period"))
     if quota_line and period_line and int(quota_line) > 0:
         return int(quota_line) / int(period_line)
     return None
@@ -117,7 +120,7 @@ def cgroup_memory(root: Path) -> int | None:
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
-        most, now = _first_line(root / limit), _first_line(root / used)
+        most, now = first_line(root / limit), first_line(root / used)
         if most and now and most.isdigit() and int(most) < 1 << 60:
             return max(0, int(most) - int(now))
     return None
@@ -129,7 +132,8 @@ def _threading(text: str) -> str | None:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("ATen parallel backend")), None)
 
 
-def _first_line(path: Path) -> str | None:
+def first_line(path: Path) -> str | None:
+    """The first line of a file, or None where there is none."""
     try:
         return path.read_text(errors="replace").strip().splitlines()[0]
     except (OSError, IndexError):

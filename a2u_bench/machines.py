@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-MOMENTARY = ("load", "time", "date", "created", "command", "argv", "git", "free", "uptime")
+MOMENTARY = ("load", "time", "date", "created", "command", "argv", "git", "free", "uptime", "now")
 """Beginnings of names whose values change from run to run on one machine."""
 
 HARDWARE = ("architecture", "cpu", "cores", "logical_cores", "usable_cores", "cgroup_quota", "governor", "turbo")

@@ -18,6 +18,7 @@ from a2u_bench.machines import differences, hardware_differences
 from a2u_bench.pivot import pivot
 from a2u_bench.ratios import Samples
 from a2u_bench.record import BY_NAME
+from a2u_bench.remarks import remarks
 from a2u_bench.runs import SAMPLES, Run
 
 MOST_SAMPLES = 64 << 20
@@ -126,6 +127,7 @@ def make(runs: Sequence[Run], request: Request) -> Sheet:
         notes += alone if len(before) else ("the two runs have no case in common; each stands on its own",)
         if before.empty:
             before = after = None
+    notes += tuple(remarks(manifests, frame, request.columns))
     sheet = Sheet(runs, request, frame, notes, samples, before, after)
     outcomes = tuple(_outcome(sheet, gate) for gate in asked)
     return Sheet(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), samples, before, after, outcomes)
@@ -150,10 +152,9 @@ def to_export(sheet: Sheet) -> pd.DataFrame:
 
 def _outcome(sheet: Sheet, gate: gates.Gate) -> Outcome:
     if not gate.relative:
-        newest = frames.run_labels(sheet.runs)[-1]
-        rows = (
-            sheet.frame[(sheet.frame[RUN] == newest).fillna(False).astype(bool)] if RUN in sheet.frame else sheet.frame
-        )
+        rows = sheet.frame
+        if len(sheet.runs) > 1:
+            rows = rows[(rows[RUN] == frames.run_labels(sheet.runs)[-1]).fillna(False).astype(bool)]
         if rows.empty:
             raise UsageError(f"--fail-if {gate.text}: there is no row to judge")
         return gates.check_value(gate, rows)

@@ -210,7 +210,7 @@ class Bench:
         from a2u_bench.measure.clock import launch_bound
 
         timer, call = self._timer(), self.built[case.id].call
-        found = [f"clock throttled: {words}" for words in throttle.reasons(self.throttled)]
+        found = [f"clock throttled ({words})" for words in throttle.reasons(self.throttled)]
         if hasattr(timer, "busy"):
             with torch.set_grad_enabled(case.mode == "training"):
                 found.append(launch_bound(timer.sample(call, 3), timer.busy(call, 3)))

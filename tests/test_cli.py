@@ -295,6 +295,40 @@ def test_the_audit_of_an_operator_names_what_each_tool_left_out(capsys):
     assert tools["fvcore as installed"]["skipped"] == {"aten::softmax": 1, "upsamplers::reassemble": 1}
 
 
+def test_the_doctor_grades_this_machine_or_that_of_a_run(fake_machine, capsys, tmp_path, monkeypatch):
+    battery = {"cpu": "a test", "usable_cores": 2, "now": {"load": [0.0], "on_battery": True}}
+    monkeypatch.setattr(machine, "record", lambda: battery)
+    assert main(["doctor"]) == 0
+    assert "plug it in" in capsys.readouterr().out
+    assert main(["run", "--ops", "nearest", "--out", str(tmp_path / "r")]) == 0
+    assert (
+        "environment: grade D, small differences may be the machine's (runs on its battery)" in capsys.readouterr().out
+    )
+    assert json.loads((tmp_path / "r" / "manifest.json").read_text())["doctor"]["grade"] == "D"
+    assert main(["doctor", str(tmp_path / "r"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["grade"], report["findings"][0]["name"]) == ("D", "battery")
+    assert main(["doctor", str(tmp_path / "nothing")]) == 2
+
+
+def test_whether_operators_rank_alike_along_an_axis_is_said_and_shown(capsys, tmp_path):
+    with Store.create(tmp_path / "r", {"suite": "quick"}) as store:
+        for dtype, order in (("float32", (1, 2, 3)), ("float64", (2, 1, 3))):
+            for name, seconds in zip(("nearest", "bilinear", "bicubic"), order, strict=True):
+                times = {"latency": seconds, "latency_low": 0.99 * seconds, "latency_high": 1.01 * seconds}
+                store.append_row(make_row(Case(name, "default", name, 1, 8, 4, 4, dtype=dtype), "ok", "", times))
+    assert main(["compare", str(tmp_path / "r")]) == 0
+    assert "Kendall's τ 0.33 over 3 operators; 1 pair changes places: nearest and bilinear" in capsys.readouterr().out
+    assert main(["compare", str(tmp_path / "r"), "--ranking", "dtype"]) == 0
+    assert "float32 to float64" in capsys.readouterr().out
+    assert main(["compare", str(tmp_path / "r"), "--ranking", "dtype", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["swaps"] == [["nearest", "bilinear"]]
+    assert main(["compare", str(tmp_path / "r"), "--ranking", "threads"]) == 2
+    one_line(capsys, "--ranking threads", "Axes here: dtype")
+    assert main(["compare", str(tmp_path / "r"), "--ranking", "dtpe"]) == 2
+    one_line(capsys, "dtpe", "'dtype'")
+
+
 def test_help_is_on_standard_output_and_needs_no_command(capsys):
     assert main([]) == 0
     alone = capsys.readouterr().out

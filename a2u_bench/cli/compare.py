@@ -24,6 +24,9 @@ def command(
         Many | None,
         typer.Option("--filter", metavar="CONDITION", help="operator=a2u,carafe; latency<2ms. Repeat for and."),
     ] = None,
+    ranking: Annotated[
+        str | None, typer.Option(metavar="AXIS", help="Whether operators rank alike along it: dtype, threads, shape, …")
+    ] = None,
     fail_if: Annotated[
         Many | None,
         typer.Option("--fail-if", metavar="LIMIT", help="latency>5% against the first run; latency>2ms. Exit code 3."),
@@ -53,6 +56,11 @@ def command(
         tuple(fail_if or ()),
     )
     sheet = make(read, request)
+    if ranking is not None:
+        from a2u_bench.cli._ranking import print_ranking
+
+        print_ranking(sheet.frame, ranking, as_json)
+        return 0
     print_sheet(sheet, as_json, None if everything else MOST)
     if any(outcome.failed for outcome in sheet.outcomes):
         return 3

@@ -61,7 +61,7 @@ def command(
     """
     from datetime import datetime
 
-    from a2u_bench import build, machine, runner
+    from a2u_bench import build, doctor, machine, runner
     from a2u_bench.cli._forecast import finished_in, print_forecast
     from a2u_bench.cli._store import open_store
     from a2u_bench.cli._table import check_convention, listed, show
@@ -114,7 +114,9 @@ def command(
                 run_jobs(plan, store, carrier, listener)
             else:
                 if "machine" not in store.manifest:
-                    store.write_manifest({"machine": machine.record()})
+                    described = machine.record()
+                    report = doctor.examine(described, [case.threads for case in plan.cases])
+                    store.write_manifest({"machine": described, "doctor": report.to_manifest()})
                 runner.run(plan, store, listener)
     except KeyboardInterrupt:
         code = 130

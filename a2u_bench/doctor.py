@@ -1,0 +1,97 @@
+"""The doctor: what in a machine's record makes latencies worth less, how much less, and what mends it. Grades A to F.
+
+It reads the record alone, so the grade of a run can be worked out again from its manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from a2u_bench.ailments import RULES, Facts
+
+GRADES = "ABCDF"
+"""From good to useless; there is no E, lest it be read as an error."""
+
+MEANING = {
+    "A": "nothing found that moves latencies",
+    "B": "small effects, known and recorded",
+    "C": "latencies repeat within some per cent",
+    "D": "small differences may be the machine's",
+    "F": "latencies say little",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that moves latencies: what it is, the grade that it alone allows, the evidence, and what mends it."""
+
+    name: str
+    grade: str
+    evidence: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The worst grade of all findings, the findings, and what could not be read."""
+
+    grade: str
+    findings: tuple[Finding, ...]
+    unknown: tuple[str, ...]
+
+    def to_manifest(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return {
+            "grade": self.grade,
+            "findings": [asdict(finding) for finding in self.findings],
+            "unknown": list(self.unknown),
+        }
+
+
+def examine(machine: Mapping[str, Any], threads: Sequence[int] = ()) -> Report:
+    """The report on a machine's record (`machine.record()`); `threads` are those of a run's cases."""
+    facts = Facts(machine, threads)
+    findings: list[Finding] = []
+    unknown: list[str] = []
+    for name, rule in RULES.items():
+        found = rule(facts)
+        if found is None:
+            unknown.append(name)
+        else:
+            findings += [Finding(name, *one) for one in found if one[0] != "A"]
+    findings.sort(key=lambda finding: -GRADES.index(finding.grade))
+    grade = findings[0].grade if findings else "A"
+    # Where neither load nor quota can be read, nothing is known of what matters most.
+    if "load" in unknown and grade in "AB":
+        grade = "C"
+    return Report(grade, tuple(findings), tuple(unknown))
+
+
+def sentence(report: Mapping[str, Any]) -> str:
+    """One line for under a table: the grade, what it means, and the worst that was found. `report` as in a manifest."""
+    grade = str(report.get("grade", "?"))[:1]
+    raw = report.get("findings")
+    findings = [one for one in raw if isinstance(one, Mapping)] if isinstance(raw, Sequence) else []
+    worst = [str(one.get("evidence", "")) for one in findings if one.get("grade") == grade]
+    because = f" ({'; '.join(worst[:3])})" if worst else ""
+    advice = "; a2u-bench doctor says what to mend" if worst else ""
+    return f"environment: grade {grade}, {MEANING.get(grade, 'unknown')}{because}{advice}"
+
+
+def reports(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The reports that belong to a run: the stored one, else one for each machine in its manifest."""
+    stored = manifest.get("doctor")
+    if isinstance(stored, Mapping):
+        return [stored]
+    machines, origins = manifest.get("machines"), manifest.get("origins")
+    if isinstance(origins, Mapping) and origins:
+        return [report for one in origins.values() if isinstance(one, Mapping) for report in reports(one)]
+    known = list(machines.values()) if isinstance(machines, Mapping) and machines else [manifest.get("machine")]
+    return [examine(machine).to_manifest() for machine in known if isinstance(machine, Mapping) and "now" in machine]
+
+
+def notes(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each different report of these runs."""
+    return list(dict.fromkeys(sentence(report) for manifest in manifests for report in reports(manifest)))

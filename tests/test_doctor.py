@@ -1,0 +1,168 @@
+"""The doctor: every ailment from a record, the grade of all, and one line for under a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from a2u_bench import doctor, host
+from a2u_bench.ailments import RULES
+from a2u_bench.remarks import remarks
+
+WELL: dict[str, Any] = {
+    "usable_cores": 8,
+    "cores": 8,
+    "cgroup_quota": None,
+    "governor": "performance",
+    "turbo": "0",
+    "environment": {},
+    "git_dirty": False,
+    "torch": {"flush_denormals": True},
+    "state": {"virtualised": False, "allocator": "glibc malloc", "no_turbo": None},
+    "now": {
+        "load": [0.1, 0.1, 0.1],
+        "memory_available": 1 << 34,
+        "swap_used": 0,
+        "temperature": 45.0,
+        "core_throttle_count": 0,
+        "on_battery": None,
+        "steal": 0.0,
+    },
+}
+
+
+def with_(**changes: Any) -> dict[str, Any]:
+    """The record of a machine that is well but for these facts; `now__load` is `load` in `now`."""
+    record = {name: dict(value) if isinstance(value, dict) else value for name, value in WELL.items()}
+    for name, value in changes.items():
+        group, _, inner = name.partition("__")
+        if inner:
+            record[group][inner] = value
+        else:
+            record[group] = value
+    return record
+
+
+AILMENTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "a loaded machine": ({"now__load": [24.0, 1, 1]}, "F", "load 24.0 on 8 cores", "end other programs"),
+    "a little load": ({"now__load": [1.6, 1, 1]}, "B", "load 1.6", "end other programs"),
+    "guests": ({"now__steal": 0.05}, "D", "5.0% of the time", "of your own"),
+    "a quota below the threads": ({"cgroup_quota": 2.5}, "D", "2.5 cores for 8 threads", "--threads 2"),
+    "a quota above the threads": ({"cgroup_quota": 8.0}, "B", "a quota of 8 cores", "without a quota"),
+    "two threads a core": ({"cores": 4}, "B", "8 threads on 4 physical cores", "--threads 4"),
+    "a governor that saves": ({"governor": "powersave"}, "C", "governor powersave", "cpupower"),
+    "turbo": ({"turbo": "1"}, "B", "turbo is on", "cpufreq/boost"),
+    "turbo on Intel": ({"state__no_turbo": "0"}, "B", "turbo is on", "no_turbo"),
+    "swap": ({"now__swap_used": 1 << 30}, "B", "1024 MiB are swapped", "memory"),
+    "no memory": ({"now__swap_used": 1 << 30, "now__memory_available": 1 << 20}, "D", "1024 MiB", "memory"),
+    "heat": ({"now__temperature": 95.0}, "D", "95 °C", "cool"),
+    "heat before": ({"now__core_throttle_count": 7}, "B", "throttled 7 times", "air"),
+    "a battery": ({"now__on_battery": True}, "D", "battery", "plug"),
+    "a virtual machine": ({"state__virtualised": True}, "C", "virtual machine", "bare metal"),
+    "an allocator": ({"environment": {"LD_PRELOAD": "libjemalloc.so"}}, "B", "LD_PRELOAD", "unset"),
+    "denormals": ({"torch__flush_denormals": False}, "B", "denormals", "torch"),
+    "changed code": ({"git_dirty": True}, "B", "differs from its commit", "commit"),
+    "a sleepy driver": ({"torch__gpu": "X", "torch__persistence": "Disabled"}, "B", "sleeps", "nvidia-smi -pm 1"),
+}
+
+
+def test_a_machine_that_is_well_has_an_a_and_nothing_is_unknown():
+    assert doctor.examine(WELL) == doctor.Report("A", (), ())
+
+
+@pytest.mark.parametrize("name", AILMENTS)
+def test_every_ailment_is_found_graded_and_comes_with_advice(name: str):
+    changes, grade, evidence, advice = AILMENTS[name]
+    report = doctor.examine(with_(**changes))
+    (finding,) = report.findings
+    assert (report.grade, finding.grade) == (grade, grade)
+    assert evidence in finding.evidence
+    assert advice in finding.advice
+
+
+def test_every_rule_has_an_ailment_that_it_finds():
+    found = {one.name for changes, *_ in AILMENTS.values() for one in doctor.examine(with_(**changes)).findings}
+    assert found == set(RULES)
+
+
+def test_more_threads_than_cores_is_the_worst_and_the_run_s_threads_count():
+    assert doctor.examine(WELL, [1, 16]).grade == "F"
+    assert doctor.examine(with_(cgroup_quota=4.0), [2]).grade == "B"
+
+
+def test_the_worst_finding_is_the_grade_and_stands_first():
+    report = doctor.examine(with_(turbo="1", now__on_battery=True, governor="powersave"))
+    assert report.grade == "D"
+    assert [finding.grade for finding in report.findings] == ["D", "C", "B"]
+
+
+def test_what_is_not_recorded_is_unknown_and_an_unknown_load_is_no_a():
+    report = doctor.examine({})
+    assert report.grade == "C"
+    assert {"load", "governor", "swap"} <= set(report.unknown)
+
+
+def test_one_line_says_the_grade_and_the_worst():
+    line = doctor.sentence(doctor.examine(with_(now__load=[24.0])).to_manifest())
+    assert line == (
+        "environment: grade F, latencies say little (load 24.0 on 8 cores); a2u-bench doctor says what to mend"
+    )
+    assert doctor.sentence({"grade": "A", "findings": []}) == (
+        "environment: grade A, nothing found that moves latencies"
+    )
+
+
+@pytest.mark.parametrize("report", [{}, {"grade": 7, "findings": "x"}, {"grade": "F", "findings": [3, {"grade": "F"}]}])
+def test_a_report_from_a_strange_file_is_no_traceback(report: dict[str, Any]):
+    assert doctor.sentence(report).startswith("environment: grade")
+
+
+def test_the_grade_comes_from_the_manifest_or_from_the_machines_in_it():
+    stored = doctor.examine(with_(governor="powersave")).to_manifest()
+    assert doctor.notes([{"doctor": stored}]) == [doctor.sentence(stored)]
+    nodes = {"machines": {"a": WELL, "b": with_(now__on_battery=True)}}
+    assert [line[19:20] for line in doctor.notes([nodes, {"machine": WELL}])] == ["A", "D"]
+    assert doctor.notes([{"machine": {"cpu": "old"}}, {}]) == []
+
+
+def test_this_machine_can_be_examined():
+    machine = {"usable_cores": 1, "state": host.lasting(), "now": host.now()}
+    assert doctor.examine(machine).grade in doctor.GRADES
+
+
+def test_the_state_of_a_machine_is_read_from_its_files(tmp_path: Path):
+    assert host.lasting(tmp_path)["virtualised"] is None
+    cpu = tmp_path / "sys/devices/system/cpu"
+    for path, text in {
+        tmp_path / "proc/cpuinfo": "flags\t: fpu hypervisor sse\n",
+        cpu / "smt/active": "1\n",
+        cpu / "intel_pstate/no_turbo": "0\n",
+        cpu / "cpu0/thermal_throttle/core_throttle_count": "3\n",
+        cpu / "cpu1/thermal_throttle/core_throttle_count": "4\n",
+        tmp_path / "sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never\n",
+    }.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    state = host.lasting(tmp_path)
+    assert (state["virtualised"], state["smt"], state["no_turbo"], state["huge_pages"]) == (True, "1", "0", "madvise")
+    assert host.now(tmp_path)["core_throttle_count"] == 7
+
+
+def test_under_a_table_stand_the_notes_of_rows_the_grade_and_where_outputs_come_from():
+    from a2u_bench.frames import to_frame
+    from a2u_bench.record import make_row
+    from a2u_bench.spec import Case
+
+    rows = [
+        make_row(Case(name, "", name, 1, 8, 4, 4), "ok", "", {"latency": 1.0, "note": f"launch-bound: {name} µs"})
+        for name in ("a", "b")
+    ]
+    manifest = {"machine": WELL, "allocation": "each timed call allocates its output"}
+    assert remarks([manifest], to_frame(rows)) == [
+        "launch-bound: a; b",
+        "environment: grade A, nothing found that moves latencies",
+        "each timed call allocates its output (glibc malloc)",
+    ]
+    assert remarks([manifest], to_frame(rows), ["floor"])[-1].startswith("speed of light")
