@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -179,6 +182,38 @@ class LeaksThreads(Sound):
 
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         threading.Thread(target=time.sleep, args=(3600,)).start()
+        return super().forward(z, guide)
+
+
+class Swells(Sound):
+    """Takes more memory than it may have, outside torch and unforeseen."""
+
+    facts = facts("swells")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + (64 << 20), resource.RLIM_INFINITY))
+        hoard = [bytearray(16 << 20) for _ in range(100)]
+        return super().forward(z, guide) * len(hoard)
+
+
+class ClosesFiles(Sound):
+    """Closes every file of its process, the pipe of the answers too."""
+
+    facts = facts("closes_files")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        os.closerange(3, 1024)
+        return super().forward(z, guide)
+
+
+class LeavesChildren(Sound):
+    """Starts processes that would outlive it."""
+
+    facts = facts("leaves_children")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        subprocess.Popen(["sleep", "3600"])
         return super().forward(z, guide)
 
 

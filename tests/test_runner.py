@@ -32,6 +32,8 @@ EXPECTED = {
     "Exits": ("failed", "SystemExit: enough"),
     "Greedy": ("oom", "MemoryError: no more"),
     "Insatiable": ("oom", "can't allocate memory"),
+    "Swells": ("oom", "MemoryError"),
+    "ClosesFiles": ("failed", "exited with 1 while checking"),
     "Killed": ("oom", "killed while checking"),
     "InPlace": ("incorrect", "changes its input z in place"),
     "Nan": ("incorrect", "NaN or infinite"),
@@ -44,6 +46,7 @@ EXPECTED = {
     "ThrowsWhenBuilt": ("failed", "RuntimeError: two lines"),
     "Noisy": ("ok", ""),
     "LeaksThreads": ("ok", ""),
+    "LeavesChildren": ("ok", ""),
     "Sound": ("ok", ""),
     "nearest": ("ok", ""),
 }
