@@ -21,20 +21,22 @@ COUNTED = {
 }
 
 
-def notes(runs: Sequence[Run], frame: pd.DataFrame, convention: str, arguments: Sequence[str]) -> tuple[str, ...]:
-    """Sentences for a table of these rows; `arguments` is the command line that made it, without the program."""
+def notes(
+    runs: Sequence[Run], frame: pd.DataFrame, shown: Sequence[str], convention: str, arguments: Sequence[str]
+) -> tuple[str, ...]:
+    """Sentences for a table of these rows; `arguments` is the command line that made it, without the program.
+
+    `shown` are the names of its headings: what is not in the table is not explained.
+    """
     on_gpu = bool(frame["device"].str.startswith("cuda").fillna(False).any())
     said = []
     for label, run in zip(run_labels(runs), runs, strict=True):
         said.append(f"run: {label}; {hardware(run.manifest, on_gpu)}")
-    if frame["macs"].notna().any():
+    if any(name.startswith("macs") for name in shown):
         said.append(f"work: {COUNTED[convention]}")
-    if frame["latency"].notna().any():
+    if any(name.startswith("latency") for name in shown) and frame["latency"].notna().any():
         said.append(_latency(frame))
-    for run in runs:
-        command = _run_command(run.manifest)
-        if command:
-            said.append(f"measured by: {command}")
+    said += dict.fromkeys(f"measured by: {text}" for run in runs if (text := _run_command(run.manifest)))
     said.append(f"this table: {shlex.join([PROGRAM, *arguments])}")
     return tuple(plain(text) for text in said)
 

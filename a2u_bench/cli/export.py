@@ -36,6 +36,7 @@ def command(
     keys in --by, all of them are grids.
     """
     import sys
+    from itertools import chain
 
     from a2u_bench.cli._table import check_convention, listed, read_runs
     from a2u_bench.errors import UsageError, unknown
@@ -60,15 +61,16 @@ def command(
 
         for note in sheet.notes:
             typer.echo(plain(f"note: {note}"), err=True)
-    if out is None:
-        sys.stdout.flush()
-        binary = getattr(sys.stdout, "buffer", None)
-        for part in write(sheet):
-            if isinstance(part, str):
-                sys.stdout.write(part)
-            elif binary is not None:
-                binary.write(part)
+    parts = write(sheet)
+    first = next(parts, "")  # what cannot be written at all leaves the file as it was
+    if out is not None:
+        with out.open("wb") as file:
+            for part in chain([first], parts):
+                file.write(part.encode() if isinstance(part, str) else part)
         return
-    with out.open("wb") as file:
-        for part in write(sheet):
-            file.write(part.encode() if isinstance(part, str) else part)
+    sys.stdout.flush()
+    for part in chain([first], parts):
+        if isinstance(part, str):
+            sys.stdout.write(part)
+        else:
+            sys.stdout.buffer.write(part)

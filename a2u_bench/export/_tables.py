@@ -15,8 +15,8 @@ BOLD = "bold: best, or not surely worse than the best"
 def tables(sheet: Sheet, form: str) -> list[Table]:
     """The tables of the sheet; under the last stand hardware, convention, n and commands."""
     found = sheet.tables()
-    arguments = command(sheet, form)
-    said = provenance.notes(sheet.runs, sheet.frame, sheet.request.convention, arguments)
+    shown = [heading.name for table in found for heading in table.headings]
+    said = provenance.notes(sheet.runs, sheet.frame, shown, sheet.request.convention, command(sheet, form))
     if any(table.bold for table in found):
         said = (BOLD, *said)
     return [*found[:-1], replace(found[-1], notes=(*found[-1].notes, *said))]

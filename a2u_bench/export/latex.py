@@ -38,6 +38,7 @@ SPECIAL = {
     "×": r"$\times$",
     "±": r"$\pm$",
     "µ": r"$\mu$",
+    "τ": r"$\tau$",
     "→": r"$\rightarrow$",
     "≈": r"$\approx$",
     "≤": r"$\leq$",
@@ -57,7 +58,7 @@ def write(sheet: Sheet) -> Iterator[str]:
     """The tables of the sheet, each a `table` of its own."""
     yield "% needs \\usepackage{booktabs} and \\usepackage{siunitx}, version 3\n"
     for number, table in enumerate(tables(sheet, "latex")):
-        yield from _table(table, f"tab:{_label(sheet.runs[0].path.resolve().name)}{f'-{number + 1}' if number else ''}")
+        yield from lines(table, f"tab:{_label(sheet.runs[0].path.resolve().name)}{f'-{number + 1}' if number else ''}")
 
 
 def escape(text: str) -> str:
@@ -72,7 +73,8 @@ def _letter(letter: str) -> str:
     return letter if letter.isascii() or letter in ACCENTED else rf"\texttt{{U+{ord(letter):04X}}}"
 
 
-def _table(table: Table, label: str) -> Iterator[str]:
+def lines(table: Table, label: str) -> Iterator[str]:
+    """One table: its caption, its rows between rules, its notes."""
     columns = [[row[place] for row in table.cells] for place in range(len(table.headings))]
     kinds = [_kind(heading, texts) for heading, texts in zip(table.headings, columns, strict=True)]
     yield "\\begin{table}\n\\centering\n\\small\n"
