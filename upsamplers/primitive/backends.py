@@ -42,6 +42,20 @@ _BEST = {device: library for device, library in _NEEDS.items() if find_spec(libr
 """Device type -> the backend for floating-point tensors there; eager for all else."""
 
 
+# torch 2.6 has no is_exporting
+_exporting = getattr(torch.compiler, "is_exporting", torch.onnx.is_in_onnx_export)
+
+
+def is_written_out(backend: str | None) -> bool:
+    """Whether a primitive is traced as plain operations: in an export, unless a backend of ours is forced.
+
+    Some versions of torch say inside every torch.compile that they export, so what dynamo traces does not count.
+    """
+    if not _exporting() or torch.compiler.is_dynamo_compiling():
+        return False
+    return (backend or os.environ.get(ENVIRONMENT) or "eager") == "eager"
+
+
 def choose(tensor: Tensor, backend: str | None) -> str:
     """Name of the backend for tensors like this one. Raises ValueError for a name that no backend has."""
     best = _BEST.get(tensor.device.type, "eager") if tensor.dtype in _COMPILED_TYPES else "eager"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from upsamplers.errors import nearest_hint
-from upsamplers.primitive import library
-from upsamplers.primitive.backends import choose
+from upsamplers.primitive import library, written_out
+from upsamplers.primitive.backends import choose, is_written_out
 from upsamplers.primitive.window import BORDERS
 
 
@@ -88,6 +88,8 @@ def reassemble(
     _require(mixes or taps == kernel_size**2, f"reassemble: w must have k² or C·k² taps; got {shapes}")
     if not mixes:
         _require(groups >= 1 and channels % groups == 0, f"reassemble: G must divide C; got {shapes}")
+    if is_written_out(backend):
+        return written_out.reassemble(w, z, points, scale, kernel_size, border)
     return library.reassemble(w, z, points, scale, kernel_size, border, choose(z, backend))
 
 
@@ -133,6 +135,8 @@ def correlate(
     # A torch.jit trace holds sizes as tensors, which an operator's list of integers cannot take.
     batch, height, width = (int(n) if isinstance(n, Tensor) else n for n in (g.shape[0], *g.shape[2:]))
     w_shape = (batch, groups, kernel_size**2, height, width)
+    if is_written_out(backend):
+        return written_out.correlate(g, z, w_shape, scale, kernel_size, border)
     return library.correlate(g, z, None, w_shape, scale, kernel_size, border, choose(z, backend))
 
 
@@ -163,4 +167,6 @@ def downassemble(
     _require(fits, f"downassemble: x must be s times as large as w; got {shapes}")
     _require(w.shape[2] == kernel_size**2, f"downassemble: w must have k² taps; got {shapes}")
     _require(w.shape[1] >= 1 and x.shape[1] % w.shape[1] == 0, f"downassemble: G must divide C; got {shapes}")
+    if is_written_out(backend):
+        return written_out.downassemble(w, x, scale, kernel_size, border)
     return library.downassemble(w, x, scale, kernel_size, border, choose(x, backend))
