@@ -1,0 +1,63 @@
+"""Bold is what is surely best; ties share it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from a2u_bench.best import best
+from a2u_bench.frames import to_frame
+from a2u_bench.record import make_row
+from a2u_bench.spec import Case
+
+
+def frame(*values: Any, name: str = "params", half: float | None = None, heights: tuple[int, ...] = ()):
+    rows = []
+    for number, value in enumerate(values):
+        case = Case(f"op{number}", "", f"op{number}", 1, 8, heights[number] if heights else 4, 4)
+        ends = {} if half is None or value is None else {f"{name}_low": value - half, f"{name}_high": value + half}
+        rows.append(make_row(case, "ok", "", {name: value, **ends, "processes": 6}))
+    return to_frame(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "marked"),
+    [
+        ("params", (3, 1, 2), [1]),
+        ("params", (1, 1, 2), [0, 1]),
+        ("params", (1, 1), []),
+        ("params", (1,), []),
+        ("params", (None, 1, 2), [1]),
+        ("params", (None, None), []),
+        ("psnr", (30.0, 31.0), [1]),
+        ("mae", (0.1, 0.2), [0]),
+        ("macs_fvcore", (1, 2), []),
+        ("samples", (1, 2), []),
+        ("reason", (), []),
+    ],
+)
+def test_the_best_of_a_measure(name, values, marked):
+    found = best(frame(*values, name=name), name)
+    assert [index for index, one in enumerate(found) if one] == marked
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "half", "marked"),
+    [
+        ("latency_cold", (1.0, 1.1, 3.0), 0.1, [0, 1]),
+        ("latency_cold", (1.0, 1.1, 3.0), 0.01, [0]),
+        ("latency_cold", (1.0, 1.1), 0.1, []),
+        ("latency", (1.0, 1.1, 3.0), 0.2, [0, 1]),
+        ("latency", (1.0, 1.1, 3.0), 0.001, [0]),
+        ("latency", (None, 1.1, 3.0), 0.001, [1]),
+    ],
+)
+def test_those_not_surely_worse_share_it(name, values, half, marked):
+    found = best(frame(*values, name=name, half=half), name)
+    assert [index for index, one in enumerate(found) if one] == marked
+
+
+def test_each_workload_has_its_own_best():
+    found = best(frame(3, 1, 5, 9, heights=(4, 4, 8, 8)), "params")
+    assert found.tolist() == [False, True, True, False]

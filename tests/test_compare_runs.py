@@ -1,0 +1,196 @@
+"""Two runs compared: what changed, what only one has, and gates that fail on what surely got worse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from a2u_bench import gates
+from a2u_bench.cli import main
+from a2u_bench.errors import UsageError
+from a2u_bench.record import make_row
+from a2u_bench.runs import Run
+from a2u_bench.sheet import Request, make
+from a2u_bench.spec import Case
+
+
+def row(options: str, latency: float | None = 1e-3, half: float | None = 0.005, **more: Any) -> dict[str, Any]:
+    case = Case(options.partition(":")[0], options, options, 1, 8, 4, 4)
+    if latency is None:
+        return make_row(case, "failed", "boom", more)
+    ends = {} if half is None else {"latency_low": latency * (1 - half), "latency_high": latency * (1 + half)}
+    return make_row(case, "ok", "", {"latency": latency, "processes": 6, **ends, **more})
+
+
+def run(name: str, *rows: Mapping[str, Any], cpu: str = "A") -> Run:
+    return Run(Path(name), {"machine": {"cpu": cpu}}, tuple(dict(one) for one in rows), ())
+
+
+def judged(before: Run, after: Run, *limits: str) -> list[tuple[int, int, int]]:
+    outcomes = make([before, after], Request(fail_if=limits)).outcomes
+    return [(len(one.failed), len(one.unclear), one.passed) for one in outcomes]
+
+
+def test_two_runs_are_shown_as_before_and_after():
+    before = run("one", row("a", 1e-3), row("b", 2e-3), row("c"), row("gone"))
+    after = run("two", row("b", 3e-3), row("a", 1e-3), row("c", None), row("new"))
+    (table,) = make([before, after], Request()).tables()
+    assert [heading.text for heading in table.headings] == [
+        "operator",
+        "latency before [ms]",
+        "latency after [ms]",
+        "ratio",
+        "verdict",
+    ]
+    assert [(cells[0], *cells[3:]) for cells in table.cells] == [
+        ("a", "1.00", "same"),
+        ("b", "1.50", "slower"),
+        ("c", "", "after: failed"),
+    ]
+    assert table.notes == (
+        "before: one, after: two",
+        "1 case only in one, not compared: gone",
+        "1 case only in two, not compared: new",
+    )
+
+
+def test_what_is_counted_is_shown_where_it_changed():
+    before = run("one", row("a", params=1, macs=4, peak_memory=10))
+    after = run("two", row("a", params=2, macs=4, peak_memory=5))
+    (table,) = make([before, after], Request()).tables()
+    shown = dict(zip([heading.name for heading in table.headings], table.cells[0], strict=True))
+    assert (shown["params ratio"], shown["params verdict"]) == ("2.00", "more")
+    assert (shown["peak_memory ratio"], shown["peak_memory verdict"]) == ("0.500", "less")
+    assert "macs ratio" not in shown
+    (table,) = make([before, after], Request(columns=("macs",))).tables()
+    assert table.cells == (("a", "4", "4", "1.00", "same"),)
+
+
+def test_runs_without_a_common_case_stand_side_by_side():
+    (table,) = make([run("one", row("a")), run("two", row("b"))], Request()).tables()
+    assert [cells[:2] for cells in table.cells] == [("a", "one"), ("b", "two")]
+    assert "the two runs have no case in common; each stands on its own" in table.notes
+
+
+def test_keys_and_baselines_choose_another_view_of_two_runs():
+    runs = [run("one", row("a"), row("b")), run("two", row("a"), row("b"))]
+    (grid,) = make(runs, Request(by=("operator", "run"))).tables()
+    assert [heading.label for heading in grid.headings] == ["operator", "one", "two"]
+    (ratios,) = make(runs, Request(baseline="a")).tables()
+    assert len(ratios.cells) == 4
+
+
+def test_machines_that_differ_are_named_and_their_times_not_judged():
+    before = run("one", row("a", 1e-3, peak_memory=1), cpu="A")
+    after = run("two", row("a", 9e-3, peak_memory=2), cpu="B")
+    sheet = make([before, after], Request(fail_if=("latency>5%", "peak_memory>5%")))
+    assert "the runs are of machines that differ: cpu: A / B" in sheet.notes
+    assert [(one.failed != (), one.unclear != ()) for one in sheet.outcomes] == [(False, True), (True, False)]
+    assert "the machines differ" in sheet.outcomes[0].unclear[0]
+
+
+@pytest.mark.parametrize(
+    ("latency", "half", "outcome"),
+    [
+        (1.00e-3, 0.005, (0, 0, 1)),
+        (1.03e-3, 0.005, (0, 0, 1)),
+        (1.05e-3, 0.005, (0, 1, 0)),
+        (1.10e-3, 0.005, (1, 0, 0)),
+        (1.10e-3, 0.100, (0, 1, 0)),
+        (0.50e-3, 0.005, (0, 0, 1)),
+        (2.00e-3, None, (0, 1, 0)),
+        (None, None, (0, 1, 0)),
+    ],
+)
+def test_a_gate_fails_on_what_surely_got_slower_by_more(latency, half, outcome):
+    assert judged(run("one", row("a")), run("two", row("a", latency, half)), "latency>5%") == [outcome]
+
+
+def test_a_gate_corrects_for_how_many_cases_it_judges():
+    """A slow-down that one case alone would fail for is no news among five hundred."""
+    before = [row("a", half=0.02)] + [row(f"b{number}", half=0.02) for number in range(500)]
+    after = [row("a", 1.09e-3, 0.02), *before[1:]]
+    assert judged(run("one", before[0]), run("two", after[0]), "latency>5%") == [(1, 0, 0)]
+    (outcome,) = judged(run("one", *before), run("two", *after), "latency>5%")
+    assert outcome[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "outcome"),
+    [
+        ("latency>0.9ms", (1, 0, 0)),
+        ("latency>1ms", (0, 1, 0)),
+        ("latency>1.1ms", (0, 0, 1)),
+        ("memory>64MB", (0, 0, 1)),
+        ("memory>=63MB", (1, 0, 0)),
+        ("psnr<30dB", (0, 1, 0)),
+        ("macs<0%", None),
+    ],
+)
+def test_a_gate_on_a_value_judges_the_last_run(limit, outcome):
+    newest = row("a", peak_memory=64_000_000)
+    if outcome is None:
+        with pytest.raises(UsageError, match="compares two runs"):
+            make([run("two", newest)], Request(fail_if=(limit,)))
+        return
+    (found,) = make([run("two", newest)], Request(fail_if=(limit,))).outcomes
+    assert (len(found.failed), len(found.unclear), found.passed) == outcome
+
+
+def test_more_can_be_better():
+    before, after = run("one", row("a", psnr=30.0)), run("two", row("a", psnr=29.0))
+    assert judged(before, after, "psnr<-1%", "psnr<-5%", "psnr>1%") == [(1, 0, 0), (0, 0, 1), (0, 0, 1)]
+
+
+def test_a_case_that_ended_badly_both_times_is_no_news():
+    assert judged(run("one", row("a", None)), run("two", row("a", None)), "latency>5%") == [(0, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    "limit", ["latency", "latncy>5%", "latency=5%", "operator>5%", "latency>5 mm", "latency>-100%"]
+)
+def test_a_gate_that_cannot_be_read_is_wrong_usage(limit):
+    with pytest.raises(UsageError, match="--fail-if"):
+        gates.parse(limit)
+
+
+def stored(folder: Path, latency: float, half: float) -> str:
+    folder.mkdir()
+    manifest = {"format": "a2u-bench run", "version": 1, "created": "2025-01-01T00:00:00+00:00"}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "rows.jsonl").write_text(json.dumps({"version": 1, **row("a", latency, half)}) + "\n")
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("latency", "half", "strict", "code"),
+    [
+        (1e-3, 0.005, True, 0),
+        (2e-3, 0.005, False, 3),
+        (2e-3, 0.005, True, 3),
+        (1e-3, 0.9, False, 0),
+        (1e-3, 0.9, True, 4),
+    ],
+)
+def test_exit_codes_for_ci(latency, half, strict, code, tmp_path, capsys):
+    runs = [stored(tmp_path / "one", 1e-3, 0.005), stored(tmp_path / "two", latency, half)]
+    flags = ["--fail-if", "latency>5%", *(["--strict"] if strict else [])]
+    assert main(["compare", *runs, *flags]) == code
+    assert "--fail-if latency>5%:" in capsys.readouterr().out
+    assert main(["compare", *runs, *flags, "--json"]) == code
+    (gate,) = json.loads(capsys.readouterr().out)["gates"]
+    assert (gate["failed"] != []) == (code == 3)
+
+
+def test_nothing_to_judge_is_wrong_usage_not_a_pass(tmp_path, capsys):
+    one = stored(tmp_path / "one", 1e-3, 0.005)
+    assert main(["compare", one, "--fail-if", "latency>5%"]) == 2
+    two = stored(tmp_path / "two", 1e-3, 0.005)
+    text = (tmp_path / "two" / "rows.jsonl").read_text().replace('"case": "a-', '"case": "b-')
+    (tmp_path / "two" / "rows.jsonl").write_text(text)
+    assert main(["compare", one, two, "--fail-if", "latency>5%"]) == 2
+    assert "no case in common" in capsys.readouterr().err

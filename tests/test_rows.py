@@ -1,0 +1,95 @@
+"""Rows by column are the rows they were made of, and reading is quick without being trusting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from a2u_bench.frames import to_frame
+from a2u_bench.record import BY_NAME, make_row
+from a2u_bench.rows import CHUNK, Rows
+from a2u_bench.runs import BATCH, read_run
+from a2u_bench.spec import Case
+
+MANIFEST = {"format": "a2u-bench run", "version": 1, "created": "2025-01-01T00:00:00+00:00"}
+
+
+def row(number: int, **measures):
+    case = Case("nearest", "nearest", "nearest", 1, 8, 4, 4, threads=number)
+    return make_row(case, "ok", "", {"latency": number / 7, "params": number, **measures})
+
+
+def write(folder: Path, lines: list[bytes]) -> Path:
+    (folder / "manifest.json").write_text(json.dumps(MANIFEST))
+    (folder / "rows.jsonl").write_bytes(b"".join(lines))
+    return folder
+
+
+def line(content: object) -> bytes:
+    return json.dumps(content).encode() + b"\n"
+
+
+def test_rows_are_what_they_were_made_of():
+    given = [row(1), row(2, latency=None), row(3, params=None)]
+    rows = Rows(given)
+    assert list(rows) == given
+    assert rows == given
+    assert rows != given[:2]
+    assert rows[-1] == given[2]
+    assert rows[1:] == given[1:]
+    assert len(rows) == 3
+    with pytest.raises(IndexError):
+        rows[3]
+    assert Rows() == ()
+
+
+def test_many_rows_are_read_whole_around_broken_ones(tmp_path):
+    count = 2 * BATCH + CHUNK + 3
+    lines = [line({"version": 1, **row(number)}) for number in range(1, count + 1)]
+    lines[BATCH] = b"{broken\n"
+    lines[-2] = line({"version": 1, **row(count - 1), "latency": "fast"})
+    run = read_run(write(tmp_path, lines))
+    expected = [row(number) for number in range(1, count + 1) if number != BATCH + 1]
+    expected[-2]["latency"] = None
+    assert list(run.rows) == expected
+    assert run.problems == (
+        f"rows.jsonl: not a JSON object, left out (line {BATCH + 1})",
+        f"rows.jsonl: latency is no Float64, taken as unknown (line {count - 1})",
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "broken"),
+    [
+        ([b'{"a": 1},{"b": 2}\n', b'{"c": 3}\n'], "line 1"),
+        ([b'{"a": [{}\n', b'{}], "b": 2}\n', b'{"c": 3},{"d": 4}\n'], "line 1 and 2 more"),
+        ([b'{"a": "x\n', b'{", "b": 1}\n', b'{"c": 3}, 4\n'], "line 1 and 2 more"),
+    ],
+)
+def test_lines_are_never_read_together_as_what_none_of_them_is(tmp_path, lines, broken):
+    good = {"version": 1, **row(1)}
+    run = read_run(write(tmp_path, [*lines, line(good)]))
+    assert [one["case"] for one in run.rows] == [good["case"]]
+    assert f"rows.jsonl: not a JSON object, left out ({broken})" in run.problems
+
+
+def test_rows_of_mixed_schemas_are_read_each_with_what_it_has(tmp_path):
+    older = {"case": "x", "status": "ok", "latency": 2}
+    newer = {"status": "ok", "colour": "blue", **row(1)}
+    run = read_run(write(tmp_path, [line({"version": 1, **older}), line({"version": 1, **newer})]))
+    assert [(one["case"], one["latency"], one["threads"]) for one in run.rows] == [
+        ("x", 2.0, None),
+        (row(1)["case"], 1 / 7, 1),
+    ]
+    assert all(set(one) == set(BY_NAME) for one in run.rows)
+    assert run.problems == ("rows.jsonl: unknown column 'colour', set aside (line 2)",)
+
+
+def test_a_frame_is_the_same_from_columns_and_from_dictionaries():
+    given = [row(number, macs=2**62 + number) for number in range(1, 250)]
+    given[7]["latency"] = None
+    pd.testing.assert_frame_equal(to_frame(Rows(given)), to_frame(given))
+    assert to_frame(given)["macs"].iloc[0] == 2**62 + 1
