@@ -1,5 +1,6 @@
 # make run    set up .venv once, run the main job, print its table
 # make test   the same set-up, then every check; this is what CI runs
+# make soak   kill, fill, fuzz and run a large study: minutes to an hour; prints what it found
 # make lint   the checks without the tests
 
 PYTHON ?= python3
@@ -9,13 +10,16 @@ BIN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint
+.PHONY: run test soak lint
 
 run: $(READY)
 	@$(BIN) -m a2u_bench run $(ARGS)
 
 test: lint
 	@OMP_NUM_THREADS=1 $(BIN) -m pytest -n 2
+
+soak: $(READY)
+	@cd tests && OMP_NUM_THREADS=1 $(abspath $(BIN)) -m soak $(PARTS)
 
 lint: $(READY)
 	@$(BIN) -m ruff format --check .

@@ -23,6 +23,7 @@ from a2u_bench.rows import Rows
 MANIFEST, ROWS, SAMPLES = "manifest.json", "rows.jsonl", "samples.jsonl"
 CURVES = "curves.jsonl"  # only where something was trained
 FORMAT = "a2u-bench run"
+TORN = "the last line is torn, left out"
 BATCH = 100  # lines that are parsed together
 LONGEST = 1 << 22  # bytes of one line, or of a manifest: files come from strangers, so memory is bounded first
 
@@ -71,7 +72,7 @@ def read_run(folder: Path) -> Run:
         return Run(folder, manifest, (), (*problems, f"{ROWS}: missing; no case has ended yet"))
     rows, more = _read_rows(folder / ROWS)
     problems = (*problems, *more)
-    if not rows and (more or not manifest):
+    if not rows and (not manifest or any(TORN not in problem for problem in more)):
         raise UsageError(f"{folder}: nothing readable in it ({'; '.join(problems) or f'{ROWS} is empty'})")
     return Run(folder, manifest, rows, problems)
 
@@ -145,7 +146,7 @@ def _lines(path: Path, found: _Problems) -> Iterator[tuple[int, dict[str, Any]]]
                             f"of schema version {version!r:.20}, this program reads {SCHEMA_VERSION}, left out", number
                         )
                 elif not line.endswith(b"\n"):
-                    found.add("the last line is torn, left out", number)
+                    found.add(TORN, number)
                 elif line.strip():
                     found.add("not a JSON object, left out", number)
 

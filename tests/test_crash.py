@@ -20,6 +20,16 @@ ROOT = Path(__file__).resolve().parent.parent
 KILLS = 10
 
 
+def test_a_run_killed_within_any_of_its_writes_goes_on(tmp_path):
+    expected, seconds, size = crash.undisturbed(tmp_path / "whole")
+    first_row = (tmp_path / "whole" / "samples.jsonl").stat().st_size + 5
+    told = crash._in_child(tmp_path / "run", lambda: crash._die_after(first_row))
+    assert (tmp_path / "run" / "rows.jsonl").stat().st_size == 5
+    crash._check(tmp_path / "run", told)
+    crash._in_child(tmp_path / "run", lambda: None)
+    assert crash._comparable(tmp_path / "run") == expected
+
+
 def test_a_run_killed_at_random_moments_and_resumed_is_an_undisturbed_run(tmp_path):
     expected, seconds, size = crash.undisturbed(tmp_path / "whole")
     assert len(expected) == len(crash.PLAN.cases)

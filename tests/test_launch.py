@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from launched import PLAN, case, measured
+from soak import study
 
 from a2u_bench.cli import main
 from a2u_bench.errors import BenchError, UsageError
@@ -315,3 +316,9 @@ def test_a_job_ends_with_the_process_that_started_it():
             return
         time.sleep(0.01)
     raise AssertionError("the job goes on")
+
+
+def test_a_large_study_comes_through_jobs_whole(tmp_path):
+    found = study.study(tmp_path, 60)
+    assert (found["cases"], found["rows"], found["lost"], found["doubled"], found["problems"]) == (60, 60, 0, 0, 0)
+    assert found["lines"] == 60

@@ -253,6 +253,17 @@ def test_a_run_that_has_only_begun_is_read_as_empty(tmp_path):
     assert run.problems == ("rows.jsonl: missing; no case has ended yet",)
 
 
+def test_a_run_that_died_within_its_first_row_is_read_as_empty_and_goes_on(tmp_path):
+    path = finished_run(tmp_path) / "rows.jsonl"
+    path.write_bytes(path.read_bytes()[:40])
+    run = read_run(tmp_path)
+    assert list(run.rows) == []
+    assert run.problems == ("rows.jsonl: the last line is torn, left out (line 1)",)
+    with Store.open(tmp_path, MANIFEST, resume=True) as opened:
+        opened.append_row(row())
+    assert len(read_run(tmp_path).rows) == 1
+
+
 def test_rows_without_their_manifest_are_read_and_that_is_said(tmp_path):
     (finished_run(tmp_path) / "manifest.json").unlink()
     run = read_run(tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import zipfile
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -14,6 +16,9 @@ from torch import Tensor
 from upsamplers.errors import OptionError, StateDictError, Unsupported
 from upsamplers.operator import Upsampler, check_option
 from upsamplers.registry import check_options, classes, create_class, operator_class
+
+LARGEST = 1 << 34
+"""Bytes of a file of weights: many times those of any upsampler's network."""
 
 SHOWN = 8
 """Keys that an error spells out before it counts the rest."""
@@ -101,14 +106,42 @@ def load_state(path: str | PathLike[str]) -> dict[str, Tensor]:
     path = Path(path)
     safe = path.suffix == ".safetensors"
     try:
+        _check_size(path)
         found = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+    except StateDictError:
+        raise
     except OSError as error:
         raise StateDictError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # a damaged file makes either reader raise anything
         kind = "safetensors" if safe else "torch.load with weights_only=True"
         raise StateDictError(f"{path} is no file of tensors that {kind} reads ({type(error).__name__})") from error
     found = found.get("state_dict", found) if isinstance(found, Mapping) else found
+    if isinstance(found, Mapping):
+        tensors = {key: value for key, value in found.items() if isinstance(value, Tensor) and _is_larger(value)}
+        if tensors:
+            raise StateDictError(f"{path}: larger than what the file holds of them: {listed(map(str, tensors))}")
     return dict(_checked(str(path), found))
+
+
+def _check_size(path: Path) -> None:
+    """OSError for what is no file, StateDictError for one that would grow in memory beyond its own size."""
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise OSError(errno.EINVAL, "not a regular file")
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise StateDictError(f"{path}: {size >> 20} MiB; allowed: {LARGEST >> 20}")
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > 2 * size:  # torch.save compresses nothing
+            raise StateDictError(f"{path}: {size} bytes that would become {unpacked}")
+
+
+def _is_larger(tensor: Tensor) -> bool:
+    """Whether a view repeats its values, so that any use of it takes more memory than the file it came from."""
+    if tensor.is_meta or tensor.layout != torch.strided:
+        return False
+    return tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
 
 
 def listed(words: Iterable[str]) -> str:

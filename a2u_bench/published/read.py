@@ -44,6 +44,9 @@ else:
 SUFFIX = ".toml"
 LIMITS = {"channels": 1 << 16, "guide_channels": 1 << 16, "height": 1 << 20, "width": 1 << 20}
 LIMITS |= {"count": 1 << 20, "scale": 64}
+LARGEST = 1 << 20
+"""Bytes of a table's file."""
+
 QUANTITIES: tuple[Quantity, ...] = ("params", "macs")
 
 
@@ -63,9 +66,14 @@ def find(text: str) -> Table:
         hint = f" Did you mean {match!r}?" if match else ""
         raise UsageError(f"no table {text!r}.{hint} Allowed: {', '.join(names())}, or a file NAME{SUFFIX}")
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {text}: {error.strerror}") from None
+        if not path.is_file():
+            raise UsageError(f"cannot read {text}: {'no file' if path.exists() else 'no such file'}")
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UsageError(f"cannot read {text}: {getattr(error, 'strerror', None) or error}") from None
+    if len(content) > LARGEST:
+        raise UsageError(f"{text}: larger than {LARGEST} bytes; this is no table of costs")
     return _parse(content, path.stem, text)
 
 
