@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from a2u_bench import build
 from a2u_bench.measure.inputs import Prepared
@@ -59,7 +59,7 @@ def _check_whole(prepared: Prepared) -> None:
 
 def _check_compiled(prepared: Prepared, up: Tensor) -> None:
     """Compiled or not, the result is the same; the definition is compared with what is not compiled."""
-    module = copy.deepcopy(prepared.module)  # batch statistics of a training module stay as they were
+    module = _kept(prepared.module)
     with torch.no_grad():
         plain = module(prepared.z, prepared.guide)
     error = (up.double() - plain.double()).abs().max().item()
@@ -74,7 +74,7 @@ def _check_values(prepared: Prepared) -> None:
     height, width = min(case.height, side), min(case.width, side)
     z = _corner(prepared.z, height, width)
     guide = None if prepared.guide is None else _corner(prepared.guide, case.scale * height, case.scale * width)
-    module = copy.deepcopy(prepared.module)  # batch statistics of a training module stay as they were
+    module = _kept(prepared.module)
     with torch.no_grad():
         up = module(z, guide)
         exact = copy.deepcopy(prepared.module).double()
@@ -87,6 +87,11 @@ def _check_values(prepared: Prepared) -> None:
     allowed = TOLERANCE[case.dtype] * max(1.0, truth.abs().max().item())
     if not error <= allowed:
         raise Incorrect(f"differs from its float64 definition by {error:.3g}; allowed: {allowed:.3g}")
+
+
+def _kept(module: nn.Module) -> nn.Module:
+    """The module, or a copy of one in training, whose batch statistics are to stay as they were."""
+    return copy.deepcopy(module) if module.training else module
 
 
 def _side(prepared: Prepared) -> int:

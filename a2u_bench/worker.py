@@ -140,7 +140,7 @@ class Bench:
             check(prepared)
 
     def measure(self, case: Case, ceilings: dict[str, Any] | None = None) -> dict[str, float | int | None]:
-        """Parameters, multiply-adds, memory and the floor, under the names of their columns."""
+        """Parameters, multiply-adds, memory and the floor of a checked, so warm, case by the names of their columns."""
         import torch
 
         from a2u_bench.measure import memory, work
@@ -156,7 +156,6 @@ class Bench:
             "macs_torch": work.macs_torch(prepared.module, prepared.inputs).macs,
         }
         with torch.set_grad_enabled(training):
-            prepared.call()
             taken = memory.call_memory(prepared.call, prepared.own, case.device)
         first = self.first.get(case.id)
         if taken is not None:

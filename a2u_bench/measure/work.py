@@ -74,7 +74,7 @@ def macs(module: nn.Module, case: Case) -> int:
 def macs_fvcore(module: nn.Module, inputs: tuple[Tensor, ...], ours: bool = True) -> Count:
     """Multiply-adds of one forward pass on these inputs, as fvcore counts its trace, with our handles or without.
 
-    The module is traced as a copy in eval mode. What fvcore ignores without a word is in `skipped` too.
+    The module is traced in eval mode. What fvcore ignores without a word is in `skipped` too.
     """
     with _quiet_import():
         from fvcore.nn import FlopCountAnalysis
@@ -94,7 +94,7 @@ def macs_torch(module: nn.Module, inputs: tuple[Tensor, ...], ours: bool = True)
     """Multiply-adds of one forward pass as torch's FlopCounterMode counts it: half its number.
 
     `ours` adds formulas for what it lacks; without them it counts what it would on anyone's machine, where the
-    primitives are unknown to it. The module runs as a copy in eval mode; what is not counted is in `skipped`.
+    primitives are unknown to it. The module runs in eval mode; what is not counted is in `skipped`.
     """
     mapping = formulas()
     counter = FlopCounterMode(display=False, custom_mapping=mapping if ours else dict.fromkeys(mapping, _nothing))
@@ -140,8 +140,8 @@ def _watch(name: str, seen: Counter[str]) -> Handle:
 
 
 def _still(module: nn.Module) -> nn.Module:
-    """A copy in eval mode, so that counting changes nothing."""
-    return copy.deepcopy(module).eval()
+    """The module in eval mode, in which a call changes nothing; a copy of it where it is not."""
+    return copy.deepcopy(module).eval() if any(layer.training for layer in module.modules()) else module
 
 
 @contextmanager
