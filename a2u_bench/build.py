@@ -114,11 +114,16 @@ def gpus() -> tuple[str, ...]:
 
 def why_not(case: Case) -> str:
     """Why a case cannot be built, or "". UsageError for an option out of its range. Allocates nothing."""
+    return _why_not(case.options, case.channels, case.scale)
+
+
+@cache
+def _why_not(options: str, channels: int, scale: int) -> str:
     import torch
 
     try:
         with torch.device("meta"):
-            create(case)
+            _create(options, channels, None, scale)
     except Impossible as error:
         return str(error)
     except UsageError:

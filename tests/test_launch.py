@@ -24,6 +24,7 @@ from a2u_bench.launch.groups import Needs, groups
 from a2u_bench.launch.launcher import Parts
 from a2u_bench.launch.local import Local, Place, places
 from a2u_bench.launch.run import run
+from a2u_bench.machine import usable_cores
 from a2u_bench.plan import Plan
 from a2u_bench.record import make_row
 from a2u_bench.runs import read_run, read_samples
@@ -211,9 +212,11 @@ COPY = (
 )
 
 
+EVERYWHERE = Place(frozenset(range(os.cpu_count() or 1)))
+
+
 def local(jobs: int = 2) -> Local:
-    everywhere = Place(frozenset(os.sched_getaffinity(0)))
-    return Local([everywhere] * jobs, [sys.executable, "-c", COPY, str(Path(__file__).parent)])
+    return Local([EVERYWHERE] * jobs, [sys.executable, "-c", COPY, str(Path(__file__).parent)])
 
 
 def test_a_pool_of_processes_measures_and_leaves_nothing(tmp_path):
@@ -227,9 +230,7 @@ def test_a_pool_of_processes_measures_and_leaves_nothing(tmp_path):
 
 
 def test_a_job_of_the_pool_that_fails_is_said_with_its_last_words(tmp_path):
-    pool = Local(
-        [Place(frozenset(os.sched_getaffinity(0)))], [sys.executable, "-c", "raise SystemExit('no such thing')"]
-    )
+    pool = Local([EVERYWHERE], [sys.executable, "-c", "raise SystemExit('no such thing')"])
     with (
         Store.create(tmp_path, PLAN.to_manifest()) as store,
         pytest.raises(BenchError, match="exited with 1, saying: no such"),
@@ -238,14 +239,14 @@ def test_a_job_of_the_pool_that_fails_is_said_with_its_last_words(tmp_path):
 
 
 def test_a_job_of_the_pool_that_takes_too_long_is_ended(tmp_path):
-    pool = Local([Place(frozenset(os.sched_getaffinity(0)))], [sys.executable, "-c", "import time; time.sleep(3600)"])
+    pool = Local([EVERYWHERE], [sys.executable, "-c", "import time; time.sleep(3600)"])
     group = groups(PLAN.cases)[0]
     part.write_plan(tmp_path, group, PLAN)
     assert list(pool.run([(group, tmp_path)], set(), 0.2)) == [(tmp_path, "the job was killed")]
 
 
 def test_jobs_of_the_pool_have_cores_of_their_own():
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     found = places(cores, 1)
     assert len(frozenset.union(*(place.cores for place in found))) == cores
     with pytest.raises(UsageError, match=f"this machine has {cores} cores"):

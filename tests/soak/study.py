@@ -46,7 +46,7 @@ def study(folder: Path, count: int, jobs: int = 2) -> dict[str, Any]:
 
     plan = make_study(count)
     ends("planned")
-    place = Place(frozenset(os.sched_getaffinity(0)))
+    place = Place(frozenset(range(os.cpu_count() or 1)))
     pool = Local([place] * jobs, [sys.executable, "-c", JOB, str(ROOT)])
     with Store.create(folder / "run", plan.to_manifest()) as store:
         rows = len(run(plan, store, pool))
