@@ -20,6 +20,9 @@ RUN = "run"
 SHAPE = "shape"
 """The name that stands for batch, channels, height and width together."""
 
+FLOOR_SHARE = "floor_share"
+"""The column that says how close a latency comes to the speed of light; there only when it is asked for."""
+
 TEXT = pd.StringDtype("python")
 """Texts as Python has them, whatever is installed: pyarrow's refuse half of a character, which a file may hold."""
 
@@ -113,6 +116,11 @@ def to_shape(frame: pd.DataFrame) -> pd.Series:
     """B, C, H and W of each row's z as it is typed: 1x64x32x32."""
     batch, channels, height, width = (frame[name].astype("string") for name in ("batch", "channels", "height", "width"))
     return batch + "x" + channels + "x" + height + "x" + width
+
+
+def floor_share(frame: pd.DataFrame) -> pd.Series:
+    """The floor over the latency: the share of the speed of light that each row reaches; NA where one is unknown."""
+    return frame["floor"] / frame["latency"]
 
 
 def is_axis(name: str) -> bool:

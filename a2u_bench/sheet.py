@@ -9,9 +9,9 @@ import pandas as pd
 
 from a2u_bench import changes, conditions, frames, gates, judge, seeds, texts, units
 from a2u_bench.best import best
-from a2u_bench.cells import Heading, Table, lay_out
+from a2u_bench.cells import MEASURES, SCORES, Heading, Table, lay_out
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.frames import RUN, SHAPE
+from a2u_bench.frames import FLOOR_SHARE, RUN, SHAPE
 from a2u_bench.gates import Outcome
 from a2u_bench.judge import RATIO, SUBJECT, VERDICT
 from a2u_bench.machines import differences, hardware_differences
@@ -103,6 +103,8 @@ def make(runs: Sequence[Run], request: Request) -> Sheet:
         raise unknown("convention", request.convention, units.CONVENTIONS)
     asked = [gates.parse(text) for text in request.fail_if]
     frame = frames.runs_to_frame(runs)
+    if FLOOR_SHARE in (*request.columns, *(key.removeprefix("-") for key in request.order)):
+        frame = frame.assign(**{FLOOR_SHARE: frames.floor_share(frame)})
     columns = [str(name) for name in frame.columns]
     _check_names(request, columns)
     wanted = [conditions.parse(text, columns) for text in request.filters]
@@ -179,7 +181,10 @@ def _by_run(samples: judge.SamplesOf, labels: Sequence[str]) -> tuple[dict[str, 
 
 
 def _shown(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    return [name for name in columns or BY_NAME if name in frame and name in BY_NAME and BY_NAME[name].better]
+    """The measures that the table will show and that may be better or worse."""
+    return [
+        name for name in columns or (*MEASURES, *SCORES) if name in frame and name in BY_NAME and BY_NAME[name].better
+    ]
 
 
 def _relative(asked: Sequence[gates.Gate]) -> str:
@@ -190,7 +195,7 @@ def _check_names(request: Request, columns: Sequence[str]) -> None:
     made = [RATIO, f"{RATIO}_low", f"{RATIO}_high", VERDICT] if request.baseline is not None else []
     for name in (*request.columns, *request.by):
         if name not in (*columns, *made, SHAPE, seeds.SEEDS):
-            raise unknown("column", name, [*columns, *made, SHAPE])
+            raise unknown("column", name, [*columns, *made, SHAPE, FLOOR_SHARE])
 
 
 def _change_columns(

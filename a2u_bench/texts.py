@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from a2u_bench import units
-from a2u_bench.frames import RUN, SHAPE, is_axis, to_values
+from a2u_bench.frames import FLOOR_SHARE, RUN, SHAPE, is_axis, to_values
 from a2u_bench.judge import RATIO, VERDICT
 from a2u_bench.plain import plain
 from a2u_bench.record import BY_NAME
@@ -23,6 +24,7 @@ LABELS = {
     "peak_memory": "peak mem",
     "saved_memory": "saved mem",
     RATIO: "ratio",
+    FLOOR_SHARE: "of light speed",
     VERDICT: "verdict",
     RUN: "run",
     "options": "operator",
@@ -65,7 +67,7 @@ def column(
     label = LABELS.get(name, BY_NAME[name].label if name in BY_NAME else name).format(work=work)
     if name in WORK and name != "macs" and factor != 1:
         label = f"{label} {work}"
-    if name == RATIO:
+    if name in (RATIO, FLOOR_SHARE):
         return Heading(name, label), [UNKNOWN if v is None else units.ratio(v) for v in to_values(values[:most])]
     if is_axis(name) or name == SHAPE or pd.api.types.is_string_dtype(values.dtype):
         numeric = pd.api.types.is_numeric_dtype(values.dtype)
@@ -82,7 +84,10 @@ def column(
 
 def common_scale(columns: Sequence[pd.Series]) -> units.Scale:
     """The prefix that suits the numbers of all these columns."""
-    return units.scale_for(float(value) for values in columns for value in values.dropna().tolist())
+    numbers = np.concatenate([np.abs(values.to_numpy(dtype=float, na_value=0.0)) for values in columns])
+    sizes = numbers[numbers > 0]
+    middle = len(sizes) // 2
+    return units.scale_for([float(np.partition(sizes, middle)[middle])] if len(sizes) else [])
 
 
 def spread_texts(columns: Sequence[Sequence[Any]], scale: units.Scale) -> list[str]:

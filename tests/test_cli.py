@@ -329,6 +329,21 @@ def test_whether_operators_rank_alike_along_an_axis_is_said_and_shown(capsys, tm
     one_line(capsys, "dtpe", "'dtype'")
 
 
+def test_the_share_of_the_floor_that_a_latency_reaches_is_a_column_to_ask_for(capsys, tmp_path):
+    with Store.create(tmp_path / "r", {"suite": "quick"}) as store:
+        for name, seconds in (("nearest", 2e-3), ("bilinear", 4e-3)):
+            measures = {"latency": seconds, "floor": 1e-3}
+            store.append_row(make_row(Case(name, "default", name, 1, 8, 4, 4), "ok", "", measures))
+    assert (
+        main(["compare", str(tmp_path / "r"), "--columns", "latency,floor,floor_share", "--sort", "floor_share"]) == 0
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert "of light speed" in lines[1]
+    assert [line.split()[0] for line in lines[4:6]] == ["bilinear", "nearest"]
+    assert [line.split()[-1] for line in lines[4:6]] == ["0.250", "0.500"]
+    assert lines[-1].startswith("speed of light: the longer of moving")
+
+
 def test_help_is_on_standard_output_and_needs_no_command(capsys):
     assert main([]) == 0
     alone = capsys.readouterr().out
