@@ -22,6 +22,7 @@ MAY_IMPORT_TORCH = (
     "a2u_bench.worker",
     "a2u_bench.pool",
     "a2u_bench.measure",
+    "a2u_bench.networks",
     "a2u_bench.quality",
     "a2u_bench.synthetic",
 )

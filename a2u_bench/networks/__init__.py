@@ -1,0 +1,1 @@
+"""Whole networks with any operator in their upsampling places."""

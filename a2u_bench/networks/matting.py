@@ -1,0 +1,248 @@
+"""The UNet-like matting network of A2U: ResNet-34's blocks, output stride 16, with any operator in its four levels.
+
+From RGB and trimap [B, 4, H, W] to alpha [B, 1, H, W]; H and W are multiples of 16.
+
+* Stem: convolution 7×7, stride 1, 4→64; halved at full and at half resolution.
+* Encoder: basic residual blocks, 3 of width 64, 4 of 128, 4 of 256. Stages two and three are halved after the first
+  convolution of their first block, whose shortcut is a 1×1 convolution of stride 2 with batch normalisation.
+* ASPP: 1×1, depthwise-separable 3×3 at dilation 6, 12, 18, image pooling, all of width 256; together 5·256→256.
+* Decoder: four levels, each an upsampling, an added skip (convolution 3×3, batch normalisation) and two residual
+  blocks: widths 256→128→64→64→32, a 1×1 projection where the width changes.
+* Head: convolution 3×3 32→1, normalised, and 3×3 1→1.
+
+A level's kernels come from the feature just before its halving, of width 64, 64, 128, 256: as many channels as its
+decoder has. How a level is halved, `down`:
+
+* `twin`: by the operator's own downsampling, with the parameters that both directions share;
+* `pool`: by max pooling, for operators that read that feature and have no twin. Max-unpooling's twin is the same;
+* `conv`: by the stride of the convolution itself, and by max pooling at half resolution, as in ResNet. There is no
+  feature before the halving, so it is for operators that need none.
+
+The published 8.61 GiMAC (1024³; convolutions, bilinear, 4×224×224) are those of `conv`, 8.608; with stem and first
+convolutions at stride 1 they would be 9.370. Parameters are the same.
+
+A normalisation is batch normalisation and leaky ReLU (0.01), without the latter at the end of a residual branch and in
+skips. No convolution has a bias: with that, projections and shortcuts normalised, and both parts of each separable
+convolution too, parameters are 8,049,003 with bilinear, as counted in the published network.
+
+Yutong Dai, Hao Lu, Chunhua Shen, "Learning Affinity-Aware Upsampling for Deep Image Matting", CVPR 2021,
+arXiv 2011.14288.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from a2u_bench import build
+from a2u_bench.errors import unknown
+
+STRIDE = 16
+"""Sides of the input are multiples of this."""
+
+INPUTS = 4
+"""Channels of the input: RGB and the trimap."""
+
+WIDTHS = (64, 64, 128, 256)
+"""Of the feature before each halving, and of what is upsampled at the same level."""
+
+DECODED = (32, 64, 64, 128)
+"""Channels that the decoder's blocks leave at each level."""
+
+SKIPPED = (INPUTS, 64, 64, 128)
+"""Channels of what is skipped to each level: the input, the halved stem, the stages of width 64 and 128."""
+
+DILATIONS = (6, 12, 18)
+
+DOWNS = ("twin", "pool", "conv")
+
+
+def usual_down(operator: str) -> str:
+    """How the network is halved for an operator: by its twin, by pooling, or strided where it reads no guide."""
+    facts = build.facts(build.operator(operator).name)
+    if facts.guide == "none":
+        return "conv"
+    return "twin" if facts.twin else "pool"
+
+
+class Level(nn.Module):
+    """One halving and the doubling that undoes it.
+
+    Args:
+        operator: an operator string.
+        channels: of the feature before the halving, and of the map that is doubled.
+        how: one of DOWNS.
+
+    Raises:
+        Impossible: an operator that cannot serve these channels, or be halved so.
+    """
+
+    def __init__(self, operator: str, channels: int, how: str) -> None:
+        super().__init__()
+        self.up = build.module(operator, channels, twin=how == "twin")
+        self.twin = how == "twin"
+        self.guided = self.up.facts.guide != "none" and how != "conv"
+        if how == "conv" and self.up.facts.guide == "required":
+            raise build.Impossible(f"{self.up.facts.name} reads the feature before a halving: pool or twin, not conv")
+
+    def down(self, x: Tensor) -> Tensor:
+        """[B, C, 2H, 2W] to [B, C, H, W]."""
+        return self.up.downsample(x) if self.twin else functional.max_pool2d(x, 2)
+
+    def forward(self, z: Tensor, feature: Tensor) -> Tensor:
+        """z [B, C, H, W] and the feature from before `down` give [B, C, 2H, 2W]."""
+        up: Tensor = self.up(z, feature if self.guided else None)
+        return up
+
+
+class Block(nn.Module):
+    """A basic residual block; of stride 2 it is halved by a level after its first convolution, or by that itself."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, strided: bool = False) -> None:
+        super().__init__()
+        self.first = _conv(inputs, outputs, 3, stride=stride if strided else 1)
+        self.second = _conv(outputs, outputs, 3, active=False)
+        narrow = inputs == outputs and stride == 1
+        self.shortcut = nn.Identity() if narrow else _conv(inputs, outputs, 1, stride=stride, active=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, inputs, H, W] to [B, outputs, H, W]."""
+        return self._add(self.first(x), x)
+
+    def halved(self, x: Tensor, level: Level) -> tuple[Tensor, Tensor]:
+        """[B, inputs, 2H, 2W] to [B, outputs, H, W], and the feature that was halved."""
+        feature = self.first(x)
+        return self._add(level.down(feature), x), feature
+
+    def _add(self, feature: Tensor, x: Tensor) -> Tensor:
+        return functional.leaky_relu(self.second(feature) + self.shortcut(x), 0.01)
+
+
+class Pyramid(nn.Module):
+    """Atrous spatial pyramid pooling, C to C channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.point = _conv(channels, channels, 1)
+        self.dilated = nn.ModuleList(
+            nn.Sequential(_conv(channels, channels, 3, d, groups=channels), _conv(channels, channels, 1))
+            for d in DILATIONS
+        )
+        self.pooled = _conv(channels, channels, 1)
+        self.join = _conv((2 + len(DILATIONS)) * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to [B, C, H, W]."""
+        pooled = self.pooled(x.mean((2, 3), keepdim=True)).expand_as(x)
+        parts = [self.point(x), *(branch(x) for branch in self.dilated), pooled]
+        joined: Tensor = self.join(torch.cat(parts, 1))
+        return joined
+
+
+class MattingNetwork(nn.Module):
+    """Alpha [B, 1, H, W] of RGB and trimap [B, 4, H, W], with an operator in each of four levels.
+
+    Args:
+        operator: an operator string.
+        down: one of DOWNS; by default what `usual_down` says.
+
+    Raises:
+        Impossible: an operator that cannot serve the channels of a level, or be halved so.
+        UsageError: an operator that does not exist; another `down`.
+    """
+
+    def __init__(self, operator: str, down: str | None = None) -> None:
+        super().__init__()
+        how = usual_down(operator) if down is None else down
+        if how not in DOWNS:
+            raise unknown("way down", how, DOWNS)
+        self.strided = how == "conv"
+        self.levels = nn.ModuleList(Level(operator, channels, how) for channels in WIDTHS)
+        self.stem = _conv(INPUTS, 64, 7, stride=2 if self.strided else 1)
+        self.stages = nn.ModuleList([_stage(64, 64, 3), *(_stage(c // 2, c, 4, 2, self.strided) for c in (128, 256))])
+        self.pyramid = Pyramid(256)
+        self.skips = nn.ModuleList(_conv(a, b, 3, active=False) for a, b in zip(SKIPPED, WIDTHS, strict=True))
+        self.decode = nn.ModuleList(
+            nn.Sequential(Block(a, b), Block(b, b)) for a, b in zip(WIDTHS, DECODED, strict=True)
+        )
+        self.head = nn.Sequential(_conv(32, 1, 3), nn.Conv2d(1, 1, 3, padding=1, bias=False))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """[B, 4, H, W] to [B, 1, H, W], which is not clamped to [0, 1]."""
+        levels = cast(Sequence[Level], self.levels)
+        x = self.stem(image)
+        features = [x]  # of each level, before its halving; with `conv` not read
+        if not self.strided:
+            x = levels[0].down(x)
+        features.append(x)
+        skipped = [image, x]
+        x = functional.max_pool2d(x, 2) if self.strided else levels[1].down(x)
+        for index, stage in enumerate(self.stages):
+            first, *rest = cast(Sequence[Block], stage)
+            if index == 0 or self.strided:
+                x = feature = first(x)
+            else:
+                x, feature = first.halved(x, levels[index + 1])
+            features += [feature] if index else []
+            for block in rest:
+                x = block(x)
+            skipped.append(x)
+        x = self.pyramid(x)
+        for index in (3, 2, 1, 0):
+            x = levels[index](x, features[index]) + self.skips[index](skipped[index])
+            x = self.decode[index](x)
+        alpha: Tensor = self.head(x)
+        return alpha
+
+    def macs(self, height: int, width: int) -> int:
+        """Multiply-adds of one 4×height×width image: `convolutions`, and each upsampling by its operator's formula.
+
+        What an operator spends on its own downsampling is not in it, as it is not in published tables.
+        """
+        sides = [(height >> depth, width >> depth) for depth in range(1, 5)]
+        ups = (level.up.macs(*side) for level, side in zip(self.levels, sides, strict=True))  # type: ignore[union-attr,operator]
+        return self.convolutions(height, width) + sum(ups)
+
+    def convolutions(self, height: int, width: int) -> int:
+        """Multiply-adds of the network's own convolutions for one 4×height×width image, without its operators'."""
+        full = height * width
+        total = _dense(self.stem) * (full >> 2 if self.strided else full)
+        for index, stage in enumerate(self.stages):
+            points = full >> (4 + 2 * index)
+            total += _dense(stage) * points
+            if index and not self.strided:  # the first convolution comes before the halving
+                total += 3 * _dense(stage[0].first) * points  # type: ignore[index]
+        total += (_dense(self.pyramid) - _dense(self.pyramid.pooled)) * (full >> 8) + _dense(self.pyramid.pooled)
+        for depth, (skip, blocks) in enumerate(zip(self.skips, self.decode, strict=True)):
+            total += (_dense(skip) + _dense(blocks)) * (full >> 2 * depth)
+        return total + _dense(self.head) * full
+
+
+def _conv(
+    inputs: int,
+    outputs: int,
+    side: int,
+    dilation: int = 1,
+    *,
+    stride: int = 1,
+    groups: int = 1,
+    active: bool = True,
+) -> nn.Sequential:
+    """A convolution without bias that keeps the size but for its stride, batch normalisation and, if active, ReLU."""
+    padding = dilation * (side // 2)
+    convolution = nn.Conv2d(inputs, outputs, side, stride, padding, dilation, groups, bias=False)
+    layers = [convolution, nn.BatchNorm2d(outputs), *([nn.LeakyReLU(0.01)] if active else [])]
+    return nn.Sequential(*layers)
+
+
+def _stage(inputs: int, outputs: int, depth: int, stride: int = 1, strided: bool = False) -> nn.ModuleList:
+    return nn.ModuleList([Block(inputs, outputs, stride, strided), *(Block(outputs, outputs) for _ in range(1, depth))])
+
+
+def _dense(module: nn.Module) -> int:
+    """Weights of a module's convolutions: multiply-adds per output point."""
+    return sum(layer.weight.numel() for layer in module.modules() if isinstance(layer, nn.Conv2d))
