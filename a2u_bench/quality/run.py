@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -44,6 +45,7 @@ def run(jobs: Sequence[Job], images: Images, store: Store, folder: Path, watcher
     for job in waiting:
         checkpoint = checkpoints.path_of(folder, job.trial.id)
         row, curve = _row(job, images, checkpoint, watcher)
+        row["node"] = platform.node()
         rows.append(row)
         try:
             if curve is not None:
