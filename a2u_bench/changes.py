@@ -100,9 +100,9 @@ def table(
     said[known] = words
     ends = [part["status"].fillna("unknown") for part in (before, after)]
     for word, end in zip((BEFORE, AFTER), ends, strict=True):
-        sick = (end != "ok").to_numpy(dtype=bool)
+        sick = np.asarray(end != "ok", dtype=bool)
         said[sick] = word + ": " + end[sick]
-    alike = ((ends[0] == ends[1]) & (ends[0] != "ok")).to_numpy(dtype=bool)
+    alike = np.asarray((ends[0] == ends[1]) & (ends[0] != "ok"), dtype=bool)
     said[alike] = ends[0][alike]
     made[VERDICT], made["status"], made["reason"] = said, "ok", ""
     return made

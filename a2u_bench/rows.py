@@ -1,6 +1,6 @@
 """Rows held by column: a hundred thousand of them in the room that a tenth would take as dictionaries.
 
-Values are checked a hundred rows at a time; only a column in which something is odd is looked at value by value.
+Values are checked some hundred rows at a time; only a column in which something is odd is looked at value by value.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, overload
 
 from a2u_bench.record import BY_NAME, STATUSES, Column
 
-CHUNK = 100
+CHUNK = 200
 LARGEST = 1e300  # of a number: beyond it, arithmetic would overflow
 
 Add = Callable[[str, int], None]
@@ -31,6 +31,15 @@ class Values:
         """The value, None where it is unknown."""
         return self.values[index] if self.known[index] else None
 
+    def pad(self, length: int) -> None:
+        """Unknown values up to this length."""
+        missing = length - len(self.known)
+        self.known.extend(bytes(missing))
+        if isinstance(self.values, list):
+            self.values.extend([None] * missing)
+        else:
+            self.values.frombytes(bytes(self.values.itemsize * missing))
+
 
 class Rows(Sequence[dict[str, Any]]):
     """A sequence of rows as dictionaries, made when asked for; `columns` has them by the names of the schema."""
@@ -38,10 +47,10 @@ class Rows(Sequence[dict[str, Any]]):
     def __init__(self, rows: Iterable[Mapping[str, Any]] = ()) -> None:
         self.columns: dict[str, Values] = {name: Values(_empty(column)) for name, column in BY_NAME.items()}
         self._texts: dict[str, str] = {}  # each text once: most repeat in every row
+        self._length = 0
         for chunk in _chunks(rows):
-            found = _by_column(chunk)
-            for name, column in BY_NAME.items():
-                self._extend(column, found.get(name, [None] * len(chunk)))
+            self._add(_by_column(chunk), len(chunk))
+        self._end()
 
     @classmethod
     def read(cls, lines: Iterable[tuple[int, Mapping[str, Any]]], add: Add) -> Rows:
@@ -55,38 +64,46 @@ class Rows(Sequence[dict[str, Any]]):
                 for number, content in chunk:
                     if name in content:
                         add(f"unknown column {name[:40]!r}, set aside", number)
+            table = {
+                name: _checked(values, BY_NAME[name], add, numbers) for name, values in found.items() if name in BY_NAME
+            }
             nothing = [None] * len(chunk)
-            table = {name: _checked(found.get(name, nothing), column, add, numbers) for name, column in BY_NAME.items()}
-            kept = [
-                bool(case) and status in STATUSES for case, status in zip(table["case"], table["status"], strict=True)
-            ]
-            for number, key, good in zip(numbers, zip(table["case"], table["origin"], strict=True), kept, strict=True):
+            cases, statuses, origins = (table.get(name, nothing) for name in ("case", "status", "origin"))
+            kept = [bool(case) and status in STATUSES for case, status in zip(cases, statuses, strict=True)]
+            for number, key, good in zip(numbers, zip(cases, origins, strict=True), kept, strict=True):
                 if not good:
                     add("no case or no known status, left out", number)
                 elif key in seen:
                     add("a case that stands above already; both kept", number)
                 else:
                     seen.add(key)
-            for name, values in table.items():
-                rows._extend(BY_NAME[name], values if all(kept) else list(compress(values, kept)))
+            if not all(kept):
+                table = {name: list(compress(values, kept)) for name, values in table.items()}
+            rows._add(table, sum(kept))
+        rows._end()
         return rows
 
-    def _extend(self, column: Column, values: Sequence[Any]) -> None:
-        into = self.columns[column.name]
-        unknown = values.count(None)
-        if column.dtype == "string":
-            into.values.extend(map(self._texts.setdefault, values, values))
-        elif unknown == len(values):
-            into.values.frombytes(bytes(8 * unknown))
-        else:
-            into.values.extend(values if not unknown else [0 if value is None else value for value in values])
-        if unknown in (0, len(values)):
-            into.known.extend((b"\0" if unknown else b"\1") * len(values))
-        else:
-            into.known.extend([value is not None for value in values])
+    def _add(self, table: Mapping[str, Sequence[Any]], count: int) -> None:
+        """So many rows, given by column. Columns without a known value are left behind, until one comes or the end."""
+        for name, values in table.items():
+            unknown = values.count(None)
+            if unknown == count or name not in BY_NAME:
+                continue
+            into = self.columns[name]
+            into.pad(self._length)
+            if isinstance(into.values, list):
+                into.values.extend(map(self._texts.setdefault, values, values))
+            else:
+                into.values.extend([0 if value is None else value for value in values] if unknown else values)
+            into.known.extend([value is not None for value in values] if unknown else b"\1" * count)
+        self._length += count
+
+    def _end(self) -> None:
+        for values in self.columns.values():
+            values.pad(self._length)
 
     def __len__(self) -> int:
-        return len(self.columns["case"].known)
+        return self._length
 
     @overload
     def __getitem__(self, index: int) -> dict[str, Any]: ...

@@ -24,7 +24,7 @@ MANIFEST, ROWS, SAMPLES = "manifest.json", "rows.jsonl", "samples.jsonl"
 CURVES = "curves.jsonl"  # only where something was trained
 FORMAT = "a2u-bench run"
 TORN = "the last line is torn, left out"
-BATCH = 100  # lines that are parsed together
+BATCH = 200  # lines that are parsed together
 LONGEST = 1 << 22  # bytes of one line, or of a manifest: files come from strangers, so memory is bounded first
 
 

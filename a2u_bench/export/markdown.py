@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from a2u_bench.cells import Table
 from a2u_bench.export._tables import tables
@@ -18,22 +18,33 @@ _LIST = re.compile(r"([#+-]|\d+[.)])(?=\s|$)")
 def write(sheet: Sheet) -> Iterator[str]:
     """The tables of the sheet as Markdown."""
     for number, table in enumerate(tables(sheet, "markdown")):
-        yield ("\n" if number else "") + lines(table)
+        if number:
+            yield "\n"
+        yield from lines(table)
 
 
-def lines(table: Table) -> str:
+def lines(table: Table) -> Iterator[str]:
     """One table: its title, its cells in columns of one width, its notes."""
-    grid = [[escape(heading.text) for heading in table.headings]]
-    for row, texts in enumerate(table.cells):
-        grid.append([_bold(escape(text), (row, place) in table.bold) for place, text in enumerate(texts)])
-    widths = [max(3, *(len(texts[place]) for texts in grid)) for place in range(len(table.headings))]
-    sides = [heading.right for heading in table.headings]
-    made = [_line([_pad(*one) for one in zip(texts, widths, sides, strict=True)]) for texts in grid]
-    rule = _line(["-" * (width - 1) + (":" if right else "-") for width, right in zip(widths, sides, strict=True)])
-    said = [f"- {escape(note)}" for note in table.notes]
-    parts = [f"**{escape(table.title)}**"] if table.title else []
-    parts += ["\n".join([made[0], rule, *made[1:]]), *(["\n".join(said)] if said else [])]
-    return "\n\n".join(parts) + "\n"
+    if table.title:
+        yield f"**{escape(table.title)}**\n\n"
+    columns = list(zip(*table.cells, strict=True)) or [()] * len(table.headings)
+    made = []
+    for place, (heading, texts) in enumerate(zip(table.headings, columns, strict=True)):
+        escaped = {text: escape(text) for text in set(texts)}
+        best = {row for row, column in table.bold if column == place and texts[row]}
+        head = escape(heading.text)
+        width = max(3, len(head), *map(len, escaped.values()), *(len(escaped[texts[row]]) + 4 for row in best))
+        rule = "-" * (width - 1) + (":" if heading.right else "-")
+        made.append((heading.right, width, head, rule, escaped, best))
+    yield _line(_pad(head, width, right) for right, width, head, _, _, _ in made)
+    yield _line(rule for _, _, _, rule, _, _ in made)
+    for row, cells in enumerate(table.cells):
+        yield _line(
+            _pad(f"**{escaped[text]}**" if row in best else escaped[text], width, right)
+            for text, (right, width, _, _, escaped, best) in zip(cells, made, strict=True)
+        )
+    if table.notes:
+        yield "\n" + "".join(f"- {escape(note)}\n" for note in table.notes)
 
 
 def escape(text: str) -> str:
@@ -43,13 +54,9 @@ def escape(text: str) -> str:
     return _LIST.sub(r"\\\1", text) if _LIST.match(text) and not text[0].isdigit() else text
 
 
-def _bold(text: str, best: bool) -> str:
-    return f"**{text}**" if best and text else text
-
-
 def _pad(text: str, width: int, right: bool) -> str:
     return text.rjust(width) if right else text.ljust(width)
 
 
-def _line(texts: list[str]) -> str:
-    return f"| {' | '.join(texts)} |"
+def _line(texts: Iterable[str]) -> str:
+    return f"| {' | '.join(texts)} |\n"

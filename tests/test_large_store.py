@@ -1,0 +1,70 @@
+"""A store of 100,000 rows is compared and exported within 500 MB, and no row is lost. How long it takes is printed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from large_store import write
+
+ROOT = Path(__file__).resolve().parent.parent
+ROWS = 100_000
+LIMIT = 500_000_000  # bytes
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("large") / "run"
+    write(folder, ROWS)
+    return folder
+
+
+CHILD = """
+import resource, sys
+from a2u_bench.cli import main
+code = main(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, "torch" in sys.modules, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def run(*arguments: str, out: Path) -> str:
+    """What a command prints; fails where it took more memory than LIMIT or loaded torch."""
+    start = time.perf_counter()
+    with out.open("w") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, *arguments],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+    assert done.returncode == 0, done.stderr
+    peak, torch = done.stderr.splitlines()[-1].split()
+    unit = 1 if sys.platform == "darwin" else 1024
+    seconds = time.perf_counter() - start
+    print(f"{' '.join(arguments[:1] + arguments[2:])}: {seconds:.2f} s, {int(peak) * unit / 1e6:.0f} MB")
+    assert int(peak) * unit < LIMIT
+    assert torch == "False"
+    return out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("flags", "lines"), [(("--baseline", "bilinear"), 200), (("--all",), ROWS)])
+def test_comparing(store, tmp_path, flags, lines):
+    text = run("compare", str(store), *flags, out=tmp_path / "out").splitlines()
+    body = text[4:]  # after title, headings, units and rule
+    assert len(body) == lines + (lines < ROWS)
+    assert ("200 of 100,000 lines are shown; --all shows every one" in body[-1]) == (lines < ROWS)
+
+
+@pytest.mark.parametrize(("form", "around"), [("csv", 1), ("json", 6), ("markdown", 4)])
+def test_exporting(store, tmp_path, form, around):
+    text = run("export", str(store), "--format", form, out=tmp_path / "out")
+    body, _, notes = text.partition("\n\n- ")
+    assert len(body.splitlines()) == ROWS + around
+    assert bool(notes) == (form == "markdown")
