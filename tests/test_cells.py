@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from a2u_bench.cells import lay_out
+from a2u_bench.cells import Heading, Table, lay_out
 from a2u_bench.errors import UsageError
 from a2u_bench.frames import runs_to_frame, to_frame
 from a2u_bench.judge import against
 from a2u_bench.plain import plain
 from a2u_bench.record import make_row
-from a2u_bench.render import print_table
+from a2u_bench.render import LONGEST_BY_RICH, print_table
 from a2u_bench.runs import Run
 from a2u_bench.spec import Case
 
@@ -173,3 +174,53 @@ def test_escapes_in_texts_of_a_file_never_reach_the_terminal():
 )
 def test_plain_text_keeps_what_is_seen(given, text):
     assert plain(given) == text
+
+
+def wide(columns: int) -> Table:
+    headings = (
+        Heading("options", "operator", right=False),
+        *(Heading(f"m{n}", f"measure {n}") for n in range(columns)),
+    )
+    cells = tuple((f"a2u:rank={row},sharing=unshared", *(f"{row}.{n}" for n in range(columns))) for row in range(3))
+    return Table("a title", headings, cells, ("a note",), frozenset({(1, columns)}))
+
+
+def test_a_table_wider_than_the_terminal_comes_in_parts_that_fit_and_lose_nothing():
+    printed = text(wide(12), width=80)
+    assert max(len(line) for line in printed.splitlines()) <= 80
+    assert [line for line in printed.splitlines() if "title" in line or "note" in line] == [
+        "a title",
+        "a title (part 2 of 3)",
+        "a title (part 3 of 3)",
+        "a note",
+    ]
+    for row in range(3):
+        assert printed.count(f"a2u:rank={row},sharing=unshared") == 3
+        assert all(f"{row}.{number}" in printed for number in range(12))
+
+
+def test_a_table_that_fits_when_its_texts_are_folded_stays_whole():
+    printed = text(wide(5), width=80)
+    assert "part" not in printed
+    assert max(len(line) for line in printed.splitlines()) <= 80
+
+
+def test_a_table_of_words_is_never_cut():
+    words = Table("", tuple(Heading(name, name, right=False) for name in "abc"), (("x " * 40, "y " * 40, "z " * 40),))
+    printed = text(words, width=80)
+    assert [printed.count(letter) for letter in "xyz"] == [40, 40, 40]
+
+
+def test_what_is_best_is_bold_on_a_terminal():
+    out = io.StringIO()
+    print_table(wide(2), Console(file=out, width=80, force_terminal=True, color_system="standard", highlight=False))
+    assert out.getvalue().count("\x1b[1m      1.1\x1b[0m") == 1
+
+
+def test_a_long_table_looks_like_a_short_one():
+    """Beyond a thousand lines rich would take minutes: plain lines must be the same."""
+    table = lay_out(to_frame(rows() * 3), by=["operator"], notes=["a note"])
+    table = replace(table, cells=(*table.cells, ("漢字", "1", "2", "3", "4", "5")))
+    long = replace(table, cells=table.cells * (LONGEST_BY_RICH // len(table.cells) + 1))
+    assert text(long, width=500).splitlines()[: len(table.cells) + 4] == text(table, width=500).splitlines()[:-1]
+    assert len(text(long, width=500).splitlines()) == len(long.cells) + 5
