@@ -24,7 +24,7 @@ class Settings:
     )
     timeout: float = 60.0  # of one step of one case: building, checking, or one round
     min_rounds: int = 2  # of each process, whatever the budget: one there and one back
-    max_rounds: int = 20  # of each process: beyond, another process says more
+    max_rounds: int = 50  # of each process
     block: int = BLOCK  # cases that interleave
     memory_limit: int | None = None  # bytes that a case may need; what is free on its device where None
     seed: int = 0
@@ -45,6 +45,7 @@ class Site:
 
     shape: tuple[int, int, int, int]
     count: int = 1
+    ops: tuple[str, ...] = ()  # what is measured there where no operators are asked for; all where empty
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class Plan:
 
 
 def blocks(cases: Sequence[Case], size: int = BLOCK) -> Iterator[tuple[Case, ...]]:
-    """Cases that are measured together: neighbours in the plan with the same device and threads, nearly equal parts."""
-    for _, group in groupby(cases, key=lambda case: (case.device, case.threads, case.runtime)):
+    """Cases that are measured together: neighbours in the plan with the same device, threads and allocator."""
+    for _, group in groupby(cases, key=lambda case: (case.device, case.threads, case.runtime, case.allocator)):
         members = list(group)
         count = -(-len(members) // size)
         for index in range(count):
