@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from upsamplers.errors import nearest_hint
@@ -10,9 +12,13 @@ from upsamplers.primitive.backends import choose, is_written_out
 from upsamplers.primitive.window import BORDERS
 
 
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise ValueError(message)
+def _require(holds: bool, message: Callable[[], str]) -> None:
+    if not holds:  # a message costs more than the check, and a trace would record what it prints
+        raise ValueError(message())
+
+
+def _shapes(**tensors: Tensor) -> str:
+    return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())
 
 
 def _require_border(name: str, border: str) -> None:
@@ -21,25 +27,35 @@ def _require_border(name: str, border: str) -> None:
 
 
 def _check_common(name: str, w: Tensor, z: Tensor, scale: int, kernel_size: int, border: str) -> None:
-    shapes = f"w {tuple(w.shape)}, z {tuple(z.shape)}"
-    _require(w.ndim == 5, f"{name}: w must be [B or 1, G, K, height, width]; got {shapes}")
-    _require(z.ndim == 4, f"{name}: the map must be [B, C, H, W]; got {shapes}")
-    _require(w.is_floating_point() and z.is_floating_point(), f"{name}: floating point only; got {w.dtype}, {z.dtype}")
-    _require(w.device == z.device, f"{name}: w is on {w.device}, z on {z.device}; both must be on one device")
-    _require(scale >= 1, f"{name}: scale must be an integer >= 1; got {scale}")
-    _require(kernel_size >= 1, f"{name}: kernel_size must be >= 1; got {kernel_size}")
+    _require(w.ndim == 5, lambda: f"{name}: w must be [B or 1, G, K, height, width]; got {_shapes(w=w, z=z)}")
+    _require(z.ndim == 4, lambda: f"{name}: the map must be [B, C, H, W]; got {_shapes(w=w, z=z)}")
+    _require(
+        w.is_floating_point() and z.is_floating_point(),
+        lambda: f"{name}: floating point only; got {w.dtype}, {z.dtype}",
+    )
+    _require(w.device == z.device, lambda: f"{name}: w is on {w.device}, z on {z.device}; both must be on one device")
+    _require(scale >= 1, lambda: f"{name}: scale must be an integer >= 1; got {scale}")
+    _require(kernel_size >= 1, lambda: f"{name}: kernel_size must be >= 1; got {kernel_size}")
     _require_border(name, border)
-    _require(w.shape[0] in (1, z.shape[0]), f"{name}: w must have batch 1 or that of the map; got {shapes}")
+    _require(
+        w.shape[0] in (1, z.shape[0]),
+        lambda: f"{name}: w must have batch 1 or that of the map; got {_shapes(w=w, z=z)}",
+    )
 
 
 def _check_points(points: Tensor, w: Tensor, z: Tensor, scale: int, kernel_size: int) -> None:
     expected = (z.shape[0], w.shape[1], 2, scale * z.shape[2], scale * z.shape[3])
-    _require(kernel_size == 2, f"reassemble: points have the 2×2 corners as taps: kernel_size 2; got {kernel_size}")
-    _require(tuple(points.shape) == expected, f"reassemble: points must be {expected}; got {tuple(points.shape)}")
     _require(
-        tuple(w.shape[2:]) == (4, *expected[3:]), f"reassemble: w must have 4 taps per point; got {tuple(w.shape)}"
+        kernel_size == 2, lambda: f"reassemble: points have the 2×2 corners as taps: kernel_size 2; got {kernel_size}"
     )
-    _require(points.device == z.device, f"reassemble: points are on {points.device}, z on {z.device}")
+    _require(
+        tuple(points.shape) == expected, lambda: f"reassemble: points must be {expected}; got {tuple(points.shape)}"
+    )
+    _require(
+        tuple(w.shape[2:]) == (4, *expected[3:]),
+        lambda: f"reassemble: w must have 4 taps per point; got {tuple(w.shape)}",
+    )
+    _require(points.device == z.device, lambda: f"reassemble: points are on {points.device}, z on {z.device}")
 
 
 def reassemble(
@@ -74,20 +90,32 @@ def reassemble(
     Raises:
         ValueError: shapes, devices or options that do not fit, with the shapes.
     """
+
+    def given() -> str:
+        return f"{_shapes(w=w, z=z)}, scale {scale}, kernel_size {kernel_size}"
+
     _check_common("reassemble", w, z, scale, kernel_size, border)
-    shapes = f"w {tuple(w.shape)}, z {tuple(z.shape)}, scale {scale}, kernel_size {kernel_size}"
     channels, (groups, taps) = z.shape[1], w.shape[1:3]
     if points is not None:
         _check_points(points, w, z, scale, kernel_size)
     else:
-        _require(kernel_size % 2 == 1, f"reassemble: kernel_size must be odd; got {kernel_size}")
+        _require(kernel_size % 2 == 1, lambda: f"reassemble: kernel_size must be odd; got {kernel_size}")
         full, phase = (scale * z.shape[2], scale * z.shape[3]), (scale, scale)
         fits = tuple(w.shape[3:]) == full or (tuple(w.shape[3:]) == phase and w.shape[0] == 1)
-        _require(fits, f"reassemble: w must be {full} large, or one phase {phase} with batch 1; got {shapes}")
+        _require(
+            fits,
+            lambda: f"reassemble: w must be {full} large, or one phase {phase} with batch 1; got {given()}",
+        )
     mixes = taps == channels * kernel_size**2 and channels > 1 and points is None
-    _require(mixes or taps == kernel_size**2, f"reassemble: w must have k² or C·k² taps; got {shapes}")
+    _require(
+        mixes or taps == kernel_size**2,
+        lambda: f"reassemble: w must have k² or C·k² taps; got {given()}",
+    )
     if not mixes:
-        _require(groups >= 1 and channels % groups == 0, f"reassemble: G must divide C; got {shapes}")
+        _require(
+            groups >= 1 and channels % groups == 0,
+            lambda: f"reassemble: G must divide C; got {given()}",
+        )
     if is_written_out(backend):
         return written_out.reassemble(w, z, points, scale, kernel_size, border)
     return library.reassemble(w, z, points, scale, kernel_size, border, choose(z, backend))
@@ -123,15 +151,30 @@ def correlate(
     Raises:
         ValueError: shapes, devices or options that do not fit, with the shapes.
     """
-    shapes = f"g {tuple(g.shape)}, z {tuple(z.shape)}, scale {scale}"
-    _require(g.ndim == 4 and z.ndim == 4, f"correlate: both maps must be [B, C, H, W]; got {shapes}")
-    _require(scale >= 1 and kernel_size % 2 == 1, f"correlate: scale >= 1, kernel_size odd; got {scale}, {kernel_size}")
+
+    def given() -> str:
+        return f"{_shapes(g=g, z=z)}, scale {scale}"
+
     _require(
-        g.shape == (*z.shape[:2], scale * z.shape[2], scale * z.shape[3]), f"correlate: sizes differ; got {shapes}"
+        g.ndim == 4 and z.ndim == 4,
+        lambda: f"correlate: both maps must be [B, C, H, W]; got {given()}",
+    )
+    _require(
+        scale >= 1 and kernel_size % 2 == 1,
+        lambda: f"correlate: scale >= 1, kernel_size odd; got {scale}, {kernel_size}",
+    )
+    _require(
+        g.shape == (*z.shape[:2], scale * z.shape[2], scale * z.shape[3]),
+        lambda: f"correlate: sizes differ; got {given()}",
     )
     _require_border("correlate", border)
-    _require(groups >= 1 and z.shape[1] % groups == 0, f"correlate: groups must divide C; got {groups}, {shapes}")
-    _require(g.device == z.device, f"correlate: g is on {g.device}, z on {z.device}; both must be on one device")
+    _require(
+        groups >= 1 and z.shape[1] % groups == 0,
+        lambda: f"correlate: groups must divide C; got {groups}, {given()}",
+    )
+    _require(
+        g.device == z.device, lambda: f"correlate: g is on {g.device}, z on {z.device}; both must be on one device"
+    )
     # A torch.jit trace holds sizes as tensors, which an operator's list of integers cannot take.
     batch, height, width = (int(n) if isinstance(n, Tensor) else n for n in (g.shape[0], *g.shape[2:]))
     w_shape = (batch, groups, kernel_size**2, height, width)
@@ -161,12 +204,24 @@ def downassemble(
     Raises:
         ValueError: shapes, devices or options that do not fit, with the shapes.
     """
+
+    def given() -> str:
+        return f"{_shapes(w=w, x=x)}, scale {scale}, kernel_size {kernel_size}"
+
     _check_common("downassemble", w, x, scale, kernel_size, border)
-    shapes = f"w {tuple(w.shape)}, x {tuple(x.shape)}, scale {scale}, kernel_size {kernel_size}"
     fits = tuple(x.shape[2:]) == (scale * w.shape[3], scale * w.shape[4])
-    _require(fits, f"downassemble: x must be s times as large as w; got {shapes}")
-    _require(w.shape[2] == kernel_size**2, f"downassemble: w must have k² taps; got {shapes}")
-    _require(w.shape[1] >= 1 and x.shape[1] % w.shape[1] == 0, f"downassemble: G must divide C; got {shapes}")
+    _require(
+        fits,
+        lambda: f"downassemble: x must be s times as large as w; got {given()}",
+    )
+    _require(
+        w.shape[2] == kernel_size**2,
+        lambda: f"downassemble: w must have k² taps; got {given()}",
+    )
+    _require(
+        w.shape[1] >= 1 and x.shape[1] % w.shape[1] == 0,
+        lambda: f"downassemble: G must divide C; got {given()}",
+    )
     if is_written_out(backend):
         return written_out.downassemble(w, x, scale, kernel_size, border)
     return library.downassemble(w, x, scale, kernel_size, border, choose(x, backend))
