@@ -86,7 +86,7 @@ def _print(found: Certificate, described: dict[str, Any]) -> None:
         Heading("holds", "holds", right=False),
     )
     cells = tuple((one.name, one.demanded, one.found, "yes" if one.holds else "NO") for one in found.findings)
-    load = (described.get("state") or {}).get("load") or ["unknown"]
+    load = (described.get("now") or {}).get("load") or ["unknown"]
     notes = (
         f"{described.get('cpu')}, {described.get('usable_cores')} cores, load {load[0]}; one thread; "
         f"{found.seconds:.0f} s",
