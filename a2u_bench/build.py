@@ -9,7 +9,7 @@ import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from a2u_bench import opstrings
@@ -20,7 +20,7 @@ from a2u_bench.spec import Case
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from upsamplers import Facts, Option, Upsampler
 
@@ -114,16 +114,18 @@ def gpus() -> tuple[str, ...]:
 
 def why_not(case: Case) -> str:
     """Why a case cannot be built, or "". UsageError for an option out of its range. Allocates nothing."""
-    return _why_not(case.options, case.channels, case.scale)
+    if case.network is not None and (reason := _network_why_not(case)):
+        return reason
+    return _why_not(case.network, case.options, case.channels, case.scale)
 
 
 @cache
-def _why_not(options: str, channels: int, scale: int) -> str:
+def _why_not(network: str | None, options: str, channels: int, scale: int) -> str:
     import torch
 
     try:
         with torch.device("meta"):
-            _create(options, channels, None, scale)
+            _create(options, channels, None, scale) if network is None else _network(network, options)
     except Impossible as error:
         return str(error)
     except UsageError:
@@ -133,9 +135,16 @@ def _why_not(options: str, channels: int, scale: int) -> str:
     return ""
 
 
-def create(case: Case) -> Upsampler:
-    """The module of a case, as its constructor leaves it. Impossible or UsageError where there can be none."""
-    return _create(case.options, case.channels, None, case.scale)
+def create(case: Case) -> nn.Module:
+    """The module of a case, an operator or the network that it is in, as its constructor leaves it.
+
+    Impossible or UsageError where there can be none.
+    """
+    if case.network is None:
+        return _create(case.options, case.channels, None, case.scale)
+    if reason := _network_why_not(case):
+        raise Impossible(reason)
+    return _network(case.network, case.options)
 
 
 def module(options: str, channels: int, *, scale: int = 2, twin: bool = False) -> Upsampler:
@@ -203,10 +212,19 @@ def outline(options: str, channels: int, guide_channels: int | None = None, scal
         return _create(options, channels, guide_channels, scale)
 
 
-def definition(module: Upsampler, z: Tensor, guide: Tensor | None) -> Tensor:
-    """What the module should give: wᵀz by the slow reference, from the module's own weights, then its epilogue."""
-    from upsamplers import reference
+def definition(module: nn.Module, z: Tensor, guide: Tensor | None) -> Tensor:
+    """What the module should give: wᵀz by the slow reference, from the module's own weights, then its epilogue.
 
+    Of a network, what it gives with every operator in it so defined; it stays so.
+    """
+    from upsamplers import Upsampler, reference
+
+    if not isinstance(module, Upsampler):
+        for part in module.modules():
+            if isinstance(part, Upsampler):
+                part.forward = partial(definition, part)  # type: ignore[method-assign]
+        output: Tensor = module(z)
+        return output
     up = reference.reassemble(
         module.weights(z, guide),
         z,
@@ -223,6 +241,27 @@ def primitive_macs() -> dict[str, Callable[..., int]]:
     from upsamplers.primitive import MACS
 
     return {f"upsamplers::{name}": formula for name, formula in MACS.items()}
+
+
+def _network(name: str, options: str) -> nn.Module:
+    """A network with an operator in it; there is one so far."""
+    from a2u_bench.networks.matting import MattingNetwork
+
+    if name != "matting-unet":
+        raise UsageError(f"no network {name!r}; allowed: matting-unet")
+    return MattingNetwork(options)
+
+
+def _network_why_not(case: Case) -> str:
+    """Why the matting network cannot take this image, or ""."""
+    from a2u_bench.networks.matting import INPUTS, STRIDE
+
+    if case.channels != INPUTS or case.height % STRIDE or case.width % STRIDE:
+        allowed = f"{INPUTS} channels (RGB, trimap) and sides that are multiples of {STRIDE}"
+        return f"the matting network takes {allowed}; got {case.channels}×{case.height}×{case.width}"
+    if case.mode == "training" and case.batch == 1:
+        return "the matting network normalises a pooled image over the batch: training needs a batch of 2 or more"
+    return ""
 
 
 def _create(options: str, channels: int, guide_channels: int | None, scale: int, twin: bool = False) -> Upsampler:

@@ -49,6 +49,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("runtime", "axis", "string", "runtime"),
     Column("device", "axis", "string", "device"),
     Column("threads", "axis", "Int64", "threads"),
+    Column("network", "axis", "string", "network"),  # the operator is in it, and the shape is its input's
     Column("status", "status", "string", "status"),
     Column("reason", "status", "string", "reason"),
     Column("params", "measure", "Int64", "params", "", "lower"),

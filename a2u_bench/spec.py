@@ -28,7 +28,8 @@ class Case:
     """One operator variant on one shape, dtype, layout, mode, runtime, device and thread count.
 
     `options` is the canonical operator string (``a2u:rank=4,sharing=unshared``), from which the operator is
-    built; `variant` is its declared label. The shape is that of z, the low-resolution map: B×C×H×W.
+    built; `variant` is its declared label. The shape is that of z, the low-resolution map: B×C×H×W. Where `network`
+    names one, the operator is in each of its upsampling places, the shape is that of the image and the scale is 1.
     """
 
     operator: str
@@ -45,11 +46,14 @@ class Case:
     runtime: str = "eager"
     device: str = "cpu"
     threads: int = 1
+    network: str | None = None
 
     @property
     def id(self) -> str:
         """Operator name and twelve hexadecimal digits of a hash over every field but the label."""
         what = {name: value for name, value in asdict(self).items() if name != "variant"}
+        if self.network is None:  # without one a case keeps the id that it had before there were any
+            del what["network"]
         digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
         return f"{self.operator.rpartition(':')[2]}-{digest[:12]}"
 
@@ -58,7 +62,13 @@ class Case:
         """B, C, H, W of z."""
         return (self.batch, self.channels, self.height, self.width)
 
+    @property
+    def output_shape(self) -> tuple[int, int, int, int]:
+        """B, C, sH, sW of what a call gives; a network gives one channel."""
+        channels = self.channels if self.network is None else 1
+        return (self.batch, channels, self.scale * self.height, self.scale * self.width)
+
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Case:
         """The case a stored row describes."""
-        return cls(**{field.name: row[field.name] for field in fields(cls)})
+        return cls(**{field.name: row[field.name] for field in fields(cls) if field.name in row})

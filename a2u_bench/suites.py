@@ -22,12 +22,13 @@ Shape = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Suite:
-    """A named set of sites, measured at one scale unless asked otherwise."""
+    """A named set of sites, measured at one scale unless asked otherwise; of a network, the shapes of its input."""
 
     name: str
     title: str
     sites: tuple[Site, ...]
     scales: tuple[int, ...] = (2,)
+    network: str | None = None
 
 
 SUITES: dict[str, Suite] = {
@@ -39,6 +40,13 @@ SUITES: dict[str, Suite] = {
             "segformer-b1",
             "the six upsamplers of SegFormer-B1's decoder at 512×512",
             (Site((1, 256, 16, 16), 1), Site((1, 256, 32, 32), 2), Site((1, 256, 64, 64), 3)),
+        ),
+        Suite(
+            "matting-unet",
+            "A2U's whole matting network, end to end, with each operator in its four levels, at 224×224",
+            (Site((1, 4, 224, 224)),),
+            scales=(1,),
+            network="matting-unet",
         ),
     )
 }
@@ -81,6 +89,8 @@ def make_plan(
     chosen = _suite(suite, quick, devices[0])
     sites = tuple(Site(parse_shape(text)) for text in _texts(shapes)) or chosen.sites
     upscales = _counts("scale", scales, MAX_SCALE) or chosen.scales
+    if chosen.network is not None and upscales != (1,):
+        raise UsageError(f"suite {chosen.name}: its network upsamples by 2 at each level; leave --scale out")
     layout_axis = _choices("layout", layouts, LAYOUTS, "contiguous")
     mode_axis = _choices("mode", modes, MODES, "inference")
     runtime_axis = _choices("runtime", runtimes, RUNTIMES, "eager")
@@ -116,6 +126,7 @@ def make_plan(
                 runtime=runtime,
                 device=place,
                 threads=count,
+                network=chosen.network,
             )
             reason = broken.get(case.options) or build.why_not(case)
             if case.options in broken:

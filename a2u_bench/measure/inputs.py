@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ class Prepared:
     def compulsory(self) -> int:
         """Bytes that a forward pass cannot do without: z, the guide, the parameters and the output, each once."""
         case, element = self.case, self.z.element_size()
-        output = case.batch * case.channels * case.height * case.width * case.scale**2 * element
+        output = math.prod(case.output_shape) * element
         return output + sum(t.numel() * t.element_size() for t in (*self.inputs, *self.module.parameters()))
 
     @property
@@ -62,13 +63,12 @@ def with_inputs(case: Case, module: nn.Module, seed: int, cache: Cache) -> Prepa
     module.train(training)
     high = (case.batch, case.channels, case.scale * case.height, case.scale * case.width)
     z = _leaf(_random(case, case.shape, seed, cache), training)
-    guide = (
-        _leaf(_random(case, high, seed + 1, cache), training) if build.facts(case.operator).guide != "none" else None
-    )
+    guided = case.network is None and build.facts(case.operator).guide != "none"
+    guide = _leaf(_random(case, high, seed + 1, cache), training) if guided else None
     runner: Callable[..., Tensor] = torch.compile(module) if case.runtime == "compile" else module
     if not training:
         return Prepared(case, module, runner, z, guide, lambda: runner(z, guide))
-    cotangent = _random(case, high, seed + 2, cache)
+    cotangent = _random(case, case.output_shape, seed + 2, cache)
     wanted = [tensor for tensor in (z, guide, *module.parameters()) if tensor is not None and tensor.requires_grad]
 
     def forward_and_backward() -> Any:

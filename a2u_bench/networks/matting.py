@@ -171,8 +171,8 @@ class MattingNetwork(nn.Module):
         )
         self.head = nn.Sequential(_conv(32, 1, 3), nn.Conv2d(1, 1, 3, padding=1, bias=False))
 
-    def forward(self, image: Tensor) -> Tensor:
-        """[B, 4, H, W] to [B, 1, H, W], which is not clamped to [0, 1]."""
+    def forward(self, image: Tensor, guide: None = None) -> Tensor:
+        """[B, 4, H, W] to [B, 1, H, W], which is not clamped to [0, 1]. No guide: so it is called as an operator is."""
         levels = cast(Sequence[Level], self.levels)
         x = self.stem(image)
         features = [x]  # of each level, before its halving; with `conv` not read

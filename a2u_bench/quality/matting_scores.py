@@ -8,8 +8,8 @@ Alphas are [H, W] in [0, 1]; â is predicted, a true, and sums run over the pixe
   0.01 of its largest value and of unit length, over replicated borders, after each alpha is stretched to [0, 1] as a
   whole (a constant one is left as it is).
 * **connectivity**: Σ |φ(â) − φ(a)| / 1000, φ(α) = 1 − d where d ≥ 0.15, else 1, d = α − l. For thresholds t = 0, 0.1,
-  …, 1, the source is the largest 4-connected part of the pixels where both alphas reach t; l of a pixel is the highest t
-  up to which it lies in every source, or 1 where it lies in all.
+  …, 1, the source is the largest 4-connected part of the pixels where both alphas reach t; l of a pixel is the highest
+  t up to which it lies in every source, or 1 where it lies in all.
 
 These are the errors as the benchmark's evaluation code defines them, which published tables use, divided by 1000 as
 they print them. Connectivity's thresholds begin at 0.1, and a pixel that leaves at t_i has l = t_{i−1}.
