@@ -19,12 +19,12 @@ from a2u_bench.record import BY_NAME
 from a2u_bench.seeds import SEEDS, is_trained
 from a2u_bench.texts import UNKNOWN, Heading, column
 
-__all__ = ["SHAPE", "Heading", "Table", "apart", "axis_text", "in_common", "lay_out"]
+__all__ = ["MEASURES", "SCORES", "SHAPE", "Heading", "Table", "apart", "axis_text", "in_common", "lay_out"]
 
 MEASURES = ("params", "macs", "macs_fvcore", "latency", "peak_memory", "saved_memory", RATIO, VERDICT)
 """The columns shown when none are chosen, where they are known."""
 
-WORKLOAD = (RUN, SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads")
+WORKLOAD = (RUN, SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator")
 SCORES = ("psnr", "ssim", "mae", "rmse", "edge_psnr")
 TRAINING = (RUN, "task", "data", "preset", "images", "epochs", "learning_rate", SEEDS, "device", "threads")
 """The same two for rows of trainings."""
@@ -32,7 +32,16 @@ TRAINING = (RUN, "task", "data", "preset", "images", "epochs", "learning_rate", 
 IN_A_GRID = ("latency", "psnr", "macs", "params")
 """Of these the first that is known is shown where keys stand across and no column is chosen."""
 
-SAID = {"epochs": "{} epochs", "images": "{} images", "learning_rate": "rate {:g}", SEEDS: "{} seeds"}
+UNSAID = ("allocator",)
+"""Of these nothing is said where they are empty."""
+
+SAID = {
+    "allocator": "allocator {}",
+    "epochs": "{} epochs",
+    "images": "{} images",
+    "learning_rate": "rate {:g}",
+    SEEDS: "{} seeds",
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ def lay_out(
     one for each of `columns`. `columns` chooses what is shown after the axes. `bold` tells by measure which rows are
     best. Beyond `most` lines a note says how many are not shown. Raises UsageError for names that are no column.
     """
-    frame = _with_shape(frame.reset_index(drop=True))
+    frame = _with_names(_with_shape(frame.reset_index(drop=True)))
     allowed = [str(name) for name in frame.columns]
     for name in (*columns, *by):
         if name not in allowed:
@@ -107,12 +116,13 @@ def in_common(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> str:
     if frame.empty:
         return "no rows"
     frame = _with_shape(frame)
-    return plain(", ".join(axis_text(name, frame[name].iloc[0]) for name in _shared(frame, apart_from)))
+    said = [(name, frame[name].iloc[0]) for name in _shared(frame, apart_from)]
+    return plain(", ".join(axis_text(name, value) for name, value in said if not (name in UNSAID and pd.isna(value))))
 
 
 def apart(frame: pd.DataFrame) -> list[str]:
     """A name for each row: the operator, and the axes on which rows differ."""
-    frame = _with_shape(frame.reset_index(drop=True))
+    frame = _with_names(_with_shape(frame.reset_index(drop=True)))
     trained = _all_trained(frame)
     shared = _shared(frame, ())
     varying = [name for name in (TRAINING if trained else WORKLOAD) if name in frame and name not in shared]
@@ -130,6 +140,16 @@ def _shared(frame: pd.DataFrame, apart_from: Sequence[str]) -> list[str]:
 
 def _all_trained(frame: pd.DataFrame) -> bool:
     return len(frame) > 0 and bool(is_trained(frame).all())
+
+
+def _with_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows that lack the operator's string are named after what they have."""
+    if not frame["options"].isna().any():
+        return frame
+    names = frame["options"]
+    for other in ("operator", "case"):
+        names = names.fillna(frame[other]) if other in frame else names
+    return frame.assign(options=names)
 
 
 def _with_shape(frame: pd.DataFrame) -> pd.DataFrame:

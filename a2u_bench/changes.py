@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,28 @@ COUNTED = ("params", "macs", "peak_memory", "saved_memory")
 """Measures without chance: shown where they changed."""
 
 
-def pair(frame: pd.DataFrame, runs: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
-    """The rows of the two runs that are of the same case, in the first one's order, and notes on the other rows.
+@dataclass(frozen=True)
+class Pair:
+    """Rows of two runs: those of the same case side by side, and those that only one of the runs has."""
+
+    before: pd.DataFrame
+    after: pd.DataFrame
+    gone: pd.DataFrame
+    new: pd.DataFrame
+
+    def notes(self, runs: Sequence[str]) -> tuple[str, ...]:
+        """What is not compared, and in which run it is."""
+        said = []
+        for run, part in zip(runs, (self.gone, self.new), strict=True):
+            names = list(dict.fromkeys(map(str, part["options"].fillna("unknown"))))
+            if names:
+                shown = "; ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+                said.append(f"{len(part)} case{'s' if len(part) > 1 else ''} only in {run}, not compared: {shown}")
+        return tuple(said)
+
+
+def pair(frame: pd.DataFrame, runs: Sequence[str]) -> Pair:
+    """The rows of the two runs that are of the same case, in the first one's order, and the others.
 
     A case that was measured several times is paired in the order of its rows.
     """
@@ -29,17 +50,10 @@ def pair(frame: pd.DataFrame, runs: Sequence[str]) -> tuple[pd.DataFrame, pd.Dat
         rows = frame[(frame[RUN] == run).fillna(False).astype(bool)]
         turn = rows.groupby("case", sort=False).cumcount()
         parts.append(rows.assign(**{TURN: turn}).set_index(["case", TURN]))
-    first, second = parts
-    common = first.index.intersection(second.index, sort=False)
-    notes = []
-    for run, part in zip(runs, parts, strict=True):
-        alone = part.loc[part.index.difference(common, sort=False), "options"].fillna("unknown")
-        if len(alone):
-            names = list(dict.fromkeys(map(str, alone)))
-            shown = "; ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-            notes.append(f"{len(alone)} case{'s' if len(alone) > 1 else ''} only in {run}, not compared: {shown}")
-    before, after = (part.loc[common].reset_index().drop(columns=TURN) for part in parts)
-    return before, after, tuple(notes)
+    common = parts[0].index.intersection(parts[1].index, sort=False)
+    both = [part.loc[common] for part in parts]
+    alone = [part.loc[part.index.difference(common, sort=False)] for part in parts]
+    return Pair(*(part.reset_index().drop(columns=TURN) for part in (*both, *alone)))
 
 
 def between(
@@ -98,12 +112,12 @@ def table(
     else:
         words = np.select([chosen.log == 0, chosen.log > 0], ["same", "more"], "less").astype(object)
     said[known] = words
-    ends = [part["status"].fillna("unknown") for part in (before, after)]
-    for word, end in zip((BEFORE, AFTER), ends, strict=True):
-        sick = np.asarray(end != "ok", dtype=bool)
-        said[sick] = word + ": " + end[sick]
-    alike = np.asarray((ends[0] == ends[1]) & (ends[0] != "ok"), dtype=bool)
-    said[alike] = ends[0][alike]
+    ways = [part["status"].fillna("unknown") for part in (before, after)]
+    for word, way in zip((BEFORE, AFTER), ways, strict=True):
+        sick = np.asarray(way != "ok", dtype=bool)
+        said[sick] = word + ": " + way[sick]
+    alike = np.asarray((ways[0] == ways[1]) & (ways[0] != "ok"), dtype=bool)
+    said[alike] = ways[0][alike]
     made[VERDICT], made["status"], made["reason"] = said, "ok", ""
     return made
 

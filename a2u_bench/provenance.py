@@ -32,6 +32,7 @@ def notes(
     said = []
     for label, run in zip(run_labels(runs), runs, strict=True):
         said.append(f"run: {label}; {hardware(run.manifest, on_gpu)}")
+        said += [f"reading {label}: {problem}" for problem in run.problems]
     if any(name.startswith("macs") for name in shown):
         said.append(f"work: {COUNTED[convention]}")
     if any(name.startswith("latency") for name in shown) and frame["latency"].notna().any():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from a2u_bench import changes, conditions, frames, gates, judge, seeds, texts, units
 from a2u_bench.best import best
-from a2u_bench.cells import MEASURES, SCORES, Heading, Table, lay_out
+from a2u_bench.cells import MEASURES, SCORES, Heading, Table, apart, lay_out
+from a2u_bench.changes import Pair
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.frames import FLOOR_SHARE, RUN, SHAPE
 from a2u_bench.gates import Outcome
@@ -40,25 +41,25 @@ class Request:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Rows of runs as they were asked for. `before` and `after` are the paired rows where two runs are compared."""
+    """Rows of runs as they were asked for. `pair` has those of the same cases where two runs are compared."""
 
     runs: Sequence[Run]
     request: Request
     frame: pd.DataFrame
     notes: tuple[str, ...]
     samples: judge.SamplesOf
-    before: pd.DataFrame | None = None
-    after: pd.DataFrame | None = None
+    pair: Pair | None = None
     outcomes: tuple[Outcome, ...] = field(default=())
 
     @property
     def changes(self) -> dict[str, pd.DataFrame]:
         """Of two runs that are compared, for each measure shown, the axes with before, after, ratio and verdict."""
-        if self.before is None or self.after is None:
+        if self.pair is None:
             return {}
-        measures = changes.shown(self.request.columns, self.before, self.after)
+        before, after = self.pair.before, self.pair.after
+        measures = changes.shown(self.request.columns, before, after)
         samples = _by_run(self.samples, frames.run_labels(self.runs))
-        return {name: changes.table(self.before, self.after, name, samples) for name in measures}
+        return {name: changes.table(before, after, name, samples) for name in measures}
 
     def tables(self, most: int | None = None) -> list[Table]:
         """The tables, each with at most so many lines: costs and trainings apart; or before and after."""
@@ -119,20 +120,23 @@ def make(runs: Sequence[Run], request: Request) -> Sheet:
         frame = judge.against(frame, request.baseline, samples=samples)
     keys = [key for key in request.by if key not in SUBJECT]
     frame = frames.sort(frame, request.order or keys)
-    before = after = None
+    pair = None
     if paired or any(gate.relative for gate in asked):
         if len(runs) != 2:
             raise UsageError(
                 f"--fail-if {_relative(asked)} compares two runs; given: {len(runs)}. Allowed: BEFORE AFTER"
             )
-        before, after, alone = changes.pair(frame, frames.run_labels(runs))
-        notes += alone if len(before) else ("the two runs have no case in common; each stands on its own",)
-        if before.empty:
-            before = after = None
+        labels = frames.run_labels(runs)
+        found = changes.pair(frame, labels)
+        if found.before.empty:
+            notes += ("the two runs have no case in common; each stands on its own",)
+        else:
+            pair = found
+            notes += found.notes(labels)
     notes += tuple(remarks(manifests, frame, request.columns))
-    sheet = Sheet(runs, request, frame, notes, samples, before, after)
+    sheet = Sheet(runs, request, frame, notes, samples, pair)
     outcomes = tuple(_outcome(sheet, gate) for gate in asked)
-    return Sheet(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), samples, before, after, outcomes)
+    return Sheet(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), samples, pair, outcomes)
 
 
 def to_export(sheet: Sheet) -> pd.DataFrame:
@@ -160,11 +164,13 @@ def _outcome(sheet: Sheet, gate: gates.Gate) -> Outcome:
         if rows.empty:
             raise UsageError(f"--fail-if {gate.text}: there is no row to judge")
         return gates.check_value(gate, rows)
-    if sheet.before is None or sheet.after is None:
+    if sheet.pair is None:
         raise UsageError(f"--fail-if {gate.text}: the two runs have no case in common, so there is nothing to judge")
     differ = hardware_differences([run.manifest for run in sheet.runs])
     samples = _by_run(sheet.samples, frames.run_labels(sheet.runs))
-    return gates.check_change(gate, sheet.before, sheet.after, samples, differ)
+    outcome = gates.check_change(gate, sheet.pair.before, sheet.pair.after, samples, differ)
+    gone = sheet.pair.gone[sheet.pair.gone[gate.name].notna()]
+    return replace(outcome, unclear=(*outcome.unclear, *(f"{name} (only before)" for name in apart(gone))))
 
 
 def _samples(runs: Sequence[Run]) -> tuple[judge.SamplesOf, tuple[str, ...]]:

@@ -146,6 +146,11 @@ def test_more_can_be_better():
     assert judged(before, after, "psnr<-1%", "psnr<-5%", "psnr>1%") == [(1, 0, 0), (0, 0, 1), (0, 0, 1)]
 
 
+def test_a_case_that_is_no_longer_measured_does_not_pass():
+    (outcome,) = make([run("one", row("a"), row("b")), run("two", row("a"))], Request(fail_if=("latency>5%",))).outcomes
+    assert (outcome.failed, outcome.unclear, outcome.passed) == ((), ("b (only before)",), 1)
+
+
 def test_a_case_that_ended_badly_both_times_is_no_news():
     assert judged(run("one", row("a", None)), run("two", row("a", None)), "latency>5%") == [(0, 0, 0)]
 
@@ -194,3 +199,16 @@ def test_nothing_to_judge_is_wrong_usage_not_a_pass(tmp_path, capsys):
     (tmp_path / "two" / "rows.jsonl").write_text(text)
     assert main(["compare", one, two, "--fail-if", "latency>5%"]) == 2
     assert "no case in common" in capsys.readouterr().err
+
+
+def test_a_document_says_what_was_not_read(tmp_path, capsys):
+    stored(tmp_path / "one", 1e-3, 0.005)
+    with (tmp_path / "one" / "rows.jsonl").open("a") as file:
+        file.write('{"version": 1, "case": "nameless", "status": "ok"}\n{"version": 9}\n{"torn')
+    for form in ("markdown", "latex", "html"):
+        assert main(["export", str(tmp_path / "one"), "--format", form]) == 0
+        out, err = capsys.readouterr()
+        for said in ("of schema version 9, this program reads 1, left out (line 3)", "the last line is torn"):
+            assert f"reading one: rows.jsonl: {said}" in out
+            assert said in err
+        assert "nameless" in out
