@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import pandas as pd
 
@@ -51,7 +52,7 @@ class Sheet:
     pair: Pair | None = None
     outcomes: tuple[Outcome, ...] = field(default=())
 
-    @property
+    @cached_property
     def changes(self) -> dict[str, pd.DataFrame]:
         """Of two runs that are compared, for each measure shown, the axes with before, after, ratio and verdict."""
         if self.pair is None:

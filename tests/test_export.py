@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from a2u_bench.cells import Heading, Table
 from a2u_bench.export import csv as csv_export
+from a2u_bench.export import html, latex, markdown
 from a2u_bench.export.csv import harmless
 from a2u_bench.frames import to_frame
 from a2u_bench.record import COLUMNS, make_row
@@ -38,13 +41,14 @@ def test_csv_to_the_last_character():
         "stopped": "budget",
     }
     axes = f'{name},a2u,rank 4,"a2u:rank=4,sharing=unshared",1,64,32,32,2,float32,contiguous,inference,eager,cpu,2'
-    ok = "36928,9007199254740993,,,0.0012000000000000001,,,,,,24,6,budget"
     names = [column.name for column in COLUMNS]
-    axes += "," * (names.index("status") - names.index("threads") - 1)  # axes that are not known
-    after_reason = len(names) - 1 - names.index("reason")
-    after_stopped = len(names) - 1 - names.index("stopped")
+    between = "," * (names.index("status") - names.index("threads") - 1)  # axes that are not known
+    after = names[names.index("reason") + 1 :]
+    ok = "".join(f",{measures.get(measure, '')}" for measure in after)
+    assert "36928,9007199254740993," in ok
+    assert "0.0012000000000000001" in ok
     assert export(to_frame([row(**measures), row("failed", "boom, twice")])) == (
-        f'{HEADER}\n{axes},ok,,{ok}{"," * after_stopped}\n{axes},failed,"boom, twice"{"," * after_reason}\n'
+        f'{HEADER}\n{axes}{between},ok,{ok}\n{axes}{between},failed,"boom, twice"{"," * len(after)}\n'
     )
 
 
@@ -77,3 +81,65 @@ def test_pandas_reads_back_unknown_values_as_unknown():
     types = {column.name: column.dtype for column in COLUMNS}
     back = pd.read_csv(io.StringIO(export(to_frame([row()]))), dtype=types, keep_default_na=False, na_values=[""])
     assert back["latency"].isna().tolist() == [True]
+
+
+HOSTILE = "<script>alert(1)</script> | **b** _i_ `c` [x](http://y) @me $z$ & \x1b[31m\n# h {\\input{x}} 50% \u202e"
+
+
+def table() -> Table:
+    headings = (Heading("options", HOSTILE, right=False), Heading("latency", "latency", "ms"))
+    return Table(HOSTILE, headings, ((HOSTILE, "1.20 ±0.10"),), (HOSTILE,), frozenset({(0, 1)}))
+
+
+def test_markdown_shows_texts_as_they_are():
+    made = "".join(markdown.lines(table()))
+    assert "**1.20 ±0.10**" in made
+    said = (
+        r"&lt;script&gt;alert(1)&lt;/script&gt; \| \*\*b\*\* \_i\_ \`c\` \[x\](http://y) &#64;me \$z\$ &amp;  # h "
+        r"\{\\input\{x\}\} 50%  "
+    )
+    assert [line for line in made.splitlines() if line.startswith("- ")] == [f"- {said}".rstrip() + "  "]
+    cells = next(line for line in made.splitlines() if "±" in line)
+    assert len(re.findall(r"(?<!\\)\|", cells)) == 3
+
+
+def test_html_shows_texts_as_they_are():
+    made = "".join(html._table(table()))
+    assert "<strong>1.20 ±0.10</strong>" in made
+    assert "<script" not in made
+    assert made.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 4
+    assert set(re.findall(r"<(\w+)", made)) == {
+        "table",
+        "caption",
+        "thead",
+        "tr",
+        "th",
+        "tbody",
+        "td",
+        "strong",
+        "ul",
+        "li",
+    }
+
+
+def test_latex_shows_texts_as_they_are():
+    assert latex.escape(HOSTILE) == (
+        r"\textless{}script\textgreater{}alert(1)\textless{}/script\textgreater{} \textbar{} **b** \_i\_ "
+        r"\textasciigrave{}c\textasciigrave{} [x](http://y) @me \$z\$ \&  \# h \{\textbackslash{}input\{x\}\} 50\%  "
+    )
+    assert latex.escape("--flag - – × µ é 漢") == r"-{}-flag - -- $\times$ $\mu$ é \texttt{U+6F22}"
+
+
+@pytest.mark.parametrize(
+    ("unit", "text"),
+    [
+        ("ms", r"\unit{\milli\second}"),
+        ("B", r"\unit{\byte}"),
+        ("GB", r"\unit{\giga\byte}"),
+        ("dB", r"\unit{\decibel}"),
+        ("M", "M"),
+    ],
+)
+def test_units_in_latex_headings(unit, text):
+    made = "".join(latex.lines(Table("", (Heading("x", "x", unit),), (("1",),)), "tab:x"))
+    assert f"{{x [{text}]}}" in made
