@@ -59,10 +59,17 @@ def cases() -> str:
 
 
 def files() -> str:
-    counts = {reader.name: fuzz.fuzz_reader(reader, DAMAGED) for reader in readers()}
-    counts |= {name: fuzz.fuzz_commands([command], HOSTILE) for name, command in COMMANDS.items()}
-    each = ", ".join(f"{name} {count}" for name, count in counts.items())
-    return f"{sum(counts.values())} files without a traceback ({each})"
+    total = 0
+    for reader in readers():
+        total += _said(reader.name, fuzz.fuzz_reader(reader, DAMAGED))
+    for name, command in COMMANDS.items():
+        total += _said(name, fuzz.fuzz_commands([command], HOSTILE))
+    return f"{total} files without a traceback"
+
+
+def _said(name: str, count: int) -> int:
+    print(f"  {name}: {count}", flush=True)
+    return count
 
 
 def main(wanted: list[str]) -> int:
