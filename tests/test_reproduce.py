@@ -184,6 +184,8 @@ def test_a_user_s_own_operator_that_fails_leaves_the_others_counted(tmp_path, mo
         "from upsamplers import Facts, Paper, Upsampler\n"
         "class Fails(Upsampler):\n"
         "    facts = Facts('fails', 'Fails', 'first order', Paper('a', 't', 'v', 2020), 3, '1', '9')\n"
+        "    def weights(self, z, guide=None):\n"
+        "        return z.new_ones(1, 1, 9, 2, 2)\n"
         "    def macs(self, height, width):\n"
         "        raise RuntimeError('no formula')\n"
     )
