@@ -1,0 +1,48 @@
+"""What is printed fits a terminal of 80 columns, and no word is broken where there is room for it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from a2u_bench import render
+from a2u_bench.cli import main
+
+RUNS = Path(__file__).parent / "golden" / "runs"
+EXAMPLE, LATER = str(RUNS / "example"), str(RUNS / "example-later")
+
+
+def printed(monkeypatch, arguments: list[str], width: int = 80) -> list[str]:
+    out = io.StringIO()
+    monkeypatch.setattr(
+        render, "console", lambda: Console(file=out, width=width, force_terminal=True, color_system=None)
+    )
+    assert main(arguments) == 0
+    return out.getvalue().splitlines()
+
+
+COMMANDS = {
+    "ls": ["ls"],
+    "show a2u": ["show", "a2u"],
+    "show index_net": ["show", "index_net"],
+    "compare": ["compare", EXAMPLE],
+    "compare with verdicts": ["compare", EXAMPLE, "--baseline", "bilinear", "--filter", "shape=1x64x32x32"],
+    "compare two runs": ["compare", EXAMPLE, LATER],
+    "compare by keys": ["compare", EXAMPLE, "--by", "operator,shape", "--columns", "latency,macs,params"],
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_it_fits(name, monkeypatch):
+    lines = printed(monkeypatch, COMMANDS[name])
+    assert len(lines) > 5
+    assert [line for line in lines if cell_len(line) > 80] == []
+
+
+def test_ls_breaks_no_word(monkeypatch):
+    narrow, wide = (" ".join(printed(monkeypatch, ["ls"], width)).replace("─", " ").split() for width in (80, 300))
+    assert sorted(narrow) == sorted(wide)
