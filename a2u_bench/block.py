@@ -108,6 +108,7 @@ class Block:
             "latency": result.median,
             "latency_low": result.low,
             "latency_high": result.high,
+            "latency_best": min(min(times) for times in self.samples[case.id].values() if times),
             "samples": result.samples,
             "processes": result.processes,
             "stopped": "target" if close else self.stopped,

@@ -135,7 +135,8 @@ def _baseline_rows(frame: pd.DataFrame, baseline: str) -> pd.Series:
         return exactly
     named = (frame["operator"] == baseline).fillna(False).astype(bool)
     settings = [str(text) for text in frame.loc[named, "options"].dropna().unique()]
-    if len(settings) == 1:
+    workload = [name for name in frame.columns if is_axis(name) and name not in SUBJECT]
+    if len(settings) == 1 or (settings and not frame.loc[named].duplicated(workload).any()):
         return named
     if settings:
         raise UsageError(f"--baseline {baseline} means several rows; allowed: {'; '.join(settings)}")

@@ -11,7 +11,7 @@ import pandas as pd
 from a2u_bench.frames import SHAPE, is_axis, to_shape
 from a2u_bench.judge import SUBJECT
 
-AXES = (SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads")
+AXES = (SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator")
 """The axes along which a ranking may change; all others tell operators or runs apart."""
 
 SIDES = ("batch", "channels", "height", "width")

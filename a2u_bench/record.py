@@ -50,6 +50,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("device", "axis", "string", "device"),
     Column("threads", "axis", "Int64", "threads"),
     Column("network", "axis", "string", "network"),  # the operator is in it, and the shape is its input's
+    Column("allocator", "axis", "string", "allocator"),  # "kept", "default", or empty where it is no axis
     Column("status", "status", "string", "status"),
     Column("reason", "status", "string", "reason"),
     Column("params", "measure", "Int64", "params", "", "lower"),
@@ -66,6 +67,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("samples", "measure", "Int64", "samples"),
     Column("processes", "measure", "Int64", "processes"),
     Column("stopped", "origin", "string", "stopped by"),  # "target", "budget" of time, or "limit" of processes
+    Column("latency_best", "measure", "Float64", "latency, best round", "s", "lower"),
     Column("floor", "measure", "Float64", "speed of light", "s", "lower"),  # of the forward pass; see measure/floor.py
     Column("output_memory", "measure", "Int64", "output", "B", "lower"),
     Column("peak_memory", "measure", "Int64", "peak memory", "B", "lower"),  # of a warm call, above its inputs

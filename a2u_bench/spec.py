@@ -11,6 +11,7 @@ DTYPES = ("float32", "float64", "float16", "bfloat16")
 LAYOUTS = ("contiguous", "channels_last")
 MODES = ("inference", "training")
 RUNTIMES = ("eager", "compile")
+ALLOCATORS = ("default", "kept")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -47,13 +48,15 @@ class Case:
     device: str = "cpu"
     threads: int = 1
     network: str | None = None
+    allocator: str | None = None  # "kept": the process keeps what it frees; see measure/allocator.py
 
     @property
     def id(self) -> str:
         """Operator name and twelve hexadecimal digits of a hash over every field but the label."""
         what = {name: value for name, value in asdict(self).items() if name != "variant"}
-        if self.network is None:  # without one a case keeps the id that it had before there were any
-            del what["network"]
+        for name in ("network", "allocator"):  # without them a case keeps the id that it had before there were any
+            if what[name] is None:
+                del what[name]
         digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
         return f"{self.operator.rpartition(':')[2]}-{digest[:12]}"
 

@@ -11,7 +11,7 @@ from a2u_bench import build, opstrings, units
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.machine import usable_cores
 from a2u_bench.plan import Plan, Settings, Site, Skipped
-from a2u_bench.spec import DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES, Case
+from a2u_bench.spec import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES, Case
 
 MAX_SIDE = 1 << 20
 MAX_ELEMENTS = 1 << 32
@@ -29,6 +29,16 @@ class Suite:
     sites: tuple[Site, ...]
     scales: tuple[int, ...] = (2,)
     network: str | None = None
+    modes: tuple[str, ...] = ("inference",)
+    allocators: tuple[str, ...] = ("default",)
+    time_budget: float | None = None  # seconds, where not that of any run
+
+
+def _ways(shape: Shape, options: str = "", rival: str = "Unfold", ours: str = "Primitive") -> Site:
+    """Ways to compute wᵀz on one shape, beside nearest interpolation: in both modes as many as interleave."""
+    own = ",".join(filter(None, (options, "backend=eager")))
+    texts = [f"{rival}:{options}" if options else rival, f"{ours}:{own}", f"{ours}:{options}" if options else ours]
+    return Site(shape, ops=("nearest", *(f"a2u_bench.ways:{text}" for text in texts)))
 
 
 SUITES: dict[str, Suite] = {
@@ -48,6 +58,19 @@ SUITES: dict[str, Suite] = {
             scales=(1,),
             network="matting-unet",
         ),
+        Suite(
+            "primitive",
+            "ways to compute wᵀz with a kernel that is given, in both regimes of the allocator",
+            (
+                _ways((1, 256, 120, 120)),
+                _ways((1, 64, 160, 96), "kernel_size=3"),
+                _ways((1, 128, 100, 140), "groups=128,kernel_size=1"),
+                _ways((1, 128, 120, 120), rival="GridSample", ours="Points"),
+            ),
+            modes=("inference", "training"),
+            allocators=("default", "kept"),
+            time_budget=600.0,
+        ),
     )
 }
 
@@ -56,7 +79,7 @@ QUICK = Settings(time_budget=30.0, processes=4, warm_up=0.02, target_ci=0.05)
 
 def make_plan(
     *,
-    ops: str | Sequence[str] = "all",
+    ops: str | Sequence[str] | None = None,
     suite: str | None = None,
     shapes: Sequence[str] = (),
     scales: Sequence[int | str] = (),
@@ -66,6 +89,7 @@ def make_plan(
     runtimes: Sequence[str] = (),
     device: str | Sequence[str] = "auto",
     threads: Sequence[int | str] = (),
+    allocators: Sequence[str] = (),
     quick: bool = False,
     seed: int = 0,
     time_budget: float | None = None,
@@ -76,7 +100,7 @@ def make_plan(
     memory_limit: str | None = None,
     elsewhere: bool = False,
 ) -> Plan:
-    """The cases a request means. Every sequence is an axis; an empty one takes its default.
+    """The cases a request means. Every sequence is an axis; an empty one takes its suite's default.
 
     `shapes` are texts ``BxCxHxW`` of z and replace the suite's sites. `quick` means the quick suite, where none is
     named, and a small time budget. Raises UsageError, in one line, for whatever cannot be: also for an operator that
@@ -92,23 +116,26 @@ def make_plan(
     if chosen.network is not None and upscales != (1,):
         raise UsageError(f"suite {chosen.name}: its network upsamples by 2 at each level; leave --scale out")
     layout_axis = _choices("layout", layouts, LAYOUTS, "contiguous")
-    mode_axis = _choices("mode", modes, MODES, "inference")
+    mode_axis = _choices("mode", modes or chosen.modes, MODES, "inference")
     runtime_axis = _choices("runtime", runtimes, RUNTIMES, "eager")
     thread_axis = _counts("threads", threads, 4096) or (usable_cores(),)
+    allocator_axis = _choices("allocator", allocators or chosen.allocators, ALLOCATORS, "default")
     axes = product(
         dict.fromkeys(devices),
         runtime_axis,
         thread_axis,
+        (None,) if allocator_axis == ("default",) else allocator_axis,
         sites,
         upscales,
         _choices("dtype", dtypes, DTYPES, "float32"),
         layout_axis,
         mode_axis,
     )
-    operators, broken = _operators(ops)
+    asked_for = {site: _operators(site.ops or "all" if ops is None else ops) for site in sites}
     cases: dict[str, Case] = {}
     skipped: dict[str, Skipped] = {}
-    for place, runtime, count, site, scale, dtype, layout, mode in axes:
+    for place, runtime, count, allocator, site, scale, dtype, layout, mode in axes:
+        operators, broken = asked_for[site]
         for operator, named in operators:
             batch, channels, height, width = site.shape
             case = Case(
@@ -127,6 +154,7 @@ def make_plan(
                 device=place,
                 threads=count,
                 network=chosen.network,
+                allocator=allocator,
             )
             reason = broken.get(case.options) or build.why_not(case)
             if case.options in broken:
@@ -144,7 +172,8 @@ def make_plan(
         "target_ci": target_ci,
         "timeout": timeout,
     }
-    settings = _settings(QUICK if quick else Settings(), limits, seed)
+    usual = Settings() if chosen.time_budget is None else Settings(time_budget=chosen.time_budget)
+    settings = _settings(QUICK if quick else usual, limits, seed)
     if memory_limit is not None:
         settings = replace(settings, memory_limit=parse_bytes(memory_limit))
     name = "custom" if _texts(shapes) else chosen.name

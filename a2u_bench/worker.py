@@ -116,7 +116,11 @@ class Bench:
 
     def build(self, case: Case) -> None:
         """Make the module and its inputs."""
+        from a2u_bench.measure.allocator import keep_freed_blocks
         from a2u_bench.measure.inputs import prepare
+
+        if case.allocator == "kept":  # as every case of this process has it
+            keep_freed_blocks()
 
         self.built[case.id] = prepare(case, self.seed, self.cache)
 

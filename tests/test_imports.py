@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-MAY_IMPORT_UPSAMPLERS = ("a2u_bench.build", "a2u_bench.quality.train", "a2u_bench.synthetic")
+MAY_IMPORT_UPSAMPLERS = ("a2u_bench.build", "a2u_bench.quality.train", "a2u_bench.synthetic", "a2u_bench.ways")
 MAY_IMPORT_TORCH = (
     "a2u_bench.build",
     "a2u_bench.check",
@@ -25,6 +25,7 @@ MAY_IMPORT_TORCH = (
     "a2u_bench.networks",
     "a2u_bench.quality",
     "a2u_bench.synthetic",
+    "a2u_bench.ways",
 )
 """Left of the store. Every module that is not named here works from files alone."""
 

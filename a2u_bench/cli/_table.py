@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -39,6 +39,16 @@ def show(runs: Sequence[Run], *, convention: str = "mac", as_json: bool = False)
     from a2u_bench.sheet import Request, make
 
     print_sheet(make(runs, Request(convention)), as_json, MOST)
+
+
+def show_rivals(rows: Sequence[dict[str, Any]]) -> None:
+    """Print how many times faster ways of computing wᵀz are than others, where the rows are of such."""
+    from a2u_bench.render import print_table
+    from a2u_bench.rivals import rivals
+
+    table = rivals(rows)
+    if table is not None:
+        print_table(table)
 
 
 def print_sheet(sheet: Sheet, as_json: bool, most: int | None) -> None:

@@ -15,7 +15,10 @@ def command(
         Many | None,
         typer.Option("--ops", "--op", help="Operators: all, a2u, a2u:rank=4,sharing=unshared. [default: all]"),
     ] = None,
-    suite: Annotated[str | None, typer.Option(help="quick, paper or segformer-b1. [default: by device]")] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(help="quick, paper, segformer-b1, matting-unet or primitive. [default: by device]"),
+    ] = None,
     shape: Annotated[Many | None, typer.Option(metavar="BxCxHxW", help="Shape of z; replaces the suite's.")] = None,
     scale: Annotated[Many | None, typer.Option(help="Upsampling factor. [default: 2]")] = None,
     dtype: Annotated[Many | None, typer.Option(help="float32, float64, float16, bfloat16.")] = None,
@@ -24,6 +27,9 @@ def command(
     runtime: Annotated[Many | None, typer.Option(help="eager, compile.")] = None,
     device: Annotated[Many | None, typer.Option(help="auto, cpu, cuda, mps. [default: auto]")] = None,
     threads: Annotated[Many | None, typer.Option(help="CPU threads. [default: all cores]")] = None,
+    allocator: Annotated[
+        Many | None, typer.Option(help="default, or kept: a process keeps the memory that it frees.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder. [default: a new one under results/]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or start it.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="The quick suite with a small time budget.")] = False,
@@ -64,7 +70,7 @@ def command(
     from a2u_bench import build, doctor, machine, runner
     from a2u_bench.cli._forecast import finished_in, print_forecast
     from a2u_bench.cli._store import open_store
-    from a2u_bench.cli._table import check_convention, listed, show
+    from a2u_bench.cli._table import check_convention, listed, show, show_rivals
     from a2u_bench.errors import BenchError, Unwritten, UsageError
     from a2u_bench.launch import choose
     from a2u_bench.launch.run import run as run_jobs
@@ -78,7 +84,7 @@ def command(
         raise UsageError("--resume needs --out RUN, the folder of the run to go on with")
     choose.check_names(launcher, jobs, slurm or (), listed(device))
     plan = make_plan(
-        ops=ops or "all",
+        ops=ops,
         suite=suite,
         shapes=shape or (),
         scales=scale or (),
@@ -88,6 +94,7 @@ def command(
         runtimes=runtime or (),
         device=device or "auto",
         threads=choose.threads_each(launcher, jobs, threads or ()),
+        allocators=allocator or (),
         quick=quick,
         seed=seed,
         time_budget=time_budget,
@@ -126,6 +133,8 @@ def command(
     if rows:
         shown = Run(folder, store.manifest, tuple(rows), store.problems)
         show([shown], convention=convention, as_json=as_json)
+        if plan.suite == "primitive" and not as_json:
+            show_rivals(rows)
     if failure is not None:
         raise failure
     if code:

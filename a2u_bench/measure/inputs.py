@@ -61,7 +61,8 @@ def with_inputs(case: Case, module: nn.Module, seed: int, cache: Cache) -> Prepa
     """A module of the case's dtype and device, which is put into the case's mode, with inputs from `seed`."""
     training = case.mode == "training"
     module.train(training)
-    high = (case.batch, case.channels, case.scale * case.height, case.scale * case.width)
+    guide_channels = getattr(module, "guide_channels", case.channels)  # of what makes its own kernels: those of z
+    high = (case.batch, guide_channels, case.scale * case.height, case.scale * case.width)
     z = _leaf(_random(case, case.shape, seed, cache), training)
     guided = case.network is None and build.facts(case.operator).guide != "none"
     guide = _leaf(_random(case, high, seed + 1, cache), training) if guided else None
