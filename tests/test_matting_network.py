@@ -9,6 +9,7 @@ from a2u_bench import build
 from a2u_bench.errors import UsageError
 from a2u_bench.measure import work
 from a2u_bench.networks.matting import INPUTS, WIDTHS, MattingNetwork
+from a2u_bench.published import find
 
 
 def outline(operator: str, down: str | None = None) -> MattingNetwork:
@@ -86,3 +87,13 @@ def test_an_operator_that_needs_a_feature_from_before_a_halving_is_not_strided()
 def test_an_unknown_way_down_is_named_with_those_that_there_are() -> None:
     with pytest.raises(UsageError, match="twin, pool, conv"):
         outline("a2u", "s2d")
+
+
+def test_its_counts_round_to_what_was_printed() -> None:
+    facts = {fact.quantity: fact.printed for fact in find("a2u-matting").facts if "whole" in fact.quantity}
+    network = outline("bilinear")
+    counted = {
+        "params of the whole network": f"{work.params(network) / 1e6:.2f}M",
+        "GiMACs of the whole network": f"{network.convolutions(224, 224) / 1024**3:.2f}",
+    }
+    assert counted == facts
