@@ -2,6 +2,7 @@
 # make test   the same set-up, then every check; this is what CI runs
 # make soak   kill, fill, fuzz and run a large study: minutes to an hour; prints what it found
 # make lint   the checks without the tests
+# make results  measure the committed reference run anew, on this machine; make readme  write what the README shows
 
 PYTHON ?= python3
 ARGS ?= --ops all
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test soak lint
+.PHONY: run test soak lint results readme
 
 run: $(READY)
 	@$(BIN) -m a2u_bench run $(ARGS)
@@ -20,6 +21,14 @@ test: lint
 
 soak: $(READY)
 	@cd tests && OMP_NUM_THREADS=1 $(abspath $(BIN)) -m soak $(PARTS)
+
+results: $(READY)
+	@rm -rf results/reference-cpu
+	@$(BIN) -m a2u_bench run --ops all --device cpu --out results/reference-cpu
+	@$(MAKE) readme
+
+readme: $(READY)
+	@$(BIN) docs/refresh.py
 
 lint: $(READY)
 	@$(BIN) -m ruff format --check .

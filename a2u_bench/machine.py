@@ -48,7 +48,7 @@ def record(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "torch": facts_of_a_process(),
         "git_commit": _git(root, "rev-parse", "HEAD"),
         "git_dirty": None if (changes := _git(root, "status", "--porcelain")) is None else bool(changes),
-        "command": list(sys.argv if argv is None else argv),
+        "command": list(("a2u-bench", *sys.argv[1:]) if argv is None else argv),
     }
 
 

@@ -1,0 +1,57 @@
+"""Runs the commands that the README shows and writes their output below them; with --check, says where it differs.
+
+A block begins with ``$ a2u-bench …``. Commands that measure are left alone: what they print differs each time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"```console\n\$ (a2u-bench [^\n]*)\n(.*?)```", re.DOTALL)
+MEASURING = ("run", "quality", "doctor", "check")
+WIDTH = 100
+
+
+def output(command: str) -> str:
+    """What a command prints at the width of the README, from the root of the repository."""
+    words = shlex.split(command)
+    if "|" in words:
+        raise ValueError(f"the README shows a pipe, which no shell is asked to run: {command}")
+    environment = os.environ | {"COLUMNS": str(WIDTH), "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "a2u_bench", *words[1:]], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command} ended with {done.returncode}: {done.stderr.strip()}")
+    return "\n".join(line.rstrip() for line in done.stdout.rstrip().splitlines()) + "\n"
+
+
+def refreshed(text: str) -> str:
+    """The text with the present output of every command that measures nothing."""
+
+    def fill(block: re.Match[str]) -> str:
+        command, shown = block.groups()
+        now = shown if command.split()[1] in MEASURING else output(command)
+        return f"```console\n$ {command}\n{now}```"
+
+    return BLOCK.sub(fill, text)
+
+
+def main() -> int:
+    readme = ROOT / "README.md"
+    shown = readme.read_text(encoding="utf-8")
+    now = refreshed(shown)
+    if "--check" in sys.argv[1:]:
+        return 0 if shown == now else 1
+    readme.write_text(now, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
