@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
-import refresh  # type: ignore[import-not-found]  # noqa: E402
+import refresh  # noqa: E402
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SHOWN = [block for block in refresh.BLOCK.findall(README) if block[0].split()[1] not in refresh.MEASURING]
