@@ -21,7 +21,7 @@ KILLS = 10
 
 
 def test_a_run_killed_within_any_of_its_writes_goes_on(tmp_path):
-    expected, seconds, size = crash.undisturbed(tmp_path / "whole")
+    expected, _, _ = crash.undisturbed(tmp_path / "whole")
     first_row = (tmp_path / "whole" / "samples.jsonl").stat().st_size + 5
     told = crash._in_child(tmp_path / "run", lambda: crash._die_after(first_row))
     assert (tmp_path / "run" / "rows.jsonl").stat().st_size == 5

@@ -54,7 +54,7 @@ def test_what_cannot_be_read_is_wrong_usage_in_one_line(text):
 
 
 def test_the_canonical_string_sorts_options_and_leaves_defaults_out():
-    defaults = {"rank": 1, "sharing": "shared", "twin": False}
+    defaults: dict[str, opstrings.OptionValue] = {"rank": 1, "sharing": "shared", "twin": False}
     assert opstrings.canonical("a2u", {"sharing": "unshared", "rank": 4}, defaults) == "a2u:rank=4,sharing=unshared"
     assert opstrings.canonical("a2u", {"sharing": "shared", "rank": 1}, defaults) == "a2u"
     assert opstrings.canonical("a2u", {"twin": True}, defaults) == "a2u:twin=true"

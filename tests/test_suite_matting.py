@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from a2u_bench.record import make_row
 from a2u_bench.spec import Case
 from a2u_bench.suites import make_plan
 
-SMALL = {"suite": "matting-unet", "device": "cpu", "threads": ["1"]}
+SMALL: dict[str, Any] = {"suite": "matting-unet", "device": "cpu", "threads": ["1"]}
 
 
 def test_the_suite_is_the_published_image_with_every_operator_at_each_variant():

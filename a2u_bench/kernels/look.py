@@ -41,7 +41,7 @@ class Look:
         return 4 if self.points is not None else self.kernel_size**2
 
     def kernel(self, group: int, y: int, x: int) -> Array:
-        """The kernel of output (y, x) over low-res offsets [2r + 1, 2r + 1] from (⌊y/s⌋, ⌊x/s⌋); NaN where none is read.
+        """The kernel of output (y, x) over low-res offsets [2r + 1, 2r + 1] from (⌊y/s⌋, ⌊x/s⌋); NaN where unread.
 
         Of an operator that contracts channels too: the sum over channels, what a feature alike in all of them meets.
         """
