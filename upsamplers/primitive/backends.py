@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C import _functorch
+from torch.autograd import forward_ad
 
 from upsamplers.errors import nearest_hint
 from upsamplers.primitive import cpu, cuda, eager, eager_down
@@ -47,11 +49,19 @@ _exporting = getattr(torch.compiler, "is_exporting", torch.onnx.is_in_onnx_expor
 
 
 def is_written_out(backend: str | None) -> bool:
-    """Whether a primitive is traced as plain operations: in an export, unless a backend of ours is forced.
+    """Whether a primitive is done by plain operations: in an export that forces no backend, and where derivatives are
+    asked for that a custom operator does not have: forward ones, and those of torch.func.
 
     Some versions of torch say inside every torch.compile that they export, so what dynamo traces does not count.
     """
-    if not _exporting() or torch.compiler.is_dynamo_compiling():
+    if torch.compiler.is_dynamo_compiling():
+        return False
+    if forward_ad._current_level >= 0:  # a custom operator would drop tangents without a word
+        return True
+    transforms = _functorch.get_interpreter_stack()
+    if transforms and any(one.key() == _functorch.TransformType.Grad for one in transforms):
+        return True
+    if not _exporting():
         return False
     return (backend or os.environ.get(ENVIRONMENT) or "eager") == "eager"
 
