@@ -39,7 +39,7 @@ def test_a_network_is_part_of_the_id_and_comes_back_from_its_row():
 def test_the_row_of_bilinear_has_the_published_parameters_and_its_own_multiply_adds():
     case = make_plan(ops="bilinear", **SMALL).cases[0]
     with torch.device("meta"):
-        network = build.create(case)
+        network: Any = build.create(case)
     assert work.params(network) == 8_049_003
     interpolation = 4 * 4 * (256 * 14**2 + 128 * 28**2 + 64 * 56**2 + 64 * 112**2)
     assert work.macs(network, case) == network.convolutions(224, 224) + interpolation
@@ -50,7 +50,8 @@ def test_a_network_is_checked_against_itself_in_float64_with_defined_operators(o
     case = make_plan(ops=operator, shapes=["1x4x16x32"], **SMALL).cases[0]
     prepared = prepare(case, 0, {})
     check.check(prepared)
-    level = prepared.module.levels[0].up
+    network: Any = prepared.module
+    level = network.levels[0].up
     level.forward = lambda z, guide=None: torch.nn.functional.interpolate(z, scale_factor=2) + 1
     with pytest.raises(check.Incorrect, match="float64 definition"):
         check.check(prepared)
