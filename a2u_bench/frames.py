@@ -123,6 +123,15 @@ def floor_share(frame: pd.DataFrame) -> pd.Series:
     return frame["floor"] / frame["latency"]
 
 
+def workloads(frame: pd.DataFrame, apart_from: Sequence[str]) -> pd.Series:
+    """A number for the workload of each row: rows with one number differ in no axis but those of `apart_from`."""
+    axes = [str(name) for name in frame.columns if is_axis(str(name)) and name not in apart_from]
+    varying = [name for name in axes if not frame[name].isna().all() and frame[name].nunique(dropna=False) > 1]
+    if not varying:
+        return pd.Series(0, index=frame.index)
+    return frame.groupby(varying, dropna=False, sort=False).ngroup()
+
+
 def is_axis(name: str) -> bool:
     """Whether the column says what was measured rather than what came out."""
     return name == RUN or (name in BY_NAME and BY_NAME[name].role == "axis")

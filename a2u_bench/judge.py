@@ -9,7 +9,7 @@ import pandas as pd
 
 from a2u_bench import ratios
 from a2u_bench.errors import UsageError, nearest
-from a2u_bench.frames import RUN, is_axis, samples_by_case
+from a2u_bench.frames import RUN, is_axis, samples_by_case, workloads
 from a2u_bench.ratios import Ratios, Samples
 from a2u_bench.runs import Run
 
@@ -82,10 +82,9 @@ def best(frame: pd.DataFrame, samples: SamplesOf | None = None, level: float = L
     None where nobody on the workload is surely slower, since nothing then stands out.
     """
     frame = frame.reset_index(drop=True)
-    workload = [name for name in frame.columns if is_axis(name) and name not in SUBJECT]
-    fastest = frame.groupby(workload, dropna=False, sort=False)["latency"].transform("min")
+    group = workloads(frame, SUBJECT)
+    fastest = frame["latency"].groupby(group).transform("min")
     holds = frame["latency"].notna() & (frame["latency"] == fastest).fillna(False)
-    group = frame.groupby(workload, dropna=False, sort=False).ngroup()
     first = pd.Series(frame.index[holds], index=group[holds]).groupby(level=0).first()
     rows = np.flatnonzero(frame["latency"].notna())
     found = _ratios(frame, rows, first.reindex(group.iloc[rows]).to_numpy(dtype=int), samples or {})

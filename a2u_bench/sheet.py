@@ -79,7 +79,7 @@ class Sheet:
     def _table(self, frame: pd.DataFrame, notes: Sequence[str], most: int | None) -> Table:
         frame = frame.reset_index(drop=True)
         request = self.request
-        bold = {name: best(frame, name, self.samples) for name in _shown(frame, request.columns)}
+        bold = best(frame, _shown(frame, request.columns), self.samples)
         return lay_out(frame, request.columns, request.by, request.convention, notes, bold, most)
 
     def _changes(self, most: int | None) -> Table:
