@@ -161,7 +161,7 @@ class Block:
                 random.Random(seed_of(settings.seed, f"order {number}")).shuffle(order)
                 for index in range(settings.max_rounds):
                     there_or_back = order if index % 2 == 0 else order[::-1]
-                    times = {case: self._ask(worker, "time", case, calls[case]) for case in there_or_back}
+                    times = self._round(worker, there_or_back, calls)
                     cold = self._flushed(worker, there_or_back, calls)
                     self.keep([_sample(case, number, index, times[case], cold.get(case)) for case in there_or_back])
                     for case in order:
@@ -205,6 +205,14 @@ class Block:
                 self._ask(worker, "compile", case)
             calls[case] = self._ask(worker, "warm_up", case, self.settings.warm_up)
         return calls
+
+    def _round(self, worker: Worker, order: Sequence[Case], calls: Mapping[Case, Any]) -> dict[Case, list[float]]:
+        """A sample of each case, in this order."""
+        try:
+            return dict(zip(order, worker.round([(case, calls[case]) for case in order]), strict=True))
+        except CaseEnded as end:
+            self.ended[order[end.place].id] = end
+            raise
 
     def _ask(self, worker: Worker, step: str, case: Case, *arguments: Any) -> Any:
         try:

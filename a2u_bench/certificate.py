@@ -193,8 +193,9 @@ def known_findings(
 
 
 def replicas(count: int, percent: int) -> list[tuple[Case, Case]]:
-    """So many pairs of an operator and its replica, slower by so much; every operator and variant in turn."""
-    subjects = [(name, index) for name in build.names() for index in range(len(build.facts(name).variants))]
+    """So many pairs of an operator and its replica, slower by so much: every operator, then their variants, in turn."""
+    counts = {name: len(build.facts(name).variants) for name in build.names()}
+    subjects = [(name, index) for index in range(max(counts.values())) for name in counts if index < counts[name]]
     pairs = []
     for number in range(count):
         name, variant = subjects[number % len(subjects)]

@@ -34,6 +34,7 @@ STEPS = {
     "measure": "measuring memory and work",
     "warm_up": "warming up",
     "time": "timing",
+    "round": "timing",
     "time_cold": "timing on a flushed cache",
     "notes": "looking at what may have disturbed it",
     "drop": "clearing away",
@@ -41,11 +42,14 @@ STEPS = {
 """Every step, and the words for it."""
 
 
-def serve(connection: Connection, log: str, device: str, threads: int, seed: int) -> None:
-    """Answer requests until the other side is gone. An answer is (status, result or reason)."""
+def serve(connection: Connection, log: str, place: Any, device: str, threads: int, seed: int) -> None:
+    """Answer requests until the other side is gone. An answer is (status, result or reason).
+
+    `place.value` tells the other side at any time which case of a round is being timed.
+    """
     _stand_alone(log)
     try:
-        bench = Bench(device, threads, seed)
+        bench = Bench(device, threads, seed, place)
     except Exception as error:  # said to the parent, whatever it is
         connection.send(("failed", _reason(error)))
         os._exit(1)
@@ -65,6 +69,7 @@ class Bench:
     device: str
     threads: int
     seed: int
+    place: Any = None
     built: dict[str, Prepared] = field(default_factory=dict)
     cache: Cache = field(default_factory=dict)
     first: dict[str, Memory | None] = field(default_factory=dict)  # of the first call of each case
@@ -194,6 +199,14 @@ class Bench:
         if self.device == "cuda":
             self.throttled |= throttle.bits(self._nvml())
         return [seconds]
+
+    def round(self, asked: Sequence[tuple[Case, Calls]]) -> list[list[float]]:
+        """One sample of each case, in seconds."""
+        found = []
+        for place, (case, calls) in enumerate(asked):
+            self.place.value = place
+            found.append(self.time(case, calls))
+        return found
 
     def time_cold(self, case: Case, calls: Calls) -> list[float]:
         """One sample on a flushed cache, in seconds; none where nothing can flush it."""

@@ -76,6 +76,16 @@ class FakeWorker:
             return [seconds]
         return None
 
+    def round(self, asked: Sequence[tuple[Case, Any]]) -> list[list[float]]:
+        found = []
+        for place, (case, calls) in enumerate(asked):
+            try:
+                found.append(self.ask("time", case, calls))
+            except CaseEnded as end:
+                end.place = place
+                raise
+        return found
+
     def __enter__(self) -> FakeWorker:
         return self
 

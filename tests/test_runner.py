@@ -9,6 +9,7 @@ import pytest
 from fakes import FakeStore
 
 from a2u_bench import build, pool
+from a2u_bench.measure.latency import Calls
 from a2u_bench.plan import Plan, Settings
 from a2u_bench.runner import run
 from a2u_bench.spec import Case
@@ -17,7 +18,7 @@ SETTINGS = Settings(time_budget=0.0, processes=1, warm_up=0.0, target_ci=1.0, ti
 
 
 def case(name: str, **axes: object) -> Case:
-    text = name if name.islower() else f"hostile:{name}"
+    text = name if ":" in name or name.islower() else f"hostile:{name}"
     return Case(operator=text, variant="default", options=text, batch=1, channels=4, height=3, width=5, **axes)  # type: ignore[arg-type]
 
 
@@ -108,6 +109,38 @@ def test_a_process_that_does_not_answer_in_time_is_ended():
     assert (caught.value.status, caught.value.lost) == ("timeout", True)
 
 
+@pytest.mark.parametrize(("name", "status"), [("Crashes", "failed"), ("Throws", "failed"), ("Hangs", "timeout")])
+def test_the_case_that_ends_a_round_is_the_one_that_was_timed(impatient, name, status):
+    cases = [case("nearest"), case(name), case("bilinear")]
+    with pool.Processes().start("cpu", 1, 0, 60.0) as process:
+        for one in cases:
+            process.ask("build", one)
+        with pytest.raises(pool.CaseEnded) as caught:
+            process.round([(one, Calls(0, 1)) for one in cases])
+    assert (caught.value.status, caught.value.place, caught.value.lost) == (status, 1, True)
+
+
+def test_a_round_may_last_longer_than_the_timeout_while_each_of_its_cases_does_not(monkeypatch):
+    seen: list[int] = []
+
+    def answers(process) -> bool:
+        """As if the timeout passed with every case."""
+        while not process._connection.poll(0.001):
+            if process._place.value not in seen:
+                seen.append(process._place.value)
+                return False
+        return True
+
+    cases = [case("a2u_bench.synthetic:Lasting"), case("nearest"), case("bilinear")]
+    with pool.Processes().start("cpu", 1, 0, 60.0) as process:
+        for one in cases:
+            process.ask("build", one)
+        monkeypatch.setattr(pool._Process, "_answers", answers)
+        times = process.round([(one, Calls(0, 50)) for one in cases])
+    assert [len(one) for one in times] == [1, 1, 1]
+    assert 0 in seen
+
+
 def test_a_row_of_a_real_run_has_every_measure():
     settings = Settings(time_budget=0.0, processes=2, warm_up=0.0)
     row = measure("nearest", settings=settings, mode="training", dtype="float64", threads=2)["nearest"]
@@ -116,6 +149,38 @@ def test_a_row_of_a_real_run_has_every_measure():
     assert row["saved_memory"] == 0
     assert row["processes"] == 2
     assert 0 < float(str(row["latency_low"])) <= float(str(row["latency"])) <= float(str(row["latency_high"]))
+
+
+@pytest.mark.parametrize(("name", "status"), [("Crashes", "failed"), ("Throws", "failed"), ("Hangs", "timeout")])
+def test_the_case_that_ends_a_round_is_the_one_that_was_timed(impatient, name, status):
+    cases = [case("nearest"), case(name), case("bilinear")]
+    with pool.Processes().start("cpu", 1, 0, 60.0) as process:
+        for one in cases:
+            process.ask("build", one)
+        with pytest.raises(pool.CaseEnded) as caught:
+            process.round([(one, Calls(0, 1)) for one in cases])
+    assert (caught.value.status, caught.value.place, caught.value.lost) == (status, 1, True)
+
+
+def test_a_round_may_last_longer_than_the_timeout_while_each_of_its_cases_does_not(monkeypatch):
+    seen: list[int] = []
+
+    def answers(process) -> bool:
+        """As if the timeout passed with every case."""
+        while not process._connection.poll(0.001):
+            if process._place.value not in seen:
+                seen.append(process._place.value)
+                return False
+        return True
+
+    cases = [case("a2u_bench.synthetic:Lasting"), case("nearest"), case("bilinear")]
+    with pool.Processes().start("cpu", 1, 0, 60.0) as process:
+        for one in cases:
+            process.ask("build", one)
+        monkeypatch.setattr(pool._Process, "_answers", answers)
+        times = process.round([(one, Calls(0, 50)) for one in cases])
+    assert [len(one) for one in times] == [1, 1, 1]
+    assert 0 in seen
 
 
 def test_a_row_of_a_real_run_has_five_numbers_of_memory_three_of_work_and_a_floor():
