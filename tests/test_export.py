@@ -143,3 +143,9 @@ def test_latex_shows_texts_as_they_are():
 def test_units_in_latex_headings(unit, text):
     made = "".join(latex.lines(Table("", (Heading("x", "x", unit),), (("1",),)), "tab:x"))
     assert f"{{x [{text}]}}" in made
+
+
+def test_an_unknown_value_alone_in_its_row_is_still_a_row():
+    frame = to_frame([row(), row(latency=1.0)])[["latency"]]
+    assert export(frame) == 'latency\n""\n1.0\n'
+    assert list(csv.reader(io.StringIO(export(frame)))) == [["latency"], [""], ["1.0"]]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 
 import pandas as pd
 
+from a2u_bench.export._lines import joined
 from a2u_bench.frames import to_values
 from a2u_bench.plain import plain
 from a2u_bench.sheet import Sheet, to_export
 
 FORMULA = ("=", "+", "-", "@")
 LINES = 2000  # written at once
+QUOTE, EMPTY = '"', '""'
 
 
 def write(sheet: Sheet) -> Iterator[str]:
@@ -23,11 +23,12 @@ def write(sheet: Sheet) -> Iterator[str]:
 
 def export(frame: pd.DataFrame) -> Iterator[str]:
     """The frame as CSV text, in parts; numbers with every digit that is stored."""
-    yield _lines([[harmless(str(name)) for name in frame.columns]])
+    yield ",".join(_quoted(harmless(str(name))) for name in frame.columns) + "\n"
     known: dict[object, str] = {}
     for start in range(0, len(frame), LINES):
         part = frame.iloc[start : start + LINES]
-        yield _lines(zip(*(_cells(part[name], known) for name in part), strict=True))
+        lines = joined([_cells(part[name], known) for name in part], ",")
+        yield "".join(f"{line or EMPTY}\n" for line in lines)  # an empty line would be no row for a reader
 
 
 def _cells(column: pd.Series, known: dict[object, str]) -> list[str]:
@@ -35,15 +36,14 @@ def _cells(column: pd.Series, known: dict[object, str]) -> list[str]:
     values = to_values(column)
     if pd.api.types.is_string_dtype(column.dtype):
         for value in {one for one in values if one not in known}:
-            known[value] = "" if value is None else harmless(str(value))
+            known[value] = "" if value is None else _quoted(harmless(str(value)))
         return [known[value] for value in values]
     return ["" if value is None else str(value) for value in values]
 
 
-def _lines(rows: object) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)  # type: ignore[arg-type]
-    return out.getvalue()
+def _quoted(text: str) -> str:
+    """A field as RFC 4180 has it."""
+    return f'"{text.replace(QUOTE, QUOTE * 2)}"' if "," in text or QUOTE in text else text
 
 
 def harmless(text: str) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from a2u_bench.export._lines import joined
 from a2u_bench.frames import to_records, to_values
 from a2u_bench.sheet import Sheet, to_export
 
 LINES = 1000  # written at once
-MARK = "\0"  # stands where values differ; no encoded text has one
 
 
 def write(sheet: Sheet) -> Iterator[str]:
@@ -36,18 +36,12 @@ def write(sheet: Sheet) -> Iterator[str]:
 
 
 def rows(frame: pd.DataFrame) -> Iterator[str]:
-    """One object a line. What a part of the frame agrees on, most of a row, is written once and repeated."""
+    """One object a line."""
     known: dict[Any, str] = {}
     for start in range(0, len(frame), LINES):
         part = frame.iloc[start : start + LINES]
         texts = [_texts(part[name], known) for name in part]
-        fields = []
-        for name, column in zip(part, texts, strict=True):
-            same = column.count(column[0]) == len(column)
-            fields.append((f"{_text(str(name))}: {column[0] if same else MARK}", None if same else column))
-        line = ", ".join(field.replace("%", "%%").replace(MARK, "%s") for field, _ in fields)
-        varying = [column for _, column in fields if column is not None]
-        lines = [line % values for values in zip(*varying, strict=True)] if varying else [line % ()] * len(part)
+        lines = joined(texts, ", ", [f"{_text(str(name))}: " for name in part])
         end = "},\n" if start + LINES < len(frame) else "}\n"
         yield "{" + "},\n{".join(lines) + end
 
