@@ -350,6 +350,41 @@ def test_concurrent_callers_get_what_one_gets(backend: str) -> None:
             assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize("backend", CPU)
+def test_offsets_beyond_two_to_the_31_are_right(backend: str) -> None:
+    far = 1 << 31  # elements between two samples; of the 8 GiB between them no page is touched
+    try:
+        room = torch.empty(far + 4096, dtype=torch.float32)
+    except RuntimeError:
+        pytest.skip("no room for 8 GiB of addresses")
+
+    def apart(tensor: Tensor) -> Tensor:
+        strides = tensor[:1].contiguous().stride()[1:]
+        return room.as_strided(tensor.shape, (far, *strides)).copy_(tensor)
+
+    z, w, x = (noise(*shape, dtype=torch.float32) for shape in ((2, 2, 4, 5), (2, 1, 9, 8, 10), (2, 2, 8, 10)))
+    points = (noise(2, 1, 2, 8, 10).abs() * 3).float()
+    calls: tuple[tuple[Any, tuple[Tensor, ...]], ...] = (
+        (lambda w, z: reassemble(w, z, scale=2, kernel_size=3, backend=backend), (w, z)),
+        (lambda w, z: reassemble(w, z, scale=2, kernel_size=2, points=points, backend=backend), (w[:, :, :4], z)),
+        (lambda w, x: downassemble(w, x, 2, 3, backend=backend), (w[..., :4, :5], x)),
+    )
+    for function, inputs in calls:
+        exact = with_gradients(function, *inputs)
+        for place in range(2):
+            moved = [apart(x) if number == place else x for number, x in enumerate(inputs)]
+            for a, b in zip(with_gradients(function, *moved), exact, strict=True):
+                assert_close(a, b)
+
+
+def test_shapes_beyond_two_to_the_31_elements_are_computed_without_memory() -> None:
+    z, w = torch.empty(4, 256, 1024, 1024, device="meta"), torch.empty(4, 1, 25, 2048, 2048, device="meta")
+    y = reassemble(w, z, scale=2, kernel_size=5)
+    assert y.shape == (4, 256, 2048, 2048) and y.numel() > 1 << 31
+    assert correlate(y, z, scale=2, kernel_size=5).shape == w.shape
+    assert downassemble(w[:, :, :4, ::2, ::2], y, 2, 2).shape == z.shape
+
+
 def peak_bytes(function: Any) -> int:
     """The most that a call holds at once beyond what was there, from the allocator's own log."""
     with torch.profiler.profile(profile_memory=True) as profile:
@@ -379,6 +414,37 @@ def test_the_compiled_backend_holds_little_more_than_its_results(dtype: torch.dt
     gradients = (w.numel() + z.numel()) * z.element_size()
     assert output <= peak_bytes(forward) <= 1.15 * output
     assert output + gradients <= peak_bytes(training) <= 1.15 * (output + gradients)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("verb", ["points", "downassemble", "correlate", "channels last", "one phase"])
+def test_no_verb_of_the_compiled_backend_holds_much_more_than_its_results(verb: str, dtype: torch.dtype) -> None:
+    z, high = noise(1, 96, 64, 64, dtype=dtype), noise(1, 96, 128, 128, dtype=dtype)
+    w, points = noise(1, 1, 25, 128, 128, dtype=dtype), noise(1, 1, 2, 128, 128, dtype=dtype).abs() * 20
+    window: dict[str, Any] = {"scale": 2, "kernel_size": 5, "border": "reflect", "backend": "numba"}
+    sampled: dict[str, Any] = {"scale": 2, "kernel_size": 2, "points": points, "backend": "numba"}
+    function, *inputs = {
+        "points": (lambda w, z: reassemble(w, z, **sampled), w[:, :, :4].contiguous(), z),
+        "downassemble": (lambda w, x: downassemble(w, x, 2, 5, backend="numba"), w[..., :64, :64].contiguous(), high),
+        "correlate": (lambda g, z: correlate(g, z, **window), high, z),
+        "channels last": (
+            lambda w, z: reassemble(w, z, **window),
+            w,
+            z.contiguous(memory_format=torch.channels_last),
+        ),
+        "one phase": (lambda w, z: reassemble(w, z, **window), w[..., :2, :2].contiguous(), z),
+    }[verb]
+    output = function(*inputs)
+    cotangent = torch.ones_like(output)
+
+    def training() -> list[Tensor]:
+        return with_gradients(function, *inputs, cotangent=cotangent)
+
+    training()
+    results = sum(x.numel() * x.element_size() for x in (output, *inputs))
+    size = output.numel() * output.element_size()
+    assert size <= peak_bytes(lambda: function(*inputs)) <= 1.15 * size
+    assert results <= peak_bytes(training) <= 1.15 * results
 
 
 def test_the_backend_is_the_best_for_device_and_dtype_unless_one_is_forced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -461,6 +527,46 @@ def test_autocast_kernels_meet_float32_features(backend: str) -> None:
     assert_close(y, reference.reassemble(w.float(), z, scale=2, kernel_size=3), **TOLERANCE[torch.float32])
     y.square().mean().backward()
     assert logits.weight.grad is not None and logits.weight.grad.isfinite().all()
+
+
+W, Z, X = noise(1, 2, 9, 8, 10), noise(1, 4, 4, 5), noise(1, 4, 8, 10)
+WRONG: dict[str, tuple[Any, str]] = {
+    "a negative scale": (lambda: reassemble(W, Z, scale=-2, kernel_size=3), "scale must be an integer >= 1; got -2"),
+    "an even window": (lambda: reassemble(W, Z, scale=2, kernel_size=2), "kernel_size must be odd; got 2"),
+    "groups that do not divide": (
+        lambda: reassemble(noise(1, 3, 9, 8, 10), Z, scale=2, kernel_size=3),
+        r"G must divide C; got w \(1, 3, 9, 8, 10\), z \(1, 4, 4, 5\)",
+    ),
+    "integers": (lambda: reassemble(W, Z.long(), scale=2, kernel_size=3), "floating point only; got .*int64"),
+    "two devices": (lambda: reassemble(W, Z.to("meta"), scale=2, kernel_size=3), "w is on cpu, z on meta"),
+    "a border": (lambda: reassemble(W, Z, scale=2, kernel_size=3, border="wrap"), "no border 'wrap'.*reflect"),
+    "points of another size": (
+        lambda: reassemble(W[:, :, :4], Z, scale=2, kernel_size=2, points=noise(1, 2, 2, 8, 9)),
+        r"points must be \(1, 2, 2, 8, 10\); got \(1, 2, 2, 8, 9\)",
+    ),
+    "points elsewhere": (
+        lambda: reassemble(W[:, :, :4], Z, scale=2, kernel_size=2, points=noise(1, 2, 2, 8, 10).to("meta")),
+        "points are on meta, z on cpu",
+    ),
+    "maps that differ": (
+        lambda: correlate(X, Z[:, :2], scale=2, kernel_size=3),
+        r"sizes differ; got g \(1, 4, 8, 10\)",
+    ),
+    "groups of maps": (lambda: correlate(X, Z, groups=3, scale=2, kernel_size=3), "groups must divide C; got 3"),
+    "maps on two devices": (lambda: correlate(X, Z.to("meta"), scale=2, kernel_size=3), "g is on cpu, z on meta"),
+    "a map that is no multiple": (
+        lambda: downassemble(W, X, 2, 3),
+        r"x must be s times as large as w; got w \(1, 2, 9, 8, 10\), x \(1, 4, 8, 10\)",
+    ),
+    "a scale of 0": (lambda: downassemble(W, X, 0, 3), "scale must be an integer >= 1; got 0"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_does_not_fit_is_said_with_what_was_given(what: str) -> None:
+    call, said = WRONG[what]
+    with pytest.raises(ValueError, match=said):
+        call()
 
 
 sides = st.integers(0, 4)
