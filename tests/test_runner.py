@@ -151,38 +151,6 @@ def test_a_row_of_a_real_run_has_every_measure():
     assert 0 < float(str(row["latency_low"])) <= float(str(row["latency"])) <= float(str(row["latency_high"]))
 
 
-@pytest.mark.parametrize(("name", "status"), [("Crashes", "failed"), ("Throws", "failed"), ("Hangs", "timeout")])
-def test_the_case_that_ends_a_round_is_the_one_that_was_timed(impatient, name, status):
-    cases = [case("nearest"), case(name), case("bilinear")]
-    with pool.Processes().start("cpu", 1, 0, 60.0) as process:
-        for one in cases:
-            process.ask("build", one)
-        with pytest.raises(pool.CaseEnded) as caught:
-            process.round([(one, Calls(0, 1)) for one in cases])
-    assert (caught.value.status, caught.value.place, caught.value.lost) == (status, 1, True)
-
-
-def test_a_round_may_last_longer_than_the_timeout_while_each_of_its_cases_does_not(monkeypatch):
-    seen: list[int] = []
-
-    def answers(process) -> bool:
-        """As if the timeout passed with every case."""
-        while not process._connection.poll(0.001):
-            if process._place.value not in seen:
-                seen.append(process._place.value)
-                return False
-        return True
-
-    cases = [case("a2u_bench.synthetic:Lasting"), case("nearest"), case("bilinear")]
-    with pool.Processes().start("cpu", 1, 0, 60.0) as process:
-        for one in cases:
-            process.ask("build", one)
-        monkeypatch.setattr(pool._Process, "_answers", answers)
-        times = process.round([(one, Calls(0, 50)) for one in cases])
-    assert [len(one) for one in times] == [1, 1, 1]
-    assert 0 in seen
-
-
 def test_a_row_of_a_real_run_has_five_numbers_of_memory_three_of_work_and_a_floor():
     row = measure("max_unpool")["max_unpool"]
     up, indices = 4 * 6 * 10 * 4, 4 * 3 * 5 * 8

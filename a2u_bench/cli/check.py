@@ -86,10 +86,10 @@ def _print(found: Certificate, described: dict[str, Any]) -> None:
         Heading("holds", "holds", right=False),
     )
     cells = tuple((one.name, one.demanded, one.found, "yes" if one.holds else "NO") for one in found.findings)
-    load = (described.get("now") or {}).get("load") or ["unknown"]
+    load = (described.get("now") or {}).get("load")
+    busy = f"load {load[0]:.1f}" if load else "load unknown"
     notes = (
-        f"{described.get('cpu')}, {described.get('usable_cores')} cores, load {load[0]}; one thread; "
-        f"{found.seconds:.0f} s",
+        f"{described.get('cpu')}, {described.get('usable_cores')} cores, {busy}; one thread; {found.seconds:.0f} s",
         "the certificate holds" if found.holds else "the certificate does NOT hold",
     )
     print_table(Table("certificate of calibration", headings, cells, notes))
