@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from upsamplers import reference
-from upsamplers.primitive import cuda
+from upsamplers.primitive.cuda import backend as cuda
 
 # kernel, scale, groups, channels, height, width, border, batch, batch of w
 WINDOWS = [
@@ -158,7 +158,7 @@ def test_what_is_not_a_number_reaches_only_the_outputs_that_read_it() -> None:
 
 
 def test_maps_wider_than_a_tile_and_offsets_past_32_bits_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    from upsamplers.primitive import tiling
+    from upsamplers.primitive.cuda import tiling
 
     monkeypatch.setattr(tiling, "wide", lambda *maps: True)
     monkeypatch.setattr(tiling, "THREADS", 4)

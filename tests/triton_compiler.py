@@ -17,7 +17,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 
-from upsamplers.primitive import cuda, tiling, triton_launch, triton_sampling
+from upsamplers.primitive.cuda import backend as cuda
+from upsamplers.primitive.cuda import launch, sampling, tiling
 
 
 class AbsentDriver:
@@ -58,8 +59,8 @@ def compile_all(capability: int, folder: Path) -> None:
 
     driver.set_active(AbsentDriver(capability))
     with (
-        mock.patch.object(triton_launch, "launch", compile_only),
-        mock.patch.object(triton_sampling, "launch", compile_only),
+        mock.patch.object(launch, "launch", compile_only),
+        mock.patch.object(sampling, "launch", compile_only),
     ):
         z = torch.zeros(1, 32, 32, 32, dtype=torch.bfloat16)
         g, w = torch.zeros(1, 32, 64, 64, dtype=torch.bfloat16), torch.zeros(1, 1, 9, 64, 64)

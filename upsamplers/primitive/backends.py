@@ -13,7 +13,9 @@ from torch._C import _functorch
 from torch.autograd import forward_ad
 
 from upsamplers.errors import nearest_hint
-from upsamplers.primitive import cpu, cuda, eager, eager_down
+from upsamplers.primitive import eager, eager_down
+from upsamplers.primitive.cpu import backend as cpu
+from upsamplers.primitive.cuda import backend as cuda
 
 ENVIRONMENT = "UPSAMPLERS_BACKEND"
 """Environment variable that forces a backend where no argument does."""

@@ -1,6 +1,6 @@
 """The third pass over windows, serving both directions: scatter (∂z), in which each position gathers its own sum.
 
-The layout of dimensions, steps and tables is that of `cpu_window`.
+The layout of dimensions, steps and tables is that of `window`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from upsamplers.primitive.cpu_packet import array_at, scratch_at
-from upsamplers.primitive.cpu_rows import fill_row, fold_row, join_row, split_row
-from upsamplers.primitive.cpu_tile import tiles
+from upsamplers.primitive.cpu.packet import array_at, scratch_at
+from upsamplers.primitive.cpu.rows import fill_row, fold_row, join_row, split_row
+from upsamplers.primitive.cpu.tile import tiles
 
 
 def scatter(real: Any, version: int) -> Any:

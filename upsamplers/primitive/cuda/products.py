@@ -4,7 +4,7 @@
 """The adjoint of the window in w, in Triton: the inner products of g with z at every tap, for a tile of points.
 
 A thread keeps the products of all taps and phases of its point (or the rows of them that fit into registers) while it
-walks the channels. Terms as in `triton_window`.
+walks the channels. Terms as in `window`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from upsamplers.primitive.triton_reads import load_phases, pixels_of, read_at, zeros
+from upsamplers.primitive.cuda.reads import load_phases, pixels_of, read_at, zeros
 
 
 @triton.jit

@@ -9,10 +9,10 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
-from upsamplers.primitive import tiling
+from upsamplers.primitive.cuda import tiling
+from upsamplers.primitive.cuda.launch import BORDER_NUMBER, arithmetic, blank_map, launch
+from upsamplers.primitive.cuda.points import points_products, points_spread, points_sum
 from upsamplers.primitive.eager import result_dtype
-from upsamplers.primitive.triton_launch import BORDER_NUMBER, arithmetic, blank_map, launch
-from upsamplers.primitive.triton_points import points_products, points_spread, points_sum
 
 SORTED_SHARE = 16
 """Points are sorted for as many (batch, group) pairs at once as need at most this share of the gradient's bytes."""

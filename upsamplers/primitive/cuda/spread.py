@@ -13,7 +13,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from upsamplers.primitive.triton_reads import load_phases, read_at, zeros
+from upsamplers.primitive.cuda.reads import load_phases, read_at, zeros
 
 
 @triton.jit

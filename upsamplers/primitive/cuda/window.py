@@ -12,7 +12,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from upsamplers.primitive.triton_reads import load_phases, pair_at, read_at, zeros
+from upsamplers.primitive.cuda.reads import load_phases, pair_at, read_at, zeros
 
 
 @triton.jit(

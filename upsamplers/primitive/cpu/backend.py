@@ -16,15 +16,15 @@ from upsamplers.primitive import eager, eager_down
 
 def _windows() -> Any:
     """The module that calls numba, loaded when first needed, because importing numba takes most of a second."""
-    from upsamplers.primitive import cpu_calls
+    from upsamplers.primitive.cpu import calls
 
-    return cpu_calls
+    return calls
 
 
 def _points() -> Any:
-    from upsamplers.primitive import cpu_points_calls
+    from upsamplers.primitive.cpu import points_calls
 
-    return cpu_points_calls
+    return points_calls
 
 
 def _served(*tensors: Tensor) -> bool:

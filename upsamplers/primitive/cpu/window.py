@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from upsamplers.primitive.cpu_packet import array_at, scratch_at
-from upsamplers.primitive.cpu_rows import join_row, split_row, window_row
-from upsamplers.primitive.cpu_tile import tiles
+from upsamplers.primitive.cpu.packet import array_at, scratch_at
+from upsamplers.primitive.cpu.rows import join_row, split_row, window_row
+from upsamplers.primitive.cpu.tile import tiles
 
 
 @njit(nogil=True)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from upsamplers.primitive import cpu_packet
+from upsamplers.primitive.cpu.packet import SIGNATURE, pack, share
 
 numba: Any = importlib.import_module("numba")  # its type hints leave out half of what it exports
 logger = logging.getLogger("upsamplers")
@@ -39,7 +39,7 @@ def version() -> int:
 
     It is negative, so that no count of parts equals it: a kernel that names it is cached under it.
     """
-    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("cpu_*.py")))
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     return -1 - int.from_bytes(hashlib.sha256(sources).digest()[:7], "big")
 
 
@@ -51,18 +51,18 @@ def compiled(factory: Callable[..., Any], *types: torch.dtype) -> Any:
     kernel = factory(*(_NUMPY[one] for one in types), version())
     with _lock:
         try:
-            return numba.cfunc(cpu_packet.SIGNATURE, cache=True)(kernel)
+            return numba.cfunc(SIGNATURE, cache=True)(kernel)
         except RuntimeError as reason:  # no folder to cache in
             logger.info("CPU kernels are not cached on disk: %s", reason)
-            return numba.cfunc(cpu_packet.SIGNATURE)(kernel)
+            return numba.cfunc(SIGNATURE)(kernel)
 
 
 @functools.cache
 def _shared() -> Any:
     try:
-        return numba.njit(nogil=True, parallel=True, cache=True)(cpu_packet.share)
+        return numba.njit(nogil=True, parallel=True, cache=True)(share)
     except RuntimeError:
-        return numba.njit(nogil=True, parallel=True)(cpu_packet.share)
+        return numba.njit(nogil=True, parallel=True)(share)
 
 
 def _launch() -> tuple[str, int] | None:
@@ -113,7 +113,7 @@ def parts_for(work: int, items: int) -> int:
 
 def run(kernel: Any, parts: int, *arrays: Any) -> None:
     """Run a kernel in `parts` parts on a packet of these arrays."""
-    packet = cpu_packet.pack(*arrays)
+    packet = pack(*arrays)
     if parts == 1:
         kernel.ctypes(0, 1, ctypes.cast(packet.ctypes.data, _INTEGERS))
         return

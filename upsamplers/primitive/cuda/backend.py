@@ -25,63 +25,63 @@ from upsamplers.primitive.window import down_offset
 
 def reassemble(w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_size: int, border: str) -> Tensor:
     """g(w, z) = wᵀz at every output point; shapes as in `upsamplers.reassemble`."""
-    from upsamplers.primitive import triton_launch, triton_sampling
+    from upsamplers.primitive.cuda import launch, sampling
 
     if points is not None:
-        return triton_sampling.sum_points(w, z, points, border)
+        return sampling.sum_points(w, z, points, border)
     if w.shape[2] != kernel_size**2:
         return eager.reassemble(w, z, points, scale, kernel_size, border)
-    window = triton_launch.Window(scale, kernel_size, 1, -(kernel_size // 2), border)
-    return triton_launch.sum_windows(w, z, (z.shape[2], z.shape[3]), window)
+    window = launch.Window(scale, kernel_size, 1, -(kernel_size // 2), border)
+    return launch.sum_windows(w, z, (z.shape[2], z.shape[3]), window)
 
 
 def correlate(
     g: Tensor, z: Tensor, points: Tensor | None, w_shape: Sequence[int], scale: int, kernel_size: int, border: str
 ) -> Tensor:
     """The adjoint in w: each group's inner product of g with z at each tap, summed to the shape of w."""
-    from upsamplers.primitive import triton_launch, triton_sampling
+    from upsamplers.primitive.cuda import launch, sampling
 
     if points is not None:
-        return triton_sampling.multiply_points(g, z, points, w_shape, border)
+        return sampling.multiply_points(g, z, points, w_shape, border)
     if w_shape[2] != kernel_size**2:
         return eager.correlate(g, z, points, w_shape, scale, kernel_size, border)
-    window = triton_launch.Window(scale, kernel_size, 1, -(kernel_size // 2), border)
-    return triton_launch.multiply_windows(g, z, w_shape, (z.shape[2], z.shape[3]), window)
+    window = launch.Window(scale, kernel_size, 1, -(kernel_size // 2), border)
+    return launch.multiply_windows(g, z, w_shape, (z.shape[2], z.shape[3]), window)
 
 
 def spread(
     w: Tensor, g: Tensor, points: Tensor | None, z_shape: Sequence[int], scale: int, kernel_size: int, border: str
 ) -> Tensor:
     """The adjoint in z: every low-resolution point gathers w·g from the outputs that read it."""
-    from upsamplers.primitive import triton_launch, triton_sampling
+    from upsamplers.primitive.cuda import launch, sampling
 
     if points is not None:
-        return triton_sampling.spread_points(w, g, points, z_shape, border)
+        return sampling.spread_points(w, g, points, z_shape, border)
     if w.shape[2] != kernel_size**2:
         return eager.spread(w, g, points, z_shape, scale, kernel_size, border)
-    window = triton_launch.Window(scale, kernel_size, 1, -(kernel_size // 2), border)
-    return triton_launch.spread_windows(w, g, z_shape, (z_shape[2], z_shape[3]), window)
+    window = launch.Window(scale, kernel_size, 1, -(kernel_size // 2), border)
+    return launch.spread_windows(w, g, z_shape, (z_shape[2], z_shape[3]), window)
 
 
 def downassemble(w: Tensor, x: Tensor, scale: int, kernel_size: int, border: str) -> Tensor:
     """wᵀx at every low-resolution point; shapes as in `upsamplers.downassemble`."""
-    from upsamplers.primitive import triton_launch
+    from upsamplers.primitive.cuda import launch
 
-    window = triton_launch.Window(1, kernel_size, scale, -down_offset(scale, kernel_size), border)
-    return triton_launch.sum_windows(w, x, (w.shape[3], w.shape[4]), window)
+    window = launch.Window(1, kernel_size, scale, -down_offset(scale, kernel_size), border)
+    return launch.sum_windows(w, x, (w.shape[3], w.shape[4]), window)
 
 
 def down_correlate(g: Tensor, x: Tensor, w_shape: Sequence[int], scale: int, kernel_size: int, border: str) -> Tensor:
     """The adjoint of `downassemble` in w."""
-    from upsamplers.primitive import triton_launch
+    from upsamplers.primitive.cuda import launch
 
-    window = triton_launch.Window(1, kernel_size, scale, -down_offset(scale, kernel_size), border)
-    return triton_launch.multiply_windows(g, x, w_shape, (w_shape[3], w_shape[4]), window)
+    window = launch.Window(1, kernel_size, scale, -down_offset(scale, kernel_size), border)
+    return launch.multiply_windows(g, x, w_shape, (w_shape[3], w_shape[4]), window)
 
 
 def down_spread(w: Tensor, g: Tensor, x_shape: Sequence[int], scale: int, kernel_size: int, border: str) -> Tensor:
     """The adjoint of `downassemble` in x."""
-    from upsamplers.primitive import triton_launch
+    from upsamplers.primitive.cuda import launch
 
-    window = triton_launch.Window(1, kernel_size, scale, -down_offset(scale, kernel_size), border)
-    return triton_launch.spread_windows(w, g, x_shape, (w.shape[3], w.shape[4]), window)
+    window = launch.Window(1, kernel_size, scale, -down_offset(scale, kernel_size), border)
+    return launch.spread_windows(w, g, x_shape, (w.shape[3], w.shape[4]), window)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from upsamplers.primitive import cpu_channels_last, cpu_scatter, cpu_threads, cpu_window
-from upsamplers.primitive.cpu_tile import lanes
+from upsamplers.primitive.cpu import channels_last, threads, window, window_scatter
+from upsamplers.primitive.cpu.tile import lanes
 from upsamplers.primitive.window import border_index, down_offset
 
 Flat = np.ndarray[Any, Any]
@@ -94,10 +94,10 @@ def gather(w: Tensor, z: Tensor, up: int, down: int, kernel_size: int, border: s
     lane_count = lanes(z.element_size())
     step = row_step(width, (k - 1) // down, lane_count)
     if lanes_are_channels(lane_count, per, z, out):
-        parts = cpu_threads.parts_for(out.numel() * k * k, batch * groups * height)
+        parts = threads.parts_for(out.numel() * k * k, batch * groups * height)
         size = k * k * up * up * step + (up * up + k * k) * per
-        cpu_threads.run(
-            cpu_threads.compiled(cpu_channels_last.gather, out.dtype), parts,
+        threads.run(
+            threads.compiled(channels_last.gather, out.dtype), parts,
             numbers(batch, groups, per, height, width, k, up, down, lane_count, step, offset, *z.shape[2:]),
             w, kernel_steps(w, up, height, width), z, numbers(*z.stride()), out, numbers(*out.stride()),
             rows, columns, torch.empty(parts, size, dtype=z.dtype),
@@ -106,11 +106,11 @@ def gather(w: Tensor, z: Tensor, up: int, down: int, kernel_size: int, border: s
     block = min(per, 4 if up > 1 else 8)
     items = batch * groups * height
     splits = max(1, min(2 * torch.get_num_threads() // items, per // 16))
-    parts = cpu_threads.parts_for(out.numel() * k * k, items * splits)
+    parts = threads.parts_for(out.numel() * k * k, items * splits)
     taps, phases = k * k, up * up
     size = step * (taps * phases + block * (k * down + phases)) + len(columns) + lane_count
-    cpu_threads.run(
-        cpu_threads.compiled(cpu_window.gather, out.dtype), parts,
+    threads.run(
+        threads.compiled(window.gather, out.dtype), parts,
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, first, inside, block, splits),
         w, kernel_steps(w, up, height, width), z, numbers(*z.stride()), out, numbers(*out.stride()),
         rows, columns, torch.empty(parts, size, dtype=z.dtype),
@@ -135,12 +135,12 @@ def correlate(
     columns, offset, first, inside = extended(z.shape[3], width, down, k, border)
     lane_count = lanes(z.element_size())
     step = row_step(width, (k - 1) // down, lane_count)
-    parts = cpu_threads.parts_for(g.numel() * k * k, w_shape[0] * groups * height)
+    parts = threads.parts_for(g.numel() * k * k, w_shape[0] * groups * height)
     taps, phases = k * k, up * up
     if lanes_are_channels(lane_count, per, z, g):
         size = phases * per + taps * phases * (lane_count + step) + taps * per
-        cpu_threads.run(
-            cpu_threads.compiled(cpu_channels_last.correlate, out.dtype), parts,
+        threads.run(
+            threads.compiled(channels_last.correlate, out.dtype), parts,
             numbers(
                 batch, groups, per, height, width, k, up, down, lane_count, step, offset, *z.shape[2:], w_shape[0]
             ),
@@ -150,8 +150,8 @@ def correlate(
         return out.sum(0, keepdim=True) if one_phase else out
     block = min(per, 16)
     size = step * (taps * phases + block * (k * down + phases)) + len(columns) + lane_count
-    cpu_threads.run(
-        cpu_threads.compiled(cpu_window.correlate, out.dtype), parts,
+    threads.run(
+        threads.compiled(window.correlate, out.dtype), parts,
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, first, inside, block, w_shape[0]),
         g, numbers(*g.stride()), z, numbers(*z.stride()), out, out_at,
         rows, columns, torch.empty(parts, size, dtype=z.dtype),
@@ -169,9 +169,9 @@ def scatter(w: Tensor, g: Tensor, z_shape: Sequence[int], up: int, down: int, ke
     if lanes_are_channels(lane_count, per, g):
         column_lists = preimages(wide, width, down, k, border)
         reach = up * ((k - 1) // down + 1)
-        parts = cpu_threads.parts_for(g.numel() * k * k, batch * groups * high)
-        cpu_threads.run(
-            cpu_threads.compiled(cpu_channels_last.scatter, out.dtype), parts,
+        parts = threads.parts_for(g.numel() * k * k, batch * groups * high)
+        threads.run(
+            threads.compiled(channels_last.scatter, out.dtype), parts,
             numbers(
                 batch, groups, per, height, width, k, up, down, lane_count, high, wide,
                 reach * most(row_lists, high), reach * most(column_lists, wide),
@@ -187,10 +187,10 @@ def scatter(w: Tensor, g: Tensor, z_shape: Sequence[int], up: int, down: int, ke
     room = NEAR // (slots * phases * step * g.element_size())
     block = min(per, max(8, room // 8 * 8))
     blocks = -(-per // block)
-    parts = cpu_threads.parts_for(g.numel() * k * k, batch * groups * blocks * high)
+    parts = threads.parts_for(g.numel() * k * k, batch * groups * blocks * high)
     size = step * (slots * k * phases + block * (slots * phases + down)) + across * down + lane_count
-    cpu_threads.run(
-        cpu_threads.compiled(cpu_scatter.scatter, out.dtype), parts,
+    threads.run(
+        threads.compiled(window_scatter.scatter, out.dtype), parts,
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, offset, wide, block, high),
         w, kernel_steps(w, up, height, width), g, numbers(*g.stride()), out, numbers(*out.stride()),
         row_lists, columns, torch.empty(parts, size, dtype=g.dtype),

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from upsamplers.primitive.cpu_packet import array_at, scratch_at
-from upsamplers.primitive.cpu_rows import U
+from upsamplers.primitive.cpu.packet import array_at, scratch_at
+from upsamplers.primitive.cpu.rows import U
 
 ZERO, REPLICATE, REFLECT = 0, 1, 2
 

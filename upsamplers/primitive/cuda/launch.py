@@ -14,11 +14,11 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
-from upsamplers.primitive import tiling
+from upsamplers.primitive.cuda import tiling
+from upsamplers.primitive.cuda.products import window_products
+from upsamplers.primitive.cuda.spread import window_spread
+from upsamplers.primitive.cuda.window import window_sum
 from upsamplers.primitive.eager import accumulator, result_dtype
-from upsamplers.primitive.triton_products import window_products
-from upsamplers.primitive.triton_spread import window_spread
-from upsamplers.primitive.triton_window import window_sum
 
 logger = logging.getLogger("upsamplers")
 BORDER_NUMBER = {"zero": 0, "replicate": 1, "reflect": 2}

@@ -1,6 +1,6 @@
 """The three passes over windows for channels_last maps, whose channels fill whole vectors: lanes are channels.
 
-The layout of dimensions, steps and tables is that of `cpu_window`; a kernel's weight is one element for all lanes.
+The layout of dimensions, steps and tables is that of `window`; a kernel's weight is one element for all lanes.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from upsamplers.primitive.cpu_packet import array_at, scratch_at
-from upsamplers.primitive.cpu_rows import U, join_row
-from upsamplers.primitive.cpu_tile import splat_tiles, sum_lanes, tiles
-from upsamplers.primitive.cpu_window import read_kernels
+from upsamplers.primitive.cpu.packet import array_at, scratch_at
+from upsamplers.primitive.cpu.rows import U, join_row
+from upsamplers.primitive.cpu.tile import splat_tiles, sum_lanes, tiles
+from upsamplers.primitive.cpu.window import read_kernels
 
 
 @njit(nogil=True)

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from upsamplers.primitive import cpu_points, cpu_threads
-from upsamplers.primitive.cpu_calls import empty_like_map, numbers
+from upsamplers.primitive.cpu import points as kernels
+from upsamplers.primitive.cpu import threads
+from upsamplers.primitive.cpu.calls import empty_like_map, numbers
 from upsamplers.primitive.eager import accumulator
 
-_BORDERS = {"zero": cpu_points.ZERO, "replicate": cpu_points.REPLICATE, "reflect": cpu_points.REFLECT}
+_BORDERS = {"zero": kernels.ZERO, "replicate": kernels.REPLICATE, "reflect": kernels.REFLECT}
 
 
 def _run(
@@ -29,8 +30,8 @@ def _run(
     wide = points.shape[-1]
     points = points.detach().to(accumulator(points.dtype))
     first_at = numbers(0 if shared else first.stride(0), *first.stride()[1:])
-    kernel = cpu_threads.compiled(factory, out.dtype, points.dtype)
-    cpu_threads.run(
+    kernel = threads.compiled(factory, out.dtype, points.dtype)
+    threads.run(
         kernel, parts, numbers(*dims), first, first_at, second, numbers(*second.stride()),
         points, numbers(*points.stride()), out, numbers(*out.stride()),
         torch.empty(parts, 4 * wide, dtype=torch.int64), torch.empty(parts, 8 * wide, dtype=out.dtype),
@@ -43,8 +44,8 @@ def gather(w: Tensor, z: Tensor, points: Tensor, border: str) -> Tensor:
     groups, (high, wide) = w.shape[1], points.shape[-2:]
     out = empty_like_map(z, (batch, channels, high, wide))
     dims = (batch, groups, channels // groups, height, width, high, wide, _BORDERS[border])
-    parts = cpu_threads.parts_for(4 * out.numel(), batch * groups * high)
-    _run(cpu_points.gather, parts, dims, w, z, points, out, w.shape[0] == 1)
+    parts = threads.parts_for(4 * out.numel(), batch * groups * high)
+    _run(kernels.gather, parts, dims, w, z, points, out, w.shape[0] == 1)
     return out
 
 
@@ -54,8 +55,8 @@ def correlate(g: Tensor, z: Tensor, points: Tensor, w_shape: Sequence[int], bord
     groups, (high, wide) = w_shape[1], points.shape[-2:]
     out = torch.empty(tuple(w_shape), dtype=z.dtype)
     dims = (batch, groups, channels // groups, height, width, high, wide, _BORDERS[border], w_shape[0])
-    parts = cpu_threads.parts_for(4 * g.numel(), w_shape[0] * groups * high)
-    _run(cpu_points.correlate, parts, dims, g, z, points, out)
+    parts = threads.parts_for(4 * g.numel(), w_shape[0] * groups * high)
+    _run(kernels.correlate, parts, dims, g, z, points, out)
     return out
 
 
@@ -67,6 +68,6 @@ def scatter(w: Tensor, g: Tensor, points: Tensor, z_shape: Sequence[int], border
     out = torch.empty(tuple(z_shape), dtype=g.dtype)
     block = max(1, min(per, 16, batch * channels // (2 * torch.get_num_threads())))
     dims = (batch, groups, per, height, width, high, wide, _BORDERS[border], block)
-    parts = cpu_threads.parts_for(4 * g.numel(), batch * groups * -(-per // block))
-    _run(cpu_points.scatter, parts, dims, w, g, points, out, w.shape[0] == 1)
+    parts = threads.parts_for(4 * g.numel(), batch * groups * -(-per // block))
+    _run(kernels.scatter, parts, dims, w, g, points, out, w.shape[0] == 1)
     return out

@@ -1,0 +1,1 @@
+"""wᵀz on the CPU, by numba; `backend` has the primitives."""

@@ -1,0 +1,1 @@
+"""wᵀz on NVIDIA GPUs, by Triton; `backend` has the primitives."""
