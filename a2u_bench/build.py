@@ -223,6 +223,7 @@ def definition(module: nn.Module, z: Tensor, guide: Tensor | None) -> Tensor:
         for part in module.modules():
             if isinstance(part, Upsampler):
                 part.forward = partial(definition, part)  # type: ignore[method-assign]
+                part.halve = partial(_halved, part)  # type: ignore[method-assign]
         output: Tensor = module(z)
         return output
     up = reference.reassemble(
@@ -234,6 +235,14 @@ def definition(module: nn.Module, z: Tensor, guide: Tensor | None) -> Tensor:
         points=module.points(z, guide),
     )
     return module.epilogue(up, z, guide)
+
+
+def _halved(module: Upsampler, guide: Tensor) -> tuple[Tensor, None]:
+    """A guide downsampled by the slow reference, with the module's own weights, and no kernels for the way up."""
+    from upsamplers import reference
+
+    w = module.down_weights(guide)
+    return reference.downassemble(w, guide, module.scale, module.down_kernel_size, module.border), None
 
 
 def primitive_macs() -> dict[str, Callable[..., int]]:

@@ -59,7 +59,7 @@ def test_the_kernels_of_each_level_come_from_the_feature_before_its_downsampling
     network = make("twin/index_net")
     seen: list[tuple[str, torch.Tensor]] = []
     for level in network.levels:
-        level.up.register_forward_hook(lambda _, inputs, output: seen.append(("guide", inputs[1])))
+        level.register_forward_hook(lambda _, inputs, output: seen.append(("guide", inputs[1])))
     for block in network.encode[:3]:
         block.register_forward_hook(lambda _, inputs, output: seen.append(("feature", output)))
     network(torch.rand(1, 1, 32, 32))
@@ -67,6 +67,12 @@ def test_the_kernels_of_each_level_come_from_the_feature_before_its_downsampling
     guides = [x for kind, x in seen if kind == "guide"]
     assert [tuple(x.shape[1:]) for x in features] == [(32, 32, 32), (64, 16, 16), (128, 8, 8)]
     assert all(guide is feature for guide, feature in zip(guides, reversed(features), strict=True))
+
+
+def test_a_twin_looks_at_its_guide_once_in_a_step():
+    network = make("twin/index_net")
+    network(torch.rand(2, 1, 16, 16))
+    assert [level.up.branches[0].norm.num_batches_tracked.item() for level in network.levels] == [1, 1, 1]
 
 
 def test_weights_begin_as_the_papers_say_and_operators_as_they_are_published():
@@ -87,7 +93,7 @@ def test_only_the_last_convolution_stands_alone():
 def test_space_to_depth_keeps_every_value():
     level = make("s2d/pixel_shuffle").levels[0]
     x = torch.rand(1, 32, 8, 8)
-    assert torch.equal(nn.functional.pixel_shuffle(level.down(x), 2), x)
+    assert torch.equal(nn.functional.pixel_shuffle(level.down(x)[0], 2), x)
 
 
 def test_an_operator_that_cannot_serve_the_channels_says_so():

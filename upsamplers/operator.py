@@ -111,8 +111,12 @@ class Upsampler(nn.Module):
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """The upsampled map [B, C, sH, sW] of z [B, C, H, W]; guide [B, Cg, sH, sW] where the operator takes one."""
         self.check(z, guide)
+        return self.assemble(self.weights(z, guide), z, guide)
+
+    def assemble(self, w: Tensor, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        """`forward` with kernels w [B or 1, G, K, sH, sW] that are already there, as `halve` gives them."""
         up = reassemble(
-            self.weights(z, guide),
+            w,
             z,
             scale=self.scale,
             kernel_size=self.kernel_size,
@@ -134,6 +138,14 @@ class Upsampler(nn.Module):
         """The downsampled guide [B, Cg, H, W]."""
         w = self.down_weights(guide)
         return downassemble(w, guide, self.scale, self.down_kernel_size, self.border)
+
+    def halve(self, guide: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The downsampled guide [B, Cg, H, W] and, where they need nothing but the guide, the kernels for `assemble`.
+
+        Operators whose two directions share their work do it once here; the numbers are those of `downsample` and
+        `weights`.
+        """
+        return self.downsample(guide), None
 
     def macs(self, height: int, width: int) -> int:
         """Multiply-adds of one upsampling of a 1×C×height×width map: convolutions, linear layers, reassembly."""

@@ -82,13 +82,19 @@ def check_definition(op: Upsampler, z: Tensor, guide: Tensor | None, tolerance: 
 
 
 def check_twin(op: Upsampler, guide: Tensor, tolerance: float = 1e-10) -> None:
-    """downsample equals the reference's wᵀx with the twin's own weights."""
+    """downsample equals the reference's wᵀx with the twin's own weights; halve gives it, and kernels of forward."""
     with torch.no_grad():
         w = op.down_weights(guide)
         expected = reference.downassemble(w, guide, op.scale, op.down_kernel_size, op.border)
         got = op.downsample(guide)
+        halved, kernels = op.halve(guide)
     assert got.shape == (*guide.shape[:2], guide.shape[2] // op.scale, guide.shape[3] // op.scale), tuple(got.shape)
     assert_close(got, expected, rtol=tolerance, atol=tolerance)
+    assert_close(halved, got, rtol=0, atol=0)
+    if kernels is not None:
+        z = torch.randn(got.shape[0], op.channels, *got.shape[2:]).to(got)
+        with torch.no_grad():
+            assert_close(op.assemble(kernels, z, guide), op(z, guide), rtol=tolerance, atol=tolerance)
 
 
 def check_inputs_unchanged(op: Upsampler, z: Tensor, guide: Tensor | None) -> None:

@@ -69,6 +69,10 @@ def usual_down(operator: str) -> str:
     return "twin" if facts.twin else "pool"
 
 
+Seen = tuple[Tensor | None, Tensor | None]
+"""The feature before a halving, where the way up reads it, and the kernels that were made from it, if any."""
+
+
 class Level(nn.Module):
     """One halving and the doubling that undoes it.
 
@@ -89,13 +93,15 @@ class Level(nn.Module):
         if how == "conv" and self.up.facts.guide == "required":
             raise build.Impossible(f"{self.up.facts.name} reads the feature before a halving: pool or twin, not conv")
 
-    def down(self, x: Tensor) -> Tensor:
-        """[B, C, 2H, 2W] to [B, C, H, W]."""
-        return self.up.downsample(x) if self.twin else functional.max_pool2d(x, 2)
+    def down(self, x: Tensor) -> tuple[Tensor, Seen]:
+        """[B, C, 2H, 2W] to [B, C, H, W], and what `forward` needs of x; a twin may have made the kernels already."""
+        half, w = self.up.halve(x) if self.twin else (functional.max_pool2d(x, 2), None)
+        return half, (x if self.guided else None, w)
 
-    def forward(self, z: Tensor, feature: Tensor) -> Tensor:
-        """z [B, C, H, W] and the feature from before `down` give [B, C, 2H, 2W]."""
-        up: Tensor = self.up(z, feature if self.guided else None)
+    def forward(self, z: Tensor, seen: Seen) -> Tensor:
+        """z [B, C, H, W] and what `down` saw give [B, C, 2H, 2W]."""
+        guide, w = seen
+        up: Tensor = self.up(z, guide) if w is None else self.up.assemble(w, z, guide)
         return up
 
 
@@ -113,10 +119,10 @@ class Block(nn.Module):
         """[B, inputs, H, W] to [B, outputs, H, W]."""
         return self._add(self.first(x), x)
 
-    def halved(self, x: Tensor, level: Level) -> tuple[Tensor, Tensor]:
-        """[B, inputs, 2H, 2W] to [B, outputs, H, W], and the feature that was halved."""
-        feature = self.first(x)
-        return self._add(level.down(feature), x), feature
+    def halved(self, x: Tensor, level: Level) -> tuple[Tensor, Seen]:
+        """[B, inputs, 2H, 2W] to [B, outputs, H, W], and what the way up needs of the feature that was halved."""
+        half, seen = level.down(self.first(x))
+        return self._add(half, x), seen
 
     def _add(self, feature: Tensor, x: Tensor) -> Tensor:
         return functional.leaky_relu(self.second(feature) + self.shortcut(x), 0.01)
@@ -175,25 +181,23 @@ class MattingNetwork(nn.Module):
         """[B, 4, H, W] to [B, 1, H, W], which is not clamped to [0, 1]. No guide: so it is called as an operator is."""
         levels = cast(Sequence[Level], self.levels)
         x = self.stem(image)
-        features = [x]  # of each level, before its halving; with `conv` not read
+        seen: list[Seen] = [(None, None)] * len(levels)  # of each level, at its halving
         if not self.strided:
-            x = levels[0].down(x)
-        features.append(x)
+            x, seen[0] = levels[0].down(x)
         skipped = [image, x]
-        x = functional.max_pool2d(x, 2) if self.strided else levels[1].down(x)
+        x, seen[1] = levels[1].down(x)
         for index, stage in enumerate(self.stages):
             first, *rest = cast(Sequence[Block], stage)
             if index == 0 or self.strided:
-                x = feature = first(x)
+                x = first(x)
             else:
-                x, feature = first.halved(x, levels[index + 1])
-            features += [feature] if index else []
+                x, seen[index + 1] = first.halved(x, levels[index + 1])
             for block in rest:
                 x = block(x)
             skipped.append(x)
         x = self.pyramid(x)
         for index in (3, 2, 1, 0):
-            x = levels[index](x, features[index]) + self.skips[index](skipped[index])
+            x = levels[index](x, seen[index]) + self.skips[index](skipped[index])
             x = self.decode[index](x)
         alpha: Tensor = self.head(x)
         return alpha

@@ -39,18 +39,19 @@ class Level(nn.Module):
         self.strided = nn.Conv2d(channels, channels, 3, 2, 1) if pair.down == "conv" else None
         self.widens = 4 if pair.down == "s2d" else 1
 
-    def down(self, x: Tensor) -> Tensor:
-        """[B, C, 2H, 2W] to [B, C, H, W]; by space to depth [B, 4C, H, W]."""
-        if self.strided is not None:
-            halved: Tensor = self.strided(x)
+    def down(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """[B, C, 2H, 2W] to [B, C, H, W], by space to depth [B, 4C, H, W]; a twin makes the way up's kernels too."""
+        if self.how == "twin":
+            halved: tuple[Tensor, Tensor | None] = self.up.halve(x)
             return halved
-        if self.how == "s2d":
-            return functional.pixel_unshuffle(x, 2)
-        return self.up.downsample(x) if self.how == "twin" else functional.max_pool2d(x, 2)
+        if self.strided is not None:
+            return self.strided(x), None
+        return functional.pixel_unshuffle(x, 2) if self.how == "s2d" else functional.max_pool2d(x, 2), None
 
-    def forward(self, z: Tensor, guide: Tensor) -> Tensor:
-        """z [B, C, H, W] and the feature from before `down` give [B, C, 2H, 2W]."""
-        up: Tensor = self.up(z, guide if self.guided else None)
+    def forward(self, z: Tensor, guide: Tensor, w: Tensor | None) -> Tensor:
+        """z [B, C, H, W], the feature from before `down` and the kernels of `down`, if any, give [B, C, 2H, 2W]."""
+        guide_or_none = guide if self.guided else None
+        up: Tensor = self.up(z, guide_or_none) if w is None else self.up.assemble(w, z, guide_or_none)
         return up
 
 
@@ -78,13 +79,14 @@ class Reconstruction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, 1, H, W] to [B, 1, H, W], H and W divisible by 8."""
-        guides = []
+        kept = []
         for encode, level in zip(list(self.encode)[:-1], self.levels, strict=True):
-            guides.append(encode(x))  # [B, 32, H, W], [B, 64, H/2, W/2], [B, 128, H/4, W/4]
-            x = cast(Level, level).down(guides[-1])  # half the size
+            guide = encode(x)  # [B, 32, H, W], [B, 64, H/2, W/2], [B, 128, H/4, W/4]
+            x, w = cast(Level, level).down(guide)  # half the size
+            kept.append((guide, w))
         x = self.turn(self.encode[-1](x))  # [B, 128, H/8, W/8]
         for decode, level in zip(self.decode, reversed(self.levels), strict=True):
-            x = decode(level(x, guides.pop()))  # twice the size: 64, 32, 1 channels
+            x = decode(level(x, *kept.pop()))  # twice the size: 64, 32, 1 channels
         return x
 
 

@@ -57,6 +57,7 @@ from torch.nn import functional
 from upsamplers.affinity import Factor, contract, kernel_side, scaled_affinity
 from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
+from upsamplers.primitive import downassemble
 
 Sharing = Literal["shared", "semi-shared", "unshared"]
 Dynamics = Literal["dynamic", "hybrid", "static"]
@@ -180,7 +181,9 @@ class A2U(Upsampler):
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, G, k², sH, sW], positive, summing to one over the taps; in (0, 1) for k = 1."""
         x, y, stride, y_stride = self._maps(z, guide)
-        a = scaled_affinity(self.u(x, stride), self.v(y, y_stride), self.rank)
+        return self._up_kernels(x, scaled_affinity(self.u(x, stride), self.v(y, y_stride), self.rank))
+
+    def _up_kernels(self, x: Tensor, a: Tensor) -> Tensor:
         logits = functional.pixel_shuffle(self._logits(self.up_head, x, a), self.scale)
         gates = logits.sigmoid().unflatten(1, (-1, self.groups)).transpose(1, 2)  # [B, G, k², sH, sW]
         return gates if self.kernel_size == 1 else gates.softmax(2)
@@ -222,17 +225,36 @@ class A2U(Upsampler):
 
     def down_weights(self, guide: Tensor) -> Tensor:
         """The twin's w [B, G, s²k², H, W], summing to one over the taps, for a guide [B, Cg, sH, sW]."""
+        self._check_down(guide)
+        return self._down_kernels(guide, self._own_affinity(guide))
+
+    def halve(self, guide: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Both directions from one affinity, where it is that of the guide with itself."""
+        if self.affinity == "cross":
+            return super().halve(guide)
+        self._check_down(guide)
+        a = self._own_affinity(guide)
+        w = self._down_kernels(guide, a)
+        return downassemble(w, guide, self.scale, self.down_kernel_size, self.border), self._up_kernels(guide, a)
+
+    def _own_affinity(self, guide: Tensor) -> Tensor:
+        return scaled_affinity(self.u(guide, self.scale), self.v(guide, self.scale), self.rank)
+
+    def _down_kernels(self, guide: Tensor, a: Tensor) -> Tensor:
+        assert self.down_head is not None
+        logits = self._logits(self.down_head, guide, a)
+        return logits.unflatten(1, (-1, self.groups)).transpose(1, 2).softmax(2)
+
+    def _check_down(self, guide: Tensor) -> None:
+        """Raise Unsupported without the twin's head, ValueError, with the shapes, for a guide that does not fit."""
         if self.down_head is None:
-            return super().down_weights(guide)
+            super().down_weights(guide)
         s = self.scale
         if guide.ndim != 4 or guide.shape[1] != self.guide_channels or guide.shape[2] % s or guide.shape[3] % s:
             raise ValueError(
                 f"a2u: guide must be [B, {self.guide_channels}, {s}·H, {s}·W] to be downsampled; "
                 f"got {tuple(guide.shape)}"
             )
-        a = scaled_affinity(self.u(guide, s), self.v(guide, s), self.rank)
-        logits = self._logits(self.down_head, guide, a)
-        return logits.unflatten(1, (-1, self.groups)).transpose(1, 2).softmax(2)
 
     def macs(self, height: int, width: int, guided: bool = True) -> int:
         """The cost in the module's docstring, with a guide or without one."""

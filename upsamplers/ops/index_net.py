@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from upsamplers.errors import Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
+from upsamplers.primitive import downassemble
 
 
 def _variants() -> tuple[Variant, ...]:
@@ -126,7 +127,10 @@ class IndexNet(Upsampler):
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, G, 1, sH, sW]."""
         assert guide is not None
-        return functional.pixel_shuffle(self._index(guide).flatten(1, 2), self.scale).unsqueeze(2)
+        return self._spread(self._index(guide))
+
+    def _spread(self, index: Tensor) -> Tensor:
+        return functional.pixel_shuffle(index.flatten(1, 2), self.scale).unsqueeze(2)
 
     @property
     def down_kernel_size(self) -> int:
@@ -136,6 +140,12 @@ class IndexNet(Upsampler):
     def down_weights(self, guide: Tensor) -> Tensor:
         """w [B, G, s², H, W]: softmax over each block, of the sigmoid."""
         return self._index(guide).softmax(2)
+
+    def halve(self, guide: Tensor) -> tuple[Tensor, Tensor]:
+        """Both directions from one index: in training the statistics of its normalisation see the guide once."""
+        index = self._index(guide)
+        half = downassemble(index.softmax(2), guide, self.scale, self.down_kernel_size, self.border)
+        return half, self._spread(index)
 
     def macs(self, height: int, width: int) -> int:
         """Per low-resolution point, with window k: the convolutions, then 1 per output element.
