@@ -25,6 +25,7 @@ soak: $(READY)
 results: $(READY)
 	@rm -rf results/reference-cpu
 	@$(BIN) -m a2u_bench run --ops all --device cpu --out results/reference-cpu
+	@$(BIN) -m a2u_bench check --exports
 	@$(MAKE) readme
 
 readme: $(READY)

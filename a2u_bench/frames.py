@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from a2u_bench.errors import UsageError, unknown
+from a2u_bench.exported import join
 from a2u_bench.record import BY_NAME, COLUMNS, Column
 from a2u_bench.rows import Rows, Values
 from a2u_bench.runs import Run
@@ -46,9 +47,9 @@ def _series(held: Values, column: Column) -> Any:
 
 
 def runs_to_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """All rows of the runs, in order; several runs, or the runs of a merged one, are told apart by a first column,
-    `run`."""
-    frames = [to_frame(run.rows) for run in runs]
+    """All rows of the runs, in order, with what `check --exports` found of their operators; several runs, or the runs
+    of a merged one, are told apart by a first column, `run`."""
+    frames = [join(to_frame(run.rows), run) for run in runs]
     if len(runs) == 1 and frames[0]["origin"].isna().all():
         return frames[0]
     for frame, label in zip(frames, _labels(runs), strict=True):

@@ -8,6 +8,9 @@ from typing import Any
 MOMENTARY = ("load", "time", "date", "created", "command", "argv", "git", "free", "uptime", "now")
 """Beginnings of names whose values change from run to run on one machine."""
 
+SHOWN = 4
+"""Names of nodes that a text lists before it counts the rest."""
+
 HARDWARE = ("architecture", "cpu", "cores", "logical_cores", "usable_cores", "cgroup_quota", "governor", "turbo")
 """What two runs must share for a difference of their times to be the program's; so must every name with `gpu` in it."""
 
@@ -22,27 +25,45 @@ def hardware_differences(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
 def differences(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
     """One text for each fact of a machine on which the manifests disagree: its name and the values.
 
-    A merged run has the machines of its origins, one that was measured by jobs those of its nodes.
+    A merged run has the machines of its origins; one that was measured by jobs has those of its nodes, whose names
+    stand beside the values.
     """
-    machines = [_flat(machine) for manifest in manifests for machine in _machines(manifest)]
-    names = sorted({name for machine in machines for name in machine})
+    facts = [(node, _flat(machine)) for manifest in manifests for node, machine in _named(manifest)]
+    names = sorted({name for _, machine in facts for name in machine})
     found = []
     for name in names:
         if name.split(".")[-1].startswith(MOMENTARY) or name.startswith(MOMENTARY):
             continue
-        values = [machine.get(name, "unknown") for machine in machines]
-        if len(set(values)) > 1:
-            found.append(f"{name}: {' / '.join(dict.fromkeys(values))}")
+        values: dict[str, list[str]] = {}
+        for node, machine in facts:
+            value = machine.get(name, "unknown")
+            values.setdefault(value, []).extend([node] if node and node != value else [])
+        if len(values) > 1:
+            texts = (f"{value} ({some(nodes)})" if nodes else value for value, nodes in values.items())
+            found.append(f"{name}: {' / '.join(texts)}")
     return found
 
 
-def _machines(manifest: Mapping[str, Any]) -> list[Any]:
+def some(names: Sequence[str]) -> str:
+    """Names in a line, the first few and a count where they are many."""
+    different = list(dict.fromkeys(names))
+    more = f" and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
+    return f"{', '.join(different[:SHOWN])}{more}"
+
+
+def machines(manifest: Mapping[str, Any]) -> list[Any]:
+    """Each machine of a run: of its nodes, or of what was merged into it."""
+    return [machine for _, machine in _named(manifest)]
+
+
+def _named(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Each machine of a run, with its name where the run has several."""
     origins, nodes = manifest.get("origins"), manifest.get("machines")
     if isinstance(origins, Mapping) and origins:
-        return [m for one in origins.values() if isinstance(one, Mapping) for m in _machines(one)]
+        return [m for one in origins.values() if isinstance(one, Mapping) for m in _named(one)]
     if isinstance(nodes, Mapping) and nodes:
-        return list(nodes.values())
-    return [manifest.get("machine")]
+        return [(str(node) if len(nodes) > 1 else "", machine) for node, machine in nodes.items()]
+    return [("", manifest.get("machine"))]
 
 
 def _flat(value: Any, path: str = "") -> dict[str, str]:

@@ -32,6 +32,7 @@ STEPS = {
     "compile": "compiling",
     "check": "checking",
     "measure": "measuring memory and work",
+    "onnx": "exporting to ONNX",
     "warm_up": "warming up",
     "time": "timing",
     "round": "timing",
@@ -177,6 +178,13 @@ class Bench:
             forward = prepared.runner
             found["saved_memory"] = memory.saved_memory(lambda: forward(prepared.z, prepared.guide), prepared.own)
         return found
+
+    def onnx(self, case: Case) -> str:
+        """Why a case's operator is no ONNX model, or ""."""
+        from a2u_bench.measure.onnx_model import why_not
+
+        prepared = self.built[case.id]
+        return why_not(prepared.module, prepared.inputs)
 
     def warm_up(self, case: Case, seconds: float) -> Calls:
         """Call until warm; the calls that make one sample."""

@@ -31,6 +31,7 @@ MAY_IMPORT_TORCH = (
 
 RIGHT_OF_STORE = (
     "store",
+    "exported",
     "runs",
     "rows",
     "frames",

@@ -30,7 +30,8 @@ def test_by_cost_alone_the_plainest_wins_and_that_is_said(capsys, tmp_path):
         "over the budget: a2u:rank=4,sharing=unshared\n"
         "not judged, since they did not end ok: fade\n"
         "no quality is known here, so the plainest wins; name a run of `a2u-bench quality` as well\n"
-        "not stored in this run: ONNX, compiles; `run --runtime compile` tells what compiles\n"
+        "ONNX: not stored; `a2u-bench check --exports` tells\n"
+        "compiles: not stored; `a2u-bench run --runtime compile` tells\n"
     )
 
 

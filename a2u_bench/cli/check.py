@@ -1,4 +1,4 @@
-"""`check`: is the instrument right, and does an exported table still stand?"""
+"""`check`: is the instrument right, does an exported table still stand, and which operators become ONNX models?"""
 
 from __future__ import annotations
 
@@ -18,25 +18,43 @@ CERTIFICATE = Path("results") / "certificate.json"
 def command(
     itself: Annotated[bool, typer.Option("--self", help="Measure the instrument itself; takes minutes.")] = False,
     claims: Annotated[Path | None, typer.Option(metavar="FILE", help="A table in CSV, Markdown or LaTeX.")] = None,
-    run: Annotated[Path | None, typer.Option(metavar="RUN", help="The run of --claims. [default: it names it]")] = None,
+    exports: Annotated[bool, typer.Option("--exports", help="Which operators become ONNX models.")] = False,
+    ops: Annotated[
+        list[str] | None,
+        typer.Option("--ops", "--op", help="Operators of --exports. [default: all, or those of --run]"),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="The run of --claims [default: it names it], or of --exports."),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer comparisons with --self.")] = False,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where --self stores its certificate.")] = CERTIFICATE,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of --self and --exports. [default: under results/, or in --run]"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> int:
-    """Check the instrument, or an exported table.
+    """Check the instrument, an exported table, or whether operators become ONNX models.
 
     --self: known costs come back right, equal cases differ as rarely as promised, 5 % are found. --claims: every
-    number in the table is the one that its run has stored. Exit code 1 where anything does not hold.
+    number in the table is the one that its run has stored. Exit code 1 where anything does not hold. --exports: each
+    operator is exported, and ONNX Runtime must agree; `recommend` and the tables show it.
     """
     from a2u_bench.errors import UsageError
 
-    if itself == (claims is not None):
-        raise UsageError("check needs one of --self and --claims FILE")
+    if itself + exports + (claims is not None) != 1:
+        raise UsageError("check needs one of --self, --claims FILE and --exports")
+    if ops and not exports:
+        raise UsageError("--ops belongs to --exports")
+    if run is not None and itself:
+        raise UsageError("--run belongs to --claims FILE and --exports")
     if claims is not None:
         return _claims(claims, run, as_json)
-    if run is not None:
-        raise UsageError("--run belongs to --claims FILE")
-    return _itself(out, quick, as_json)
+    if exports:
+        from a2u_bench.cli._exports import check_exports
+
+        return check_exports(ops or (), run, out, as_json)
+    return _itself(out or CERTIFICATE, quick, as_json)
 
 
 def _itself(out: Path, quick: bool, as_json: bool) -> int:

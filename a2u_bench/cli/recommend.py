@@ -74,7 +74,8 @@ def command(
         typer.echo("\n".join(notes))
         return
     shown = rows.assign(**{recommend.FRONT: rows[recommend.FRONT].map({True: "yes", False: "beaten"}).astype("string")})
-    unknown = [BY_NAME[name].label for name in ("onnx", "compiles") if name not in known]
-    if unknown:
-        notes.append(f"not stored in this run: {', '.join(unknown)}; `run --runtime compile` tells what compiles")
+    for name, how in (("onnx", "check --exports"), ("compiles", "run --runtime compile")):
+        if shown[name].isna().any():
+            some = "" if name not in known else " of every operator"
+            notes.append(f"{BY_NAME[name].label}: not stored{some}; `a2u-bench {how}` tells")
     print_table(lay_out(shown, known, (), convention, notes))

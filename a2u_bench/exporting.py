@@ -1,0 +1,52 @@
+"""Asks of each operator whether it becomes an ONNX model: in a process of its own, so that a crash is an answer."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from a2u_bench import build, opstrings
+from a2u_bench.errors import UsageError
+from a2u_bench.exported import NO, YES, Answer
+from a2u_bench.pool import CaseEnded, Workers
+from a2u_bench.spec import Case
+
+SHAPE = (1, 64, 8, 8)
+"""B, C, H, W of z: whether an operator exports does not depend on how large a map is."""
+
+TIMEOUT = 300.0
+SEED = 0
+
+
+def cases(operators: str | Iterable[str], scales: Iterable[int] = (2,)) -> list[Case]:
+    """One case for each operator string and scale; `all` is every declared variant. UsageError for what is none."""
+    wanted: dict[str, build.Operator] = {}
+    for text in opstrings.split(operators):
+        meant = build.every_variant() if text == "all" else [build.operator(text)]
+        wanted |= {one.text: one for one in meant}
+    if not wanted:
+        raise UsageError(f"no operator given. Allowed: all, {', '.join(build.names())}")
+    found = [Case(one.name, one.variant, one.text, *SHAPE, scale=scale) for one in wanted.values() for scale in scales]
+    return list(dict.fromkeys(found))
+
+
+def answers(asked: Iterable[Case], workers: Workers) -> Iterator[Answer]:
+    """An answer for each case, in order. What hangs, runs out of memory or cannot take the scale stays unknown."""
+    waiting = deque(asked)
+    while waiting:
+        with workers.start("cpu", 1, SEED, TIMEOUT) as worker:
+            while waiting:
+                case = waiting.popleft()
+                if reason := build.why_not(case):
+                    yield Answer(case.options, case.scale, None, reason)
+                    continue
+                try:
+                    worker.ask("build", case)
+                    why = str(worker.ask("onnx", case) or "")
+                    worker.ask("drop", case)
+                except CaseEnded as end:
+                    yield Answer(case.options, case.scale, NO if end.status == "failed" else None, end.reason)
+                    if end.lost:
+                        break
+                else:
+                    yield Answer(case.options, case.scale, NO if why else YES, why)
