@@ -8,11 +8,16 @@ from typing import Any
 import pandas as pd
 
 from a2u_bench import doctor, ranking
-from a2u_bench.frames import RUN
+from a2u_bench.frames import RUN, floor_share
 
 FLOOR = (
     "speed of light: the longer of moving z, guide, parameters and output at this machine's copy rate and making the "
     "MACs at its matrix rate, both measured in the same run"
+)
+
+BEYOND = (
+    "above the speed of light: {}. This run measured the machine's rates too low for them, as where other programs use "
+    "it, so their floor is no bound"
 )
 
 MOST_ROWS = 5000
@@ -28,8 +33,15 @@ def remarks(manifests: Sequence[Mapping[str, Any]], frame: pd.DataFrame, columns
         if RUN not in frame and len(frame) <= MOST_ROWS:
             said += ranking.notes(frame)
     if any(name.startswith("floor") for name in columns):
-        said.append(FLOOR)
+        said += [FLOOR, *beyond(frame)]
     return said
+
+
+def beyond(frame: pd.DataFrame) -> list[str]:
+    """A sentence on the rows that are quicker than their floor, which then is none."""
+    names = frame["options"][(floor_share(frame) > 1).fillna(False).astype(bool)].fillna("unknown")
+    who = dict.fromkeys(map(str, names))
+    return [BEYOND.format(f"{'; '.join(list(who)[:4])}{_more(who)}")] if who else []
 
 
 def _of_rows(frame: pd.DataFrame) -> list[str]:

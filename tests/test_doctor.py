@@ -166,3 +166,19 @@ def test_under_a_table_stand_the_notes_of_rows_the_grade_and_where_outputs_come_
         "each timed call allocates its output (glibc malloc)",
     ]
     assert remarks([manifest], to_frame(rows), ["floor"])[-1].startswith("speed of light")
+
+
+def test_what_is_quicker_than_its_floor_is_named_with_the_reason():
+    from a2u_bench.frames import to_frame
+    from a2u_bench.record import make_row
+    from a2u_bench.remarks import BEYOND
+    from a2u_bench.spec import Case
+
+    floors = {"slow": 0.5, "exact": 1.0, "quick": 3.08, "unknown": None}
+    rows = [
+        make_row(Case(name, "", name, 1, 8, 4, 4), "ok", "", {"latency": 1.0, "floor": floor})
+        for name, floor in floors.items()
+    ]
+    assert remarks([{}], to_frame(rows), ["floor_share"])[-1] == BEYOND.format("quick")
+    assert [text for text in remarks([{}], to_frame(rows)) if "light" in text] == []
+    assert "light" not in remarks([{}], to_frame(rows[:2]), ["floor_share"])[-1].partition("speed of light")[2]

@@ -87,6 +87,14 @@ def test_latency_along_an_axis_is_a_line_an_operator_over_the_floor(kind, frame,
 def test_the_share_of_the_floor_is_floor_over_latency():
     found = texts(svg(example(), "floor"))
     assert {"50 %", "25 %", "7.1 %"} <= found  # floors of 0.5 where latency is 1, 2 and 7
+    assert "above the speed of light" not in " ".join(found)
+
+
+def test_a_share_above_100_percent_is_drawn_with_its_reason():
+    frame = example()
+    found = texts(svg(frame.assign(floor=frame["floor"] * 6), "floor"))
+    assert "300 %" in found
+    assert "above the speed of light: nearest; bilinear" in " ".join(sorted(found, key=len, reverse=True))
 
 
 def test_memory_says_the_peak_and_its_parts():

@@ -85,6 +85,37 @@ def test_the_page_has_environment_problems_and_certificate(tmp_path):
         assert "None was found beside the run" in own(write(tmp_path, run))
 
 
+def test_the_certificate_that_check_stores_is_the_one_that_a_report_shows(tmp_path, monkeypatch, capsys):
+    from a2u_bench import certificate
+
+    finding = certificate.Finding("A/A false alarms", "at most 16 of 208", "9 (4.3 %)", True)
+    compared = certificate.Comparison("nearest", True, 1.0, 0.99, 1.01, 0.5, "same")
+    given = certificate.Certificate((finding,), (compared,) * 208, (), 1.0)
+    monkeypatch.setattr(certificate, "certify", lambda size, listen: given)
+    monkeypatch.setattr("a2u_bench.machine.record", lambda: MACHINE)
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "--self"]) == 0
+    run = make_run(Path("results") / "run")
+    page = own(write(tmp_path, run))
+    said = "demanded: at most 16 of 208, found: 9 (4.3 %), holds: True"
+    assert f"<th>A/A false alarms</th><td>{said}</td>" in page
+    assert "<th>alike</th><td>208 entries, in the file</td>" in page
+    assert str(Path("results") / "certificate.json") in page
+    assert "of another machine" not in page
+    monkeypatch.setattr("a2u_bench.machine.record", lambda: MACHINE | {"cpu": "Another 1"})
+    assert main(["check", "--self"]) == 0
+    assert "<th>of another machine</th><td>cpu: Imaginary 9000 / Another 1</td>" in own(write(tmp_path, run))
+
+
+def test_under_the_table_stand_the_environment_s_grade_and_what_the_floor_is(tmp_path):
+    run = make_run(tmp_path / "run")
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(manifest | {"doctor": {"grade": "D", "findings": []}}))
+    notes = re.findall(r'<p class="note">(.*?)</p>', own(write(tmp_path, run)))
+    assert any(note.startswith("environment: grade D") for note in notes)
+    assert any(note.startswith("speed of light: ") for note in notes)
+
+
 def test_costs_and_trainings_are_tables_of_their_own(tmp_path):
     page = own(write(tmp_path, make_run(tmp_path / "c"), make_quality(tmp_path / "q", {"twin/a2u": 29})))
     assert page.count('<table class="results">') == 2

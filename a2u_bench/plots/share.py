@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from a2u_bench.plots import page
 from a2u_bench.plots.rows import NAME, drawable, workloads
+from a2u_bench.remarks import beyond
 
 
 def draw(frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
@@ -22,7 +23,7 @@ def _figure(words: str, group: pd.DataFrame) -> Figure:
     group = group.assign(share=group["floor"] / group["latency"]).sort_values("share", ascending=False, kind="stable")
     colour = page.colouring([str(name) for name in group["operator"]])
     figure = page.sheet(24 + 3.1 * len(group))
-    page.caption(figure, words)
+    page.caption(figure, ". ".join((words, *beyond(group))))
     axes = figure.subplots()
     shares = (100 * group["share"]).astype(float).tolist()
     low, high = (

@@ -11,17 +11,21 @@ import pandas as pd
 
 from a2u_bench import frames
 from a2u_bench.cells import MEASURES, SCORES, lay_out
-from a2u_bench.machines import differences
+from a2u_bench.machines import differences, hardware_differences
 from a2u_bench.plain import plain
 from a2u_bench.plots.rows import NAME, named, workloads
 from a2u_bench.record import BY_NAME
+from a2u_bench.remarks import remarks
 from a2u_bench.runs import LONGEST, Run
-from a2u_bench.seeds import is_trained
+from a2u_bench.seeds import by_task, is_trained
 
 CERTIFICATE = "certificate.json"
 MORE = ("floor", "output_memory", "first_memory", "onnx", "compiles")
 MOST_SAMPLES = 200_000
 """Times in one page; beyond them each case shows its first ones and says how many there are."""
+
+MOST_LISTED = 30
+"""Entries of a list of facts; of a longer one, such as the comparisons of a certificate, their number is shown."""
 
 NUMBER = "case_number"
 
@@ -87,10 +91,11 @@ def gather(runs: Sequence[Run], frame: pd.DataFrame, convention: str, notes: Seq
     sheets = []
     if not trained.all() or numbered.empty:
         known = [name for name in (*MEASURES, *MORE) if name in numbered and numbered.loc[~trained, name].notna().any()]
-        sheets.append(_sheet(numbered[~trained], [*known, "status"], convention, [*notes, *differ]))
-    if trained.any():
-        scores = [name for name in SCORES if name in numbered and numbered.loc[trained, name].notna().any()]
-        sheets.append(_sheet(numbered[trained], ["seed", *scores, "status"], convention, differ))
+        said = remarks([run.manifest for run in runs], numbered[~trained], known)
+        sheets.append(_sheet(numbered[~trained], [*known, "status"], convention, [*notes, *differ, *said]))
+    for rows in by_task(numbered[trained]):
+        scores = [name for name in SCORES if name in rows and rows[name].notna().any()]
+        sheets.append(_sheet(rows, ["seed", *scores, "status"], convention, differ))
     keys = [(row.get(frames.RUN) or "", row["case"]) for row in frames.to_records(frame)]
     room = max(1, MOST_SAMPLES // max(1, len(keys)))
     cases = tuple(
@@ -101,7 +106,7 @@ def gather(runs: Sequence[Run], frame: pd.DataFrame, convention: str, notes: Seq
         title=", ".join(plain(run.path.resolve().name) for run in runs),
         runs=tuple((str(run.path), _flat(run.manifest)) for run in runs),
         problems=tuple(plain(f"{run.path}: {problem}") for run in runs for problem in run.problems),
-        certificates=tuple((str(run.path), found) for run in runs if (found := _certificate(run))),
+        certificates=tuple(dict(filter(None, map(_certificate, runs))).items()),
         sheets=tuple(sheets),
         cases=cases,
         data=_plotted(numbered[~trained], [samples.get(key, []) for key in keys], room),
@@ -174,20 +179,40 @@ def _flat(value: Any, path: str = "") -> tuple[tuple[str, str], ...]:
     """Nested facts as pairs of a dotted name and a text."""
     if isinstance(value, Mapping):
         return tuple(pair for name, inner in value.items() for pair in _flat(inner, f"{path}.{name}" if path else name))
+    if isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
+        if len(value) > MOST_LISTED:
+            return ((plain(path), f"{len(value)} entries, in the file"),)
+        return tuple(pair for number, one in enumerate(value) for pair in _entry(one, f"{path}.{number}"))
     if isinstance(value, list):
         return ((plain(path), plain(" ".join(map(str, value)))),)
     return ((plain(path), "unknown" if value is None else plain(str(value))),)
 
 
-def _certificate(run: Run) -> tuple[tuple[str, str], ...]:
-    """The certificate in the run's folder, or beside it, as pairs; () where none can be read."""
+def _entry(value: Any, path: str) -> tuple[tuple[str, str], ...]:
+    """One of a list; of findings, which have names, the name and all else of it in one text."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+        return _flat(value, path)
+    said = [(name, text) for name, text in _flat(value) if name != "name"]
+    return ((plain(value["name"]), ", ".join(f"{name}: {text}" for name, text in said)),)
+
+
+def _certificate(run: Run) -> tuple[str, tuple[tuple[str, str], ...]] | None:
+    """The certificate in the run's folder, or beside it: its file and its facts as pairs; None where none can be read.
+
+    One of another machine says so in its first pair.
+    """
     for path in (run.path / CERTIFICATE, run.path.resolve().parent / CERTIFICATE):
         try:
-            if path.is_file() and path.stat().st_size <= LONGEST:
-                return _flat(json.loads(path.read_bytes()))
+            if not path.is_file() or path.stat().st_size > LONGEST:
+                continue
+            content = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError):
             continue
-    return ()
+        if isinstance(content, Mapping):
+            apart = hardware_differences([run.manifest, content])
+            said = (("of another machine", plain("; ".join(apart))),) if apart else ()
+            return str(path), (*said, *_flat(content))
+    return None
 
 
 def _exactly(value: Any) -> str:
