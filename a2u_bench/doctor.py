@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from a2u_bench.ailments import RULES, Facts
+from a2u_bench.machines import some
 
 GRADES = "ABCDF"
 """From good to useless; there is no E, lest it be read as an error."""
@@ -69,29 +70,56 @@ def examine(machine: Mapping[str, Any], threads: Sequence[int] = ()) -> Report:
     return Report(grade, tuple(findings), tuple(unknown))
 
 
-def sentence(report: Mapping[str, Any]) -> str:
-    """One line for under a table: the grade, what it means, and the worst that was found. `report` as in a manifest."""
+def worse(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of two reports on one machine, as in a manifest, the one with the lower grade; the first where they are alike."""
+    if one is None:
+        return other
+    places = [GRADES.find(str(report.get("grade", "?"))[:1]) for report in (one, other)]
+    return other if places[1] > places[0] else one
+
+
+def sentence(report: Mapping[str, Any], nodes: Sequence[str] = ()) -> str:
+    """One line for under a table: the grade, what it means, and the worst that was found. `report` as in a manifest.
+
+    `nodes` are the machines that it is true of, where a run has others.
+    """
     grade = str(report.get("grade", "?"))[:1]
     raw = report.get("findings")
     findings = [one for one in raw if isinstance(one, Mapping)] if isinstance(raw, Sequence) else []
     worst = [str(one.get("evidence", "")) for one in findings if one.get("grade") == grade]
     because = f" ({'; '.join(worst[:3])})" if worst else ""
     advice = "; a2u-bench doctor says what to mend" if worst else ""
-    return f"environment: grade {grade}, {MEANING.get(grade, 'unknown')}{because}{advice}"
+    where = f" on {some(nodes)}" if nodes else ""
+    return f"environment: grade {grade}{where}, {MEANING.get(grade, 'unknown')}{because}{advice}"
 
 
-def reports(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The reports that belong to a run: the stored one, else one for each machine in its manifest."""
-    stored = manifest.get("doctor")
+def reports(manifest: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The reports that belong to a run, each with its node's name, "" where there is one: those that were stored, else
+    one for each machine in its manifest."""
+    stored, of_nodes = manifest.get("doctor"), manifest.get("doctors")
     if isinstance(stored, Mapping):
-        return [stored]
+        return [("", stored)]
     machines, origins = manifest.get("machines"), manifest.get("origins")
     if isinstance(origins, Mapping) and origins:
         return [report for one in origins.values() if isinstance(one, Mapping) for report in reports(one)]
-    known = list(machines.values()) if isinstance(machines, Mapping) and machines else [manifest.get("machine")]
-    return [examine(machine).to_manifest() for machine in known if isinstance(machine, Mapping) and "now" in machine]
+    if isinstance(of_nodes, Mapping) and of_nodes:
+        known = {node: report for node, report in of_nodes.items() if isinstance(report, Mapping)}
+    else:
+        nodes = machines if isinstance(machines, Mapping) and machines else {"": manifest.get("machine")}
+        known = {
+            node: examine(machine).to_manifest()
+            for node, machine in nodes.items()
+            if isinstance(machine, Mapping) and "now" in machine
+        }
+    return [(str(node) if len(known) > 1 else "", report) for node, report in known.items()]
 
 
 def notes(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence for each different report of these runs."""
-    return list(dict.fromkeys(sentence(report) for manifest in manifests for report in reports(manifest)))
+    """A sentence for each different report of these runs, with the nodes that it is of."""
+    found: dict[str, tuple[Mapping[str, Any], list[str]]] = {}
+    for manifest in manifests:
+        for node, report in reports(manifest):
+            found.setdefault(sentence(report), (report, []))[1].append(node)
+    if len(found) == 1:
+        return list(found)
+    return [sentence(report, [node for node in nodes if node]) for report, nodes in found.values()]

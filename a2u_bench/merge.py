@@ -71,7 +71,7 @@ def _copy(run: Run, name: str, store: Store, problems: list[str]) -> None:
     for rows in _some(run.rows):
         store.append_rows([{**row, "origin": _origin(name, row["origin"])} for row in rows], keep=False)
     for curve in each_curve(run.path):
-        store.append_curve({**curve, "origin": name})
+        store.append_curve({**curve, "origin": _origin(name, curve.get("origin"))})
     problems += (f"{run.path}: {problem}" for problem in said)
 
 
@@ -81,9 +81,9 @@ def _some(lines: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield some
 
 
-def _origin(name: str, earlier: str | None) -> str:
+def _origin(name: str, earlier: object) -> str:
     """The run that a line is from; of one that was merged before, with the way it took."""
-    return f"{name}/{earlier}" if earlier else name
+    return f"{name}/{earlier}" if isinstance(earlier, str) and earlier else name
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

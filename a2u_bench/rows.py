@@ -83,6 +83,16 @@ class Rows(Sequence[dict[str, Any]]):
         rows._end()
         return rows
 
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """These rows, after the others, as they will be read from a file."""
+        for chunk in _chunks(rows):
+            found = {name: values for name, values in _by_column(chunk).items() if name in BY_NAME}
+            nowhere = [0] * len(chunk)
+            self._add(
+                {name: _checked(values, BY_NAME[name], _ignore, nowhere) for name, values in found.items()}, len(chunk)
+            )
+        self._end()
+
     def _add(self, table: Mapping[str, Sequence[Any]], count: int) -> None:
         """So many rows, given by column. Columns without a known value are left behind, until one comes or the end."""
         for name, values in table.items():
@@ -128,6 +138,9 @@ class Rows(Sequence[dict[str, Any]]):
 
     def __repr__(self) -> str:
         return f"Rows({list(self)!r})"
+
+
+def _ignore(what: str, line: int) -> None: ...
 
 
 def _by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:

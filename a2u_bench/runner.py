@@ -107,12 +107,14 @@ class _Run:
         place = (block.cases[0].device, block.cases[0].threads)
         if place not in self.known:
             stored = (self.store.manifest if self.store else {}).get("ceilings", ())
-            self.known = {(entry["device"], entry["threads"]): entry for entry in stored} | self.known
+            own = [entry for entry in stored if entry.get("node", self.node) == self.node]  # a gathered run has others
+            self.known = {(entry["device"], entry["threads"]): entry for entry in own} | self.known
         if place not in self.known:
             dtypes = dict.fromkeys(case.dtype for case in self.plan.cases if (case.device, case.threads) == place)
             self.known[place] = self.workers.ceilings(*place, list(dtypes))
             if self.store:
-                self.store.write_manifest({"ceilings": [entry for entry in self.known.values() if entry]})
+                others = [entry for entry in self.store.manifest.get("ceilings", ()) if entry not in own]
+                self.store.write_manifest({"ceilings": [*others, *filter(None, self.known.values())]})
         return self.known[place]
 
     def _time(self, latest: float) -> None:

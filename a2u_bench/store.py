@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.record import SCHEMA_VERSION
+from a2u_bench.rows import Rows
 from a2u_bench.runs import (
     CURVES,
     FORMAT,
@@ -26,6 +27,7 @@ from a2u_bench.runs import (
     ROWS,
     SAMPLES,
     Run,
+    each_curve,
     each_sample,
     newest_run,
     parse_line,
@@ -57,11 +59,12 @@ class Store:
     def __init__(self, folder: Path, lock: FileLock) -> None:
         self.folder = folder
         self.manifest: dict[str, Any] = {}
-        self.rows: list[dict[str, Any]] = []
+        self.rows = Rows()
         self.finished: set[str] = set()
         self.rounds: dict[str, list[dict[str, Any]]] = {}
         self.last_process = -1
         self.problems: tuple[str, ...] = ()
+        self._curves: set[tuple[str, str | None]] = set()  # case and origin of each
         self._lock = lock
 
     @classmethod
@@ -106,7 +109,8 @@ class Store:
     def append_rows(self, rows: Sequence[Mapping[str, Any]], keep: bool = True) -> None:
         """Several rows, all of them on disk when this returns, or none; `keep` puts them into `rows` too."""
         self._append(ROWS, rows)
-        self.rows.extend(dict(row) for row in rows if keep)
+        if keep:
+            self.rows.append(rows)
         self.finished.update(row["case"] for row in rows)
 
     def append_samples(self, samples: Iterable[Mapping[str, Any]]) -> None:
@@ -116,8 +120,14 @@ class Store:
         self.last_process = max([self.last_process, *(sample["process"] for sample in listed)])
 
     def append_curve(self, curve: Mapping[str, Any]) -> None:
-        """What a training came to epoch by epoch, {"case", "loss": […], …}, on disk when this returns."""
-        self._append(CURVES, [curve])
+        """What a training came to epoch by epoch, {"case", "loss": […], …}, on disk when this returns.
+
+        One that is there, of a training that was ended before its row was written, is not written again.
+        """
+        key = _curve_key(curve)
+        if key not in self._curves:
+            self._append(CURVES, [curve])
+            self._curves.add(key)
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Replace the manifest by one that adds or changes these entries: whole or not at all."""
@@ -173,12 +183,13 @@ class Store:
         else:
             run = Run(self.folder, read_run(self.folder).manifest, (), ())
         problems: list[str] = []
-        self.manifest, self.rows = dict(run.manifest), list(run.rows)
+        self.manifest, self.rows = dict(run.manifest), run.rows if isinstance(run.rows, Rows) else Rows(run.rows)
         self.finished = {row["case"] for row in run.rows}
         for sample in each_sample(self.folder, problems):
             self.last_process = max(self.last_process, sample["process"])
             if sample["case"] not in self.finished:
                 self.rounds.setdefault(sample["case"], []).append(sample)
+        self._curves = {_curve_key(curve) for curve in each_curve(self.folder)}
         self.problems = (*(text for text in torn if text), *run.problems, *problems)
         if self.manifest["version"] != SCHEMA_VERSION:
             self.write_manifest({"version": SCHEMA_VERSION})  # lines of today follow: an older program must not read on
@@ -193,6 +204,11 @@ def new_folder(root: Path, suite: str, now: datetime) -> Path:
         number += 1
         folder = root / f"{name}-{number}"
     return folder
+
+
+def _curve_key(curve: Mapping[str, Any]) -> tuple[str, str | None]:
+    origin = curve.get("origin")
+    return curve["case"], origin if isinstance(origin, str) else None
 
 
 def _refuse(folder: Path, resume: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from a2u_bench.launch import part
 from a2u_bench.plan import Plan, Settings, Skipped
@@ -25,11 +26,11 @@ PLAN = Plan(
 )
 
 
-def measured(folder: Path, node: str = "n1", only: int = 100) -> None:
-    """What a job leaves in its part: two processes of two rounds for each case, then its row."""
+def measured(folder: Path, node: str = "n1", only: int = 100, facts: dict[str, Any] | None = None) -> None:
+    """What a job leaves in its part: facts of its node, two processes of two rounds for each case, then its row."""
     plan = part.read_plan(folder)
     with Store.open(folder / part.RUN, plan.to_manifest(), resume=True) as store:
-        store.write_manifest({"machine": {"cpu": node}})
+        store.write_manifest(facts or {"machine": {"cpu": node}})
         cases = [case for case in plan.cases if case.id not in store.finished][:only]
         for process in (0, 1):
             for index in (0, 1):

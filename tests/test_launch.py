@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from launched import PLAN, case, measured
@@ -28,6 +29,8 @@ from a2u_bench.machine import usable_cores
 from a2u_bench.plan import Plan
 from a2u_bench.record import make_row
 from a2u_bench.runs import read_run, read_samples
+from a2u_bench.sheet import Request
+from a2u_bench.sheet import make as make_sheet
 from a2u_bench.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,11 +56,14 @@ class Fake:
             measured(folder, f"n{index}", self.does.get(index, 100))
             yield folder, "it died"
 
+    def left(self):
+        return ""
+
     def forget(self):
         self.forgotten = True
 
 
-def launched(folder: Path, launcher: Fake, resume: bool = False, plan: Plan = PLAN) -> list[dict]:
+def launched(folder: Path, launcher: Fake, resume: bool = False, plan: Plan = PLAN) -> Sequence[dict[str, Any]]:
     with Store.open(folder, plan.to_manifest(), resume=resume) as store:
         return run(plan, store, launcher)
 
@@ -97,7 +103,7 @@ def test_every_group_is_one_job_and_all_rows_come_into_one_run_with_their_nodes(
     assert len(launcher.started) == 3
     stored = read_run(tmp_path / "r")
     assert stored.problems == ()
-    assert list(stored.rows) == rows
+    assert stored.rows == rows
     assert [(row["operator"], row["status"], row["node"]) for row in rows] == [
         ("c", "skipped", None),
         *((name, "ok", node) for node in ("n0", "n1", "n2") for name in "ab"),
@@ -106,6 +112,41 @@ def test_every_group_is_one_job_and_all_rows_come_into_one_run_with_their_nodes(
     assert stored.manifest["machines"] == {name: {"cpu": name} for name in ("n0", "n1", "n2")}
     assert not (tmp_path / "r" / "parts").exists()
     assert launcher.forgotten
+
+
+def test_machines_grades_and_ceilings_are_kept_by_node_and_tables_say_where_they_differ(tmp_path):
+    jobs = (("n1", "B", 1.0), ("n2", "D", 3.0), ("n1", "C", 2.0))
+    with Store.create(tmp_path / "r", {}) as store:
+        for group, (node, grade, rate) in zip(groups(PLAN.cases), jobs, strict=True):
+            facts = {
+                "machine": {"cpu": f"of {node}"},
+                "doctor": {"grade": grade, "findings": []},
+                "ceilings": [{"device": "cpu", "threads": 1, "copy": [[64, 4 - rate]], "matrix": {"float32": rate}}],
+            }
+            part.write_plan(tmp_path / group.name, group, PLAN)
+            measured(tmp_path / group.name, node, facts=facts)
+            gather(tmp_path / group.name, store)
+    found = read_run(tmp_path / "r")
+    assert found.manifest["machines"] == {"n1": {"cpu": "of n1"}, "n2": {"cpu": "of n2"}}
+    assert {node: report["grade"] for node, report in found.manifest["doctors"].items()} == {"n1": "C", "n2": "D"}
+    assert found.manifest["ceilings"] == [
+        {"node": "n1", "device": "cpu", "threads": 1, "copy": [[64, 3.0]], "matrix": {"float32": 2.0}},
+        {"node": "n2", "device": "cpu", "threads": 1, "copy": [[64, 1.0]], "matrix": {"float32": 3.0}},
+    ]
+    notes = make_sheet([found], Request()).notes
+    assert "the runs are of machines that differ: cpu: of n1 (n1) / of n2 (n2)" in notes
+    assert [note.partition(",")[0] for note in notes if note.startswith("environment")] == [
+        "environment: grade C on n1",
+        "environment: grade D on n2",
+    ]
+
+
+def test_the_command_in_a_run_of_jobs_is_the_one_that_was_typed(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/bin/a2u-bench", "run", "--launcher", "slurm"])
+    part.write_plan(tmp_path, groups(PLAN.cases)[0], PLAN)
+    assert part.command(tmp_path) == ["a2u-bench", "run", "--launcher", "slurm"]
+    (tmp_path / "plan.json").write_text((tmp_path / "plan.json").read_text().replace('"slurm"', "7"))
+    assert part.command(tmp_path) is None
 
 
 def test_processes_of_different_jobs_have_different_numbers(tmp_path):
@@ -242,7 +283,7 @@ def test_a_job_of_the_pool_that_takes_too_long_is_ended(tmp_path):
     pool = Local([EVERYWHERE], [sys.executable, "-c", "import time; time.sleep(3600)"])
     group = groups(PLAN.cases)[0]
     part.write_plan(tmp_path, group, PLAN)
-    assert list(pool.run([(group, tmp_path)], set(), 0.2)) == [(tmp_path, "the job was killed")]
+    assert list(pool.run([(group.needs, tmp_path)], set(), 0.2)) == [(tmp_path, "the job was killed")]
 
 
 def test_jobs_of_the_pool_have_cores_of_their_own():

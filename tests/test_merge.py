@@ -93,6 +93,7 @@ def test_a_merged_run_can_be_merged_again(tmp_path):
     merge([tmp_path / "m", tmp_path / "x"], tmp_path / "n")
     run = read_run(tmp_path / "n")
     assert [row["origin"] for row in run.rows] == ["m/x", "m/x", "m/y", "m/y", "x", "x"]
+    assert [curve["origin"] for curve in each_curve(tmp_path / "n")] == ["m/x", "m/y", "x"]
     assert run.problems == ()
 
 

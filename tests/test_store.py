@@ -97,6 +97,15 @@ def test_resume_knows_finished_rows_and_the_rounds_of_the_others(tmp_path):
         assert store.problems == ()
 
 
+def test_a_curve_whose_row_was_not_written_any_more_is_not_there_twice(tmp_path):
+    with Store.create(tmp_path, MANIFEST) as store:
+        store.append_curve({"case": "x", "loss": [1.0]})
+    with Store.open(tmp_path, MANIFEST, resume=True) as store:
+        for case in ("x", "y"):
+            store.append_curve({"case": case, "loss": [1.0]})
+    assert [curve["case"] for curve in each_curve(tmp_path)] == ["x", "y"]
+
+
 @pytest.mark.parametrize("cut", range(1, 60, 7))
 def test_a_torn_last_line_is_set_aside_and_said(tmp_path, cut):
     finished_run(tmp_path)

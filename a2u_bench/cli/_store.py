@@ -26,3 +26,9 @@ def open_store(folder: Path, manifest: dict[str, Any], resume: bool) -> Store:
     for problem in store.problems:
         typer.echo(plain(f"note: {folder}: {problem}"), err=True)
     return store
+
+
+def print_interrupted(folder: Path, kept: str, left: str) -> None:
+    """After Ctrl-C, on standard error: what is kept, what becomes of jobs elsewhere (`left`), and how to go on."""
+    on = f"--out {folder} --resume {'gathers them and ' if left else ''}goes on"
+    typer.echo(f"interrupted; {kept} are kept in {folder}; {f'{left}; ' if left else ''}{on}", err=True)

@@ -69,7 +69,7 @@ def command(
 
     from a2u_bench import build, doctor, machine, runner
     from a2u_bench.cli._forecast import finished_in, print_forecast
-    from a2u_bench.cli._store import open_store
+    from a2u_bench.cli._store import open_store, print_interrupted
     from a2u_bench.cli._table import check_convention, listed, show, show_rivals
     from a2u_bench.errors import BenchError, Unwritten, UsageError
     from a2u_bench.launch import choose
@@ -112,7 +112,7 @@ def command(
     folder = out or new_folder(Path("results"), plan.suite, datetime.now())
     carrier = choose.choose(launcher, jobs, slurm or (), plan, folder, job_folder)
     store = open_store(folder, plan.to_manifest(), resume)
-    before = list(store.rows)
+    before = len(store.rows)
     failure: BenchError | None = None
     code = 0
     try:
@@ -129,19 +129,16 @@ def command(
         code = 130
     except BenchError as error:
         failure = error
-    rows = before + failure.rows if isinstance(failure, Unwritten) else store.rows
+    rows = [*store.rows[:before], *failure.rows] if isinstance(failure, Unwritten) else store.rows
     if rows:
-        shown = Run(folder, store.manifest, tuple(rows), store.problems)
+        shown = Run(folder, store.manifest, rows, store.problems)
         show([shown], convention=convention, as_json=as_json)
         if plan.suite == "primitive" and not as_json:
             show_rivals(rows)
     if failure is not None:
         raise failure
     if code:
-        typer.echo(
-            f"interrupted; {len(rows)} rows and every sample are kept in {folder}: --out {folder} --resume goes on",
-            err=True,
-        )
+        print_interrupted(folder, f"{len(rows)} rows and every sample", carrier.left() if carrier else "")
         return code
     typer.echo(f"stored in {folder}", err=True)
     return 5 if strict and any(row["status"] != "ok" for row in rows) else 0

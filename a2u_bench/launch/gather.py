@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from a2u_bench import doctor
 from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.launch import part
-from a2u_bench.runs import Run, each_sample, read_run
+from a2u_bench.launch.rates import better
+from a2u_bench.runs import Run, each_curve, each_sample, read_run
 from a2u_bench.store import Store
 
 HELD = 1000
@@ -26,7 +28,9 @@ def gather(folder: Path, store: Store) -> list[Row]:
     else:
         rows = [row for row in run.rows if row["case"] not in store.finished]
         if rows:
-            _copy_samples(folder, store, [row["case"] for row in rows])
+            cases = [row["case"] for row in rows]
+            _copy_samples(folder, store, cases)
+            _copy_curves(folder, store, cases)
             _remember_machine(store, rows, run)
             store.append_rows(rows)
     if _is_used_up(folder, store):
@@ -58,17 +62,35 @@ def _copy_samples(folder: Path, store: Store, cases: list[str]) -> None:
         store.append_samples(waiting)
 
 
+def _copy_curves(folder: Path, store: Store, cases: list[str]) -> None:
+    for curve in each_curve(folder / part.RUN):
+        if curve["case"] in cases:
+            store.append_curve(curve)
+
+
 def _remember_machine(store: Store, rows: list[Row], run: Run) -> None:
-    """The run's machine is that of its first rows; `machines` has those of all nodes by name."""
-    machine = run.manifest.get("machine")
-    machines = store.manifest.get("machines", {})
-    new = {row["node"]: machine for row in rows if row["node"] and row["node"] not in machines}
-    if new and machine:
-        store.write_manifest({"machine": store.manifest.get("machine", machine), "machines": {**machines, **new}})
+    """The run's machine is that of its first rows; of all nodes, their machines, grades and ceilings stand by name."""
+    machine, nodes = run.manifest.get("machine"), {row["node"] for row in rows if row["node"]}
+    if not machine or not nodes:
+        return
+    known = store.manifest
+    report, found = run.manifest.get("doctor"), run.manifest.get("ceilings", ())
+    reports, rates = known.get("doctors", {}), known.get("ceilings", ())
+    for node in sorted(nodes):
+        reports = {**reports, node: doctor.worse(reports.get(node), report)} if report else reports
+        rates = better(rates, [{**entry, "node": node} for entry in found])
+    entries = {
+        "machine": known.get("machine", machine),
+        "machines": {**dict.fromkeys(nodes, machine), **known.get("machines", {})},
+        **({"doctors": reports} if reports else {}),
+        **({"ceilings": rates} if rates else {}),
+    }
+    if any(known.get(name) != entry for name, entry in entries.items()):
+        store.write_manifest(entries)
 
 
 def _is_used_up(folder: Path, store: Store) -> bool:
     try:
-        return all(case.id in store.finished for case in part.read_plan(folder).cases)
+        return all(one in store.finished for one in part.ids(folder))
     except BenchError:
         return False

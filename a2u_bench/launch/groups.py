@@ -31,6 +31,8 @@ class Needs:
 
     device: str
     threads: int
+    alone: bool = True
+    """Whether nothing else may run beside it: what others do changes a latency, not what a network learns."""
 
 
 @dataclass(frozen=True)

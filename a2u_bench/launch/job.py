@@ -1,15 +1,17 @@
 """The side of a job: it measures the plan of its part and leaves the results there.
 
-`python -m a2u_bench.launch.job PART`, or `measure` as a call.
+`python -m a2u_bench.launch.job PART`, or `work` as a call.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from a2u_bench import machine, runner
+from a2u_bench import doctor, machine, runner
 from a2u_bench.launch import part
 from a2u_bench.store import Store
 
@@ -17,12 +19,19 @@ WAIT = 120.0
 """Seconds to wait for an earlier job of the same part that has not let go of it yet."""
 
 
-def measure(folder: str) -> None:
-    """Measure what the part's plan asks and the part has no row for. Returns nothing: results are files."""
+def work(folder: str) -> None:
+    """Do what the part's plan asks and the part has no row for. Returns nothing: results are files."""
     plan = part.read_plan(Path(folder))
-    with Store.open(Path(folder) / part.RUN, plan.to_manifest(), resume=True, wait=WAIT) as store:
-        store.write_manifest({"machine": machine.record()})
+    with _opened(Path(folder), plan.to_manifest(), [case.threads for case in plan.cases]) as store:
         runner.run(plan, store)
+
+
+def _opened(folder: Path, manifest: Mapping[str, Any], threads: Sequence[int]) -> Store:
+    """The part's own run, which knows the machine that it is measured on and how good it is."""
+    store = Store.open(folder / part.RUN, manifest, resume=True, wait=WAIT)
+    described = machine.record(part.command(folder))
+    store.write_manifest({"machine": described, "doctor": doctor.examine(described, threads).to_manifest()})
+    return store
 
 
 def _end_with_parent() -> None:
@@ -36,4 +45,4 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     _end_with_parent()
-    measure(sys.argv[1])
+    work(sys.argv[1])

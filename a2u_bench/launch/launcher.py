@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from a2u_bench.launch.groups import Group
+from a2u_bench.launch.groups import Needs
 
-Parts = Sequence[tuple[Group, Path]]
+Parts = Sequence[tuple[Needs, Path]]
+"""What each job needs, and the folder in which it finds its plan and leaves its results."""
 
 
 class Launcher(Protocol):
@@ -24,8 +25,13 @@ class Launcher(Protocol):
     def run(self, parts: Parts, busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
         """Start a job for each part that is not busy; give each part as its job ends, with what is known of its end.
 
-        No job may take longer than `seconds`. Closing the iterator ends the jobs that end with this process.
+        No job may take longer than `seconds`, which may be infinite. Closing the iterator ends the jobs that end with
+        this process.
         """
+        ...
+
+    def left(self) -> str:
+        """What becomes of the jobs that have not ended, now that nobody waits for them; "" where none goes on."""
         ...
 
     def forget(self) -> None:

@@ -65,6 +65,9 @@ class Local:
             for job in self._running:
                 _kill(job)
 
+    def left(self) -> str:
+        return ""
+
     def forget(self) -> None:
         """Logs lie in the parts and go with them."""
 

@@ -7,19 +7,22 @@ Nothing is ever unpickled on our side: what comes back are the files of the part
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from a2u_bench.errors import BenchError, UsageError, unknown
 from a2u_bench.launch import part
 from a2u_bench.launch.groups import Needs
-from a2u_bench.launch.job import measure
+from a2u_bench.launch.job import work as work_of_job
 from a2u_bench.launch.launcher import Parts
 
 ARRAY = 1000
@@ -62,12 +65,13 @@ class Slurm:
         jobs: int | None,
         run: Path,
         folder: Path | None = None,
-        work: Callable[[str], None] = measure,
+        work: Callable[[str], None] = work_of_job,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._submitit = _load_submitit()
         self._options, self.at_once = self._checked(options), jobs
         self._work, self._sleep = work, sleep
+        self._jobs: dict[Path, str] = {}  # of parts whose jobs have not ended
         digest = hashlib.sha256(str(run.absolute()).encode()).hexdigest()
         self._folder = private_folder(private_folder(folder or _state_folder()) / digest[:16])
 
@@ -78,13 +82,14 @@ class Slurm:
 
     def run(self, parts: Parts, busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
         arrays: dict[Needs, list[Path]] = {}
-        jobs = {folder: part.read_job(folder) for _, folder in parts if folder in busy}
-        for group, folder in parts:
+        jobs = self._jobs = {folder: part.read_job(folder) for _, folder in parts if folder in busy}
+        for needs, folder in parts:
             if folder not in busy:
-                arrays.setdefault(group.needs, []).append(folder)
+                arrays.setdefault(needs, []).append(folder)
         for needs, folders in arrays.items():
             for start in range(0, len(folders), ARRAY):
-                jobs |= self._submit(needs, folders[start : start + ARRAY], seconds)
+                with _uninterrupted():  # a job that was submitted is known to its part
+                    jobs |= self._submit(needs, folders[start : start + ARRAY], seconds)
         pause = SOONEST
         while jobs:
             alive = self._alive(set(jobs.values()))
@@ -93,6 +98,18 @@ class Slurm:
             if jobs:
                 self._sleep(pause)
                 pause = min(LATEST, pause * 1.2)
+
+    def left(self) -> str:
+        alive = self._alive(set(self._jobs.values())) if self._jobs else set()
+        if not alive:
+            return ""
+        arrays = sorted({int(job.partition("_")[0]) for job in alive})
+        many = len(alive) > 1
+        return (
+            f"{len(alive)} job{'s' * many} of Slurm go{'es' * (not many)} on and keep{'s' * (not many)} what "
+            f"{'they measure' if many else 'it measures'} (scancel {' '.join(map(str, arrays))} ends "
+            f"{'them' if many else 'it'})"
+        )
 
     def forget(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -104,15 +121,17 @@ class Slurm:
             "nodes": 1,
             "ntasks_per_node": 1,
             "cpus_per_task": needs.threads,
-            "time": int((seconds + WARNING) // 60) + 1,  # minutes
+            "time": None if math.isinf(seconds) else int((seconds + WARNING) // 60) + 1,  # minutes
             "signal_delay_s": WARNING,
-            "exclusive": True,
+            "exclusive": needs.alone or None,
             "stderr_to_stdout": True,
             **({"gpus_per_node": 1} if needs.device == "cuda" else {}),
             **({"array_parallelism": self.at_once} if self.at_once else {}),
             **self._options,
         }
         executor.update_parameters(**{name: value for name, value in parameters.items() if value is not None})
+        if parameters["time"] is None:  # submitit's own default is five minutes; without any the partition's holds
+            executor.parameters["time"] = None
         try:
             jobs = executor.map_array(self._work, [str(folder) for folder in folders])
         except (self._submitit.core.utils.FailedJobError, self._submitit.core.utils.FailedSubmissionError) as error:
@@ -170,6 +189,16 @@ def _value(name: str, text: str) -> Any:
     if text in ("true", "false"):
         return True if text == "true" else None
     return int(text) if text.isdigit() else text
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the block is over, for its child processes too."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def private_folder(folder: Path) -> Path:
