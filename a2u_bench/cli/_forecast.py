@@ -1,27 +1,28 @@
-"""What `run --dry-run` prints: the jobs, the number of cases, and the time they are likely to take."""
+"""What `--dry-run` prints: the jobs, how much there is to do, and the time that it is likely to take."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from a2u_bench.plain import plain
 
 if TYPE_CHECKING:
     from a2u_bench.launch.choose import Forecast
 
 
-def finished_in(folder: Path | None) -> set[str]:
-    """The cases that a run has a row for; none where there is no run yet."""
+def rows_in(folder: Path | None) -> Sequence[dict[str, Any]]:
+    """The rows of a run; none where there is no run yet."""
     from a2u_bench.runs import read_run
 
-    if folder is None or not folder.exists():
-        return set()
-    return {row["case"] for row in read_run(folder).rows}
+    return () if folder is None or not folder.exists() else read_run(folder).rows
 
 
-def print_forecast(forecast: Forecast, as_json: bool) -> None:
-    """A table of jobs and a line with the sum, on standard output."""
+def print_forecast(forecast: Forecast, as_json: bool, what: str = "case", done: str = "measure") -> None:
+    """A table of jobs and a line with the sum, on standard output. `what` is counted, and will be `done`."""
     import json
 
     from a2u_bench.cells import Heading, Table
@@ -29,16 +30,21 @@ def print_forecast(forecast: Forecast, as_json: bool) -> None:
     from a2u_bench.render import print_table
 
     if as_json:
-        content = {"jobs": forecast.jobs, "cases": forecast.cases, "seconds": forecast.seconds}
+        content = {"jobs": forecast.jobs, f"{what}s": forecast.cases, "seconds": forecast.seconds}
         typer.echo(json.dumps(content, indent=2))
         return
-    names = ("job", "cases", "device", "threads", "seconds")
-    headings = tuple(Heading(name, name, right=name in ("cases", "threads", "seconds"), whole=True) for name in names)
-    cells = tuple(
-        tuple(f"{job[name]:g}" if name == "seconds" else str(job[name]) for name in names) for job in forecast.jobs
-    )
-    if cells:
-        print_table(Table("", headings, cells))
-    count = f", {len(cells)} job{'' if len(cells) == 1 else 's'}" if cells else ""
-    cases = f"{forecast.cases} case{'' if forecast.cases == 1 else 's'}"
-    typer.echo(f"{cases} to measure{count}, about {minutes(forecast.seconds)}; nothing was done")
+    if forecast.jobs:
+        names = list(forecast.jobs[0])
+        numbers = ("cases", "seed", "threads", "seconds")
+        headings = tuple(Heading(name, name, right=name in numbers, whole=True) for name in names)
+        print_table(Table("", headings, tuple(tuple(_text(job[name]) for name in names) for job in forecast.jobs)))
+    count = len(forecast.jobs)
+    jobs = f", {count} job{'' if count == 1 else 's'}" if count else ""
+    basis = f" {forecast.basis}" if forecast.basis else ""
+    time = f", about {minutes(forecast.seconds)}{basis}" if forecast.seconds is not None else f";{basis}"
+    cases = f"{forecast.cases} {what}{'' if forecast.cases == 1 else 's'}"
+    typer.echo(f"{cases} to {done}{jobs}{time}; nothing was done")
+
+
+def _text(value: object) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else plain(str(value))

@@ -68,11 +68,12 @@ def command(
     from datetime import datetime
 
     from a2u_bench import build, doctor, machine, runner
-    from a2u_bench.cli._forecast import finished_in, print_forecast
+    from a2u_bench.cli._forecast import print_forecast, rows_in
     from a2u_bench.cli._store import open_store, print_interrupted
     from a2u_bench.cli._table import check_convention, listed, show, show_rivals
     from a2u_bench.errors import BenchError, Unwritten, UsageError
     from a2u_bench.launch import choose
+    from a2u_bench.launch.groups import groups
     from a2u_bench.launch.run import run as run_jobs
     from a2u_bench.progress import progress
     from a2u_bench.runs import Run
@@ -107,10 +108,12 @@ def command(
     for problem in build.plugin_problems():
         typer.echo(f"note: {problem}", err=True)
     if dry_run:
-        print_forecast(choose.forecast(plan, finished_in(out) if resume else set(), launcher, jobs), as_json)
+        finished = {row["case"] for row in rows_in(out if resume else None)}
+        print_forecast(choose.forecast(plan, finished, launcher, jobs), as_json)
         return 0
     folder = out or new_folder(Path("results"), plan.suite, datetime.now())
-    carrier = choose.choose(launcher, jobs, slurm or (), plan, folder, job_folder)
+    needs = [group.needs for group in groups(plan.cases)]
+    carrier = choose.choose(launcher, jobs, slurm or (), needs, folder, job_folder)
     store = open_store(folder, plan.to_manifest(), resume)
     before = len(store.rows)
     failure: BenchError | None = None

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from a2u_bench import build
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.launch.groups import elapsed_seconds, expected_seconds, groups
+from a2u_bench.launch.groups import START, Needs, elapsed_seconds, expected_seconds, groups
 from a2u_bench.launch.launcher import Launcher
 from a2u_bench.machine import usable_cores
 from a2u_bench.plan import Plan
+from a2u_bench.quality.trial import Trial
 
 NAMES = ("local", "slurm")
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """One line for each job: what it measures and needs, and the seconds it is likely to take; and all together."""
+    """One line for each job: what it does and needs, and the seconds it is likely to take; and all together.
+
+    `seconds` is None where nothing is known of it; `basis` says from where it is known, where that is not the plan.
+    """
 
     jobs: tuple[dict[str, object], ...]
     cases: int
-    seconds: float
+    seconds: float | None
+    basis: str = ""
 
 
 def check_names(launcher: str, jobs: int | None, options: Sequence[str], devices: Sequence[str]) -> None:
@@ -45,10 +52,10 @@ def threads_each(launcher: str, jobs: int | None, threads: Sequence[str]) -> Seq
 
 
 def choose(
-    name: str, jobs: int | None, options: Sequence[str], plan: Plan, run: Path, folder: Path | None = None
+    name: str, jobs: int | None, options: Sequence[str], needs: Sequence[Needs], run: Path, folder: Path | None = None
 ) -> Launcher | None:
     """The launcher for the run in folder `run`, `folder` being where Slurm's own files go; None where this process
-    measures by itself.
+    works by itself. `needs` are those of its jobs.
     """
     if name == "slurm":
         from a2u_bench.launch.slurm import Slurm, parse_options
@@ -58,8 +65,8 @@ def choose(
         return None
     from a2u_bench.launch.local import Local, places
 
-    threads = max((case.threads for case in plan.cases), default=1)
-    on_gpu = any(case.device == "cuda" for case in plan.cases)
+    threads = max((one.threads for one in needs), default=1)
+    on_gpu = any(one.device == "cuda" for one in needs)
     return Local(places(jobs, threads, build.gpus() if on_gpu else ()))
 
 
@@ -81,3 +88,38 @@ def forecast(plan: Plan, finished: set[str], launcher: str, jobs: int | None) ->
         for group in found
     )
     return Forecast(lines, len(left), elapsed_seconds(found, plan.settings, jobs))
+
+
+def forecast_trainings(
+    trials: Sequence[Trial], rows: Sequence[Mapping[str, Any]], launcher: str, jobs: int | None
+) -> Forecast:
+    """What would be trained, and for how long by the rows that the run has: a training takes what those of its pair
+    took on average, or those of all pairs where its own has none."""
+    finished = {row["case"] for row in rows}
+    left = [trial for trial in trials if trial.id not in finished]
+    known = [(row["pair"], row["train_time"]) for row in rows if row["train_time"] is not None]
+    times = [_mean([t for pair, t in known if pair == trial.pair] or [t for _, t in known]) for trial in left]
+    lines: tuple[dict[str, object], ...] = tuple(
+        {
+            "job": trial.id,
+            "pair": trial.pair,
+            "seed": trial.seed,
+            "device": trial.device,
+            "threads": trial.threads,
+            "seconds": seconds,
+        }
+        for trial, seconds in zip(left, times, strict=True)
+    )
+    if not left:
+        return Forecast(lines, 0, 0.0)
+    each = [seconds for seconds in times if seconds is not None]
+    if len(each) < len(left):
+        return Forecast(lines, len(left), None, "how long is not known before a first training has ended")
+    basis = f"by the training time{'s' * (len(known) > 1)} of {len(known)} row{'s' * (len(known) > 1)} of this run"
+    if launcher == "local" and jobs in (None, 1):
+        return Forecast(lines, len(left), math.fsum(each), basis)
+    return Forecast(lines, len(left), math.ceil(len(left) / (jobs or len(left))) * (START + max(each)), basis)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None

@@ -1,4 +1,4 @@
-"""The side of a job: it measures the plan of its part and leaves the results there.
+"""The side of a job: it measures the plan of its part, or trains what it says, and leaves the results there.
 
 `python -m a2u_bench.launch.job PART`, or `work` as a call.
 """
@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from a2u_bench import doctor, machine, runner
-from a2u_bench.launch import part
+from a2u_bench.launch import lesson, part
 from a2u_bench.store import Store
+
+CHECKPOINTS = "checkpoints"
+"""The folder in a part where a training's checkpoint lies; it goes with the part."""
 
 WAIT = 120.0
 """Seconds to wait for an earlier job of the same part that has not let go of it yet."""
@@ -21,9 +24,26 @@ WAIT = 120.0
 
 def work(folder: str) -> None:
     """Do what the part's plan asks and the part has no row for. Returns nothing: results are files."""
-    plan = part.read_plan(Path(folder))
-    with _opened(Path(folder), plan.to_manifest(), [case.threads for case in plan.cases]) as store:
+    if lesson.is_lesson(Path(folder)):
+        _train(Path(folder))
+    else:
+        _measure(Path(folder))
+
+
+def _measure(folder: Path) -> None:
+    plan = part.read_plan(folder)
+    with _opened(folder, plan.to_manifest(), [case.threads for case in plan.cases]) as store:
         runner.run(plan, store)
+
+
+def _train(folder: Path) -> None:
+    from a2u_bench.quality.run import run, set_up
+
+    given = lesson.read(folder)
+    threads = given.job.trial.threads
+    with _opened(folder, {"suite": "quality"}, [threads]) as store:
+        set_up(threads)
+        run([given.job], lesson.load(given), store, given.checkpoints or folder / CHECKPOINTS)
 
 
 def _opened(folder: Path, manifest: Mapping[str, Any], threads: Sequence[int]) -> Store:
