@@ -36,6 +36,7 @@ def test_each_change_changes_the_way_up_and_trains(options):
     z, guide = inputs()
     ours = changed(**options)
     down, w = ours.halve(guide)
+    assert w is not None
     assert not torch.allclose(w, changed().weights(z, guide))
     (ours.assemble(w, z, guide).square().sum() + down.square().sum()).backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in ours.parameters())

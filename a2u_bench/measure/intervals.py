@@ -37,8 +37,9 @@ def estimate(processes: Sequence[Sequence[float]], seed: int, confidence: float 
     """The median of all samples and its interval, from the samples of each process.
 
     The interval is a percentile bootstrap over processes and, within each, over rounds. Few processes show too little
-    of how processes differ: the interval is widened about the median as Student's t is wider than the normal. One
-    process says nothing of it; its interval covers its rounds alone. ValueError where there is no sample.
+    of how processes differ: the interval is widened about the median as Student's t is wider than the normal, and by
+    √(n/(n − 1)), because the spread of n resampled processes is that much too small. One process says nothing of it;
+    its interval covers its rounds alone. ValueError where there is no sample.
     """
     groups = [np.asarray(process, dtype=np.float64) for process in processes if len(process)]
     if not groups:
@@ -76,7 +77,8 @@ def _widening(processes: int, confidence: float) -> float:
     if processes < 2:
         return 1.0
     quantile = (1 + confidence) / 2
-    return float(stats.t.ppf(quantile, processes - 1) / stats.norm.ppf(quantile))
+    student = float(stats.t.ppf(quantile, processes - 1) / stats.norm.ppf(quantile))
+    return student * math.sqrt(processes / (processes - 1))
 
 
 def _resampled_medians(groups: list[NDArray[np.float64]], random: np.random.Generator) -> NDArray[np.float64]:
