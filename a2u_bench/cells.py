@@ -15,7 +15,7 @@ from a2u_bench.frames import RUN, SHAPE, to_records, to_shape, to_values
 from a2u_bench.judge import RATIO, VERDICT
 from a2u_bench.pivot import grid
 from a2u_bench.plain import plain
-from a2u_bench.record import BY_NAME
+from a2u_bench.record import BY_NAME, RANKED
 from a2u_bench.seeds import SEEDS, is_trained
 from a2u_bench.texts import UNKNOWN, Heading, column
 
@@ -25,11 +25,11 @@ MEASURES = ("params", "macs", "macs_fvcore", "latency", "peak_memory", "saved_me
 """The columns shown when none are chosen, where they are known."""
 
 WORKLOAD = (RUN, SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator")
-SCORES = ("psnr", "ssim", "mae", "rmse", "edge_psnr")
+SCORES = ("psnr", "ssim", "mae", "rmse", "edge_psnr", "sad", "mse", "grad", "conn")
 TRAINING = (RUN, "task", "data", "preset", "images", "epochs", "learning_rate", SEEDS, "device", "threads")
 """The same two for rows of trainings."""
 
-IN_A_GRID = ("latency", "psnr", "macs", "params")
+IN_A_GRID = ("latency", *RANKED, "macs", "params")
 """Of these the first that is known is shown where keys stand across and no column is chosen."""
 
 UNSAID = ("allocator",)

@@ -10,7 +10,7 @@ import pandas as pd
 from a2u_bench import dominance, units
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.frames import SHAPE, to_records, to_shape
-from a2u_bench.record import BY_NAME
+from a2u_bench.record import BY_NAME, RANKED
 
 ALIASES = {"memory": "peak_memory", "mem": "peak_memory", "time": "latency", "quality": "psnr"}
 ALLOWED = tuple(name for name, column in BY_NAME.items() if column.role == "measure" and column.better)
@@ -79,8 +79,8 @@ def advise(frame: pd.DataFrame, limits: Sequence[Limit]) -> Advice:
         **{FITS: pd.Series(["yes" if sure else EDGE for sure in surely[within]], fitting.index, dtype="string")}
     )
     objectives = [limit.name for limit in limits]
-    objectives += [name for name in ("latency", "psnr") if name not in objectives and fitting[name].notna().any()]
-    quality = "psnr" in objectives
+    objectives += [name for name in ("latency", *RANKED) if name not in objectives and fitting[name].notna().any()]
+    quality = [name for name in RANKED if name in objectives]
     on = dominance.front(fitting, objectives) if len(fitting) else pd.Series([], dtype=bool)
     rows = fitting.assign(**{FRONT: on}).sort_values([FRONT, limits[0].name], ascending=[False, True], kind="stable")
     words = ", ".join(BY_NAME[name].label.partition(",")[0] for name in objectives)
@@ -89,8 +89,8 @@ def advise(frame: pd.DataFrame, limits: Sequence[Limit]) -> Advice:
         notes.append(_nearest(judged, limits))
     beaten = rows[~rows[FRONT]]
     if quality:
-        unscored = beaten[beaten["psnr"].isna()]
-        beaten = beaten[beaten["psnr"].notna()]
+        lacks = beaten[quality].isna().any(axis=1)
+        unscored, beaten = beaten[lacks], beaten[~lacks]
         notes += _named("fit too, but no quality of theirs is known", unscored)
     notes += _named(f"fit too, but something that fits is nowhere worse and somewhere surely better ({words})", beaten)
     notes += _named("over the budget", judged[~within])

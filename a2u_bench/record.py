@@ -95,11 +95,19 @@ COLUMNS: tuple[Column, ...] = (
     Column("edge_ssim", "measure", "Float64", "SSIM, edges", "", "higher"),
     Column("edge_mae", "measure", "Float64", "MAE, edges", "", "lower"),
     Column("edge_rmse", "measure", "Float64", "RMSE, edges", "", "lower"),
+    # Of alphas, over the pixels that a trimap leaves unknown: sums over an image are in thousands, as they are printed.
+    Column("sad", "measure", "Float64", "SAD", "", "lower"),
+    Column("mse", "measure", "Float64", "MSE", "", "lower"),
+    Column("grad", "measure", "Float64", "gradient", "", "lower"),
+    Column("conn", "measure", "Float64", "connectivity", "", "lower"),
     Column("loss", "measure", "Float64", "loss", "", "lower"),
     Column("train_time", "measure", "Float64", "training time", "s", "lower"),
     Column("node", "origin", "string", "node"),  # the machine's name in its network
     Column("origin", "origin", "string", "origin"),  # of a merged run: the run that the row is from
 )
+
+RANKED = ("psnr", "sad")
+"""What ranks the networks of a task: reconstruction's, matting's. A training has one of them."""
 
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 

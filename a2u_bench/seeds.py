@@ -10,7 +10,7 @@ import pandas as pd
 
 from a2u_bench.frames import is_axis
 from a2u_bench.ratios import holm
-from a2u_bench.record import BY_NAME
+from a2u_bench.record import BY_NAME, RANKED
 
 SEEDS = "seeds"
 """How many seeds ended ok; in a frame that `over_seeds` made."""
@@ -21,6 +21,11 @@ SEED = "seed"
 def is_trained(frame: pd.DataFrame) -> pd.Series:
     """Which rows are of a training."""
     return frame["task"].notna()
+
+
+def by_task(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of each task's trainings: scores of different tasks are of different things."""
+    return [rows for _, rows in frame.groupby("task", sort=False)]
 
 
 def over_seeds(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
@@ -48,12 +53,15 @@ def over_seeds(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     return made.astype({**types, **numbers, **({SEEDS: "Int64"} if rows else {})})
 
 
-def order(frame: pd.DataFrame, measure: str = "psnr", level: float = 0.05) -> str:
+def order(frame: pd.DataFrame, measure: str = "", level: float = 0.05) -> str:
     """The settings by mean, best first: `>` where neighbours are surely apart, `≈` where they are not; "" for fewer
     than two settings with two seeds.
 
-    Apart is what Welch's t-test says after Holm's correction over all comparisons of two settings.
+    Apart is what Welch's t-test says after Holm's correction over all comparisons of two settings. The measure is by
+    default what ranks the task of these rows.
     """
+    known = [name for name in RANKED if name in frame and frame[name].notna().any()]
+    measure = measure or (known or RANKED)[0]
     axes = [name for name in frame.columns if is_axis(name) and name != SEED]
     samples: list[tuple[str, list[float]]] = []
     well = frame[(frame["status"] == "ok") & frame[measure].notna()]

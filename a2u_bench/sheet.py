@@ -63,15 +63,14 @@ class Sheet:
         return {name: changes.table(before, after, name, samples) for name in measures}
 
     def tables(self, most: int | None = None) -> list[Table]:
-        """The tables, each with at most so many lines: costs and trainings apart; or before and after."""
+        """The tables, each with at most so many lines: costs and each task's trainings apart; or before and after."""
         if self.changes and not self.request.by:
             return [self._changes(most)]
         trained = seeds.is_trained(self.frame)
         found = []
         if not trained.all() or self.frame.empty:
             found.append(self._table(self.frame[~trained], self.notes, most))
-        if trained.any():
-            rows = self.frame[trained]
+        for rows in seeds.by_task(self.frame[trained]):
             means = frames.sort(seeds.over_seeds(rows), self.request.order)
             found.append(self._table(means, (*self.notes, *filter(None, [seeds.order(rows)])), most))
         return found

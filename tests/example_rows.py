@@ -58,15 +58,18 @@ def make_run(folder: Path, cases: list[Case] | None = None) -> Path:
     return folder
 
 
-def make_quality(folder: Path, psnr: dict[str, float], seeds: int = 3, epochs: int = 3) -> Path:
-    """Trainings of these pairs, DOWN/OPERATOR, each from so many seeds a tenth of a decibel apart."""
+def make_quality(
+    folder: Path, scores: dict[str, float], seeds: int = 3, epochs: int = 3, task: str = "reconstruction"
+) -> Path:
+    """Trainings of these pairs, DOWN/OPERATOR, each from so many seeds a tenth apart, in dB or in thousands."""
     with Store.create(folder, {"suite": "quality", "machine": MACHINE}) as store:
         for seed in range(seeds):
-            for pair, value in psnr.items():
+            for pair, value in scores.items():
                 options = pair.partition("/")[2]
                 name = options.partition(":")[0]
                 fields: dict[str, Any] = {"preset": "short", "seed": seed, "epochs": epochs, "images": 1000}
                 fields |= {"test_images": 100, "learning_rate": 0.002}
-                trial = Trial(name, "default", options, pair, "reconstruction", "natural", **fields)
-                store.append_row(make_row(trial, "ok", "", {"psnr": value + seed / 10, "ssim": 0.9}))
+                trial = Trial(name, "default", options, pair, task, "natural", **fields)
+                measure = "psnr" if task == "reconstruction" else "sad"
+                store.append_row(make_row(trial, "ok", "", {measure: value + seed / 10}))
     return folder

@@ -64,6 +64,21 @@ def test_trainings_of_another_setting_are_left_out_and_said(tmp_path):
     assert told.endswith("; 1 other settings of training left out")
 
 
+def test_each_task_ranks_by_its_own_score(tmp_path):
+    runs = [make_run(tmp_path / "c"), make_quality(tmp_path / "q", {"conv/a2u": 24, "twin/a2u": 29, "conv/carafe": 25})]
+    runs.append(make_quality(tmp_path / "m", {"pool/a2u": 30, "twin/a2u": 3, "conv/nearest": 9}, task="matting"))
+    joined, told = with_quality(runs_to_frame([read_run(run) for run in runs]))
+    found = joined.set_index("options")
+    assert [found.at["a2u", name] for name in ("psnr", "sad")] == pytest.approx([29.1, 3.1])
+    assert found.at["nearest", "sad"] == pytest.approx(9.1)
+    assert found["psnr"].notna().tolist() == [name in ("a2u", "carafe") for name in found.index]
+    assert found["sad"].notna().tolist() == [name in ("a2u", "nearest") for name in found.index]
+    assert told == (
+        "PSNR: reconstruction of natural, 3 epochs, mean over seeds of the best pair; "
+        "SAD: matting of natural, 3 epochs, mean over seeds of the best pair"
+    )
+
+
 def test_without_trainings_costs_stay_as_they_are():
     rows = to_frame([make_row(case("a2u"), "ok", "", measures(7, case("a2u")))])
     joined, told = with_quality(rows)

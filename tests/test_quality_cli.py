@@ -101,7 +101,7 @@ def test_a_loss_that_is_no_number_fails_that_pair_and_no_other(tmp_path, images,
 
     def poisoned(self, watch):
         if any("MaxUnpool" in type(module).__name__ for module in self.network.modules()):
-            self.images[:] = math.nan
+            self.examples.images[:] = math.nan
         epoch(self, watch)
 
     monkeypatch.setattr(Training, "_epoch", poisoned)

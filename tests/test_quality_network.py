@@ -43,7 +43,8 @@ def test_parameters_are_those_of_the_layers(name, more):
 
 
 @pytest.mark.parametrize(
-    "name", [*pairs.CORE, "pool/sapa", "conv/bicubic", "pool/fade", "twin/carafe", "twin/a2u:kernel_size=1"]
+    "name",
+    [*pairs.RECONSTRUCTION.core, "pool/sapa", "conv/bicubic", "pool/fade", "twin/carafe", "twin/a2u:kernel_size=1"],
 )
 def test_every_pair_gives_an_image_of_the_same_size_and_trains(name):
     network = make(name)

@@ -13,8 +13,8 @@ def names(text):
 
 
 def test_core_is_the_papers_eight():
-    assert names("core") == list(pairs.CORE)
-    assert len(pairs.CORE) == 8
+    assert names("core") == list(pairs.RECONSTRUCTION.core)
+    assert len(pairs.RECONSTRUCTION.core) == 8
 
 
 def test_a2u_is_every_sharing_rank_dynamics_and_k():
@@ -36,7 +36,7 @@ def test_a2u_is_every_sharing_rank_dynamics_and_k():
         ("a2u:rank=2,kernel_size=1,a2u:rank=4", ["twin/a2u:kernel_size=1,rank=2", "twin/a2u:rank=4"]),
         ("conv/a2u:twin=true", ["conv/a2u"]),
         ("index_net,a2u", ["twin/index_net", "twin/a2u"]),
-        ("core,pool/nearest", [*pairs.CORE, "pool/nearest"]),
+        ("core,pool/nearest", [*pairs.RECONSTRUCTION.core, "pool/nearest"]),
         ("nearest,conv/nearest", ["conv/nearest"]),
         (["nearest", "pool/nearest"], ["conv/nearest", "pool/nearest"]),
     ],

@@ -13,7 +13,8 @@ from a2u_bench.errors import BenchError
 from a2u_bench.quality import checkpoints, pairs
 from a2u_bench.quality.network import Reconstruction
 from a2u_bench.quality.presets import Preset
-from a2u_bench.quality.train import DEVIATION, MEAN, Diverged, Training, normalise, psnr, reconstruct
+from a2u_bench.quality.reconstruction import DEVIATION, MEAN, Copies, normalise, reconstruct
+from a2u_bench.quality.train import Diverged, Training, psnr
 
 ADAM = Preset("tiny", 3, None, None, "adam", 2e-3, (), batch=3)
 SGD = Preset("tiny", 4, None, None, "sgd", 0.01, (0.5, 0.75), batch=3)
@@ -40,7 +41,12 @@ class Noisy(nn.Module):
 def begin(preset: Preset, pair: str = "") -> Training:
     torch.manual_seed(7)
     network = Reconstruction(pairs.read(pair)[0]) if pair else Noisy()
-    return Training(network, IMAGES, preset, 7, "trial")
+    return Training(network, Copies(IMAGES), preset, 7, "trial")
+
+
+def images(training: Training) -> torch.Tensor:
+    assert isinstance(training.examples, Copies)
+    return training.examples.images
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +113,7 @@ def test_a_loss_that_is_no_number_stops_the_training_and_says_where(value):
 
     def poison(step):
         if step.epochs > 1:
-            training.images[:] = value
+            images(training)[:] = value
 
     with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 2, step 2 of 3"):
         training.run(watch=poison)
@@ -127,7 +133,7 @@ def test_a_loss_that_is_looked_at_later_is_still_told_by_its_step():
 
 def test_every_image_is_seen_once_an_epoch():
     training = begin(ADAM)
-    training.images[:, 0, 0, 0] = torch.arange(8.0)
+    images(training)[:, 0, 0, 0] = torch.arange(8.0)
     seen: list[float] = []
     training.network.register_forward_pre_hook(lambda _, inputs: seen.extend(inputs[0][:, 0, 0, 0].tolist()))
     training.run()

@@ -35,6 +35,19 @@ def test_by_cost_alone_the_plainest_wins_and_that_is_said(capsys, tmp_path):
     )
 
 
+def test_an_operator_must_be_known_in_every_task_that_is_named(capsys, tmp_path):
+    costs = make_run(tmp_path / "costs")
+    trained = make_quality(tmp_path / "trained", {"conv/nearest": 21, "twin/a2u": 29})
+    mattes = make_quality(tmp_path / "mattes", {"conv/nearest": 9, "conv/bilinear": 8}, task="matting")
+    assert main(["recommend", str(costs), str(trained), str(mattes), "--budget", "latency=10ms", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert [row["options"] for row in content["rows"]] == ["nearest"]
+    assert (content["rows"][0]["psnr"], content["rows"][0]["sad"]) == pytest.approx((21.1, 9.1))
+    unscored = next(note for note in content["notes"] if "no quality of theirs is known" in note)
+    assert "a2u" in unscored
+    assert "bilinear" in unscored
+
+
 def test_with_quality_each_step_up_in_cost_buys_some(capsys, tmp_path):
     costs = make_run(tmp_path / "costs")
     trained = make_quality(tmp_path / "trained", {"conv/nearest": 21, "conv/bilinear": 20, "twin/a2u": 29})

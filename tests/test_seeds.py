@@ -77,6 +77,16 @@ def test_the_order_says_which_neighbours_are_surely_apart():
     assert seeds.order(frame.assign(mae=frame["psnr"]), "mae").startswith("MAE: conv/bilinear ≈ conv/nearest > ")
 
 
+def test_rows_of_each_task_are_ranked_by_what_ranks_it():
+    mattes = [{**row(pair, seed, sad=value + seed / 100), "task": "matting"} for seed in (0, 1)
+        for pair, value in (("conv/nearest", 2.0), ("twin/a2u", 1.0))]  # fmt: skip
+    frame = to_frame([*rows("conv/nearest", [20.0, 20.1]), *mattes, *rows("twin/a2u", [30.0, 30.1])])
+    first, second = seeds.by_task(frame)
+    assert seeds.order(first).startswith("PSNR: twin/a2u > conv/nearest (")
+    assert seeds.order(second).startswith("SAD: twin/a2u > conv/nearest (")  # less is better
+    assert seeds.by_task(frame.iloc[:0]) == []
+
+
 def test_equal_values_are_apart_only_where_they_differ():
     frame = to_frame([*rows("conv/bilinear", [20.0, 20.0]), *rows("conv/nearest", [20.0, 20.0])])
     assert "conv/bilinear ≈ conv/nearest" in seeds.order(frame)

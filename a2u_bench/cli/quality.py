@@ -9,13 +9,18 @@ import typer
 
 
 def command(
+    task: Annotated[str, typer.Option(help="reconstruction, or matting.")] = "reconstruction",
     data: Annotated[
-        str, typer.Option(metavar="{natural,fashion-mnist,DIR}", help="DIR holds IDX files named as MNIST's.")
-    ] = "natural",
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR",
+            help="reconstruction: natural, fashion-mnist, or a folder of IDX files; matting: synthetic.",
+        ),
+    ] = None,
     pairs: Annotated[
         list[str] | None, typer.Option(metavar="PAIRS", help="core, a2u, or DOWN/OPERATOR,… [default: core]")
     ] = None,
-    preset: Annotated[str, typer.Option(help="short, or paper: 100 epochs.")] = "short",
+    preset: Annotated[str, typer.Option(help="short, or paper: the published schedule.")] = "short",
     seeds: Annotated[int, typer.Option(help="How many times each pair is trained.")] = 3,
     seed: Annotated[int, typer.Option(help="The first of these seeds.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Epochs in place of the preset's.")] = None,
@@ -30,9 +35,9 @@ def command(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when a pair does not end ok.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> int:
-    """Train and score each pair of downsampling and upsampling in the toy reconstruction network.
+    """Train and score each pair of downsampling and upsampling in the toy reconstruction or the matting network.
 
-    A pair is DOWN/OPERATOR: conv, s2d, pool or twin before the operator, as in conv/bilinear or
+    A pair is DOWN/OPERATOR: conv, pool, twin or, in reconstruction, s2d before the operator, as in conv/bilinear or
     twin/a2u:kernel_size=1. A killed run goes on with --out RUN --resume, to the same numbers.
     """
     from dataclasses import asdict
@@ -44,9 +49,9 @@ def command(
     from a2u_bench.errors import Unwritten, UsageError
     from a2u_bench.quality import pairs as every_pair
     from a2u_bench.quality import presets
-    from a2u_bench.quality.data import load
     from a2u_bench.quality.progress import progress
     from a2u_bench.quality.run import run, set_up
+    from a2u_bench.quality.task import task as find
     from a2u_bench.quality.trial import jobs
     from a2u_bench.runs import Run
     from a2u_bench.store import new_folder
@@ -58,25 +63,28 @@ def command(
     for flag, count in {**counts, "--threads": threads}.items():
         if count is not None and count < 1:
             raise UsageError(f"{flag} {count}: out of range; allowed: an integer >= 1")
-    chosen = every_pair.read(pairs or "core")
-    schedule = presets.preset(preset).changed(epochs, images, test_images, learning_rate)
+    asked = find(task)
+    chosen = every_pair.read(pairs or "core", asked.ways)
+    schedule = presets.preset(preset, asked.presets).changed(epochs, images, test_images, learning_rate)
     where = build.device(device)
-    loaded = load(data, schedule.train_images, schedule.test_images)
+    problem = asked.load(data or asked.data, schedule)
     set_up(threads)
     planned = list(
         jobs(
             chosen,
             schedule,
             range(seed, seed + seeds),
-            data=loaded.name,
-            images=len(loaded.train),
-            test_images=len(loaded.test),
+            data=problem.name,
+            images=problem.images,
+            test_images=problem.test_images,
+            task=asked.name,
             device=where,
             threads=threads,
         )
     )
-    folder = out or new_folder(Path("results"), f"quality-{loaded.name}-{preset}", datetime.now())
-    manifest = {"suite": "quality", "planned": len(planned), "data": {"name": loaded.name, "sha256": loaded.sha256}}
+    folder = out or new_folder(Path("results"), f"quality-{problem.name}-{preset}", datetime.now())
+    origin = {"name": problem.name, "sha256": dict(problem.sha256)}
+    manifest = {"suite": "quality", "planned": len(planned), "task": asked.name, "data": origin}
     store = open_store(folder, {**manifest, "preset": asdict(schedule)}, resume)
     before = list(store.rows)
     failure: Unwritten | None = None
@@ -85,7 +93,7 @@ def command(
         with store, progress() as watcher:
             if "machine" not in store.manifest:
                 store.write_manifest({"machine": machine.record()})
-            run(planned, loaded, store, checkpoints or folder / "checkpoints", watcher)
+            run(planned, problem, store, checkpoints or folder / "checkpoints", watcher)
     except KeyboardInterrupt:
         code = 130
     except Unwritten as error:

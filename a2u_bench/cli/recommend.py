@@ -37,7 +37,7 @@ def command(
     from a2u_bench.errors import UsageError
     from a2u_bench.frames import RUN, runs_to_frame, to_records
     from a2u_bench.machines import differences
-    from a2u_bench.record import BY_NAME
+    from a2u_bench.record import BY_NAME, RANKED
     from a2u_bench.worth import with_quality
 
     check_convention(convention)
@@ -67,7 +67,7 @@ def command(
         return
     from a2u_bench.render import print_table
 
-    columns = ["latency", "peak_memory", "params", "macs", *(limit.name for limit in limits), "psnr"]
+    columns = ["latency", "peak_memory", "params", "macs", *(limit.name for limit in limits), *RANKED]
     columns += ["onnx", "compiles", recommend.FITS, *([recommend.FRONT] if everything else [])]
     known = [name for name in dict.fromkeys(columns) if rows[name].notna().any()]
     if not known or rows.empty:

@@ -13,9 +13,9 @@ from a2u_bench import dominance, units
 from a2u_bench.plots import page
 from a2u_bench.plots.labels import Named, beside
 from a2u_bench.plots.rows import NAME, drawable, workloads
-from a2u_bench.record import BY_NAME
+from a2u_bench.record import BY_NAME, RANKED
 
-AGAINST = ("peak_memory", "macs", "psnr")
+AGAINST = ("peak_memory", "macs", *RANKED)
 PANEL = 52.0  # mm of height
 
 

@@ -28,6 +28,9 @@ STRANDS, POINTS = (12, 40), 40
 REACH = (2, 6)
 """Pixels by which the unknown region is wider than where alpha is neither 0 nor 1, on each side."""
 
+UNKNOWN = 0.5
+"""What a trimap says where it says nothing."""
+
 Array = NDArray[np.float64]
 
 
@@ -41,7 +44,7 @@ class Mattes:
     @property
     def unknown(self) -> Tensor:
         """Where the trimap says nothing, [N, S, S]."""
-        return self.inputs[:, 3] == 0.5
+        return self.inputs[:, 3] == UNKNOWN
 
 
 def mattes(names: tuple[str, ...], count: int, side: int, seed: int) -> Mattes:
@@ -63,6 +66,11 @@ def mattes(names: tuple[str, ...], count: int, side: int, seed: int) -> Mattes:
     return Mattes(torch.from_numpy(inputs), torch.from_numpy(alphas))
 
 
+def largest_side() -> int:
+    """Pixels of the largest crop that every photograph has."""
+    return min(min(natural.photograph(name).shape) for name in (*natural.TRAIN, *natural.TEST))
+
+
 def matte(side: int, random: np.random.Generator) -> Array:
     """One alpha [side, side] in [0, 1]."""
     y, x = np.mgrid[:side, :side] + 0.5  # [2, S, S]
@@ -77,9 +85,10 @@ def matte(side: int, random: np.random.Generator) -> Array:
         root = centre + radii * 0.9 * (np.sin(angle), np.cos(angle))
         step = length / POINTS
         ys, xs = root[0] + step * np.cumsum(np.sin(turned)), root[1] + step * np.cumsum(np.cos(turned))
-        nearest = np.hypot(y[..., None] - ys, x[..., None] - xs)  # [S, S, points]
+        around = tuple(slice(max(0, int(p.min() - width)), max(0, int(p.max() + width) + 1)) for p in (ys, xs))
+        nearest = np.hypot(y[around][..., None] - ys, x[around][..., None] - xs)  # [H, W, points], near the strand
         strand = np.clip(width - nearest, 0, 1) * opacity * (1 - 0.7 * along)
-        alpha = np.maximum(alpha, strand.max(-1))
+        alpha[around] = np.maximum(alpha[around], strand.max(-1))
     found: Array = np.where(alpha < 1 / 255, 0.0, alpha)
     return found
 
@@ -87,7 +96,7 @@ def matte(side: int, random: np.random.Generator) -> Array:
 def trimap(alpha: Array, reach: int) -> Array:
     """1 and 0 where alpha surely is, 0.5 within `reach` pixels (by steps to the side) of where it is neither."""
     unknown = ndimage.binary_dilation((alpha > 0) & (alpha < 1), iterations=reach)
-    return np.where(unknown, 0.5, (alpha == 1).astype(np.float64))
+    return np.where(unknown, UNKNOWN, (alpha == 1).astype(np.float64))
 
 
 def _tinted(photograph: Array, side: int, random: np.random.Generator) -> Array:

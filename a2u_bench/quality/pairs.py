@@ -1,28 +1,17 @@
 """Pairs: how a network goes down and how it comes up again, named `DOWN/OPERATOR`.
 
 Down is `conv` (3×3, stride 2), `s2d` (space to depth), `pool` (max pooling) or `twin`: the downsampling that the
-operator itself defines, with the parameters that both directions share.
+operator itself defines, with the parameters that both directions share. Which of these a network has is its task's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
 
 from a2u_bench import build, opstrings
 from a2u_bench.errors import UsageError, unknown
-
-if TYPE_CHECKING:
-    from upsamplers import Facts
-
-DOWNS = ("conv", "s2d", "pool", "twin")
-CORE = (
-    *("conv/nearest", "conv/bilinear", "conv/deconv", "s2d/pixel_shuffle"),
-    *("twin/max_unpool", "pool/carafe", "twin/index_net", "twin/a2u"),
-)
-"""The eight of the papers' first experiment. The twin of max-unpooling is max pooling."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +27,46 @@ class Pair:
         return f"{self.down}/{self.operator.text}"
 
 
-def read(text: str | Sequence[str]) -> tuple[Pair, ...]:
+@dataclass(frozen=True)
+class Ways:
+    """The pairs of a task: the ways down of its network, what `core` means, and an operator's usual way down."""
+
+    downs: tuple[str, ...]
+    core: tuple[str, ...]
+    usual: Callable[[str], str]
+
+
+def usual_down(operator: str) -> str:
+    """How the reconstruction network goes down for an operator string, as the papers pair them."""
+    facts = build.facts(build.operator(operator).name)
+    if facts.name == "pixel_shuffle":
+        return "s2d"
+    if facts.twin and facts.guide != "none":
+        return "twin"
+    return "conv" if facts.family in ("distance-based", "learned static") else "pool"
+
+
+RECONSTRUCTION = Ways(
+    ("conv", "s2d", "pool", "twin"),
+    (
+        *("conv/nearest", "conv/bilinear", "conv/deconv", "s2d/pixel_shuffle"),
+        *("twin/max_unpool", "pool/carafe", "twin/index_net", "twin/a2u"),
+    ),
+    usual_down,
+)
+"""Its core is the eight of the papers' first experiment. The twin of max-unpooling is max pooling."""
+
+
+def read(text: str | Sequence[str], ways: Ways = RECONSTRUCTION) -> tuple[Pair, ...]:
     """The pairs that `core`, `a2u` or a list means; in a list an operator alone has its usual way down.
 
     `a2u` by itself is every setting of it, in a list the default one. UsageError for an unknown word, a pair that
     cannot be, or none at all.
     """
     parts = opstrings.split(text)
-    names = (
-        every_a2u() if parts == ["a2u"] else [name for part in parts for name in (CORE if part == "core" else (part,))]
-    )
-    found = {pair.name: pair for pair in map(_pair, names)}
+    meant = [ways.core if part == "core" else (part,) for part in parts]
+    names = every_a2u() if parts == ["a2u"] else [name for several in meant for name in several]
+    found = {pair.name: pair for pair in (_pair(name, ways) for name in names)}
     if not found:
         raise UsageError("--pairs names none; allowed: core, a2u, or DOWN/OPERATOR,… such as conv/nearest,twin/a2u")
     return tuple(found.values())
@@ -60,32 +78,23 @@ def every_a2u() -> tuple[str, ...]:
     return tuple(f"twin/a2u:kernel_size={k},dynamics={d},rank={r},sharing={s}" for k, d, r, s in axes)
 
 
-def _pair(text: str) -> Pair:
+def _pair(text: str, ways: Ways) -> Pair:
     down, slash, rest = text.partition("/")
     if not slash:
         rest, down = text, ""
-    elif down not in DOWNS:
-        raise unknown("way down", down, DOWNS)
+    elif down not in ways.downs:
+        raise unknown("way down", down, ways.downs)
     operator = build.operator(rest)
     if "twin" in operator.options:  # the way down says it
         operator = build.operator(_without_twin(operator))
-    facts = build.facts(operator.name)
     if not down:
-        down = _usual_down(facts)
-    if down == "twin" and not facts.twin:
-        raise UsageError(f"{rest!r} has no downsampling twin; allowed before it: conv/, s2d/, pool/")
+        down = ways.usual(operator.text)
+    if down == "twin" and not build.facts(operator.name).twin:
+        others = ", ".join(f"{other}/" for other in ways.downs if other != "twin")
+        raise UsageError(f"{rest!r} has no downsampling twin; allowed before it: {others}")
     return Pair(down, operator)
 
 
 def _without_twin(operator: build.Operator) -> str:
     options = {key: value for key, value in operator.options.items() if key != "twin"}
     return opstrings.canonical(operator.name, options, {})
-
-
-def _usual_down(facts: Facts) -> str:
-    """As the papers pair them."""
-    if facts.name == "pixel_shuffle":
-        return "s2d"
-    if facts.twin and facts.guide != "none":
-        return "twin"
-    return "conv" if facts.family in ("distance-based", "learned static") else "pool"

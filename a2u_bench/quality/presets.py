@@ -1,7 +1,8 @@
-"""How long and how a network is trained: the papers' schedule, and one for two cores."""
+"""How long and how a network of each task is trained: the papers' schedule, and one for two cores."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,6 +22,7 @@ class Preset:
     drops: tuple[float, ...]  # shares of the epochs after which the rate falls to a tenth; none: along a cosine
     batch: int = 100
     momentum: float = 0.9
+    side: int | None = None  # pixels of a side of what is trained on, where the data do not tell
 
     def changed(
         self,
@@ -41,15 +43,21 @@ class Preset:
         )
 
 
-PRESETS = {
+RECONSTRUCTION: Mapping[str, Preset] = {
     "paper": Preset("paper", 100, None, None, "sgd", 0.01, (0.5, 0.7, 0.85)),
     "short": Preset("short", 3, 12_000, 2_000, "adam", 2e-3, ()),
 }
 
+MATTING: Mapping[str, Preset] = {
+    "paper": Preset("paper", 30, 96_000, None, "adam", 0.01, (20 / 30, 26 / 30), batch=16, side=512),
+    "short": Preset("short", 4, 640, 100, "adam", 1e-3, (), batch=8, side=64),
+}
+"""Published: 30 epochs of 6,000 batches of 16, crops of 512 pixels, Adam at 0.01, a tenth of it after 20 and 26."""
 
-def preset(name: str) -> Preset:
+
+def preset(name: str, among: Mapping[str, Preset] = RECONSTRUCTION) -> Preset:
     """The preset of that name. UsageError, with the nearest match, where there is none."""
     try:
-        return PRESETS[name]
+        return among[name]
     except KeyError:
-        raise unknown("preset", name, PRESETS) from None
+        raise unknown("preset", name, among) from None

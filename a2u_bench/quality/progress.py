@@ -14,6 +14,7 @@ from rich.text import Text
 from a2u_bench.plain import plain
 from a2u_bench.progress import minutes
 from a2u_bench.quality.trial import Trial
+from a2u_bench.record import BY_NAME, RANKED
 
 if TYPE_CHECKING:
     from a2u_bench.quality.train import Progress as Step
@@ -105,12 +106,21 @@ class Bar:
         self._trained += row["epochs"] - max(self._begun, 0.0)
         self._update(completed=self._finished, rows=f"{self._rows}/{self._total}")
         if row["status"] != "ok" or not self._console.is_terminal:
-            said = f"PSNR {row['psnr']:.2f} dB" if row["psnr"] is not None else f"{row['status']}: {row['reason']}"
+            said = _worth(row) or f"{row['status']}: {row['reason']}"
             name = plain(f"{row['pair']} seed {row['seed']}")
             self._console.print(Text(plain(f"{self._rows}/{self._total} {name} {said}")))
 
     def _update(self, **fields: Any) -> None:
         self._bar.update(self._task, refresh=True, **fields)
+
+
+def _worth(row: Mapping[str, Any]) -> str:
+    """What ranks the row, in words; "" where it is unknown."""
+    for name in RANKED:
+        if row.get(name) is not None:
+            column = BY_NAME[name]
+            return f"{column.label} {row[name]:.2f} {column.unit}" if column.unit else f"{column.label} {row[name]:.4g}"
+    return ""
 
 
 def _name(trial: Trial) -> str:

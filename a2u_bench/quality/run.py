@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from a2u_bench.build import Impossible
 from a2u_bench.errors import Unwritten
 from a2u_bench.quality import checkpoints
-from a2u_bench.quality.data import Images
-from a2u_bench.quality.network import Reconstruction
 from a2u_bench.quality.progress import Silence, Watcher
-from a2u_bench.quality.scores import score
-from a2u_bench.quality.train import Curve, Diverged, Training, reconstruct
+from a2u_bench.quality.task import Problem
+from a2u_bench.quality.train import Curve, Diverged, Training
 from a2u_bench.quality.trial import Job
 from a2u_bench.record import make_row
 
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def run(jobs: Sequence[Job], images: Images, store: Store, folder: Path, watcher: Watcher | None = None) -> list[Row]:
+def run(jobs: Sequence[Job], problem: Problem, store: Store, folder: Path, watcher: Watcher | None = None) -> list[Row]:
     """Train every job that the store has no row for; the new rows, in order.
 
     Checkpoints lie in `folder` until their row is stored. Raises Unwritten, with the rows so far, where the store
@@ -44,7 +41,7 @@ def run(jobs: Sequence[Job], images: Images, store: Store, folder: Path, watcher
     rows: list[Row] = []
     for job in waiting:
         checkpoint = checkpoints.path_of(folder, job.trial.id)
-        row, curve = _row(job, images, checkpoint, watcher)
+        row, curve = _row(job, problem, checkpoint, watcher)
         row["node"] = platform.node()
         rows.append(row)
         try:
@@ -66,11 +63,11 @@ def set_up(threads: int) -> None:
     torch.set_flush_denormal(True)
 
 
-def _row(job: Job, images: Images, checkpoint: Path, watcher: Watcher) -> tuple[Row, Curve | None]:
+def _row(job: Job, problem: Problem, checkpoint: Path, watcher: Watcher) -> tuple[Row, Curve | None]:
     """One trial's row, whatever becomes of it, and its curve where it came to its end."""
     trial = job.trial
     try:
-        measures, curve = _train(job, images, checkpoint, watcher)
+        measures, curve = _train(job, problem, checkpoint, watcher)
         return make_row(trial, "ok", "", measures), curve
     except Impossible as error:
         return make_row(trial, "skipped", str(error), {}), None
@@ -83,17 +80,14 @@ def _row(job: Job, images: Images, checkpoint: Path, watcher: Watcher) -> tuple[
         return make_row(trial, "failed", f"{type(error).__name__}: {_line(error)}", {}), None
 
 
-def _train(job: Job, images: Images, checkpoint: Path, watcher: Watcher) -> tuple[dict[str, Any], Curve]:
+def _train(job: Job, problem: Problem, checkpoint: Path, watcher: Watcher) -> tuple[dict[str, Any], Curve]:
     trial, device = job.trial, torch.device(job.trial.device)
     torch.manual_seed(trial.seed)
-    network = Reconstruction(job.pair).to(device)
-    training = Training(network, images.train.to(device), job.preset, trial.seed, trial.id)
+    network = problem.network(job.pair).to(device)
+    training = Training(network, problem.examples(device), job.preset, trial.seed, trial.id)
     watcher.doing(trial)
     curve = training.run(checkpoint, watcher.step)
-    outputs = reconstruct(network, images.test.to(device)).cpu()
-    if not outputs.isfinite().all():
-        raise Diverged("the trained network's outputs are not finite")
-    scores = {name: value for name, value in asdict(_scores(outputs, images.test)).items() if value is not None}
+    scores = problem.scores(network, device)
     measures = {
         "params": sum(parameter.numel() for parameter in network.parameters()),
         "loss": curve.loss[-1] if curve.loss else None,
@@ -101,10 +95,6 @@ def _train(job: Job, images: Images, checkpoint: Path, watcher: Watcher) -> tupl
         **scores,
     }
     return measures, curve
-
-
-def _scores(outputs: Tensor, targets: Tensor) -> Any:
-    return score(outputs[:, 0].numpy(), targets[:, 0].numpy())
 
 
 def _line(error: BaseException) -> str:

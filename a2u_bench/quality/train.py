@@ -1,8 +1,8 @@
-"""The trainer: one network from one seed, epoch by epoch, on images that lie in memory; killed, it goes on as it was.
+"""The trainer: one network from one seed, epoch by epoch, on examples that lie in memory; killed, it goes on as it was.
 
-Images are normalised by (0.1307, 0.3081) and the loss is L1 between the network's output and its input, as in the
-papers. After each epoch everything that the next one depends on is in the checkpoint: weights, statistics, optimiser,
-schedule, both random states and the curve so far. On CPU with equal threads the resumed curve is the same, bit for bit.
+What an example is and what its loss, is the task's. After each epoch everything that the next one depends on is in the
+checkpoint: weights, statistics, optimiser, schedule, both random states and the curve so far. On CPU with equal threads
+the resumed curve is the same, bit for bit.
 """
 
 from __future__ import annotations
@@ -12,18 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR
 
 from a2u_bench.quality import checkpoints
 from a2u_bench.quality.presets import Preset
-
-MEAN, DEVIATION = 0.1307, 0.3081
-"""MNIST's, which the papers use for Fashion-MNIST."""
 
 APART = 20
 """Steps between looks at the loss, on an accelerator."""
@@ -31,6 +27,26 @@ APART = 20
 
 class Diverged(Exception):
     """The loss is no finite number; the message says where."""
+
+
+class Examples(Protocol):
+    """What a network is trained on: so many examples, in memory."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+
+    @property
+    def least(self) -> int:
+        """Fewest examples of a batch; a last one of fewer is left out of its epoch."""
+
+    def __len__(self) -> int: ...
+
+    def loss(self, network: nn.Module, picked: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What is minimised over the examples of these indices, and their mean square error in [0, 1] beside it.
+
+        Whatever is drawn for them is drawn from `random`, on the CPU.
+        """
 
 
 @dataclass(frozen=True)
@@ -58,19 +74,20 @@ class Training:
     """One training in progress.
 
     Args:
-        network: [B, 1, H, W] to [B, 1, H, W]; made after `torch.manual_seed`, by whoever calls.
-        images: [N, 1, H, W] in [0, 1], on the device of the network.
+        network: on the device of the examples; made after `torch.manual_seed`, by whoever calls.
+        examples: what it is trained on.
         preset: its schedule.
-        seed: of the order of the images.
+        seed: of the order of the examples, and of what is drawn for them.
         trial: id, by which a checkpoint is known to be of this training.
     """
 
-    def __init__(self, network: nn.Module, images: Tensor, preset: Preset, seed: int, trial: str = "") -> None:
-        self.network, self.images, self.preset, self.trial = network, normalise(images), preset, trial
+    def __init__(self, network: nn.Module, examples: Examples, preset: Preset, seed: int, trial: str = "") -> None:
+        self.network, self.examples, self.preset, self.trial = network, examples, preset, trial
         self.curve = Curve()
-        self.steps = math.ceil(len(images) / preset.batch)
+        whole, rest = divmod(len(examples), preset.batch)
+        self.steps = whole + (rest >= examples.least)
         # On an accelerator a look at the loss waits for all that was asked of it, so it is not taken at every step.
-        self.look = 1 if images.device.type == "cpu" else APART
+        self.look = 1 if examples.device.type == "cpu" else APART
         self.order = torch.Generator().manual_seed(seed)
         self.optimiser = _optimiser(network, preset)
         self.schedule = _schedule(self.optimiser, preset, self.steps)
@@ -86,17 +103,15 @@ class Training:
         return self.curve
 
     def _epoch(self, watch: Callable[[Progress], None] | None) -> None:
-        began, done, device = time.perf_counter(), len(self.curve), self.images.device
+        began, done, device = time.perf_counter(), len(self.curve), self.examples.device
         seen = torch.zeros(self.steps, 2, device=device)  # loss and mean square error in [0, 1] of each step
         looked = 0
         self.network.train()
-        picks = torch.randperm(len(self.images), generator=self.order).to(device).split(self.preset.batch)
-        for step, picked in enumerate(picks, 1):
-            target = self.images[picked]  # [B, 1, H, W]
-            output = self.network(target)
-            loss = functional.l1_loss(output, target)
+        picks = torch.randperm(len(self.examples), generator=self.order).to(device).split(self.preset.batch)
+        for step, picked in enumerate(picks[: self.steps], 1):
+            loss, square = self.examples.loss(self.network, picked, self.order)
             seen[step - 1, 0] = loss.detach()
-            seen[step - 1, 1] = functional.mse_loss(output.detach(), target) * DEVIATION**2
+            seen[step - 1, 1] = square
             if step % self.look == 0 or step == self.steps:
                 for at, (now, _) in enumerate(fresh := seen[looked:step].tolist(), looked + 1):
                     if not math.isfinite(now):
@@ -108,7 +123,8 @@ class Training:
             loss.backward()
             self.optimiser.step()
             self.schedule.step()
-        share = torch.tensor([len(picked) for picked in picks], dtype=torch.float64) / len(self.images)
+        sizes = [len(picked) for picked in picks[: self.steps]]
+        share = torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
         mean, square = (share @ seen.double().cpu()).tolist()
         self.curve.loss.append(mean)
         self.curve.psnr.append(psnr(square))
@@ -125,8 +141,8 @@ class Training:
             "random": torch.get_rng_state(),
             "curve": {"loss": self.curve.loss, "psnr": self.curve.psnr, "seconds": self.curve.seconds},
         }
-        if self.images.is_cuda:
-            state["random_cuda"] = torch.cuda.get_rng_state(self.images.device)
+        if self.examples.device.type == "cuda":
+            state["random_cuda"] = torch.cuda.get_rng_state(self.examples.device)
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -136,22 +152,9 @@ class Training:
         self.schedule.load_state_dict(state["schedule"])
         self.order.set_state(state["order"])
         torch.set_rng_state(state["random"])
-        if self.images.is_cuda and "random_cuda" in state:
-            torch.cuda.set_rng_state(state["random_cuda"], self.images.device)
+        if self.examples.device.type == "cuda" and "random_cuda" in state:
+            torch.cuda.set_rng_state(state["random_cuda"], self.examples.device)
         self.curve = Curve(**state["curve"])
-
-
-def normalise(images: Tensor) -> Tensor:
-    """Images in [0, 1] as the network sees them."""
-    return (images - MEAN) / DEVIATION
-
-
-@torch.no_grad()
-def reconstruct(network: nn.Module, images: Tensor, batch: int = 100) -> Tensor:
-    """The network's output for images [N, 1, H, W] in [0, 1], brought back to [0, 1]."""
-    network.eval()
-    parts = [network(normalise(part)) * DEVIATION + MEAN for part in images.split(batch)]
-    return torch.cat(parts).clamp(0, 1)
 
 
 def psnr(square: float) -> float:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from a2u_bench.quality.pairs import Pair
 from a2u_bench.quality.presets import Preset
 
-RECONSTRUCTION = "reconstruction"
+RECONSTRUCTION, MATTING = "reconstruction", "matting"
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def jobs(
     data: str,
     images: int,
     test_images: int,
+    task: str = RECONSTRUCTION,
     device: str = "cpu",
     threads: int = 1,
 ) -> Iterator[Job]:
@@ -74,7 +75,7 @@ def jobs(
                 variant=pair.operator.variant,
                 options=pair.operator.text,
                 pair=pair.name,
-                task=RECONSTRUCTION,
+                task=task,
                 data=data,
                 preset=preset.name,
                 seed=seed,
