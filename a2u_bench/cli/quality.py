@@ -32,6 +32,15 @@ def command(
     out: Annotated[Path | None, typer.Option(help="The run's folder. [default: a new one under results/]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or start it.")] = False,
     checkpoints: Annotated[Path | None, typer.Option(help="Where checkpoints lie. [default: in the run]")] = None,
+    launcher: Annotated[str, typer.Option(help="local, or slurm: jobs of a cluster.")] = "local",
+    jobs: Annotated[
+        int | None, typer.Option(help="Jobs at once, one for each pair and seed. [default: none here, slurm: no limit]")
+    ] = None,
+    slurm: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="partition, account, mem, time in minutes, …")
+    ] = None,
+    job_folder: Annotated[Path | None, typer.Option(help="Of Slurm's own files; all nodes must see it.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the time it takes, and stop.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when a pair does not end ok.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> int:
@@ -44,21 +53,27 @@ def command(
     from datetime import datetime
 
     from a2u_bench import build, machine
-    from a2u_bench.cli._store import open_store
+    from a2u_bench.cli._forecast import print_forecast, rows_in
+    from a2u_bench.cli._store import open_store, print_interrupted
     from a2u_bench.cli._table import show
-    from a2u_bench.errors import Unwritten, UsageError
+    from a2u_bench.errors import BenchError, Unwritten, UsageError
+    from a2u_bench.launch import choose
+    from a2u_bench.launch.lesson import lessons
+    from a2u_bench.launch.train import needs, train
     from a2u_bench.quality import pairs as every_pair
     from a2u_bench.quality import presets
     from a2u_bench.quality.progress import progress
     from a2u_bench.quality.run import run, set_up
     from a2u_bench.quality.task import task as find
-    from a2u_bench.quality.trial import jobs
+    from a2u_bench.quality.trial import jobs as trainings
     from a2u_bench.runs import Run
     from a2u_bench.store import new_folder
 
     if resume and out is None:
         raise UsageError("--resume needs --out RUN, the folder of the run to go on with")
-    threads = machine.usable_cores() if threads is None else threads
+    choose.check_names(launcher, jobs, slurm or (), [device])
+    if threads is None:
+        threads = choose.threads_each(launcher, jobs)
     counts = {"--seeds": seeds, "--epochs": epochs, "--images": images, "--test-images": test_images}
     for flag, count in {**counts, "--threads": threads}.items():
         if count is not None and count < 1:
@@ -66,11 +81,10 @@ def command(
     asked = find(task)
     chosen = every_pair.read(pairs or "core", asked.ways)
     schedule = presets.preset(preset, asked.presets).changed(epochs, images, test_images, learning_rate)
-    where = build.device(device)
+    where = device if launcher == "slurm" else build.device(device)
     problem = asked.load(data or asked.data, schedule)
-    set_up(threads)
     planned = list(
-        jobs(
+        trainings(
             chosen,
             schedule,
             range(seed, seed + seeds),
@@ -85,26 +99,37 @@ def command(
     folder = out or new_folder(Path("results"), f"quality-{problem.name}-{preset}", datetime.now())
     origin = {"name": problem.name, "sha256": dict(problem.sha256)}
     manifest = {"suite": "quality", "planned": len(planned), "task": asked.name, "data": origin}
+    if dry_run:
+        known = rows_in(folder if resume else None)
+        expected = choose.forecast_trainings([one.trial for one in planned], known, launcher, jobs)
+        print_forecast(expected, as_json, "training", "do")
+        return 0
+    away = lessons(planned, problem, data or asked.data, checkpoints)
+    carrier = choose.choose(launcher, jobs, slurm or (), [needs(one) for one in away], folder, job_folder)
     store = open_store(folder, {**manifest, "preset": asdict(schedule)}, resume)
-    before = list(store.rows)
-    failure: Unwritten | None = None
+    before = len(store.rows)
+    failure: BenchError | None = None
     code = 0
     try:
         with store, progress() as watcher:
-            if "machine" not in store.manifest:
-                store.write_manifest({"machine": machine.record()})
-            run(planned, problem, store, checkpoints or folder / "checkpoints", watcher)
+            if carrier is not None:
+                train(away, store, carrier, watcher)
+            else:
+                if "machine" not in store.manifest:
+                    store.write_manifest({"machine": machine.record()})
+                set_up(threads)
+                run(planned, problem, store, checkpoints or folder / "checkpoints", watcher)
     except KeyboardInterrupt:
         code = 130
-    except Unwritten as error:
+    except BenchError as error:
         failure = error
-    rows = store.rows if failure is None else before + failure.rows
+    rows = [*store.rows[:before], *failure.rows] if isinstance(failure, Unwritten) else store.rows
     if rows:
-        show([Run(folder, store.manifest, tuple(rows), store.problems)], as_json=as_json)
+        show([Run(folder, store.manifest, rows, store.problems)], as_json=as_json)
     if failure is not None:
         raise failure
     if code:
-        typer.echo(f"interrupted; {len(rows)} rows are kept in {folder}: --out {folder} --resume goes on", err=True)
+        print_interrupted(folder, f"{len(rows)} rows", carrier.left() if carrier else "")
         return code
     typer.echo(f"stored in {folder}", err=True)
     return 5 if strict and any(row["status"] != "ok" for row in rows) else 0

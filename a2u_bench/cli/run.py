@@ -70,7 +70,7 @@ def command(
     from a2u_bench import build, doctor, machine, runner
     from a2u_bench.cli._forecast import print_forecast, rows_in
     from a2u_bench.cli._store import open_store, print_interrupted
-    from a2u_bench.cli._table import check_convention, listed, show, show_rivals
+    from a2u_bench.cli._table import check_convention, listed, show
     from a2u_bench.errors import BenchError, Unwritten, UsageError
     from a2u_bench.launch import choose
     from a2u_bench.launch.groups import groups
@@ -94,7 +94,7 @@ def command(
         modes=mode or (),
         runtimes=runtime or (),
         device=device or "auto",
-        threads=choose.threads_each(launcher, jobs, threads or ()),
+        threads=threads or [str(choose.threads_each(launcher, jobs))],
         allocators=allocator or (),
         quick=quick,
         seed=seed,
@@ -136,8 +136,6 @@ def command(
     if rows:
         shown = Run(folder, store.manifest, rows, store.problems)
         show([shown], convention=convention, as_json=as_json)
-        if plan.suite == "primitive" and not as_json:
-            show_rivals(rows)
     if failure is not None:
         raise failure
     if code:

@@ -44,11 +44,9 @@ def check_names(launcher: str, jobs: int | None, options: Sequence[str], devices
         raise UsageError("--launcher slurm needs --device cpu or --device cuda: what the nodes have is not known here")
 
 
-def threads_each(launcher: str, jobs: int | None, threads: Sequence[str]) -> Sequence[str]:
-    """The threads that were asked for; where none were, jobs on one machine share its cores."""
-    if threads or launcher != "local" or jobs is None:
-        return threads
-    return [str(max(1, usable_cores() // jobs))]
+def threads_each(launcher: str, jobs: int | None) -> int:
+    """Threads of a job where none were asked for: those of this machine, whose cores jobs on it share."""
+    return max(1, usable_cores() // (jobs if launcher == "local" and jobs else 1))
 
 
 def choose(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,14 @@ class Lesson:
     data: str
     sha256: Mapping[str, str]
     checkpoints: Path | None = None
+
+
+def lessons(jobs: Sequence[Job], problem: Problem, data: str, checkpoints: Path | None) -> list[Lesson]:
+    """A lesson for each training, of a task whose data this machine has read as `data`; each with a folder of its own
+    in `checkpoints`, if that is given: one that is done removes its folder."""
+    where = data if problem.name == data else str(Path(data).absolute())
+    folder = checkpoints and checkpoints.absolute()
+    return [Lesson(job, where, problem.sha256, folder and folder / job.trial.id) for job in jobs]
 
 
 def write(folder: Path, lesson: Lesson) -> None:
