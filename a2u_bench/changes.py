@@ -132,6 +132,21 @@ def changed(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
     return found
 
 
+def agreement(before: pd.DataFrame, after: pd.DataFrame, measure: str = "latency") -> str:
+    """How many cases have each median within the other run's interval, in words; "" where none has intervals in both.
+
+    Of two runs of the same thing on the same machine it says how far to trust an interval from one day to the next.
+    """
+    one, other = (_interval(part, measure) for part in (before, after))
+    known = ~np.isnan(np.array([*one, *other])).any(axis=0)
+    within = (one[1] <= other[0]) & (other[0] <= one[2]) & (other[1] <= one[0]) & (one[0] <= other[2])
+    count = int(known.sum())
+    if not count:
+        return ""
+    agree = int((within & known).sum())
+    return f"each {measure} lies within the other run's interval: {agree} of {count} cases ({agree / count:.0%})"
+
+
 def shown(columns: Sequence[str], before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
     """Which measures to compare: those that were chosen, else the latency and what else changed."""
     chosen = [name for name in columns if name in BY_NAME and BY_NAME[name].role == "measure"]

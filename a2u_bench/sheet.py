@@ -86,7 +86,10 @@ class Sheet:
         found = self.changes
         first = next(iter(found.values()))
         labels = frames.run_labels(self.runs)
-        notes = [f"before: {labels[0]}, after: {labels[1]}", *self.notes]
+        agreement = ""
+        if "latency" in found and self.pair is not None:
+            agreement = changes.agreement(self.pair.before, self.pair.after)
+        notes = [f"before: {labels[0]}, after: {labels[1]}", *filter(None, [agreement]), *self.notes]
         laid = lay_out(first, ["status"], (), self.request.convention, notes, most=most)
         width = len(laid.headings) - 1
         headings = list(laid.headings[:width])

@@ -1,4 +1,4 @@
-"""Runs the commands that the README shows and writes their output below them; with --check, says where it differs.
+"""Runs the commands that the pages show and writes their output below them; with --check, says where it differs.
 
 A block begins with ``$ a2u-bench …``. Commands that measure are left alone: what they print differs each time.
 """
@@ -13,16 +13,17 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGES = (ROOT / "README.md", ROOT / "docs" / "backends.md")
 BLOCK = re.compile(r"```console\n\$ (a2u-bench [^\n]*)\n(.*?)```", re.DOTALL)
 MEASURING = ("run", "quality", "doctor", "check")
 WIDTH = 100
 
 
 def output(command: str) -> str:
-    """What a command prints at the width of the README, from the root of the repository."""
+    """What a command prints at the width of the pages, from the root of the repository."""
     words = shlex.split(command)
     if "|" in words:
-        raise ValueError(f"the README shows a pipe, which no shell is asked to run: {command}")
+        raise ValueError(f"a page shows a pipe, which no shell is asked to run: {command}")
     environment = os.environ | {"COLUMNS": str(WIDTH), "NO_COLOR": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "a2u_bench", *words[1:]], cwd=ROOT, env=environment, capture_output=True, text=True
@@ -44,12 +45,12 @@ def refreshed(text: str) -> str:
 
 
 def main() -> int:
-    readme = ROOT / "README.md"
-    shown = readme.read_text(encoding="utf-8")
-    now = refreshed(shown)
+    pages = {page: page.read_text(encoding="utf-8") for page in PAGES}
+    now = {page: refreshed(shown) for page, shown in pages.items()}
     if "--check" in sys.argv[1:]:
-        return 0 if shown == now else 1
-    readme.write_text(now, encoding="utf-8")
+        return 0 if now == pages else 1
+    for page, text in now.items():
+        page.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -42,28 +42,23 @@ def show(runs: Sequence[Run], *, convention: str = "mac", as_json: bool = False)
     print_sheet(make(runs, Request(convention)), as_json, MOST)
 
 
-def show_rivals(rows: Sequence[dict[str, Any]]) -> None:
-    """Print how many times faster ways of computing wᵀz are than others, where the rows are of such."""
-    from a2u_bench.render import print_table
-    from a2u_bench.rivals import rivals
-
-    table = rivals(rows)
-    if table is not None:
-        print_table(table)
-
-
 def print_sheet(sheet: Sheet, as_json: bool, most: int | None) -> None:
-    """The tables of a sheet, or its rows as JSON, on standard output."""
+    """The tables of a sheet, or its rows as JSON, on standard output; of ways of computing wᵀz their multiples too."""
     if as_json:
         from a2u_bench.export.json import write
 
         for part in write(sheet):
             typer.echo(part, nl=False)
         return
+    from a2u_bench.frames import to_records
     from a2u_bench.render import print_table
+    from a2u_bench.rivals import rivals
 
     for table in sheet.tables(most):
         print_table(table)
+    multiples = rivals(to_records(sheet.frame)) if len(sheet.runs) == 1 else None
+    if multiples is not None:
+        print_table(multiples)
 
 
 def check_convention(given: str) -> None:
