@@ -90,10 +90,12 @@ def test_without_pyarrow_parquet_is_one_line_and_the_file_stays_as_it_was(tmp_pa
     assert (tmp_path / "rows.parquet").read_text() == "old"
 
 
+COSTS = ["--columns", "params,macs,latency", "--filter", "operator=bilinear,carafe,sapa"]
+
 HOSTILE = '\\input{/etc/passwd} #1 $x^2$ {a_b} 50% & ~ <b> | "q" `c` -- × µ → é 漢 *[z]'
 
-DOCUMENT = r"""\documentclass{article}
-\usepackage{booktabs}
+DOCUMENT = r"""\documentclass[%s]{article}
+\usepackage{booktabs, tabularx}
 \usepackage{siunitx}
 \begin{document}
 \input{table.tex}
@@ -101,13 +103,13 @@ DOCUMENT = r"""\documentclass{article}
 """
 
 
-def compiled(table: str, folder: Path) -> str:
+def compiled(table: str, folder: Path, layout: str = "onecolumn") -> str:
     """The text of LaTeX's log; fails where it stops at an error."""
     tex = shutil.which("pdflatex")
     if tex is None or subprocess.run(["kpsewhich", "siunitx.sty"], capture_output=True).returncode:
         pytest.skip("no pdflatex with siunitx here")
     (folder / "table.tex").write_text(table, encoding="utf-8")
-    (folder / "document.tex").write_text(DOCUMENT)
+    (folder / "document.tex").write_text(DOCUMENT % layout)
     command = [tex, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "document.tex"]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, timeout=300, env={**os.environ, "HOME": str(folder)}
@@ -118,10 +120,25 @@ def compiled(table: str, folder: Path) -> str:
     return log
 
 
+@pytest.mark.parametrize("layout", ["onecolumn", "twocolumn"])
 @pytest.mark.parametrize("name", [name for name in EXPORTS if name.endswith(".tex")])
-def test_latex_compiles(name, tmp_path):
-    log = compiled((GOLDEN / name).read_text(encoding="utf-8"), tmp_path)
+def test_latex_compiles_and_fits_the_page(name, layout, tmp_path):
+    log = compiled((GOLDEN / name).read_text(encoding="utf-8"), tmp_path, layout)
     assert "Package siunitx Warning" not in log
+    assert "Overfull" not in log
+
+
+@pytest.mark.parametrize("layout", ["onecolumn", "twocolumn"])
+@pytest.mark.parametrize("arguments", [[], ["--baseline", "bilinear"], ["--filter", "operator=a2u"], COSTS])
+def test_the_table_of_the_committed_run_fits_the_page(arguments, layout, at_root, tmp_path, capsys):
+    assert main(["export", "results/reference-cpu", "--format", "latex", *arguments]) == 0
+    assert "Overfull" not in compiled(capsys.readouterr().out, tmp_path, layout)
+
+
+def test_a_table_too_wide_for_any_page_says_so(at_root, capsys):
+    names = "params,macs,macs_fvcore,macs_torch,latency,latency_best,output_memory,peak_memory,first_memory"
+    assert main(["export", RUN, "--format", "latex", "--columns", names]) == 0
+    assert "points wider than a page of article: choose fewer --columns" in capsys.readouterr().out
 
 
 def test_latex_compiles_whatever_the_texts_of_a_run_are(tmp_path):
@@ -137,7 +154,7 @@ def test_latex_compiles_whatever_the_texts_of_a_run_are(tmp_path):
     cells = ((HOSTILE, "1.20 ±0.10", "31.2"), ("[x]", "1.2 (1.1–1.9)", ""), ("*", "-3", "0"), ("", "", "n/a"))
     table = Table(HOSTILE, headings, cells, (HOSTILE, "[note]", "*"), frozenset({(0, 0), (0, 1), (1, 1), (3, 2)}))
     log = compiled("".join(lines(table, "tab:x")), tmp_path)
-    assert "passwd" not in log
+    assert "(/etc/passwd" not in log  # as LaTeX says of each file that it opens
 
 
 def refresh() -> None:

@@ -23,12 +23,12 @@ _ROW_END = re.compile(r"\\\\(?:\[[^\]]*\])?")
 _RULES = re.compile(
     r"\\(?:top|mid|bottom)rule(?:\[[^\]]*\])?|\\c(?:mid)?rule(?:\([^)]*\))?\{[^}]*\}|\\(?:hline|addlinespace)"
 )
-_TABULAR = re.compile(r"\\begin\{tabular[x*]?\}(.*?)\\end\{tabular[x*]?\}", re.DOTALL)
+_TABULAR = re.compile(r"\\begin\{tabular([x*]?)\}(.*?)\\end\{tabular[x*]?\}", re.DOTALL)
 _UNIT = re.compile(r"\\(?:unit|si)\{((?:\\[a-z]+)+)\}")
 _PLAIN = {text: letter for letter, text in SPECIAL.items() if letter.isprintable()}
 _COMMANDS = re.compile(
     "|".join(re.escape(text) for text in sorted(_PLAIN, key=len, reverse=True))
-    + r"|\\texttt\{U\+(?P<code>[0-9A-F]{4,6})\}|\\(?:textbf|bfseries|num|multicolumn)\b\s*|\s*\+-\s*|[{}]"
+    + r"|\\texttt\{U\+(?P<code>[0-9A-F]{4,6})\}|\\(?:textbf|bfseries|num|multicolumn|allowbreak)\b\s*|\s*\+-\s*|[{}]"
 )
 
 
@@ -102,7 +102,8 @@ def _latex(text: str) -> Printed:
     text = _COMMENT.sub("", text)
     grids = []
     for found in _TABULAR.finditer(text):
-        body = _RULES.sub(" ", _after_columns(found[1]))
+        body = _after_columns(found[2])
+        body = _RULES.sub(" ", _after_columns(body) if found[1] else body)  # a width stands before the columns
         rows = [re.split(r"(?<!\\)&", row) for row in _ROW_END.split(body) if row.strip()]
         grids.append(_grid([tuple(_of_latex(cell) for cell in row) for row in rows]))
     notes = [_of_latex(line.removesuffix("\\par")) for line in _TABULAR.sub("", text).splitlines()]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from a2u_bench.cells import Table
+from a2u_bench.export._fit import BREAKS, Column, fit
 from a2u_bench.export._tables import tables
 from a2u_bench.plain import plain
 from a2u_bench.sheet import Sheet
@@ -23,6 +25,7 @@ PREFIXES = {
     "P": "peta",
 }
 UNITS = {"s": "second", "B": "byte", "dB": "decibel"}
+FOLDED = r">{\raggedright\arraybackslash\hangindent=1em}X"
 APART = "\0"  # in no plain text
 SPECIAL = {
     APART: "{}",
@@ -54,11 +57,19 @@ _NUMBER = re.compile(rf"-?(?P<whole>\d+)(?:\.(?P<part>\d+))?(?:{SPREAD}(?P<half>
 _ENDS = re.compile(rf"(?P<value>-?[\d.]+) \((?P<low>-?[\d.]+){BETWEEN}(?P<high>-?[\d.]+)\)")
 
 
+MOST_ROWS = 40
+"""Rows that fit a page, with notes."""
+
+LEFT_OUT = ("macs_fvcore", "status")
+"""Columns that a paper does without unless they are asked for: the first equals the MACs, notes say the second."""
+
+
 def write(sheet: Sheet) -> Iterator[str]:
     """The tables of the sheet, each a `table` of its own."""
-    yield "% needs \\usepackage{booktabs} and \\usepackage{siunitx}, version 3\n"
+    yield "% needs \\usepackage{booktabs, tabularx} and \\usepackage{siunitx}, version 3\n"
     for number, table in enumerate(tables(sheet, "latex")):
-        yield from lines(table, f"tab:{_label(sheet.runs[0].path.resolve().name)}{f'-{number + 1}' if number else ''}")
+        label = f"tab:{_label(sheet.runs[0].path.resolve().name)}{f'-{number + 1}' if number else ''}"
+        yield from lines(table if sheet.request.columns else _without(table, LEFT_OUT), label)
 
 
 def escape(text: str) -> str:
@@ -77,20 +88,52 @@ def lines(table: Table, label: str) -> Iterator[str]:
     """One table: its caption, its rows between rules, its notes."""
     columns = [[row[place] for row in table.cells] for place in range(len(table.headings))]
     kinds = [_kind(heading, texts) for heading, texts in zip(table.headings, columns, strict=True)]
-    yield "\\begin{table}\n\\centering\n\\small\n"
+    chosen = fit([_measured(table, place, columns[place]) for place in range(len(columns))])
+    float_name = "table*" if chosen.wide else "table"
+    if chosen.over:
+        yield f"% some {chosen.over:.0f} points wider than a page of article: choose fewer --columns\n"
+    if len(table.cells) > MOST_ROWS:
+        yield f"% {len(table.cells)} rows are more than a page holds: choose some with --filter\n"
+    yield f"\\begin{{{float_name}}}\n\\centering\n\\{chosen.size}\n\\setlength{{\\tabcolsep}}{{{chosen.gap:g}pt}}\n"
     yield f"\\caption{{{escape(table.title)}}}\n\\label{{{label}}}\n"
     yield "\\sisetup{separate-uncertainty = true, text-series-to-math = true, propagate-math-font = true}\n"
-    yield f"\\begin{{tabular}}{{@{{}}{' '.join(kinds)}@{{}}}}\n\\toprule\n"
+    folded = chosen.folded
+    if folded is not None:
+        kinds[folded] = FOLDED
+    name, target = ("tabular", "") if folded is None else ("tabularx", "{\\linewidth}")
+    yield f"\\begin{{{name}}}{target}{{@{{}}{' '.join(kinds)}@{{}}}}\n\\toprule\n"
     yield _line([_head(heading, kind) for heading, kind in zip(table.headings, kinds, strict=True)])
     yield "\\midrule\n"
     for row, texts in enumerate(table.cells):
         yield _line([_cell(text, kinds[place], (row, place) in table.bold) for place, text in enumerate(texts)])
-    yield "\\bottomrule\n\\end{tabular}\n"
+    yield f"\\bottomrule\n\\end{{{name}}}\n"
     if table.notes:
         yield "\n\\smallskip\n{\\footnotesize\\raggedright\n"
-        yield "".join(f"{_start(escape(note))}\\par\n" for note in table.notes)
+        yield "".join(f"{_start(_foldable(note))}\\par\n" for note in table.notes)
         yield "}\n"
-    yield "\\end{table}\n"
+    yield f"\\end{{{float_name}}}\n"
+
+
+def _without(table: Table, names: Sequence[str]) -> Table:
+    """The table without the columns of these names."""
+    kept = [place for place, heading in enumerate(table.headings) if heading.name not in names]
+    headings = tuple(table.headings[place] for place in kept)
+    cells = tuple(tuple(row[place] for place in kept) for row in table.cells)
+    bold = frozenset((row, kept.index(place)) for row, place in table.bold if place in kept)
+    return replace(table, headings=headings, cells=cells, bold=bold)
+
+
+def _measured(table: Table, place: int, texts: Sequence[str]) -> Column:
+    """A column as its width is reckoned: every number with as many digits after the point as any has."""
+    heading = table.headings[place]
+    shown = list(texts)
+    if heading.right:
+        found = [match for text in texts if (match := _NUMBER.fullmatch(text))]
+        whole = max((len(match["whole"]) for match in found), default=0)
+        part = "0" * max((len(match["part"] or "") for match in found), default=0)
+        half = f" ± 0.{part}" if any(match["half"] for match in found) else ""
+        shown.append(f"{'0' * whole}.{part}{half}")
+    return Column(heading.text, shown, any(column == place for _, column in table.bold), not heading.right)
 
 
 def _kind(heading: Heading, texts: Sequence[str]) -> str:
@@ -107,6 +150,11 @@ def _kind(heading: Heading, texts: Sequence[str]) -> str:
 
 def _is_number(text: str) -> bool:
     return bool(_NUMBER.fullmatch(text) or _ENDS.fullmatch(text))
+
+
+def _foldable(text: str) -> str:
+    """Text that may go on in the next line after a comma, a colon or a slash, even where no blank follows."""
+    return r"\allowbreak{}".join(escape(part) for part in BREAKS.split(text))
 
 
 def _head(heading: Heading, kind: str) -> str:
@@ -126,7 +174,8 @@ def _unit(text: str) -> str:
 
 def _cell(text: str, kind: str, best: bool) -> str:
     if not kind.startswith("S"):
-        return f"\\textbf{{{escape(text)}}}" if best else _start(escape(text))
+        shown = _foldable(text) if kind == FOLDED else escape(text)
+        return f"\\textbf{{{shown}}}" if best else _start(shown)
     if text and not _NUMBER.fullmatch(text):
         return f"{{\\textbf{{{escape(text)}}}}}" if best else f"{{{escape(text)}}}"
     number = text.replace(SPREAD, " +- ")
