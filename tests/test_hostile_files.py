@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 import torch
+from idx_files import write_images
 from soak import fuzz
 from soak.commands import COMMANDS
 from soak.readers import readers
@@ -96,6 +97,61 @@ def test_a_table_beyond_all_measure_is_not_read(tmp_path):
         file.truncate(1 << 40)
     with pytest.raises(UsageError, match="larger than"):
         find(str(tmp_path / "t.toml"))
+
+
+NAMES = {"a NUL": "a\0b", "300 letters": "x" * 300, "an escape": "\x1b[31mred\x1b[0m"}
+"""What can be no name of a file, or would colour the terminal that says so."""
+
+READING = {
+    "compare": ["compare", "{name}"],
+    "export": ["export", "{name}"],
+    "report": ["report", "{name}", "--out", "out.html"],
+    "plot": ["plot", "{name}", "--out", "out"],
+    "recommend": ["recommend", "{name}", "--budget", "latency=1s"],
+    "doctor": ["doctor", "{name}"],
+    "merge": ["merge", "{name}", "sound", "--out", "out"],
+    "reproduce": ["reproduce", "{name}.toml"],
+    "image": ["kernels", "--op", "nearest", "--image", "{name}"],
+    "weights": ["kernels", "--op", "carafe:kernel_size=5", "--weights", "{name}"],
+    "claims": ["check", "--claims", "{name}"],
+    "data": ["quality", "--data", "./{name}", "--out", "out"],
+}
+WRITING = {
+    "export": ["export", "sound", "--out", "{name}"],
+    "report": ["report", "sound", "--out", "{name}.html"],
+    "plot": ["plot", "sound", "--out", "{name}"],
+    "merge": ["merge", "sound", "run", "--out", "{name}"],
+    "run": ["run", "--ops", "nearest", "--shape", "1x4x4x4", "--device", "cpu", "--out", "{name}"],
+    "quality": ["quality", "--data", "waves", "--pairs", "nearest", "--out", "{name}"],
+    "checkpoints": ["quality", "--data", "waves", "--pairs", "nearest", "--out", "out", "--checkpoints", "{name}"],
+}
+"""What a command does with a path, in a folder with two runs and some images."""
+
+
+@pytest.fixture
+def parent(tmp_path):
+    fuzz.hostile_run(tmp_path, [{"version": 1, **fuzz.sound_row()}], {})
+    write_images(tmp_path / "waves")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("what", READING)
+def test_a_path_at_which_nothing_can_be_read_is_one_clean_line(what, name, parent):
+    assert fuzz.check_command([word.format(name=NAMES[name]) for word in READING[what]], parent) == 2
+
+
+@pytest.mark.parametrize("name", ["a NUL", "300 letters"])
+@pytest.mark.parametrize("what", WRITING)
+def test_a_path_at_which_nothing_can_be_written_is_one_clean_line(what, name, parent):
+    assert fuzz.check_command([word.format(name=NAMES[name]) for word in WRITING[what]], parent) in (1, 2)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "a dry run"])
+def test_a_run_whose_folder_is_named_to_colour_the_terminal_does_not(name, parent):
+    (parent / "run").replace(parent / NAMES["an escape"])
+    words = [part.format(run=parent / NAMES["an escape"], out=parent / "out") for part in COMMANDS[name]]
+    assert fuzz.check_command(words, parent) == 0
 
 
 def _saved(content: object) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import stat
@@ -13,14 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from idx_files import write_images
 from launched import PLAN, case, crashing, particular, quick, stuck
 from slurm.here import NoSlurm, slurm
 
+from a2u_bench.cli import main
 from a2u_bench.errors import BenchError, UsageError
-from a2u_bench.launch import part
-from a2u_bench.launch.groups import groups
+from a2u_bench.launch import choose, part
+from a2u_bench.launch.groups import Needs, groups
 from a2u_bench.launch.run import run
-from a2u_bench.launch.slurm import Slurm, parse_options, private_folder
+from a2u_bench.launch.slurm import Slurm, _uninterrupted, parse_options, private_folder
 from a2u_bench.plan import Plan
 from a2u_bench.runs import read_run
 from a2u_bench.store import Store
@@ -170,6 +173,79 @@ def test_the_command_measures_on_the_cluster_and_prints_the_table(cluster, tmp_p
     run = read_run(tmp_path / "r")
     assert [row["status"] for row in run.rows] == ["ok"]
     assert run.manifest["machine"]["host"] == run.rows[0]["node"]
+
+
+def test_trainings_come_back_from_the_cluster_with_their_nodes(cluster, tmp_path):
+    images = write_images(tmp_path / "waves")
+    flags = ["--data", str(images), "--pairs", "nearest", "--epochs", "1", "--seeds", "2", "--threads", "1"]
+    flags += ["--launcher", "slurm", "--device", "cpu", "--job-folder", str(tmp_path / "jobs")]
+    command = [sys.executable, "-m", "a2u_bench", "quality", *flags, "--out", str(tmp_path / "r")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "conv/nearest" in done.stdout
+    run = read_run(tmp_path / "r")
+    assert [(row["status"], row["pair"]) for row in run.rows] == [("ok", "conv/nearest")] * 2
+    assert {row["seed"] for row in run.rows} == {0, 1}
+    assert list(run.manifest["machines"]) == list(run.manifest["doctors"]) == [run.rows[0]["node"]]
+    assert run.manifest["machine"]["command"][1:4] == ["quality", "--data", str(images)]
+    assert not (tmp_path / "r" / "parts").exists()
+
+
+def test_a_training_has_the_time_of_its_partition_and_shares_its_node(cluster, tmp_path):
+    def look(seconds: float) -> None:
+        done = subprocess.run(["squeue", "-h", "-o", "%l %h"], capture_output=True, text=True, check=True)
+        seen.update(done.stdout.splitlines())
+        time.sleep(PAUSE)
+
+    seen: set[str] = set()
+    folder = tmp_path / "part"
+    part.write_plan(folder, groups(ONE.cases)[0], ONE)
+    for alone, seconds in ((False, math.inf), (True, 3600.0)):
+        slow = launcher(tmp_path, quick)
+        slow._sleep = look
+        assert [end[0] for end in slow.run([(Needs("cpu", 1, alone), folder)], set(), seconds)] == [folder]
+    assert seen == {"UNLIMITED OK", "1:01:00 NO"}
+
+
+def test_ctrl_c_says_what_becomes_of_the_jobs_and_resume_gathers_them(cluster, tmp_path, monkeypatch, capsys):
+    def interrupt(seconds: float) -> None:
+        if list((tmp_path / "r" / part.PARTS).glob("*/run/rows.jsonl")):
+            raise KeyboardInterrupt
+        time.sleep(PAUSE)
+
+    def given(work, sleep=None):
+        found = launcher(tmp_path, work)
+        found._sleep = sleep or found._sleep
+        return lambda *words: found
+
+    words = ["run", "--ops", "nearest,bilinear", "--shape", "1x4x4x4", "--device", "cpu", "--threads", "1"]
+    words += ["--launcher", "slurm", "--out", str(tmp_path / "r")]
+    monkeypatch.setattr(choose, "choose", given(stuck, interrupt))
+    assert main(words) == 130
+    error = capsys.readouterr().err.splitlines()[-1]
+    (folder,) = (tmp_path / "r" / part.PARTS).iterdir()
+    job = part.read_job(folder)
+    assert job in queue()
+    assert f"1 job of Slurm goes on and keeps what it measures (scancel {job.partition('_')[0]} ends it)" in error
+    assert error.endswith(f"--out {tmp_path / 'r'} --resume gathers them and goes on")
+    (folder / "go").write_text("")
+    monkeypatch.setattr(choose, "choose", given(crashing))
+    assert main([*words, "--resume"]) == 0
+    assert sorted(row["operator"] for row in read_run(tmp_path / "r").rows) == ["bilinear", "nearest"]
+    assert launcher(tmp_path).left() == ""
+
+
+def test_ctrl_c_waits_until_a_submitted_job_is_known_to_its_part():
+    noted = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt), _uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            child = [sys.executable, "-c", "import os; os.kill(os.getpid(), 2)"]  # 2: Ctrl-C
+            noted.append(subprocess.run(child).returncode)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert noted == [0]
 
 
 @pytest.mark.parametrize("text", ["partition", "=gpu", "partition=", "", "a=b\n#SBATCH --uid=0"])

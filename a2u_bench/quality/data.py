@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,11 @@ def load(text: str, train: int | None = None, test: int | None = None, seed: int
         return Images(text, _images(crops), _images(test_crops), {})
     if text == fashion.NAME:
         found = fashion.read_published()
-    elif text and (Path(text).exists() or "/" in text):
+    elif text and (os.path.exists(text) or "/" in text):  # of any text, a name that is too long too
         try:
             found = fashion.read_folder(Path(text))
-        except BenchError as error:
-            raise UsageError(f"--data {error}") from None  # a path that was named, with nothing to read at it
+        except (BenchError, OSError) as error:  # a path that was named, with nothing to read at it
+            raise UsageError(f"--data {getattr(error, 'strerror', None) or error}") from None
     else:
         raise UsageError(f"--data {text!r}: no such data; allowed: natural, {fashion.NAME}, or a folder of IDX files")
     return Images(found.name, _chosen(found.train, train, seed), _chosen(found.test, test, seed), found.sha256)

@@ -13,7 +13,7 @@ COMMANDS = {
     "json": ["export", "{run}", "--format", "json"],
     "recommend": ["recommend", "{run}", "--budget", "latency=1s"],
     "a dry run": ["run", "--ops", "nearest", "--device", "cpu", "--out", "{run}", "--resume", "--dry-run"],
-    "report": ["report", "{run}", "--out", "{out}"],
+    "report": ["report", "{run}", "--out", "{out}.html"],
     "plot": ["plot", "{run}", "--out", "{out}"],
     "merge": ["merge", "{run}", "{run}/../sound", "--out", "{out}"],
 }

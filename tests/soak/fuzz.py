@@ -51,6 +51,12 @@ NASTY = (
 )
 
 
+OUT = {"out", "out.html"}
+"""What a command may write in the folder that it runs in."""
+
+ENTRIES = ("machine", "settings", "machines", "doctor", "doctors", "ceilings", "data")
+"""Entries of a manifest in whose place a stranger may have put anything."""
+
 INSERTED = (b"\x00", b"\xff" * 8, b"9" * 30, b"[" * 2000, b"{", b'"', b"\n", b"-", b"\x1b[2J")
 
 
@@ -185,18 +191,19 @@ def hostile_run(parent: Path, rows: list[dict[str, Any]], manifest: dict[str, An
     with Store.create(folder, {"suite": "quick"}):
         pass
     text = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, **text, "machine": manifest, "settings": manifest}))
+    (folder / "manifest.json").write_text(json.dumps({**manifest, **text, **dict.fromkeys(ENTRIES, manifest)}))
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     with Store.create(parent / "sound", {"suite": "quick"}) as store:
         store.append_row(sound_row())
     return folder
 
 
-def check_command(arguments: list[str], parent: Path) -> None:
-    """Run one command in this process; Broken for a traceback, more than one line of error, or a control character."""
+def check_command(arguments: list[str], parent: Path) -> int:
+    """Run one command in this process, in the folder `parent`; its exit code. Broken for a traceback, more than one
+    line of error, a control character, or a file beside those of `OUT`."""
     from a2u_bench.cli import main
 
-    before = {path.name for path in parent.iterdir()} - {"out"}
+    before = {path.name for path in parent.iterdir()} - OUT
     out, err = io.StringIO(), io.StringIO()
     here = Path.cwd()
     try:
@@ -212,9 +219,10 @@ def check_command(arguments: list[str], parent: Path) -> None:
     found = CONTROL.search(out.getvalue()) or CONTROL.search(said)
     if found:
         raise Broken(f"{arguments}: {found.group()!r} reached the terminal")
-    after = {path.name for path in parent.iterdir()} - {"out"}
+    after = {path.name for path in parent.iterdir()} - OUT
     if after != before:
         raise Broken(f"{arguments}: wrote {after - before}")
+    return code
 
 
 def _settings(examples: int) -> settings:
