@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import random
@@ -15,7 +16,18 @@ import torch
 from fakes import FakeClock, FakeWorker, FakeWorkers
 
 from a2u_bench import build, certificate
-from a2u_bench.certificate import FULL, QUICK, Certificate, Finding, Size, certify, known_cases, order, replicas
+from a2u_bench.certificate import (
+    FULL,
+    QUICK,
+    Certificate,
+    Comparison,
+    Finding,
+    Size,
+    certify,
+    known_cases,
+    order,
+    replicas,
+)
 from a2u_bench.cli import main
 from a2u_bench.spec import Case
 from a2u_bench.synthetic import Replica
@@ -125,6 +137,50 @@ def test_one_that_stretches_time_is_found_out():
     assert "Lasting:microseconds=500 latency" in failed(certified(lambda *what: 1.1 * right(*what)))
 
 
+def comparison(probability: float, verdict: str) -> Comparison:
+    return Comparison("nearest", True, 1.0, 0.99, 1.01, probability, verdict)
+
+
+def held(findings: list[Finding]) -> dict[str, bool]:
+    return {finding.name: finding.holds for finding in findings}
+
+
+@pytest.mark.parametrize(("alarms", "holds"), [(0, True), (16, True), (17, False), (200, False)])
+def test_false_alarms_may_exceed_the_nominal_share_by_two_standard_errors(alarms: int, holds: bool):
+    # of 200 at 5 %: 10 and twice √(200 · 0.05 · 0.95) = 3.08
+    alike = [comparison(0.04 if number < alarms else 0.06, "same") for number in range(200)]
+    assert held(certificate.alike_findings(alike, 200))["A/A false alarms"] is holds
+
+
+@pytest.mark.parametrize(("found", "rest", "holds"), [(18, "inconclusive", True), (17, "inconclusive", False)])
+def test_nine_tenths_of_the_slow_downs_must_be_found(found: int, rest: str, holds: bool):
+    slowed = [comparison(0.0, "slower" if number < found else rest) for number in range(20)]
+    assert held(certificate.slowed_findings(slowed, 20))["A/B 5 % found"] is holds
+    assert held(certificate.slowed_findings(slowed, 20))["A/B the rest"]
+
+
+@pytest.mark.parametrize("rest", ["same", "faster"])
+def test_one_slow_down_that_is_taken_for_anything_else_is_one_too_many(rest: str):
+    slowed = [comparison(0.0, "slower")] * 23 + [comparison(0.5, rest)]
+    assert held(certificate.slowed_findings(slowed, 24)) == {
+        "A/B comparisons": True,
+        "A/B 5 % found": True,
+        "A/B the rest": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "low", "high"),
+    [
+        (0, 200, 0.0, 1 - 0.025 ** (1 / 200)),  # Clopper and Pearson have these ends in closed form
+        (200, 200, 0.025 ** (1 / 200), 1.0),
+        (3, 10, 0.0667, 0.6525),  # from printed tables
+    ],
+)
+def test_the_interval_of_a_share_is_the_exact_one(part: int, whole: int, low: float, high: float):
+    assert certificate._share(part, whole).endswith(f"95 % interval {low:.1%} to {high:.1%})")
+
+
 def test_comparisons_that_are_missing_are_no_pass():
     assert not certificate.alike_findings([], 3)[0].holds
     assert not certificate.slowed_findings([], 3)[0].holds
@@ -156,6 +212,33 @@ def test_a_replica_is_the_operator_that_it_says_and_waits_afterwards():
     torch.testing.assert_close(build.definition(slower.double(), z.double(), guide.double()).float(), module(z, guide))
     assert module.macs(4, 4) == slower.macs(4, 4)
     assert (module.percent, slower.percent) == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "slower", "name"),
+    [({}, 1.0, ""), ({"macs": 1.0}, 1.0, " macs"), ({"peak_memory": 4.0}, 1.0, " peak_memory"), ({}, 1.2, " latency")],
+    ids=["nothing", "work", "bytes", "duration"],
+)
+def test_the_command_fails_on_what_is_wrong_and_stores_every_comparison(
+    wrong: dict[str, float], slower: float, name: str, tmp_path, monkeypatch, capsys
+):
+    clock, right = FakeClock(), sound()
+    workers = KnowingWorkers(clock, lambda *what: slower * right(*what))
+    workers.wrong = wrong
+    monkeypatch.setattr(
+        certificate, "certify", lambda size, listen: certify(SIZE, listen, workers=workers, clock=clock)
+    )
+    out = tmp_path / "certificate.json"
+    assert main(["check", "--self", "--out", str(out)]) == (1 if name else 0)
+    stored = json.loads(out.read_text())
+    failing = [one["name"] for one in stored["findings"] if not one["holds"]]
+    assert bool(failing) is bool(name) is not stored["holds"]
+    assert all(one.endswith(name) for one in failing)
+    assert (len(stored["alike"]), len(stored["slowed"])) == (SIZE.alike, SIZE.slowed)
+    assert set(stored["slowed"][0]) == {field.name for field in dataclasses.fields(Comparison)}
+    assert stored["machine"]["cpu"] and stored["created"] and stored["seconds"] > 0
+    shown = capsys.readouterr().out
+    assert ("NO" in shown) is bool(name)
 
 
 def test_the_command_stores_what_it_prints_and_its_exit_code_says_whether_it_holds(tmp_path, monkeypatch, capsys):
