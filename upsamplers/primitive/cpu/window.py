@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from upsamplers.primitive.cpu.ahead import read_soon, written_soon
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
 from upsamplers.primitive.cpu.rows import join_row, split_row, window_row
 from upsamplers.primitive.cpu.tile import tiles
@@ -43,6 +44,16 @@ def read_window(
     split_row(dst, d0, step, dst, spare, down, 1, down, whole)
     for phase in range(len(columns) - whole * down):
         dst[d0 + phase * step + whole] = dst[spare + whole * down + phase]
+
+
+@njit(nogil=True)
+def next_window_soon(
+    z: Any, z0: int, row_step: int, rows: Any, y: int, height: int, down: int, k: int, width: int
+) -> None:
+    """The rows of a map that the windows of point row y + 1 read and those of y do not."""
+    if y + 1 < height:
+        for ky in range(max(0, k - down), k):
+            read_soon(z, z0 + max(0, rows[(y + 1) * down + ky]) * row_step, 0, 1, width)
 
 
 @njit(nogil=True)
@@ -84,8 +95,10 @@ def gather(real: Any, version: int) -> Any:
         items = batch * groups * height * splits
         for item in range(items * part // parts, items * (part + 1) // parts):
             b, g, y = in_turn(item // splits, groups, height, z_at)
-            split = item % splits
-            read_kernels(scratch, step, 0, w, b * w_at[0] + g * w_at[1], w_at, taps, up, y, width)
+            split, w0 = item % splits, b * w_at[0] + g * w_at[1]
+            read_kernels(scratch, step, 0, w, w0, w_at, taps, up, y, width)
+            for tap in range(taps if per > 1 else 0):
+                read_soon(w, w0 + tap * w_at[2] + (y + 1) * w_at[3], w_at[4], up, up * width)
             last = per * (split + 1) // splits
             for first in range(per * split // splits, last, block):
                 count = min(block, last - first)
@@ -95,6 +108,10 @@ def gather(real: Any, version: int) -> Any:
                         source = rows[y * down + ky]
                         to = slab + q * slab_q + ky * down * step
                         read_window(scratch, to, step, spare, z, z0, z_at, source, columns, down, before, inside)
+                    if per > 1:
+                        next_window_soon(z, z0, z_at[2], rows, y, height, down, k, inside)
+                        out0 = b * out_at[0] + (g * per + first + q) * out_at[1] + (y + 1) * up * out_at[2]
+                        written_soon(out, out0, out_at[2], up, up * width)
                 for x in range(0, width, lanes):
                     tiles(
                         phases, count, 0, scratch, acc + x, step, phases * step,
@@ -153,6 +170,9 @@ def correlate(real: Any, version: int) -> Any:
                                 scratch, (c * phases + py * up) * step, step,
                                 g, g0 + py * g_at[2], up * g_at[3], g_at[3], up, width,
                             )  # fmt: skip
+                        if per > 1:
+                            read_soon(g, g0 + up * g_at[2], g_at[2], up, up * width)
+                            next_window_soon(z, z0, z_at[2], rows, y, height, down, k, inside)
                         for ky in range(k):
                             to = slab + c * slab_c + ky * down * step
                             source = rows[y * down + ky]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from upsamplers.primitive.cpu.ahead import read_soon
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
 from upsamplers.primitive.cpu.rows import fill_row, fold_row, join_row, split_row
 from upsamplers.primitive.cpu.tile import tiles
@@ -73,6 +74,8 @@ def scatter(real: Any, version: int) -> Any:
                             w0 = b * w_at[0] + group * w_at[1] + (ky * k + kx) * w_at[2] + y * w_at[3] + py * w_at[4]
                             to = slot * taps_row + (kx * phases + py * up) * step + margin
                             split_row(scratch, to, step, w, w0, w_at[5], w_at[6], up, width)
+                            if count > 1:
+                                read_soon(w, w0 + w_at[3], 0, 1, up * width)
                     if held[slot] == y:
                         continue
                     held[slot] = y
@@ -81,6 +84,8 @@ def scatter(real: Any, version: int) -> Any:
                         for py in range(up):
                             to = ring + q * ring_q + (slot * phases + py * up) * step + margin
                             split_row(scratch, to, step, g, g0 + py * g_at[2], up * g_at[3], g_at[3], up, width)
+                        if count > 1:
+                            read_soon(g, g0 + up * g_at[2], g_at[2], up, up * width)
                 for residue in range(down):
                     terms = 0
                     for y in range(y_low, y_high + 1):
