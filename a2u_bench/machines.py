@@ -56,6 +56,11 @@ def machines(manifest: Mapping[str, Any]) -> list[Any]:
     return [machine for _, machine in _named(manifest)]
 
 
+def by_node(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The machines of a run that was measured by jobs on several nodes, by name; else its machine, under ""."""
+    return dict(_named({name: manifest.get(name) for name in ("machine", "machines")}))
+
+
 def _named(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Each machine of a run, with its name where the run has several."""
     origins, nodes = manifest.get("origins"), manifest.get("machines")

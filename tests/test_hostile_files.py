@@ -14,6 +14,7 @@ from soak import fuzz
 from soak.commands import COMMANDS
 from soak.readers import readers
 
+from a2u_bench.claims.read import read as read_claims
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
 from a2u_bench.published.read import find
@@ -158,6 +159,13 @@ def _saved(content: object) -> bytes:
     stream = io.BytesIO()
     torch.save(content, stream)
     return stream.getvalue()
+
+
+@pytest.mark.parametrize("text", ["\\begin{tabular}{ll}\\end{tabular}", "\\begin{tabularx}{1em", "|---|---|\n", "\n"])
+def test_a_table_without_a_line_makes_no_claims(tmp_path, text):
+    (tmp_path / "t.txt").write_text(text)
+    with pytest.raises(UsageError, match="no table in it"):
+        read_claims(tmp_path / "t.txt")
 
 
 MARKUP = {

@@ -114,7 +114,7 @@ def test_every_group_is_one_job_and_all_rows_come_into_one_run_with_their_nodes(
     assert launcher.forgotten
 
 
-def test_machines_grades_and_ceilings_are_kept_by_node_and_tables_say_where_they_differ(tmp_path):
+def test_machines_grades_and_ceilings_are_kept_by_node_and_tables_say_where_they_differ(tmp_path, capsys):
     jobs = (("n1", "B", 1.0), ("n2", "D", 3.0), ("n1", "C", 2.0))
     with Store.create(tmp_path / "r", {}) as store:
         for group, (node, grade, rate) in zip(groups(PLAN.cases), jobs, strict=True):
@@ -139,6 +139,12 @@ def test_machines_grades_and_ceilings_are_kept_by_node_and_tables_say_where_they
         "environment: grade C on n1",
         "environment: grade D on n2",
     ]
+    assert main(["doctor", str(tmp_path / "r")]) == 0
+    said = capsys.readouterr().out
+    assert "n1: grade" in said
+    assert "n2: grade" in said
+    assert main(["doctor", str(tmp_path / "r"), "--json"]) == 0
+    assert sorted(json.loads(capsys.readouterr().out)) == ["n1", "n2"]
 
 
 def test_the_command_in_a_run_of_jobs_is_the_one_that_was_typed(tmp_path, monkeypatch):

@@ -234,6 +234,35 @@ def test_a_job_trains_what_its_part_says_and_keeps_its_checkpoint_there(tmp_path
     assert found.manifest["doctor"]["grade"]
 
 
+def test_a_job_that_was_killed_goes_on_in_its_part_to_the_same_curve(tmp_path, images, monkeypatch):
+    from a2u_bench.quality import checkpoints
+
+    monkeypatch.setattr(machine, "record", lambda argv: {})
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    longer = replace(SCHEDULE, epochs=3)
+    given = planned(images)[0]
+    trial = replace(given.job.trial, epochs=3)
+    for folder in (whole, killed):
+        lesson.write(folder, replace(given, job=replace(given.job, trial=trial, preset=longer)))
+    job.work(str(whole))
+    save, saved = checkpoints.save, []
+
+    def stop(path, state):
+        save(path, state)
+        saved.append(len(state["curve"]["loss"]))
+        if saved == [1, 2]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "save", stop)
+    with pytest.raises(KeyboardInterrupt):
+        job.work(str(killed))
+    lesson.write(killed, lesson.read(killed))  # as resuming does
+    job.work(str(killed))
+    assert saved == [1, 2, 3]
+    one, two = (list(each_curve(folder / part.RUN)) for folder in (whole, killed))
+    assert [{**curve, "seconds": None} for curve in one] == [{**curve, "seconds": None} for curve in two]
+
+
 TINY = ("--epochs", "1", "--seeds", "1", "--threads", "1")
 
 

@@ -122,7 +122,7 @@ def _after_columns(body: str) -> str:
 
 
 def _grid(lines: list[tuple[str, ...]]) -> Grid:
-    headings = lines[0]
+    headings = lines[0] if lines else ()
     rows = tuple((*line[: len(headings)], *("" for _ in headings[len(line) :])) for line in lines[1:])
     return Grid(headings, rows)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from a2u_bench.doctor import Report
 
 
 def command(
@@ -21,19 +24,26 @@ def command(
     if run is None:
         from a2u_bench import machine
 
-        report = doctor.examine(machine.record())
+        machines = {"": machine.record()}
     else:
+        from a2u_bench.machines import by_node
         from a2u_bench.runs import read_run
 
-        manifest = read_run(run).manifest
-        content = manifest.get("machine")
-        report = doctor.examine(content if isinstance(content, dict) else {})
+        machines = by_node(read_run(run).manifest)
+    reports = {node: doctor.examine(one if isinstance(one, dict) else {}) for node, one in machines.items()}
     if as_json:
         import json
 
-        typer.echo(json.dumps(report.to_manifest(), indent=2))
+        content = {node: report.to_manifest() for node, report in reports.items()}
+        typer.echo(json.dumps(content if len(content) > 1 else next(iter(content.values())), indent=2))
         return
+    for node, report in reports.items():
+        _print(node, report)
+
+
+def _print(node: str, report: Report) -> None:
     from a2u_bench.cells import Heading, Table
+    from a2u_bench.doctor import MEANING
     from a2u_bench.plain import plain
     from a2u_bench.render import print_table
 
@@ -44,4 +54,5 @@ def command(
     )
     cells = tuple((one.grade, plain(one.evidence), plain(one.advice)) for one in report.findings)
     notes = (f"not known here: {', '.join(report.unknown)}",) if report.unknown else ()
-    print_table(Table(f"grade {report.grade}: {doctor.MEANING[report.grade]}", heads if cells else (), cells, notes))
+    where = f"{plain(node)}: " if node else ""
+    print_table(Table(f"{where}grade {report.grade}: {MEANING[report.grade]}", heads if cells else (), cells, notes))
