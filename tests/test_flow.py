@@ -138,6 +138,14 @@ def test_the_machine_s_ceilings_are_measured_once_for_each_device_and_number_of_
     assert again.asked == []
 
 
+def test_ceilings_of_another_node_stay_and_are_not_taken_for_this_one_s():
+    elsewhere = {"node": "elsewhere", "device": "cpu", "threads": 1, "copy": [], "matrix": {}}
+    store = FakeStore(manifest={"ceilings": [elsewhere]})
+    _, workers = measure(Plan("quick", (case("a"),), (), SETTINGS), store)
+    assert workers.asked == [("cpu", 1, ("float32",))]
+    assert [entry.get("node") for entry in store.manifest["ceilings"]] == ["elsewhere", None]
+
+
 def test_a_run_stops_when_every_interval_is_tight():
     rows, workers = measure(plan("a", "b"))
     assert workers.started == 1 + 3

@@ -109,6 +109,25 @@ def test_a_training_goes_through_its_part_unchanged(tmp_path, images):
     assert [path.suffix for path in (tmp_path / "p").iterdir()] == [".json"]  # plain data, and no pickle
 
 
+def test_a_training_of_the_matting_network_goes_through_its_part_unchanged(tmp_path):
+    asked = task("matting")
+    found = jobs(
+        pairs.read("core", asked.ways),
+        presets.preset("short", asked.presets),
+        [3],
+        data="synthetic",
+        images=8,
+        test_images=4,
+        task="matting",
+        device="cuda",
+    )
+    for one in found:
+        given = Lesson(one, "synthetic", {})
+        lesson.write(tmp_path / "p", given)
+        assert lesson.read(tmp_path / "p") == given
+        assert needs(given) == Needs("cuda", 1, alone=False)
+
+
 def changed(content: dict[str, Any], **trial: Any) -> dict[str, Any]:
     return {**content, "trial": {**content["trial"], **trial}}
 
