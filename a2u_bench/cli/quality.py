@@ -14,7 +14,8 @@ def command(
         str | None,
         typer.Option(
             metavar="NAME|DIR",
-            help="reconstruction: natural, fashion-mnist, or a folder of IDX files; matting: synthetic.",
+            help="reconstruction: natural, fashion-mnist, or a folder of IDX files; "
+            "matting: synthetic, or a folder laid out as Composition-1k.",
         ),
     ] = None,
     pairs: Annotated[

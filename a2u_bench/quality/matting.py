@@ -8,8 +8,9 @@ takes the trimap's word where that knows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from a2u_bench.errors import UsageError
+from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.networks.matting import DOWNS, STRIDE, MattingNetwork, usual_down
-from a2u_bench.quality import natural
+from a2u_bench.quality import composition, natural
 from a2u_bench.quality.mattes import UNKNOWN, Mattes, largest_side, mattes
 from a2u_bench.quality.matting_scores import score
 from a2u_bench.quality.pairs import Pair, Ways
@@ -38,6 +39,9 @@ WAYS = Ways(
 """Its core is what was published with this network, and max-unpooling."""
 
 SYNTHETIC = "synthetic"
+TESTS = 100
+"""Synthetic images that are scored, where none are counted."""
+
 SYMMETRIES = 8
 """Of a square: four turns, and their mirror images."""
 
@@ -52,6 +56,15 @@ class Crops(Protocol):
 
         Whatever is drawn for them is drawn from `random`.
         """
+
+
+class Tests(Protocol):
+    """Images with their alphas, of any sizes."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[tuple[Tensor, NDArray[np.float32]]]:
+        """Input [4, H, W], RGB and trimap, and alpha [H, W] of each."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +107,11 @@ class Alphas:
 
 @dataclass(frozen=True)
 class Matting:
-    """Matting by crops, scored on whole images: inputs [4, H, W] with alphas [H, W], of any sizes."""
+    """Matting by crops, scored on whole images."""
 
     name: str
     crops: Crops
-    tests: Sequence[tuple[Tensor, NDArray[np.float32]]]
+    tests: Tests
     sha256: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -130,23 +143,29 @@ class Matting:
 
 
 def load(text: str, preset: Preset) -> Matting:
-    """The data of that name, as many images as the preset says. UsageError for a name that is none."""
-    if text != SYNTHETIC:
-        raise UsageError(f"--data {text!r}: no such data; allowed: {SYNTHETIC}")
-    return synthetic(preset)
-
-
-def synthetic(preset: Preset, seed: int = 0) -> Matting:
-    """The set that is made in memory, by `seed` and not by that of a training. UsageError for crops it cannot have."""
-    side, most = preset.side or 0, largest_side()
-    if not 0 < side <= most:
-        raise UsageError(
-            f"--preset {preset.name}: its crops of {side} pixels are larger than the photographs of "
-            f"--data {SYNTHETIC}, {most}; take --preset short"
-        )
-    images, test_images = preset.train_images or 0, preset.test_images or 0
+    """The data of that name or in that folder, as many images as the preset says. UsageError where there are none."""
+    images, side = preset.train_images or 0, preset.side or 0
     if images < 2:
         raise UsageError(f"--images {images}: the matting network normalises over a batch; allowed: 2 or more")
+    if text == SYNTHETIC:
+        return synthetic(images, preset.test_images or TESTS, side)
+    if not text or not (Path(text).exists() or "/" in text):
+        raise UsageError(f"--data {text!r}: no such data; allowed: {SYNTHETIC}, or a folder laid out as Composition-1k")
+    try:
+        found = composition.read(Path(text), side, images, preset.test_images)
+    except BenchError as error:
+        raise UsageError(f"--data {error}") from None  # a path that was named, with nothing to read at it
+    return Matting(found.name, found.crops, found.tests, found.sha256)
+
+
+def synthetic(images: int, test_images: int, side: int, seed: int = 0) -> Matting:
+    """The set that is made in memory, by `seed` and not by that of a training. UsageError for crops it cannot have."""
+    most = largest_side()
+    if side > most:
+        raise UsageError(
+            f"--data {SYNTHETIC}: has photographs of {most} pixels, smaller than crops of {side}; "
+            "take --preset short, or a folder laid out as Composition-1k"
+        )
     train = mattes(natural.TRAIN, images, side, seed)
     test = mattes(natural.TEST, test_images, side, seed)
     tests = [(image, alpha[0].numpy()) for image, alpha in zip(test.inputs, test.alphas, strict=True)]
