@@ -103,8 +103,9 @@ def _parts(name: str) -> tuple[str, ...]:
 
 def to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as plain Python values, unknown ones None, for JSON."""
-    columns = [to_values(frame[name]) for name in frame]
-    return [dict(zip(frame.columns, values, strict=True)) for values in zip(*columns, strict=True)]
+    names = list(frame.columns)  # asking pandas for them anew in each row takes most of the time
+    columns = [to_values(frame[name]) for name in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def to_values(column: pd.Series) -> list[Any]:

@@ -5,7 +5,7 @@ On a machine that others use, the median of a round says what they did, and the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from a2u_bench import units
@@ -18,7 +18,16 @@ Row = Mapping[str, Any]
 AXES = ("mode", "allocator", "dtype", "layout", "runtime", "device", "threads")
 
 
-def rivals(rows: Sequence[Row], nearest: str = "nearest", package: str = "a2u_bench.ways:") -> Table | None:
+NEAREST, PACKAGE = "nearest", "a2u_bench.ways:"
+
+
+def compared(operators: Iterable[str]) -> list[str]:
+    """Those of the operators whose rows have a place among the multiples: none where there is no way."""
+    ways = [name for name in operators if name.startswith(PACKAGE)]
+    return [NEAREST, *ways] if ways else []
+
+
+def rivals(rows: Sequence[Row], nearest: str = NEAREST, package: str = PACKAGE) -> Table | None:
     """For each row of a way: its time as a multiple of nearest interpolation's, and its rival's as a multiple of it.
 
     The rival of a workload is the other way there whose operator differs. None where no such rows are.

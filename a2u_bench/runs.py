@@ -133,6 +133,7 @@ def _lines(path: Path, found: _Problems) -> Iterator[tuple[int, dict[str, Any]]]
     except OSError as error:
         found.add(f"cannot be read: {error.strerror}", 0)
         return
+    kind = path.stem
     with file:
         for batch in _batches(file, found):
             contents = _parse([line for _, line in batch])
@@ -140,7 +141,7 @@ def _lines(path: Path, found: _Problems) -> Iterator[tuple[int, dict[str, Any]]]
                 if content is not None:
                     version = content.pop("version", FIRST_VERSION)
                     if is_known(version):
-                        yield number, to_current(path.stem, content, version)
+                        yield number, to_current(kind, content, version)
                     else:
                         found.add(
                             f"of schema version {version!r:.20}, this program reads {SCHEMA_VERSION}, left out", number

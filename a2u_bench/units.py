@@ -46,7 +46,8 @@ def exact(value: float, scale: Scale = UNSCALED) -> str:
     if value == 0 or (scale.exponent == 0 and float(value).is_integer() and abs(value) < 10**EXACT_DIGITS):
         return str(int(value))
     scaled = scale.of(value)
-    places = max(0, EXACT_DIGITS - 1 - _magnitude(_rounded(scaled, EXACT_DIGITS)))
+    magnitude = int(f"{scaled:.{EXACT_DIGITS - 1}e}".partition("e")[2])  # once rounded: 9999.9 has five digits
+    places = max(0, EXACT_DIGITS - 1 - magnitude)
     if float(value).is_integer() and scale.exponent >= 0:
         places = min(places, scale.exponent)  # 5 is 0.005 k: a count has no digits beyond
     return _fixed(scaled, places)

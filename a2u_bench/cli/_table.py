@@ -52,13 +52,15 @@ def print_sheet(sheet: Sheet, as_json: bool, most: int | None) -> None:
         return
     from a2u_bench.frames import to_records
     from a2u_bench.render import print_table
-    from a2u_bench.rivals import rivals
+    from a2u_bench.rivals import compared, rivals
 
     for table in sheet.tables(most):
         print_table(table)
-    multiples = rivals(to_records(sheet.frame)) if len(sheet.runs) == 1 else None
-    if multiples is not None:
-        print_table(multiples)
+    if len(sheet.runs) == 1:
+        operators = compared(sheet.frame["operator"].dropna().unique())
+        multiples = rivals(to_records(sheet.frame[sheet.frame["operator"].isin(operators)])) if operators else None
+        if multiples is not None:
+            print_table(multiples)
 
 
 def check_convention(given: str) -> None:

@@ -28,21 +28,22 @@ def lines(table: Table) -> Iterator[str]:
     if table.title:
         yield f"**{escape(table.title)}**\n\n"
     columns = list(zip(*table.cells, strict=True)) or [()] * len(table.headings)
-    made = []
+    heads, rules, padded = [], [], []
     for place, (heading, texts) in enumerate(zip(table.headings, columns, strict=True)):
         escaped = {text: escape(text) for text in set(texts)}
-        best = {row for row, column in table.bold if column == place and texts[row]}
+        best = {row: f"**{escaped[texts[row]]}**" for row, column in table.bold if column == place and texts[row]}
         head = escape(heading.text)
-        width = max(3, len(head), *map(len, escaped.values()), *(len(escaped[texts[row]]) + 4 for row in best))
-        rule = "-" * (width - 1) + (":" if heading.right else "-")
-        made.append((heading.right, width, head, rule, escaped, best))
-    yield _line(_pad(head, width, right) for right, width, head, _, _, _ in made)
-    yield _line(rule for _, _, _, rule, _, _ in made)
-    for row, cells in enumerate(table.cells):
-        yield _line(
-            _pad(f"**{escaped[text]}**" if row in best else escaped[text], width, right)
-            for text, (right, width, _, _, escaped, best) in zip(cells, made, strict=True)
-        )
+        width = max(3, len(head), *map(len, escaped.values()), *map(len, best.values()))
+        filled = {text: _pad(shown, width, heading.right) for text, shown in escaped.items()}
+        cells = [filled[text] for text in texts]
+        for row, shown in best.items():
+            cells[row] = _pad(shown, width, heading.right)
+        heads.append(_pad(head, width, heading.right))
+        rules.append("-" * (width - 1) + (":" if heading.right else "-"))
+        padded.append(cells)
+    yield _line(heads)
+    yield _line(rules)
+    yield from map(_line, zip(*padded, strict=True))
     if table.notes:
         yield "\n" + "".join(f"- {escape(note)}\n" for note in table.notes)
 
