@@ -251,6 +251,28 @@ def test_a_part_that_is_a_link_is_left_alone(tmp_path):
     assert (outside / "plan.json").exists()
 
 
+@pytest.mark.parametrize("inner", ["", "run", "checkpoints"])
+def test_a_part_that_is_needed_and_leads_elsewhere_is_refused_and_nothing_is_written_there(tmp_path, inner):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    link = tmp_path / "r" / part.PARTS / groups(PLAN.cases)[1].name / inner
+    with Store.create(tmp_path / "r", PLAN.to_manifest()):
+        link.parent.mkdir(parents=True)
+        link.symlink_to(outside)
+    with pytest.raises(UsageError, match="is a link"):
+        launched(tmp_path / "r", Fake(), resume=True)
+    assert list(outside.iterdir()) == []
+
+
+def test_parts_that_lead_elsewhere_are_refused(tmp_path):
+    (tmp_path / "outside").mkdir()
+    with Store.create(tmp_path / "r", PLAN.to_manifest()) as store:
+        (store.folder / part.PARTS).symlink_to(tmp_path / "outside")
+    with pytest.raises(UsageError, match="parts is a link"):
+        launched(tmp_path / "r", Fake(), resume=True)
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
 COPY = (
     "import pathlib, sys\n"
     "sys.path.insert(0, sys.argv[1])\n"

@@ -15,9 +15,6 @@ from a2u_bench import doctor, machine, runner
 from a2u_bench.launch import lesson, part
 from a2u_bench.store import Store
 
-CHECKPOINTS = "checkpoints"
-"""The folder in a part where a training's checkpoint lies; it goes with the part."""
-
 WAIT = 120.0
 """Seconds to wait for an earlier job of the same part that has not let go of it yet."""
 
@@ -43,7 +40,7 @@ def _train(folder: Path) -> None:
     threads = given.job.trial.threads
     with _opened(folder, {"suite": "quality"}, [threads]) as store:
         set_up(threads)
-        run([given.job], lesson.load(given), store, given.checkpoints or folder / CHECKPOINTS)
+        run([given.job], lesson.load(given), store, given.checkpoints or folder / part.CHECKPOINTS)
 
 
 def _opened(folder: Path, manifest: Mapping[str, Any], threads: Sequence[int]) -> Store:

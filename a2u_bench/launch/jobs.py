@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from a2u_bench.errors import BenchError
+from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.launch import part
 from a2u_bench.launch.gather import gather
 from a2u_bench.launch.groups import Needs
@@ -37,15 +37,17 @@ def carry_out(
     """The rows of each part as they come. `missing` are the jobs whose rows the run lacks, once old parts are gathered.
 
     No job may take longer than `seconds`. Raises BenchError where a job ended without all of its rows, once all others
-    are gathered.
+    are gathered; UsageError where a part, or a folder in it, is a link: a stranger's run would have us write anywhere.
     """
     root = (store.folder / part.PARTS).absolute()
-    there = sorted(f for f in root.iterdir() if f.is_dir() and not f.is_symlink()) if root.is_dir() else []
+    _refuse(store.folder, [root] if root.is_symlink() else [])
+    there = sorted(f for f in root.iterdir() if f.is_dir() and not _has_links(f)) if root.is_dir() else []
     busy = launcher.busy(there)
     for folder in there:
         if folder not in busy:
             yield gather(folder, store)
     waiting = {root / job.name: job for job in missing()}
+    _refuse(store.folder, [folder for folder in waiting if _has_links(folder)])
     for folder, job in waiting.items():
         if folder not in busy:
             job.write(folder)
@@ -64,3 +66,13 @@ def carry_out(
         said = "; ".join(problems[:SHOWN])
         raise BenchError(f"jobs ended without all of their rows: {said}{more}; --resume starts them again")
     launcher.forget()
+
+
+def _has_links(folder: Path) -> bool:
+    return any(path.is_symlink() for path in (folder, folder / part.RUN, folder / part.CHECKPOINTS))
+
+
+def _refuse(run: Path, linked: Sequence[Path]) -> None:
+    if linked:
+        where = linked[0].relative_to(run.absolute())
+        raise UsageError(f"--out {run}: {where} is a link or has one in it; allowed: a run whose folders are its own")

@@ -25,6 +25,9 @@ TRIAL = "trial"
 """The entry of a plan that only a training has."""
 
 PLAN, JOB, RUN = "plan.json", "job.json", "run"
+CHECKPOINTS = "checkpoints"
+"""The folder in a part where a training's checkpoint lies; it goes with the part."""
+
 FORMAT, VERSION = "a2u-bench job", 1
 LARGEST = 1 << 26
 JOB_ID = re.compile(r"[0-9]{1,12}(_[0-9]{1,12})?")

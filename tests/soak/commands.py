@@ -12,6 +12,8 @@ COMMANDS = {
     "html": ["export", "{run}", "--format", "html"],
     "json": ["export", "{run}", "--format", "json"],
     "recommend": ["recommend", "{run}", "--budget", "latency=1s"],
+    "doctor": ["doctor", "{run}"],
+    "doctor as JSON": ["doctor", "{run}", "--json"],
     "a dry run": ["run", "--ops", "nearest", "--device", "cpu", "--out", "{run}", "--resume", "--dry-run"],
     "report": ["report", "{run}", "--out", "{out}.html"],
     "plot": ["plot", "{run}", "--out", "{out}"],
