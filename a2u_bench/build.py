@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -325,6 +326,8 @@ def _own_class(name: str) -> type[Upsampler]:
     from upsamplers.registry import check_class
 
     module_name, _, class_name = name.partition(":")
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())  # where a person's own file lies: a program that pip installs does not look there
     try:
         found: Any = getattr(importlib.import_module(module_name), class_name, None)
     except Exception as error:  # whatever a stranger's module raises while it loads

@@ -127,3 +127,18 @@ def test_a_broken_class_has_a_failed_row_while_others_run() -> None:
 def test_a_broken_class_alone_is_wrong_usage() -> None:
     with pytest.raises(UsageError, match="cannot import operator"):
         make_plan(ops="no.such.module:Thing", device="cpu")
+
+
+def test_a_file_beside_the_person_is_found_without_being_installed(tmp_path, monkeypatch):
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    (source,) = [block for block in blocks if "(Upsampler):" in block]
+    (tmp_path / "mine_alone.py").write_text(source)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    with pytest.raises(UsageError, match="cannot import"):
+        build.operator("mine_alone:Soft")
+    monkeypatch.chdir(tmp_path)
+    try:
+        assert build.operator("mine_alone:Soft").text == "mine_alone:Soft"
+    finally:
+        sys.modules.pop("mine_alone", None)
+        build._class.cache_clear()
