@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     from upsamplers import Facts, Option, Upsampler
 
-PRELOAD = ("torch", "torch._dynamo", "upsamplers", "a2u_bench.preload")
+PRELOAD = (
+    *("torch", "torch._dynamo", "upsamplers", "a2u_bench.preload"),
+    *("upsamplers.primitive.cpu.calls", "upsamplers.primitive.cpu.points_calls"),
+)
 """What a process that measures has loaded before it starts."""
 
 
@@ -77,6 +80,16 @@ def operator(text: str) -> Operator:
     """The operator that one operator string means. UsageError where there is none, or it has no such option."""
     parsed = opstrings.parse(text)
     return _operator(parsed.name, parsed.options)
+
+
+def load_ours() -> None:
+    """Import every operator of ours; plug-ins are left to whoever needs them."""
+    import pkgutil
+
+    from upsamplers import ops
+
+    for module in pkgutil.iter_modules(ops.__path__, f"{ops.__name__}."):
+        importlib.import_module(module.name)
 
 
 def every_variant() -> Iterator[Operator]:
@@ -211,6 +224,15 @@ def outline(options: str, channels: int, guide_channels: int | None = None, scal
 
     with torch.device("meta"):
         return _create(options, channels, guide_channels, scale)
+
+
+def network_outline(name: str, options: str) -> Any:
+    """The network of that name with the operator that a string means, with shapes alone: `convolutions` and `macs`
+    tell its work. Impossible or UsageError where there can be none."""
+    import torch
+
+    with torch.device("meta"):
+        return _network(name, options)
 
 
 def definition(module: nn.Module, z: Tensor, guide: Tensor | None) -> Tensor:

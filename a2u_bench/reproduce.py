@@ -13,6 +13,8 @@ from a2u_bench.published import UNITS, Cell, Misprint, Site, Table, parse_printe
 from a2u_bench.units import ratio
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from upsamplers import Upsampler
 
 AGREES = "agrees"
@@ -116,7 +118,7 @@ def _at(operator: str, site: Site) -> str:
     return _WIDTHS.sub(lambda found: str(int(found[1] or 1) * site.channels), operator)
 
 
-def _params(module: Upsampler, without: tuple[str, ...]) -> int:
+def _params(module: nn.Module, without: tuple[str, ...]) -> int:
     counted = {}
     for owner in module.modules():
         kinds = {kind.__name__ for kind in type(owner).__mro__}
@@ -138,13 +140,22 @@ def _reproduce(cell: Cell, table: Table) -> Reproduced:
 
 
 def _count(cell: Cell, operator: str, table: Table) -> int:
+    if cell.whole is not None:
+        try:
+            network = build.network_outline(cell.whole.network, operator)
+        except build.Impossible as error:
+            raise UsageError(f"{error} (in {cell.whole.network})") from None
+        if cell.quantity == "params":
+            return _params(network, cell.without)
+        convolutions: int = network.convolutions(cell.whole.height, cell.whole.width)
+        return convolutions
     return params(operator, table, cell.without) if cell.quantity == "params" else macs(operator, table)
 
 
 def _rule(cell: Cell, recomputed: int, verdict: str) -> str:
     """What was counted, and the ratio to what was printed where the two differ."""
     if cell.quantity == "macs":
-        rule = UNITS[cell.unit][1]
+        rule = UNITS[cell.unit][1] + (" of convolutions" if cell.whole else "")
     elif cell.without == ("bias",):
         rule = "weights only, without biases"
     else:

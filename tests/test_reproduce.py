@@ -11,7 +11,7 @@ import pytest
 from a2u_bench import build, published
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
-from a2u_bench.published import MACS, Cell, Misprint, Site, Table, parse_printed
+from a2u_bench.published import MACS, Cell, Misprint, Site, Table, Whole, parse_printed
 from a2u_bench.reproduce import costs, macs, params, reproduce
 
 MISPRINTS = {
@@ -34,11 +34,16 @@ EXACT = {
     ("a2u-matting", "a2u:twin=true", "params"): 74 * 512 + 4 * 74,
     ("a2u-matting", "index_net:mode=m2o,hidden={2c}", "params"): 136 * 90_112 + 16 * 512,
     ("a2u-matting", "sapa", "params"): 68 * 512 + 4 * 64,
+    ("a2u-matting", "bilinear", "params"): 8_049_003,
+    ("a2u-matting", "nearest", "params"): 8_049_003,
 }
 """Counts by the formulas of the papers, at the sites of the tables."""
 
 CELLS = [(name, cell) for name in published.names() for cell in published.find(name).cells]
 SITE = "[[site]]\nchannels = 64\nheight = 8\nwidth = 4\n"
+
+
+WHOLE = '[[cell]]\noperator = "a2u"\nparams = "8M"\n'
 
 
 def table(*cells: Cell, sites: tuple[Site, ...] = (Site(64, 8, 4),), **fields) -> Table:
@@ -164,6 +169,22 @@ def test_sites_count_and_channels_in_an_operator_follow_the_site():
     assert macs("carafe", table(sites=(Site(64, 8, 8, guide_channels=32),))) > 0
 
 
+def test_a_whole_network_is_counted_in_place_of_its_sites():
+    whole = Whole("matting-unet", 32, 64)
+    printed = [params_cell(operator, "8.05M", whole=whole) for operator in ("bilinear", "index_net", "deconv")]
+    first, second, third = reproduce(table(*printed, sites=(Site(1, 1, 1),)))
+    alone = [64, 64, 128, 256]
+    assert (first.recomputed, first.verdict, first.why) == (8_049_003, "agrees", "all parameters")
+    assert second.recomputed - first.recomputed == sum(32 * c**2 + 12 * c for c in alone)
+    assert (third.recomputed - first.recomputed, third.verdict) == (sum(9 * c**2 + c for c in alone), "differs")
+    work = Cell("b", "bilinear", "macs", parse_printed("0.36", "GiMACs"), unit="GiMACs", whole=whole)
+    (one,) = reproduce(table(work))
+    # As much less than the published 8.61 as the image is smaller, but for the pooled point of the pyramid.
+    published_work = build.network_outline("matting-unet", "bilinear").convolutions(224, 224)
+    assert (one.recomputed - 256**2) * 224**2 == (published_work - 256**2) * 32 * 64
+    assert one.why.startswith("1024³ multiply-adds of convolutions")
+
+
 def test_costs_of_all_operators_name_those_that_cannot_serve_a_site():
     found = {cost.operator: cost for cost in costs(table(sites=(Site(64, 4, 4, guide_channels=32),)))}
     assert {"nearest", "a2u", "fade"} <= set(found)
@@ -261,6 +282,20 @@ def test_the_table_says_what_was_published_and_what_is_recomputed_on_one_line_a_
         (SITE + '[[cell]]\noperator = "a2u"\nmacs = "3M"\n', "Allowed: digits alone"),
         (SITE + '[[cell]]\noperator = "a2u"\nmacs = "3"\nunit = "GMAC"\n', "Did you mean 'GMACs'"),
         (SITE + '[[cell]]\noperator = "a2u"\nmacs = "3"\nsource = "us"\n', "unknown source 'us'"),
+        (
+            SITE + WHOLE + 'whole = { network = "unet", height = 16, width = 16 }\n',
+            "unknown network 'unet'",
+        ),
+        (
+            SITE + WHOLE + 'whole = { network = "matting-unet", height = 20, width = 16 }\n',
+            "height = 20. Allowed: a mul",
+        ),
+        (
+            SITE + WHOLE + 'whole = { network = "matting-unet", height = 16, width = 0 }\n',
+            "width = 0. Allowed: a multiple",
+        ),
+        (SITE + WHOLE + 'whole = { network = "matting-unet", height = 16 }\n', "has no width"),
+        (SITE + WHOLE + "whole = 3\n", "whole = 3. Allowed: a table"),
         (SITE + '[[cell]]\noperator = "a2u"\nmacs = "3"\nmisprint = { why = "so" }\n', "needs one claim"),
         ("[[site]\n", "not sound TOML"),
     ],

@@ -2,7 +2,7 @@
 
 from a2u_bench.published.printed import FLOPS, MACS, UNITS, Printed, parse_printed
 from a2u_bench.published.read import find, names
-from a2u_bench.published.table import Cell, Fact, Misprint, Site, Source, Table
+from a2u_bench.published.table import Cell, Fact, Misprint, Site, Source, Table, Whole
 
 __all__ = [
     "FLOPS",
@@ -15,6 +15,7 @@ __all__ = [
     "Site",
     "Source",
     "Table",
+    "Whole",
     "find",
     "names",
     "parse_printed",

@@ -20,6 +20,7 @@ unit = "GMACs"                          # optional: GMACs, GFLOPs (two a multipl
 without = ["GroupNorm"]                 # optional: parameters not counted, by their name or their module's class
 note = "up and down"                    # optional
 source = "dai"                          # optional: a key of sources
+whole = { network = "matting-unet", height = 224, width = 224 }  # optional: of that network, not of the sites
 
 [sources.dai]                           # authors, title, venue, year; arxiv and where are optional
 """
@@ -34,7 +35,7 @@ from typing import Any
 from a2u_bench.errors import UsageError, nearest, unknown
 from a2u_bench.published.fields import check_keys, entries, texts, typed
 from a2u_bench.published.printed import MACS, UNITS, Printed, parse_printed
-from a2u_bench.published.table import Cell, Fact, Misprint, Quantity, Site, Source, Table
+from a2u_bench.published.table import Cell, Fact, Misprint, Quantity, Site, Source, Table, Whole
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -46,6 +47,9 @@ LIMITS = {"channels": 1 << 16, "guide_channels": 1 << 16, "height": 1 << 20, "wi
 LIMITS |= {"count": 1 << 20, "scale": 64}
 LARGEST = 1 << 20
 """Bytes of a table's file."""
+
+NETWORKS = {"matting-unet": 16}
+"""Networks of the bench, and what their images' sides are multiples of."""
 
 QUANTITIES: tuple[Quantity, ...] = ("params", "macs")
 
@@ -123,7 +127,7 @@ def _source(key: str, entry: Any) -> Source:
 
 def _cells(entry: dict[str, Any], number: int, sources: dict[str, Source]) -> list[Cell]:
     what = f"cell {number}"
-    allowed = ("label", "operator", *QUANTITIES, "unit", "without", "note", "source", "misprint")
+    allowed = ("label", "operator", *QUANTITIES, "unit", "without", "note", "source", "misprint", "whole")
     check_keys(entry, what, allowed, needed=("operator",))
     operator = typed(entry, what, "operator", "")
     unit = typed(entry, what, "unit", MACS)
@@ -145,6 +149,7 @@ def _cells(entry: dict[str, Any], number: int, sources: dict[str, Source]) -> li
                 without=texts(entry, what, "without") if quantity == "params" else (),
                 note=typed(entry, what, "note", ""),
                 misprint=_misprint(entry, what),
+                whole=_whole(entry, what),
             )
         )
     if not built:
@@ -173,6 +178,23 @@ def _misprint(entry: dict[str, Any], what: str) -> Misprint | None:
         typed(claim, what, "copied", ""),
         typed(claim, what, "unmatched", False),
     )
+
+
+def _whole(entry: dict[str, Any], what: str) -> Whole | None:
+    if "whole" not in entry:
+        return None
+    found, what = typed(entry, what, "whole", {}), f"{what}, whole"
+    names = ("network", "height", "width")
+    check_keys(found, what, names, needed=names)
+    network = typed(found, what, "network", "")
+    if network not in NETWORKS:
+        raise UsageError(f"{what}: {unknown('network', network, NETWORKS)}")
+    for side in ("height", "width"):
+        value = found[side]
+        if type(value) is not int or not 1 <= value <= LIMITS[side] or value % NETWORKS[network]:
+            allowed = f"a multiple of {NETWORKS[network]} up to {LIMITS[side]}"
+            raise UsageError(f"{what}: {side} = {value!r}. Allowed: {allowed}")
+    return Whole(network, found["height"], found["width"])
 
 
 def _facts(entry: dict[str, Any], number: int, sources: dict[str, Source]) -> list[Fact]:

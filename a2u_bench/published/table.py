@@ -50,11 +50,21 @@ class Misprint:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """A network of the bench with the operator in all its places, and the sides of the image that it is given."""
+
+    network: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
 class Cell:
     """One printed cost: of which operator, what is counted, and the rule by which its authors counted.
 
     In `operator`, an operator string, `{2c}` stands for twice the channels of each site. `without` names what the
     printed number of parameters leaves out: a parameter's own name (`bias`) or its module's class (`GroupNorm`).
+    Where there is a `whole`, its own costs are counted, work as multiply-adds of its convolutions for one image.
     """
 
     label: str
@@ -66,6 +76,7 @@ class Cell:
     without: tuple[str, ...] = ()
     note: str = ""
     misprint: Misprint | None = None
+    whole: Whole | None = None
 
 
 @dataclass(frozen=True)
