@@ -227,7 +227,7 @@ def test_ctrl_c_says_what_becomes_of_the_jobs_and_resume_gathers_them(cluster, t
     job = part.read_job(folder)
     assert job in queue()
     assert f"1 job of Slurm goes on and keeps what it measures (scancel {job.partition('_')[0]} ends it)" in error
-    assert error.endswith(f"--out {tmp_path / 'r'} --resume gathers them and goes on")
+    assert error.endswith(f"the same command with --out {tmp_path / 'r'} --resume gathers what there is and goes on")
     (folder / "go").write_text("")
     monkeypatch.setattr(choose, "choose", given(crashing))
     assert main([*words, "--resume"]) == 0

@@ -30,5 +30,7 @@ def open_store(folder: Path, manifest: dict[str, Any], resume: bool) -> Store:
 
 def print_interrupted(folder: Path, kept: str, left: str) -> None:
     """After Ctrl-C, on standard error: what is kept, what becomes of jobs elsewhere (`left`), and how to go on."""
-    on = f"--out {folder} --resume {'gathers them and ' if left else ''}goes on"
-    typer.echo(f"interrupted; {kept} are kept in {folder}; {f'{left}; ' if left else ''}{on}", err=True)
+    from a2u_bench.plain import plain
+
+    on = f"the same command with --out {folder} --resume {'gathers what there is and ' if left else ''}goes on"
+    typer.echo(plain(f"interrupted; {kept} are kept in {folder}; {f'{left}; ' if left else ''}{on}"), err=True)
