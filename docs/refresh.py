@@ -38,7 +38,7 @@ def refreshed(text: str) -> str:
 
     def fill(block: re.Match[str]) -> str:
         command, shown = block.groups()
-        now = shown if command.split()[1] in MEASURING else output(command)
+        now = shown if command.split()[1] in MEASURING else output(command)  # `plot` draws its figure anew, too
         return f"```console\n$ {command}\n{now}```"
 
     return BLOCK.sub(fill, text)
