@@ -24,7 +24,7 @@ __all__ = ["MEASURES", "SCORES", "SHAPE", "Heading", "Table", "apart", "axis_tex
 MEASURES = ("params", "macs", "macs_fvcore", "latency", "peak_memory", "saved_memory", RATIO, VERDICT)
 """The columns shown when none are chosen, where they are known."""
 
-WORKLOAD = (RUN, SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator")
+WORKLOAD = (RUN, "network", SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator")
 SCORES = ("psnr", "ssim", "mae", "rmse", "edge_psnr", "sad", "mse", "grad", "conn")
 TRAINING = (RUN, "task", "data", "preset", "images", "epochs", "learning_rate", SEEDS, "device", "threads")
 """The same two for rows of trainings."""
@@ -32,11 +32,12 @@ TRAINING = (RUN, "task", "data", "preset", "images", "epochs", "learning_rate", 
 IN_A_GRID = ("latency", *RANKED, "macs", "params")
 """Of these the first that is known is shown where keys stand across and no column is chosen."""
 
-UNSAID = ("allocator",)
+UNSAID = ("allocator", "network")
 """Of these nothing is said where they are empty."""
 
 SAID = {
     "allocator": "allocator {}",
+    "network": "in {}",
     "epochs": "{} epochs",
     "images": "{} images",
     "learning_rate": "rate {:g}",
@@ -117,7 +118,8 @@ def in_common(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> str:
         return "no rows"
     frame = _with_shape(frame)
     said = [(name, frame[name].iloc[0]) for name in _shared(frame, apart_from)]
-    return plain(", ".join(axis_text(name, value) for name, value in said if not (name in UNSAID and pd.isna(value))))
+    shape = "z " if "network" not in frame or frame["network"].isna().all() else "image "
+    return plain(", ".join(axis_text(name, value, shape) for name, value in said if _is_said(name, value)))
 
 
 def apart(frame: pd.DataFrame) -> list[str]:
@@ -126,11 +128,18 @@ def apart(frame: pd.DataFrame) -> list[str]:
     trained = _all_trained(frame)
     shared = _shared(frame, ())
     varying = [name for name in (TRAINING if trained else WORKLOAD) if name in frame and name not in shared]
-    columns = [[axis_text(name, value) for value in to_values(frame[name])] for name in varying]
+    columns = [
+        [axis_text(name, value) if _is_said(name, value) else "" for value in to_values(frame[name])]
+        for name in varying
+    ]
     subjects = [
         "unknown" if value is None else plain(value) for value in to_values(frame["pair" if trained else "options"])
     ]
-    return [", ".join(map(plain, parts)) for parts in zip(subjects, *columns, strict=True)]
+    return [", ".join(map(plain, filter(None, parts))) for parts in zip(subjects, *columns, strict=True)]
+
+
+def _is_said(name: str, value: Any) -> bool:
+    return name not in UNSAID or not pd.isna(value)
 
 
 def _shared(frame: pd.DataFrame, apart_from: Sequence[str]) -> list[str]:

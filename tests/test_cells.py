@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from a2u_bench.cells import Heading, Table, lay_out
+from a2u_bench.cells import Heading, Table, apart, lay_out
 from a2u_bench.errors import UsageError
 from a2u_bench.frames import runs_to_frame, to_frame
 from a2u_bench.judge import against
@@ -50,6 +50,21 @@ def test_the_table_of_a_run_to_the_last_character():
         "nearest                             0 0.06554 0.06554 0.0200 ±0.0002    1.049\n"
         "a2u:rank=4,sharing=semi-shared  36.93   37.75   37.75     1.20 ±0.10    2.097\n"
     )
+
+
+def test_a_table_says_in_which_network_an_operator_was_measured():
+    times = {"latency": 20e-6}
+    alone, inside = (
+        make_row(case("nearest"), "ok", "", times),
+        make_row(case("a2u", network="matting-unet"), "ok", "", times),
+    )
+    title = lay_out(to_frame([inside])).title
+    assert title.startswith("in matting-unet, image 1×64×32×32, scale 2, float32")
+    assert "network" not in lay_out(to_frame([alone])).title
+    both = lay_out(to_frame([alone, inside]))
+    assert [heading.label for heading in both.headings][:2] == ["operator", "network"]
+    assert [row[:2] for row in both.cells] == [("nearest", ""), ("a2u", "matting-unet")]
+    assert apart(to_frame([alone, inside])) == ["nearest", "a2u, in matting-unet"]
 
 
 def test_a_table_fits_80_columns_with_verdicts_and_a_long_operator():
