@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from composition_files import write_composition
 from example_rows import make_quality
 from torch import Tensor, nn
 
@@ -216,6 +217,24 @@ def test_pairs_are_trained_stored_shown_and_killed_without_loss(tmp_path, monkey
     assert capsys.readouterr().out == printed.out
     curves = [json.loads(line) for line in (out / "curves.jsonl").read_text().splitlines()]
     assert [len(curve["psnr"]) for curve in curves] == [1, 1]
+
+
+def test_a_test_image_that_is_damaged_ends_the_run_and_once_mended_nothing_is_trained_again(
+    tmp_path, monkeypatch, capsys
+):
+    folder, out = write_composition(tmp_path / "set"), tmp_path / "run"
+    merged = folder / "Test_set" / "merged" / "dog_1.png"
+    whole = merged.read_bytes()
+    merged.write_bytes(whole[:-60] + bytes(60))  # of the same size, so the same data
+    words = ("--data", folder, "--pairs", "nearest", "--seeds", 1, "--test-images", 3)
+    assert quality(out, *words) == 1
+    assert "dog_1.png: cannot be read as PNG or JPEG" in capsys.readouterr().err.splitlines()[-1]
+    merged.write_bytes(whole)
+    monkeypatch.setattr(Training, "_epoch", lambda *given: pytest.fail("trained again"))
+    assert quality(out, *words, "--resume") == 0
+    (row,) = read_run(out).rows
+    assert (row["status"], row["images"], row["test_images"]) == ("ok", 4, 3)
+    assert row["data"].startswith("set-")
 
 
 def test_two_tasks_stand_in_two_tables_and_two_tabs_of_a_report(tmp_path, capsys):

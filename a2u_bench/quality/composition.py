@@ -39,7 +39,7 @@ BACKGROUNDS = ("bg", "train2014")
 MOST_BACKGROUNDS = 2_000
 """Backgrounds that are held, a choice by the seed where there are more."""
 
-WIDEST = 30
+WIDEST = 14
 """Pixels by which the unknown region of a training crop is wider than its alpha's, at most."""
 
 ENDINGS, FORMATS = (".png", ".jpg", ".jpeg"), ("PNG", "JPEG")
@@ -56,7 +56,7 @@ class Composed:
     """Crops of foregrounds [H, W, 4], RGB and alpha, over backgrounds [H, W, 3]: another one each time.
 
     A crop lies around a pixel that is neither foreground nor background, over any part of any background, and is
-    mirrored half of the time. Its trimap leaves unknown what lies within 1 to 30 pixels of such pixels.
+    mirrored half of the time. Its trimap leaves unknown what lies within 1 to 14 pixels of such pixels.
     """
 
     fronts: Sequence[Pixels]
