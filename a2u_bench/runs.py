@@ -40,7 +40,16 @@ class Run:
     @cached_property
     def samples(self) -> tuple[dict[str, Any], ...]:
         """The raw samples, read when asked for: {"case", "process", "round", "latency": [seconds, …]}."""
-        return read_samples(self.path)[0]
+        return self._read_samples[0]
+
+    @property
+    def sample_problems(self) -> tuple[str, ...]:
+        """What was left out of the samples, and why."""
+        return self._read_samples[1]
+
+    @cached_property
+    def _read_samples(self) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+        return read_samples(self.path)
 
 
 class _Problems:

@@ -18,6 +18,7 @@ from a2u_bench.gates import Outcome
 from a2u_bench.judge import RATIO, SUBJECT, VERDICT
 from a2u_bench.machines import differences, hardware_differences
 from a2u_bench.pivot import pivot
+from a2u_bench.plain import plain
 from a2u_bench.ratios import Samples
 from a2u_bench.record import BY_NAME
 from a2u_bench.remarks import remarks
@@ -181,7 +182,8 @@ def _samples(runs: Sequence[Run]) -> tuple[judge.SamplesOf, tuple[str, ...]]:
     size = sum((run.path / SAMPLES).stat().st_size for run in runs if (run.path / SAMPLES).is_file())
     if size > MOST_SAMPLES:
         return {}, (f"verdicts are from the rows' intervals: {size >> 20} MiB of samples are too many to read here",)
-    return judge.samples_of(runs), ()
+    said = tuple(plain(f"{run.path}: {problem}") for run in runs for problem in run.sample_problems)
+    return judge.samples_of(runs), said
 
 
 def _by_run(samples: judge.SamplesOf, labels: Sequence[str]) -> tuple[dict[str, Samples], dict[str, Samples]]:

@@ -32,6 +32,7 @@ MAY_IMPORT_TORCH = (
 RIGHT_OF_STORE = (
     "store",
     "exported",
+    "lacks",
     "runs",
     "rows",
     "frames",

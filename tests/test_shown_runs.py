@@ -56,6 +56,30 @@ def older(run: Path) -> None:
     (run / "rows.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in kept))
 
 
+def half_finished(run: Path) -> None:
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(manifest | {"planned": 44}))
+
+
+def without(*gone: str) -> Callable[[Path], None]:
+    """Every second row lacks these columns, as where two programs wrote one file."""
+
+    def change(run: Path) -> None:
+        lines = [json.loads(line) for line in (run / "rows.jsonl").read_text().splitlines()]
+        kept = [
+            {name: value for name, value in line.items() if number % 2 or name not in gone}
+            for number, line in enumerate(lines)
+        ]
+        (run / "rows.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in kept))
+
+    return change
+
+
+def emptied(run: Path) -> None:
+    half_finished(run)
+    (run / "rows.jsonl").write_text("")
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "a torn last line": (torn, "the last line is torn"),
     "no manifest": (unlink("manifest.json"), "manifest.json: missing"),
@@ -63,6 +87,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "an operator that is unknown": (replace('"operator": "a2u"', '"operator": null'), ""),
     "a newer column": (replace('"status": ', '"colour": "blue", "status": '), "unknown column 'colour'"),
     "fewer columns": (older, ""),
+    "a half-finished run": (half_finished, "7 of 44 planned cases have ended"),
+    "mixed schemas": (without("layout", "threads"), "4 of 7 rows do not say layout, threads: taken as unknown"),
+    "rows without a latency": (without("latency"), "rows ended ok without a latency"),
     "no samples": (unlink("samples.jsonl"), ""),
 }
 
@@ -108,6 +135,24 @@ def test_a_run_that_has_not_ended_a_case_yet_has_nothing_to_draw(capsys, tmp_pat
     assert "nothing to draw" in capsys.readouterr().err
     assert main(commands(run, tmp_path)["recommend"]) == 2
     assert main(commands(run, tmp_path)["report"]) == 0
+
+
+def test_a_run_whose_rows_are_empty_says_how_many_were_planned(capsys, tmp_path):
+    run = make_run(tmp_path / "run")
+    emptied(run)
+    for arguments in (["compare", str(run)], ["export", str(run)], ["export", str(run), "--format", "json"]):
+        assert main(arguments) == 0
+        out, err = capsys.readouterr()
+        assert "0 of 44 planned cases have ended" in err
+    assert "0 of 44 planned cases have ended" in json.loads(out)["runs"][0]["problems"][0]
+
+
+def test_samples_that_cannot_be_read_are_named_where_verdicts_come_from_them(capsys, tmp_path):
+    run = make_run(tmp_path / "run")
+    with (run / "samples.jsonl").open("a") as file:
+        file.write('{"version": 1, "case": "x')
+    assert main(["compare", str(run), "--baseline", "bilinear"]) == 0
+    assert "samples.jsonl: the last line is torn, left out" in capsys.readouterr().out
 
 
 def test_cases_that_are_not_drawn_or_judged_are_named(capsys, tmp_path):

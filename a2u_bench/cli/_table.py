@@ -18,6 +18,7 @@ RESULTS = Path("results")
 def read_runs(folders: Sequence[Path]) -> list[Run]:
     """The runs in these folders, or the newest under `results/`; what is wrong with them goes to standard error."""
     from a2u_bench.exported import of_run
+    from a2u_bench.lacks import lacks
     from a2u_bench.plain import plain
     from a2u_bench.runs import newest_run, read_run
 
@@ -26,7 +27,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         typer.echo(f"reading {folders[0]}", err=True)
     runs = [read_run(folder) for folder in dict.fromkeys(folders)]
     for run in runs:
-        for problem in (*run.problems, *of_run(run)[1]):
+        for problem in (*run.problems, *lacks(run), *of_run(run)[1]):
             typer.echo(plain(f"note: {run.path}: {problem}"), err=True)
     return runs
 

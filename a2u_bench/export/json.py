@@ -11,6 +11,7 @@ import pandas as pd
 
 from a2u_bench.export._lines import joined
 from a2u_bench.frames import to_records, to_values
+from a2u_bench.lacks import lacks
 from a2u_bench.sheet import Sheet, to_export
 
 LINES = 1000  # written at once
@@ -18,7 +19,10 @@ LINES = 1000  # written at once
 
 def write(sheet: Sheet) -> Iterator[str]:
     """The sheet as one JSON object, in parts: runs, notes, rows; of two runs also what changed, and the gates."""
-    runs = [{"path": str(run.path), "manifest": run.manifest, "problems": list(run.problems)} for run in sheet.runs]
+    runs = [
+        {"path": str(run.path), "manifest": run.manifest, "problems": [*run.problems, *lacks(run)]}
+        for run in sheet.runs
+    ]
     yield '{\n"runs": ' + _text(runs)
     yield ',\n"notes": ' + _text(list(sheet.notes))
     for name, table in sheet.changes.items():

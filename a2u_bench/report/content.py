@@ -11,6 +11,7 @@ import pandas as pd
 
 from a2u_bench import frames
 from a2u_bench.cells import MEASURES, SCORES, lay_out
+from a2u_bench.lacks import lacks
 from a2u_bench.machines import differences, hardware_differences
 from a2u_bench.plain import plain
 from a2u_bench.plots.rows import NAME, named, workloads
@@ -105,7 +106,7 @@ def gather(runs: Sequence[Run], frame: pd.DataFrame, convention: str, notes: Seq
     return Content(
         title=", ".join(plain(run.path.resolve().name) for run in runs),
         runs=tuple((str(run.path), _flat(run.manifest)) for run in runs),
-        problems=tuple(plain(f"{run.path}: {problem}") for run in runs for problem in run.problems),
+        problems=tuple(plain(f"{run.path}: {problem}") for run in runs for problem in (*run.problems, *lacks(run))),
         certificates=tuple(dict(filter(None, map(_certificate, runs))).items()),
         sheets=tuple(sheets),
         cases=cases,
