@@ -13,6 +13,7 @@ from a2u_bench import render
 from a2u_bench.cli import main
 
 RUNS = Path(__file__).parent / "golden" / "runs"
+REFERENCE = str(Path(__file__).parent.parent / "results" / "reference-cpu")
 EXAMPLE, LATER = str(RUNS / "example"), str(RUNS / "example-later")
 
 
@@ -32,6 +33,9 @@ COMMANDS = {
     "compare": ["compare", EXAMPLE],
     "compare with verdicts": ["compare", EXAMPLE, "--baseline", "bilinear", "--filter", "shape=1x64x32x32"],
     "compare two runs": ["compare", EXAMPLE, LATER],
+    "compare the committed run": ["compare", REFERENCE, "--baseline", "bilinear"],
+    "recommend": ["recommend", REFERENCE, "--budget", "latency=2ms,memory=64MB", "--all"],
+    "shares of the floor": ["compare", REFERENCE, "--columns", "latency,floor,floor_share,onnx"],
     "compare by keys": ["compare", EXAMPLE, "--by", "operator,shape", "--columns", "latency,macs,params"],
 }
 
