@@ -8,15 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from a2u_bench import build
+from a2u_bench.measure.clock import Call
 from a2u_bench.measure.inputs import Prepared
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
 """The largest error that is allowed, as a share of the largest value of the definition, but at least of 1."""
 
-SIDE = 16
+SIDE = 8
 """Largest side of the map on which an operator is compared with its definition, which is slow."""
 
-ELEMENTS = 1 << 24
+NETWORK_SIDE = 16
+"""The same of a network's image: its deepest level has one point."""
+
+ELEMENTS = 1 << 22
 """Largest number of elements of the expanded kernels on that map."""
 
 
@@ -24,20 +28,21 @@ class Incorrect(Exception):
     """An operator gives what it should not; the message says what and by how much."""
 
 
-def check(prepared: Prepared) -> None:
+def check(prepared: Prepared, call: Call | None = None) -> None:
     """Raise Incorrect unless the case's output is right.
 
     On the whole map: shape, dtype, finite values, inputs left as they were, and for training finite gradients. On a
-    corner of it: the values, against the definition in float64 on the same inputs and parameters.
+    corner of it: the values, against the definition in float64 on the same inputs and parameters. `call` makes the
+    case's call where somebody watches it.
     """
-    _check_whole(prepared)
+    _check_whole(prepared, call or prepared.call)
     _check_values(prepared)
 
 
-def _check_whole(prepared: Prepared) -> None:
+def _check_whole(prepared: Prepared, call: Call) -> None:
     case = prepared.case
     before = [tensor.detach().clone() for tensor in prepared.inputs]
-    result = prepared.call()
+    result = call()
     up, gradients = result if case.mode == "training" else (result, ())
     for name, tensor, kept in zip(("z", "guide"), prepared.inputs, before, strict=False):
         if not torch.equal(tensor, kept):
@@ -100,7 +105,7 @@ def _side(prepared: Prepared) -> int:
     """The side of the corner: smaller where kernels contract channels, because the definition writes them all out."""
     case = prepared.case
     if case.network is not None:
-        return SIDE
+        return NETWORK_SIDE
     taps = int(getattr(prepared.module, "kernel_size", 1)) ** 2
     width = case.channels if build.facts(case.operator).mixes_channels else 1
     side = SIDE

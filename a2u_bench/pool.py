@@ -166,9 +166,11 @@ class _Process:
         self._log.unlink(missing_ok=True)
 
     def _died(self, step: str) -> CaseEnded:
-        self._process.join(10)
+        self._process.join(self._patience)
         code, words = self._process.exitcode, self._last_words()
         self.close()
+        if code is None:
+            return CaseEnded("failed", f"the process closed its pipe while {worker.STEPS[step]}", True)
         if code == -signal.SIGKILL:
             return CaseEnded("oom", f"killed while {worker.STEPS[step]}, as a system does when memory runs out", True)
         end = f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exited with {code}"

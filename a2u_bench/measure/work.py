@@ -76,7 +76,7 @@ def macs_fvcore(module: nn.Module, inputs: tuple[Tensor, ...], ours: bool = True
 
     The module is traced in eval mode. What fvcore ignores without a word is in `skipped` too.
     """
-    with _quiet_import():
+    with quiet_import():
         from fvcore.nn import FlopCountAnalysis
         from fvcore.nn.jit_analysis import _IGNORED_OPS
     silent: Counter[str] = Counter()
@@ -145,7 +145,7 @@ def _still(module: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def _quiet_import() -> Iterator[None]:
+def quiet_import() -> Iterator[None]:
     """Importing fvcore.nn compiles with torch.jit, which newer versions of torch deprecate: that alone is muted."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".*torch\.jit\.\w+.* is (deprecated|not supported).*")
