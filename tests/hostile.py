@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import resource
 import subprocess
@@ -136,6 +137,25 @@ class InPlace(Sound):
         with torch.no_grad():
             z.add_(1)
         return super().forward(z, guide)
+
+
+class InPlaceGuide(Sound):
+    facts = dataclasses.replace(facts("in_place_guide"), guide="required")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        assert guide is not None
+        with torch.no_grad():
+            guide.mul_(2)
+        return super().forward(z, guide)
+
+
+class NanGradients(Sound):
+    """Its values are right; √0 has no gradient."""
+
+    facts = facts("nan_gradients")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        return super().forward(z, guide) + 0 * (z - z.detach()).sum().sqrt()
 
 
 class Nan(Sound):

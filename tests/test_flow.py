@@ -85,6 +85,16 @@ def test_processes_that_time_check_nothing_and_the_one_that_checks_times_nothing
     assert {step for number, step, _ in workers.log if number > 0} == {"build", "warm_up", "time"}
 
 
+def test_no_process_times_anything_before_every_case_is_warm_in_it():
+    """What a first call compiles or loads is in no measured time."""
+    _, workers = measure(plan("a", "b", "c"))
+    for process in range(1, workers.started):
+        steps = [step for number, step, _ in workers.log if number == process]
+        first = steps.index("time")
+        assert steps[:first].count("warm_up") == 3
+        assert set(steps[first:]) == {"time"}
+
+
 def test_a_case_that_will_not_fit_ends_before_it_is_built_and_the_others_go_on_in_the_same_process():
     end = CaseEnded("oom", "predicted: needs at least 9 bytes; 8 are available", lost=False)
     rows, workers = measure(plan("a", "b"), fails={("a", "predict", 0): end})

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from fakes import FakeStore
 
 from a2u_bench import build, pool
+from a2u_bench.check import Incorrect, check
+from a2u_bench.measure.inputs import prepare
 from a2u_bench.measure.latency import Calls
 from a2u_bench.plan import Plan, Settings
 from a2u_bench.runner import run
@@ -51,6 +59,28 @@ EXPECTED = {
     "Sound": ("ok", ""),
     "nearest": ("ok", ""),
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "said"),
+    [
+        ("InPlaceGuide", "inference", "changes its input guide in place"),
+        ("NanGradients", "training", "gives 60 gradients of 60 that are NaN or infinite"),
+    ],
+)
+def test_a_guide_that_is_changed_and_gradients_that_are_no_numbers_are_found(name: str, mode: str, said: str):
+    with pytest.raises(Incorrect, match=said), torch.set_grad_enabled(mode == "training"):
+        check(prepare(case(name, mode=mode), 0, {}))
+
+
+def test_what_an_operator_prints_is_in_no_result(tmp_path):
+    command = [*(sys.executable, "-m", "a2u_bench", "run", "--ops", "hostile:Noisy", "--shape", "1x4x3x5", "--json")]
+    command += ["--time-budget", "0", "--processes", "1", "--threads", "1", "--out", str(tmp_path / "run")]
+    found = os.pathsep.join(str(folder) for folder in (Path(__file__).parent, Path(__file__).parent.parent))
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": found}, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert [row["status"] for row in json.loads(done.stdout)["rows"]] == ["ok"]
+    assert b"noise" not in done.stderr
 
 
 @pytest.fixture(scope="module")
