@@ -24,7 +24,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
     if not folders:
         folders = [newest_run(RESULTS)]
-        typer.echo(f"reading {folders[0]}", err=True)
+        typer.echo(plain(f"reading {folders[0]}"), err=True)
     runs = [read_run(folder) for folder in dict.fromkeys(folders)]
     for run in runs:
         for problem in (*run.problems, *lacks(run), *of_run(run)[1]):

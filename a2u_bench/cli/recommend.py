@@ -65,13 +65,14 @@ def command(
             json.dumps({"budget": budgeted, "rows": to_records(rows), "notes": notes}, indent=2, allow_nan=False)
         )
         return
+    from a2u_bench.plain import plain
     from a2u_bench.render import print_table
 
     columns = ["latency", "peak_memory", "params", "macs", *(limit.name for limit in limits), *RANKED]
     columns += ["onnx", "compiles", recommend.FITS, *([recommend.FRONT] if everything else [])]
     known = [name for name in dict.fromkeys(columns) if rows[name].notna().any()]
     if not known or rows.empty:
-        typer.echo("\n".join(notes))
+        typer.echo("\n".join(map(plain, notes)))
         return
     shown = rows.assign(**{recommend.FRONT: rows[recommend.FRONT].map({True: "yes", False: "beaten"}).astype("string")})
     for name, how in (("onnx", "check --exports"), ("compiles", "run --runtime compile")):
