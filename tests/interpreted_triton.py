@@ -115,7 +115,9 @@ def test_channels_last_and_strided_inputs_give_the_same_numbers_in_the_same_layo
     assert ours.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(ours, y)
     torch.testing.assert_close(cuda.correlate(last_g, last_z, None, w.shape, *plain), gw)
-    torch.testing.assert_close(cuda.spread(w, last_g, None, z.shape, *plain), gz)
+    spread = cuda.spread(w, last_g, None, z.shape, *plain)
+    assert spread.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(spread, gz)
     odd_w = torch.stack((w, w), -1)[..., 0]
     odd_z = torch.nn.functional.pad(z, (1, 2))[..., 1:-2]
     odd_g = g.transpose(2, 3).contiguous().transpose(2, 3)
@@ -131,7 +133,9 @@ def test_channels_last_points_give_the_same_numbers() -> None:
     z, g = (t.to(memory_format=torch.channels_last) for t in (z, g))
     torch.testing.assert_close(cuda.reassemble(w, z, points, 2, 2, "zero"), y)
     torch.testing.assert_close(cuda.correlate(g, z, points, w.shape, 2, 2, "zero"), gw)
-    torch.testing.assert_close(cuda.spread(w, g, points, z.shape, 2, 2, "zero"), gz)
+    spread = cuda.spread(w, g, points, z.shape, 2, 2, "zero")
+    assert spread.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(spread, gz)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -215,6 +216,31 @@ def test_a_channels_last_map_gives_a_channels_last_map(backend: str) -> None:
     down = downassemble(noise(2, 1, 16, 4, 5), y, 2, 4, backend=backend)
     for one in (y, down):
         assert one.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("backend", CPU)
+@pytest.mark.parametrize("channels", [6, 32])
+def test_a_channels_last_gradient_of_the_output_gives_one_of_the_map_also_where_shapes_alone_are_known(
+    backend: str, channels: int, poisoned: None
+) -> None:
+    z, x = noise(2, channels, 4, 5), noise(2, channels, 8, 10)
+    w, points = noise(2, 2, 9, 8, 10), noise(2, 2, 2, 8, 10) * 3
+    sampled: dict[str, Any] = {"scale": 2, "kernel_size": 2, "points": points, "border": "replicate"}
+    calls: tuple[tuple[Any, Tensor, Tensor, Tensor], ...] = (
+        (lambda w, z, f: f.reassemble(w, z, scale=2, kernel_size=3, border="reflect"), w, z, x),
+        (lambda w, z, f: f.reassemble(w, z, **{**sampled, "points": points.to(z.device)}), w[:, :, :4], z, x),
+        (lambda w, x, f: f.downassemble(w, x, 2, 3, "replicate"), w[..., :4, :5], x, z),
+    )
+    for function, first, second, cotangent in calls:
+        last = [one.contiguous(memory_format=torch.channels_last) for one in (second, cotangent)]
+        forced = functools.partial(function, f=Forced(backend))
+        ours = with_gradients(forced, first, last[0], cotangent=last[1])
+        exact = with_gradients(functools.partial(function, f=reference), first, second, cotangent=cotangent)
+        for a, b in zip(ours, exact, strict=True):
+            assert_close(a, b)
+        foreseen = with_gradients(forced, first.to("meta"), last[0].to("meta"), cotangent=last[1].to("meta"))
+        for map in (ours[2], foreseen[2]):
+            assert map.is_contiguous(memory_format=torch.channels_last) and not map.is_contiguous()
 
 
 @pytest.mark.parametrize("backend", CPU)
@@ -458,6 +484,31 @@ def test_the_backend_is_the_best_for_device_and_dtype_unless_one_is_forced(monke
     assert choose(torch.zeros(1), "numba") == "numba"
     with pytest.raises(ValueError, match="no backend 'numab'; did you mean 'numba'"):
         reassemble(noise(1, 1, 1, 2, 2), noise(1, 1, 2, 2), scale=1, kernel_size=1, backend="numab")
+
+
+FIRST = """
+import logging, sys, torch, upsamplers
+logger = logging.getLogger("upsamplers")
+logger.setLevel(logging.INFO)
+logger.addHandler(logging.StreamHandler(sys.stdout))
+torch.set_num_threads(1)
+w, z = torch.rand(1, 1, 1, 4, 4), torch.rand(1, 1, 2, 2)
+for _ in range(2):
+    upsamplers.reassemble(w, z, scale=2, kernel_size=1, backend="numba")
+"""
+
+
+def test_a_first_call_is_announced_once_and_what_it_compiles_stays_on_disk(tmp_path: Path) -> None:
+    def call() -> tuple[list[str], dict[str, int]]:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines(), {str(file): file.stat().st_mtime_ns for file in tmp_path.rglob("*.nb[ci]")}
+
+    said, compiled = call()
+    assert said == ["preparing the CPU kernel window.gather for torch.float32 (compiled once, then cached on disk)"]
+    assert compiled
+    assert call() == (said, compiled)  # read, not written
 
 
 PROCESS = """

@@ -24,12 +24,16 @@ def result_dtype(a: Tensor, b: Tensor) -> torch.dtype:
     return torch.promote_types(a.dtype, b.dtype)
 
 
+def layout(like: Tensor) -> torch.memory_format:
+    """The memory format of a map that follows `like`: channels_last where it is."""
+    channels_last = like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
 def empty_map(like: Tensor, channels: int, height: int, width: int, dtype: torch.dtype) -> Tensor:
     """A zero map [B, channels, height, width] in the memory format of `like`."""
     shape = (like.shape[0], channels, height, width)
-    channels_last = like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    return torch.empty(shape, dtype=dtype, device=like.device, memory_format=memory_format).zero_()
+    return torch.empty(shape, dtype=dtype, device=like.device, memory_format=layout(like)).zero_()
 
 
 def phases(y: Tensor, scale: int) -> Tensor:
@@ -140,7 +144,7 @@ def spread(
     dtype = result_dtype(w, g)
     high = accumulator(dtype)
     if g.numel() == 0:
-        return torch.zeros(tuple(z_shape), dtype=dtype, device=g.device)
+        return empty_map(g, channels, height, width, dtype)
     if points is not None:
         flat = torch.zeros(batch, groups, channels // groups, height * width, dtype=high, device=g.device)
         like = torch.empty(tuple(z_shape), device="meta")
@@ -149,7 +153,7 @@ def spread(
             values = (w[:, :, corner].unsqueeze(2).to(high) * grouped).flatten(-2)
             values = values if valid is None else values * valid.unsqueeze(2)
             flat.scatter_add_(-1, index.unsqueeze(2).expand_as(values), values)
-        return flat.view(tuple(z_shape)).to(dtype)
+        return flat.view(tuple(z_shape)).to(dtype).contiguous(memory_format=layout(g))
     radius = kernel_size // 2
     padded = empty_map(g, channels, height + 2 * radius, width + 2 * radius, high)
     high_g = phases(g, scale)
@@ -166,4 +170,4 @@ def spread(
                 else:
                     weight = weights[:, :, tap, :, y, :, x].unsqueeze(2).to(high)
                     slot.unflatten(1, (groups, -1)).addcmul_(weight, part.unflatten(1, (groups, -1)))
-    return unpad(padded, height, width, radius, border).to(dtype).contiguous()
+    return unpad(padded, height, width, radius, border).to(dtype).contiguous(memory_format=layout(g))

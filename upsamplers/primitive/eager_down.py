@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from upsamplers.primitive.eager import accumulator, empty_map, result_dtype
+from upsamplers.primitive.eager import accumulator, empty_map, layout, result_dtype
 from upsamplers.primitive.window import down_offset, pad, unpad
 
 
@@ -65,7 +65,7 @@ def down_spread(w: Tensor, g: Tensor, x_shape: Sequence[int], scale: int, kernel
     dtype = result_dtype(w, g)
     high = accumulator(dtype)
     if g.numel() == 0:
-        return torch.zeros(tuple(x_shape), dtype=dtype, device=g.device)
+        return empty_map(g, x_shape[1], height, width, dtype)
     before, after = down_margins(scale, kernel_size)
     start = before - down_offset(scale, kernel_size)
     padded = empty_map(g, g.shape[1], height + before + after, width + before + after, high)
@@ -74,4 +74,4 @@ def down_spread(w: Tensor, g: Tensor, x_shape: Sequence[int], scale: int, kernel
         row, column = start + tap // kernel_size, start + tap % kernel_size
         slot = padded[..., row : row + height : scale, column : column + width : scale]
         slot.unflatten(1, (groups, -1)).addcmul_(w[:, :, tap].unsqueeze(2).to(high), grouped)
-    return unpad(padded, height, width, before, border).to(dtype).contiguous()
+    return unpad(padded, height, width, before, border).to(dtype).contiguous(memory_format=layout(g))

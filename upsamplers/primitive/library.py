@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from upsamplers.primitive.backends import BACKENDS
-from upsamplers.primitive.eager import result_dtype
+from upsamplers.primitive.eager import layout, result_dtype
 from upsamplers.primitive.macs import MACS
 
 _UP = "int scale, int kernel_size, str border, str backend) -> Tensor"
@@ -61,7 +61,7 @@ def spread(
     border: str,
     backend: str,
 ) -> Tensor:
-    """∂/∂z of ⟨g, reassemble(w, z)⟩, of shape z_shape."""
+    """∂/∂z of ⟨g, reassemble(w, z)⟩, of shape z_shape, channels_last where g is."""
     return BACKENDS[backend]["spread"](w, g, points, z_shape, scale, kernel_size, border)
 
 
@@ -87,15 +87,13 @@ def down_correlate(
 def down_spread(
     w: Tensor, g: Tensor, x_shape: Sequence[int], scale: int, kernel_size: int, border: str, backend: str
 ) -> Tensor:
-    """∂/∂x of ⟨g, downassemble(w, x)⟩, of shape x_shape."""
+    """∂/∂x of ⟨g, downassemble(w, x)⟩, of shape x_shape, channels_last where g is."""
     return BACKENDS[backend]["down_spread"](w, g, x_shape, scale, kernel_size, border)
 
 
 def _as_map(like: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """An uninitialised map in the memory format of `like`."""
-    channels_last = like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    return torch.empty(tuple(shape), dtype=dtype, device=like.device, memory_format=memory_format)
+    return torch.empty(tuple(shape), dtype=dtype, device=like.device, memory_format=layout(like))
 
 
 @reassemble.register_fake
@@ -122,12 +120,12 @@ def _(g, x, w_shape, scale, kernel_size, border, backend):  # type: ignore[no-un
 
 @spread.register_fake
 def _(w, g, points, z_shape, scale, kernel_size, border, backend):  # type: ignore[no-untyped-def]
-    return g.new_empty(tuple(z_shape), dtype=result_dtype(w, g))
+    return _as_map(g, z_shape, result_dtype(w, g))
 
 
 @down_spread.register_fake
 def _(w, g, x_shape, scale, kernel_size, border, backend):  # type: ignore[no-untyped-def]
-    return g.new_empty(tuple(x_shape), dtype=result_dtype(w, g))
+    return _as_map(g, x_shape, result_dtype(w, g))
 
 
 # Each triple closes under differentiation. A context keeps (first, second, points) and the plain arguments.

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from upsamplers.primitive.cpu import channels_last, threads, window, window_scatter
 from upsamplers.primitive.cpu.tile import lanes
+from upsamplers.primitive.eager import layout
 from upsamplers.primitive.window import border_index, down_offset
 
 Flat = np.ndarray[Any, Any]
@@ -73,9 +74,7 @@ def row_step(width: int, halo: int, lane_count: int) -> int:
 
 def empty_like_map(like: Tensor, shape: Sequence[int]) -> Tensor:
     """An uninitialised map in the memory format of `like`."""
-    channels_last = like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    return torch.empty(tuple(shape), dtype=like.dtype, memory_format=memory_format)
+    return torch.empty(tuple(shape), dtype=like.dtype, memory_format=layout(like))
 
 
 def lanes_are_channels(lane_count: int, per: int, *maps: Tensor) -> bool:
@@ -164,7 +163,7 @@ def scatter(w: Tensor, g: Tensor, z_shape: Sequence[int], up: int, down: int, ke
     batch, channels, high, wide = z_shape
     height, width = high // down, wide // down
     groups, per, k = w.shape[1], channels // w.shape[1], kernel_size
-    out = torch.empty(tuple(z_shape), dtype=g.dtype)
+    out = empty_like_map(g, z_shape)
     row_lists, lane_count = preimages(high, height, down, k, border), lanes(g.element_size())
     if lanes_are_channels(lane_count, per, g):
         column_lists = preimages(wide, width, down, k, border)

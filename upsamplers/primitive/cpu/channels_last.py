@@ -206,9 +206,14 @@ def scatter(real: Any, version: int) -> Any:
                     1, per // lanes, 0, scratch, column * per, 0, lanes, w, w0, 0, a_off, g, g0, b_off, b_q,
                     down_rows * across,
                 )  # fmt: skip
-            for c in range(per):
-                to = b * out_at[0] + (group * per + c) * out_at[1] + row * out_at[2]
+            to = b * out_at[0] + group * per * out_at[1] + row * out_at[2]
+            if out_at[1] == 1:
                 for x in range(wide):
-                    out[U(to + x * out_at[3])] = scratch[U(x * per + c)]
+                    for c in range(per):
+                        out[U(to + x * out_at[3] + c)] = scratch[U(x * per + c)]
+                continue
+            for c in range(per):
+                for x in range(wide):
+                    out[U(to + c * out_at[1] + x * out_at[3])] = scratch[U(x * per + c)]
 
     return kernel

@@ -166,8 +166,9 @@ def scatter(real: Any, place: Any, version: int) -> Any:
             start, end = group * per + first, group * per + min(first + block, per)
             for c in range(start, end):
                 to = b * out_at[0] + c * out_at[1]
-                for position in range(height * width):
-                    out[U(to + position)] = 0
+                for row in range(height):
+                    for column in range(width):
+                        out[U(to + row * out_at[2] + column * out_at[3])] = 0
             for y in range(high):
                 p0 = b * p_at[0] + group * p_at[1] + y * p_at[3]
                 corners(index, weight, points, p0, p_at, height, width, out_at[2], out_at[3], wide, border)

@@ -65,7 +65,7 @@ def scatter(w: Tensor, g: Tensor, points: Tensor, z_shape: Sequence[int], border
     batch, channels, height, width = z_shape
     groups, (high, wide) = w.shape[1], points.shape[-2:]
     per = channels // groups
-    out = torch.empty(tuple(z_shape), dtype=g.dtype)
+    out = empty_like_map(g, z_shape)
     block = max(1, min(per, 16, batch * channels // (2 * torch.get_num_threads())))
     dims = (batch, groups, per, height, width, high, wide, _BORDERS[border], block)
     parts = threads.parts_for(4 * g.numel(), batch * groups * -(-per // block))

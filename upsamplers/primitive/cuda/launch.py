@@ -18,7 +18,7 @@ from upsamplers.primitive.cuda import tiling
 from upsamplers.primitive.cuda.products import window_products
 from upsamplers.primitive.cuda.spread import window_spread
 from upsamplers.primitive.cuda.window import window_sum
-from upsamplers.primitive.eager import accumulator, result_dtype
+from upsamplers.primitive.eager import accumulator, layout, result_dtype
 
 logger = logging.getLogger("upsamplers")
 BORDER_NUMBER = {"zero": 0, "replicate": 1, "reflect": 2}
@@ -42,10 +42,8 @@ def arithmetic(dtype: torch.dtype) -> Any:
 
 def blank_map(like: Tensor, channels: int, height: int, width: int, dtype: torch.dtype) -> Tensor:
     """An uninitialised map in the memory format of `like`."""
-    channels_last = like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
     shape = (like.shape[0], channels, height, width)
-    return torch.empty(shape, dtype=dtype, device=like.device, memory_format=memory_format)
+    return torch.empty(shape, dtype=dtype, device=like.device, memory_format=layout(like))
 
 
 @functools.cache
@@ -162,12 +160,12 @@ def multiply_windows(g: Tensor, z: Tensor, w_shape: Sequence[int], points: tuple
 
 
 def spread_windows(w: Tensor, g: Tensor, z_shape: Sequence[int], points: tuple[int, int], window: Window) -> Tensor:
-    """The adjoint in z, of shape z_shape, contiguous."""
+    """The adjoint in z, of shape z_shape."""
     batch, channels, z_height, z_width = z_shape
     groups, phases = w.shape[1], window.phases
     height, width = points
     dtype = result_dtype(w, g)
-    out = torch.empty(tuple(z_shape), dtype=dtype, device=g.device)
+    out = blank_map(g, channels, z_height, z_width, dtype)
     if out.numel() == 0 or g.numel() == 0:
         return out.zero_()
     w_strides = tiling.weight_strides(w, phases, tuple(w.shape[3:]) != tuple(g.shape[2:]))

@@ -119,7 +119,7 @@ def spread_points(w: Tensor, g: Tensor, points: Tensor, z_shape: Sequence[int], 
     batch, channels, height, width = z_shape
     groups = w.shape[1]
     dtype = result_dtype(w, g)
-    out = torch.empty(tuple(z_shape), dtype=dtype, device=g.device)
+    out = blank_map(g, channels, height, width, dtype)
     if out.numel() == 0 or g.numel() == 0:
         return out.zero_()
     lanes = tiling.channel_lanes(channels // groups, g.stride(1) == 1)
