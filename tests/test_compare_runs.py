@@ -60,15 +60,17 @@ def test_two_runs_are_shown_as_before_and_after():
 
 
 def test_two_runs_say_how_many_medians_lie_within_each_other_s_intervals():
-    first = run("one", row("a", 1e-3, 0.02), row("b", 1e-3, 0.001), row("c", 1e-3), row("d", half=None), row("e", None))
-    second = run("two", row("a", 1.01e-3, 0.02), row("b", 1.01e-3, 0.02), row("c", 1.1e-3), row("d"), row("e", None))
+    both, neither = row("both", 1e-3, 0.02), row("neither", 1e-3)
+    narrow_first, narrow_second = row("narrow first", 1e-3, 0.001), row("narrow second", 1e-3, 0.02)
+    unknown = [row("unknown", half=None), row("failed", None)]
+    first = run("one", both, neither, narrow_first, narrow_second, *unknown)
+    later = [row("both", 1.01e-3, 0.02), row("neither", 1.1e-3), row("narrow first", 1.01e-3, 0.02)]
+    second = run("two", *later, row("narrow second", 1.01e-3, 0.001), row("unknown"), row("failed", None))
     (table,) = make([first, second], Request()).tables()
-    # a: both; b: the second median is outside the first's narrow interval; c: far apart; d and e: no intervals in both
-    assert "each latency lies within the other run's interval: 1 of 3 cases (33%)" in table.notes
+    assert "each latency lies within the other run's interval: 1 of 4 cases (25%)" in table.notes
     (counted,) = make([first, second], Request(columns=("params",))).tables()
-    assert not any("within" in note for note in counted.notes)
-    (unknown,) = make([run("one", row("d", half=None)), run("two", row("d"))], Request()).tables()
-    assert not any("within" in note for note in unknown.notes)
+    (unsure,) = make([run("one", *unknown), run("two", row("unknown"))], Request()).tables()
+    assert not any("within" in note for note in (*counted.notes, *unsure.notes))
 
 
 def test_what_is_counted_is_shown_where_it_changed():
