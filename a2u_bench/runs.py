@@ -7,6 +7,7 @@ says its schema version; what an older program wrote is read as if today's had w
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -133,6 +134,20 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
+def _parse_facts(data: bytes) -> dict[str, Any] | None:
+    """The same of a manifest, whose numbers are not checked one by one: those that are not finite are unknown."""
+    try:
+        content = json.loads(data, parse_constant=lambda word: None, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
 def _lines(path: Path, found: _Problems) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and content of each whole line of a version that we know; the rest goes to `found`."""
     if not _is_file(path):
@@ -219,7 +234,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         return {}, (f"{MANIFEST}: missing",)
     try:
         with path.open("rb") as file:
-            content = parse_line(file.read(LONGEST + 1))
+            content = _parse_facts(file.read(LONGEST + 1))
     except OSError as error:
         return {}, (f"{MANIFEST}: {error.strerror}",)
     if content is None:

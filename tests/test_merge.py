@@ -132,6 +132,13 @@ def test_a_merge_that_dies_leaves_nothing_behind(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
 
 
+def test_numbers_of_a_manifest_that_are_not_finite_are_unknown(tmp_path):
+    path = made(tmp_path / "x") / "manifest.json"
+    path.write_text(path.read_text().replace('"cpu": "one"', '"cpu": [-Infinity, NaN, 1e999, 0.5]'))
+    merge([tmp_path / "x", made(tmp_path / "y")], tmp_path / "m")
+    assert read_run(tmp_path / "m").manifest["origins"]["x"]["machine"]["cpu"] == [None, None, None, 0.5]
+
+
 WRONG = {
     "one run": (["x"], "m", "two runs"),
     "a run twice": (["x", "y/../x"], "m", "named twice"),
