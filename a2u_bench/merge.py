@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from a2u_bench.errors import UsageError
+from a2u_bench.lacks import lacks
 from a2u_bench.machines import differences
 from a2u_bench.runs import Run, each_curve, each_sample, read_run
 from a2u_bench.store import LOCK, Store
@@ -55,7 +56,7 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
     try:
         with Store.create(draft, manifest) as store:
             for name, run in runs.items():
-                problems += (f"{run.path}: {problem}" for problem in run.problems)
+                problems += (f"{run.path}: {problem}" for problem in (*run.problems, *lacks(run)))
                 _copy(run, name, store, problems)
         (draft / LOCK).unlink(missing_ok=True)
         draft.replace(out)  # an empty folder at `out` gives way

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from a2u_bench.frames import is_axis
+from a2u_bench.frames import RUN, is_axis
 from a2u_bench.ratios import holm
 from a2u_bench.record import BY_NAME, RANKED
 
@@ -32,8 +32,10 @@ def over_seeds(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     """One row for each setting, in the order of their first seeds: means over the seeds that ended ok.
 
     Each measure gets `<name>_low` and `<name>_high`, the ends of Student's t interval of the mean; NA for one seed.
-    Where not all seeds ended ok, status and reason are those of the first that did not.
+    Where not all seeds ended ok, status and reason are those of the first that did not. Seeds that were trained in
+    different runs, since merged, are of one setting, unless two runs have the same one.
     """
+    frame = _of_one_study(frame)
     axes = [name for name in frame.columns if is_axis(name) and name != SEED]
     measures = [name for name in frame.columns if name in BY_NAME and BY_NAME[name].role == "measure"]
     rows = []
@@ -62,6 +64,7 @@ def order(frame: pd.DataFrame, measure: str = "", level: float = 0.05) -> str:
     """
     known = [name for name in RANKED if name in frame and frame[name].notna().any()]
     measure = measure or (known or RANKED)[0]
+    frame = _of_one_study(frame)
     axes = [name for name in frame.columns if is_axis(name) and name != SEED]
     samples: list[tuple[str, list[float]]] = []
     well = frame[(frame["status"] == "ok") & frame[measure].notna()]
@@ -80,6 +83,14 @@ def order(frame: pd.DataFrame, measure: str = "", level: float = 0.05) -> str:
         text += f" {'>' if sure[index - 1, index] else '≈'} {samples[index][0]}"
     what = f"Welch's t, {len(ends)} comparisons corrected by Holm, {level:.0%}" if len(ends) > 1 else "Welch's t"
     return f"{BY_NAME[measure].label}: {text} (> is sure: {what})"
+
+
+def _of_one_study(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one merged run without what tells its origins apart, where no setting has a seed from two of them."""
+    if RUN not in frame or not (frame[RUN] == frame["origin"]).fillna(False).all():
+        return frame
+    axes = [name for name in frame.columns if is_axis(name) and name != RUN]
+    return frame if frame.duplicated(axes).any() else frame.drop(columns=RUN)
 
 
 def _welch(first: Sequence[float], second: Sequence[float]) -> float:

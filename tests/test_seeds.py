@@ -103,3 +103,25 @@ def test_rows_of_trainings_are_told_from_rows_of_costs():
     frame = to_frame([row(), {"case": "a", "operator": "a2u", "status": "ok"}])
     assert seeds.is_trained(frame).tolist() == [True, False]
     assert isinstance(frame, pd.DataFrame)
+
+
+def merged(*origins):
+    """A frame of one merged run: the rows of each origin."""
+    made = [{**one, "origin": name} for name, found in origins for one in found]
+    frame = to_frame(made)
+    frame.insert(0, "run", frame["origin"])
+    return frame
+
+
+def test_seeds_of_runs_that_were_merged_are_of_one_setting():
+    first = [*rows("conv/nearest", [20.0, 21.0]), *rows("conv/deconv", [30.0, 31.0])]
+    last = [row("conv/nearest", 2, psnr=22.0), row("conv/deconv", 2, psnr=32.0)]
+    frame = merged(("x", first), ("y", last))
+    means = seeds.over_seeds(frame)
+    assert (means["psnr"].tolist(), means["seeds"].tolist()) == ([21.0, 31.0], [3, 3])
+    assert seeds.order(frame).startswith("PSNR: conv/deconv > conv/nearest")
+
+
+def test_runs_that_trained_the_same_seed_stay_apart():
+    frame = merged(("x", rows("conv/nearest", [20.0, 21.0])), ("y", rows("conv/nearest", [22.0])))
+    assert seeds.over_seeds(frame)["run"].tolist() == ["x", "y"]
