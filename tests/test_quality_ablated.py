@@ -66,6 +66,16 @@ def test_a_fine_affinity_of_one_rank_serves_each_pixel_of_a_point_on_its_own():
     assert [int(rank) for rank in ranks] == [1, 4]
 
 
+def test_a_learned_projection_is_the_same_for_every_image():
+    z, guide = inputs()
+    ours = changed(projection="learned", dynamics="static", kernel_size=1)
+    logits = ours.weights(z, guide).logit()
+    a = ours._own_affinity(guide)
+    by_position = logits[:, 0, 0].unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).transpose(2, 3) / a[:, 0, ..., None, None]
+    assert_close(by_position, by_position[:1, :1, :1].expand_as(by_position))
+    assert not torch.allclose(changed(kernel_size=1).weights(z, guide), ours.weights(z, guide))
+
+
 def test_it_states_no_costs():
     with pytest.raises(NotImplementedError, match="trainings alone"):
         changed().macs(4, 4)

@@ -33,6 +33,7 @@ class A2U(Published):
         gate: what becomes of the logits of one output pixel, over its k² taps: softmax of the sigmoid, softmax alone,
             or the sigmoid alone, whose taps do not sum to one.
         resolution: coarse: one affinity for the s² output pixels of a point; fine: one for each, read at stride 1.
+        projection: pooled: P is made from the guide's mean; learned: P is the same for every image.
         down: what becomes of the twin's logits over its s²k² taps: softmax, or softmax of the sigmoid.
         twin: build the downsampling head too.
     """
@@ -58,6 +59,7 @@ class A2U(Published):
         order: Literal["second", "first"] = "second",
         gate: Literal["both", "softmax", "sigmoid"] = "both",
         resolution: Literal["coarse", "fine"] = "coarse",
+        projection: Literal["pooled", "learned"] = "pooled",
         down: Literal["softmax", "both"] = "softmax",
         twin: bool = False,
     ) -> None:
@@ -72,6 +74,7 @@ class A2U(Published):
             twin=twin,
         )
         self.order, self.gate, self.resolution, self.down = order, gate, resolution, down
+        self.projection = projection
         if order == "first":
             del self.v
             self.mix = nn.Conv2d(self.guide_channels, 1, 1, bias=False)
@@ -93,13 +96,21 @@ class A2U(Published):
         v: Factor = self.v
         return scaled_affinity(u, v(guide, stride), self.rank)
 
+    def _seen(self, x: Tensor) -> Tensor:
+        """What the heads read of a guide, [B, C, 1, 1]; where P is learned nothing, which leaves their biases."""
+        pooled = functional.adaptive_avg_pool2d(x, 1)
+        return torch.zeros_like(pooled) if self.projection == "learned" else pooled
+
+    def _logits(self, head: nn.Conv2d, x: Tensor, a: Tensor) -> Tensor:
+        return super()._logits(head, self._seen(x), a)
+
     def _up_kernels(self, x: Tensor, a: Tensor) -> Tensor:
         if self.resolution == "coarse":
             logits = self._logits(self.up_head, x, a)
         else:
             phases = self.scale**2
             fine = functional.pixel_unshuffle(self._affinity(x, 1), self.scale).unflatten(1, (self.rank, phases))
-            p = self.up_head(functional.adaptive_avg_pool2d(x, 1)).view(len(x), self.rank, -1, phases)
+            p = self.up_head(self._seen(x)).view(len(x), self.rank, -1, phases)
             logits = torch.einsum("bdkq,bdqhw->bkqhw", p, fine).flatten(1, 2)
         shuffled = functional.pixel_shuffle(logits, self.scale).unsqueeze(1)  # [B, 1, k², sH, sW]
         gates = shuffled if self.gate == "softmax" and self.kernel_size > 1 else shuffled.sigmoid()
