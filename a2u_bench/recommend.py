@@ -28,6 +28,10 @@ class Limit:
     text: str
 
 
+FLAGS = (SHAPE, "scale", "mode")
+"""Axes that `recommend` has a flag for; the others are chosen by --filter."""
+
+
 @dataclass(frozen=True)
 class Advice:
     """Rows that fit, with whether they are on the front, and sentences on the others."""
@@ -54,8 +58,14 @@ def read_budget(texts: Sequence[str]) -> tuple[Limit, ...]:
             raise unknown("quantity in --budget", key, [*ALIASES, *ALLOWED])
         if name in limits:
             raise UsageError(f"--budget names {name} twice; allowed: each quantity once")
+        unit = BY_NAME[name].unit
+        if unit in ("s", "B") and value and not value[-1].isalpha():
+            example = {"s": "ms", "B": "MB"}[unit]
+            raise UsageError(
+                f"--budget {part}: no unit. Allowed: a number with its unit, such as {key}={value}{example}"
+            )
         try:
-            limits[name] = Limit(name, units.read(value, BY_NAME[name].unit), part)
+            limits[name] = Limit(name, units.read(value, unit), part)
         except ValueError as error:
             raise UsageError(f"--budget {part}: {error}") from None
     if not limits:
@@ -86,7 +96,7 @@ def advise(frame: pd.DataFrame, limits: Sequence[Limit]) -> Advice:
     words = ", ".join(BY_NAME[name].label.partition(",")[0] for name in objectives)
     notes = []
     if rows.empty:
-        notes.append(_nearest(judged, limits))
+        notes.append(_closest(judged, limits))
     beaten = rows[~rows[FRONT]]
     if quality:
         lacks = beaten[quality].isna().any(axis=1)
@@ -121,7 +131,8 @@ def must_agree(frame: pd.DataFrame, axis: str) -> None:
     values = to_shape(frame) if axis == SHAPE else frame[axis]
     known = [str(value) for value in values.dropna().unique()]
     if len(known) > 1:
-        raise UsageError(f"the run has more than one {axis}; choose: {' or '.join(f'--{axis} {one}' for one in known)}")
+        flag = f"--{axis} " if axis in FLAGS else f"--filter {axis}="
+        raise UsageError(f"the run has more than one {axis}; choose: {' or '.join(f'{flag}{one}' for one in known)}")
 
 
 def _within(frame: pd.DataFrame, limits: Sequence[Limit], end: str) -> pd.Series:
@@ -137,8 +148,8 @@ def _within(frame: pd.DataFrame, limits: Sequence[Limit], end: str) -> pd.Series
     return kept
 
 
-def _nearest(judged: pd.DataFrame, limits: Sequence[Limit]) -> str:
-    """What to say where nothing fits: who comes nearest, and by how much it misses."""
+def _closest(judged: pd.DataFrame, limits: Sequence[Limit]) -> str:
+    """What to say where nothing fits: who comes closest, and by how much it misses."""
     misses = []
     for row in to_records(judged):
         ratios = [
@@ -151,7 +162,7 @@ def _nearest(judged: pd.DataFrame, limits: Sequence[Limit]) -> str:
     if not misses:
         return f"nothing fits {asked}: no case has all of these quantities"
     factor, name = min(misses)
-    return f"nothing fits {asked}; nearest: {name}, {units.ratio(factor)} times as much as one of the limits"
+    return f"nothing fits {asked}; closest: {name}, {units.ratio(factor)} times as much as one of the limits"
 
 
 def _named(words: str, rows: pd.DataFrame, most: int = 6) -> list[str]:

@@ -66,6 +66,12 @@ def test_a_fine_affinity_of_one_rank_serves_each_pixel_of_a_point_on_its_own():
     assert [int(rank) for rank in ranks] == [1, 4]
 
 
+def test_a_gain_multiplies_the_logits():
+    z, guide = inputs()
+    logits = [changed(kernel_size=1, gain=gain).weights(z, guide).logit() for gain in (1, 8)]
+    assert_close(logits[1], 8 * logits[0])
+
+
 def test_a_learned_projection_is_the_same_for_every_image():
     z, guide = inputs()
     ours = changed(projection="learned", dynamics="static", kernel_size=1)

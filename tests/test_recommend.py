@@ -68,10 +68,10 @@ def test_what_is_within_only_perhaps_is_marked(capsys, tmp_path):
     assert any(note.startswith("perhaps: ") for note in content["notes"])
 
 
-def test_where_nothing_fits_the_nearest_is_named(capsys, tmp_path):
+def test_where_nothing_fits_the_closest_is_named(capsys, tmp_path):
     out = printed(capsys, "--budget", "latency=13.1072us", str(make_run(tmp_path / "run")))
     assert out.splitlines()[0] == (
-        "nothing fits latency=13.1072us; nearest: nearest, 2.00 times as much as one of the limits"
+        "nothing fits latency=13.1072us; closest: nearest, 2.00 times as much as one of the limits"
     )
 
 
@@ -97,8 +97,9 @@ WRONG = {
     "no value": (["--budget", "latency"], ["latency", "NAME=QUANTITY"]),
     "an unknown quantity": (["--budget", "latncy=2ms"], ["latncy", "Did you mean 'latency'"]),
     "a number that is none": (["--budget", "latency=soon"], ["soon", "2ms"]),
+    "a number without its unit": (["--budget", "latency=2"], ["no unit", "latency=2ms"]),
     "a unit of another kind": (["--budget", "memory=2ms"], ["2ms", "64MB"]),
-    "a quantity twice": (["--budget", "memory=1,peak_memory=2"], ["twice"]),
+    "a quantity twice": (["--budget", "memory=1MB,peak_memory=2MB"], ["twice"]),
     "two shapes": (["--budget", "latency=1s"], ["more than one shape", "--shape 1x64x32x32 or --shape 1x64x64x64"]),
     "a shape that is not there": (["--budget", "latency=1s", "--shape", "1x2x3x4"], ["1x2x3x4", "1x64x32x32"]),
 }

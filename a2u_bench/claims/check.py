@@ -59,7 +59,7 @@ class Checked:
             yield f"… and {len(self.wrong) - SHOWN} more"
         runs = " and ".join(self.runs)
         if self.holds:
-            yield plain(f"{self.file}: all {self.cells} values stand in {runs}")
+            yield plain(f"{self.file}: all {self.cells} values stand in {runs}; title and notes are not checked")
         else:
             yield plain(f"{self.file}: {len(self.wrong)} of {self.cells} values do not stand in {runs}")
 

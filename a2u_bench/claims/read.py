@@ -59,6 +59,8 @@ def read(path: Path) -> Printed:
     if len(data) > LARGEST:
         raise UsageError(f"--claims {path}: larger than {LARGEST >> 20} MiB; allowed: a table that `export` wrote")
     text = data.decode("utf-8-sig", errors="replace")
+    if path.suffix.lower() in (".html", ".htm", ".json", ".parquet"):
+        raise UsageError(f"--claims {path}: tables are read as {', '.join(FORMATS)}; export the table as one of these")
     form = _SUFFIXES.get(path.suffix.lower()) or _guess(text)
     printed = {"csv": _csv, "markdown": _markdown, "latex": _latex}[form](text)
     if not any(grid.rows for grid in printed.grids):

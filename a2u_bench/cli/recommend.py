@@ -48,7 +48,7 @@ def command(
     asked = {"shape": shape, "scale": scale, "mode": mode}
     texts = [f"{axis}={value}" for axis, value in asked.items() if value is not None]
     frame, left = narrowed(frame, [*texts, *(conditions or ())])
-    for axis in asked:
+    for axis in (*recommend.FLAGS, "dtype", "layout", "runtime", "device", "threads"):
         recommend.must_agree(frame, axis)
     if frame.empty:
         raise UsageError("no costs in what was read; name a run that `a2u-bench run` made")

@@ -33,6 +33,8 @@ class A2U(Published):
         gate: what becomes of the logits of one output pixel, over its k² taps: softmax of the sigmoid, softmax alone,
             or the sigmoid alone, whose taps do not sum to one.
         resolution: coarse: one affinity for the s² output pixels of a point; fine: one for each, read at stride 1.
+        encoder_kernel_size: e, at stride s.
+        gain: what the affinity is multiplied by.
         projection: pooled: P is made from the guide's mean; learned: P is the same for every image.
         down: what becomes of the twin's logits over its s²k² taps: softmax, or softmax of the sigmoid.
         twin: build the downsampling head too.
@@ -59,6 +61,8 @@ class A2U(Published):
         order: Literal["second", "first"] = "second",
         gate: Literal["both", "softmax", "sigmoid"] = "both",
         resolution: Literal["coarse", "fine"] = "coarse",
+        encoder_kernel_size: int = 6,
+        gain: int = 1,
         projection: Literal["pooled", "learned"] = "pooled",
         down: Literal["softmax", "both"] = "softmax",
         twin: bool = False,
@@ -71,10 +75,11 @@ class A2U(Published):
             rank=rank,
             sharing=sharing,
             dynamics=dynamics,
+            encoder_kernel_size=encoder_kernel_size,
             twin=twin,
         )
         self.order, self.gate, self.resolution, self.down = order, gate, resolution, down
-        self.projection = projection
+        self.projection, self.gain = projection, gain
         if order == "first":
             del self.v
             self.mix = nn.Conv2d(self.guide_channels, 1, 1, bias=False)
@@ -92,9 +97,9 @@ class A2U(Published):
         """[B, d, H, W] at this stride."""
         u = self.u(guide, stride)  # [B, d·C, H, W]
         if self.order == "first":
-            return torch.cat([self.mix(part) for part in u.chunk(self.rank, 1)], 1)
+            return self.gain * torch.cat([self.mix(part) for part in u.chunk(self.rank, 1)], 1)
         v: Factor = self.v
-        return scaled_affinity(u, v(guide, stride), self.rank)
+        return self.gain * scaled_affinity(u, v(guide, stride), self.rank)
 
     def _seen(self, x: Tensor) -> Tensor:
         """What the heads read of a guide, [B, C, 1, 1]; where P is learned nothing, which leaves their biases."""
