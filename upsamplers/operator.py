@@ -111,11 +111,16 @@ class Upsampler(nn.Module):
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """The upsampled map [B, C, sH, sW] of z [B, C, H, W]; guide [B, Cg, sH, sW] where the operator takes one."""
         self.check(z, guide)
-        return self.assemble(self.weights(z, guide), z, guide)
+        up = self._read(self.weights(z, guide), z, guide)  # the kernels are gone before the epilogue makes its maps
+        return self.epilogue(up, z, guide)
 
     def assemble(self, w: Tensor, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """`forward` with kernels w [B or 1, G, K, sH, sW] that are already there, as `halve` gives them."""
-        up = reassemble(
+        return self.epilogue(self._read(w, z, guide), z, guide)
+
+    def _read(self, w: Tensor, z: Tensor, guide: Tensor | None) -> Tensor:
+        """wᵀz alone, [B, C, sH, sW]."""
+        return reassemble(
             w,
             z,
             scale=self.scale,
@@ -123,7 +128,6 @@ class Upsampler(nn.Module):
             border=self.border,
             points=self.points(z, guide),
         )
-        return self.epilogue(up, z, guide)
 
     @property
     def down_kernel_size(self) -> int:
