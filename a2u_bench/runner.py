@@ -122,28 +122,34 @@ class _Run:
         least, begin = self.plan.settings.processes, self.clock()
         number = 1 + (self.store.last_process if self.store else -1)
         cases = sum(len(block.alive) for block in self.blocks)
-        first_share = max(0.0, self.end - begin) / max(1, least * cases)
+        fair = max(0.0, self.end - begin) / max(1, least * cases)  # seconds of each case in each process
         forward = True
-        while waiting := self._waiting(latest):
-            for block in waiting if forward else waiting[::-1]:
+        while waiting := self._waiting(latest, fair):
+            for index, block in enumerate(order := waiting if forward else waiting[::-1]):
                 now = self.clock()
                 if now >= latest:
                     break
-                turns = sum(len(other.alive) * max(1, least - other.done) for other in waiting)
-                share = max(0.0, self.end - now) / max(1, turns)
-                block.turn(
-                    number, len(block.alive) * (share if block.done < least else min(share, first_share)), latest
+                # What is left is shared by this turn, the rest of this pass, and the passes that must follow.
+                turns = sum(
+                    len(other.alive) * max(place >= index, least - other.done) for place, other in enumerate(order)
                 )
+                share = max(0.0, self.end - now) / max(1, turns)
+                block.turn(number, len(block.alive) * (share if block.done < least else min(share, fair)), latest)
                 number += 1
             forward = not forward
 
-    def _waiting(self, latest: float) -> list[Block]:
-        """The blocks that are not over. Rows of those that are get written, in the order of the plan."""
+    def _waiting(self, latest: float, fair: float) -> list[Block]:
+        """The blocks that are not over. Rows of those that are get written, in the order of the plan.
+
+        It is late where what is left of the budget would give each of them less than half a `fair` share.
+        """
         now = self.clock()
         if now >= latest:
             for block in self.blocks:
                 block.give_up("the time of the run was over before it was timed; a larger --time-budget gives it some")
-        waiting = [block for block in self.blocks if now < latest and not block.is_over(late=now >= self.end)]
+        needed = fair / 2 * sum(len(block.alive) for block in self.blocks)
+        late = now + needed >= self.end
+        waiting = [block for block in self.blocks if now < latest and not block.is_over(late)]
         while self.blocks and self.blocks[0] not in waiting:
             self._write(self.blocks[0].rows())
             self.blocks.pop(0)

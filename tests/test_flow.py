@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -178,6 +179,26 @@ def test_the_time_budget_is_shared_and_ends_a_run_that_stays_vague():
     assert rows[0]["processes"] == 3
     # The first two processes end after three seconds each: fifteen samples of 0.2 s on average.
     assert [len([s for s in store.samples if s[0]["process"] == p]) for p in (0, 1, 2)] == [15, 15, 15]
+
+
+def test_every_process_has_its_share_of_the_rounds_the_last_one_too():
+    names = [f"o{index}" for index in range(17)]  # three blocks
+    store = FakeStore()
+    values = itertools.cycle([0.10, 0.14, 0.06, 0.12, 0.08])
+    settings = Settings(time_budget=240.0, processes=4, max_rounds=10**6, target_ci=0.0)
+    _, workers = measure(plan(*names, settings=settings), store, seconds=lambda *_: next(values))
+    rounds = Counter(samples[0]["process"] for samples in store.samples)
+    assert len(rounds) == 3 * 4
+    assert max(rounds.values()) <= 1.2 * min(rounds.values()), rounds
+    assert 240 <= workers.clock.now <= 250
+
+
+def test_no_pass_begins_that_what_is_left_of_the_budget_would_cut_short():
+    # Five rounds of 1 s fill a process's share of 5 s exactly but for the sixth process, which ends at 31 s of 32.
+    settings = Settings(time_budget=32.0, processes=6, max_rounds=5, target_ci=0.0)
+    values = itertools.cycle([0.8, 1.0, 1.2, 0.9, 1.1])
+    rows, _ = measure(plan("a", settings=settings), seconds=lambda *_: next(values))
+    assert (rows[0]["processes"], rows[0]["samples"]) == (6, 30)
 
 
 def test_without_any_budget_every_process_still_goes_there_and_back_once():

@@ -76,3 +76,15 @@ def test_four_processes_cover_the_truth_about_as_often_as_six_would():
         found = estimate([random.normal(level, 0.02, 12).tolist() for level in levels], seed=trial)
         covered += found.low <= 1.0 <= found.high
     assert covered / trials >= 0.93  # without √(n/(n − 1)) it is 0.92
+
+
+def test_two_runs_find_their_medians_in_each_other_s_intervals_nine_times_of_ten():
+    random = np.random.default_rng(1)
+    trials, agreed = 200, 0
+    for trial in range(trials):
+        first, second = (
+            estimate([random.normal(level, 0.05, 10).tolist() for level in random.normal(1.0, 0.08, 6)], seed)
+            for seed in (2 * trial, 2 * trial + 1)
+        )
+        agreed += first.low <= second.median <= first.high and second.low <= first.median <= second.high
+    assert agreed / trials >= 0.93  # without √2 it is 0.86

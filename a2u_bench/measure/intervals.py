@@ -1,4 +1,4 @@
-"""What samples say: their median, and how far the median of another day's processes might lie from it.
+"""What samples say: their median, and how far from it the median of the same run, repeated, might lie.
 
 Two processes differ by more than their rounds do, so an interval resamples processes first and rounds within them.
 """
@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 RESAMPLES = 2000
+
+REPEATED = math.sqrt(2.0)
+"""The median of a repeated run strays as far from the truth as this one's did: their distance is √2 as wide as one's
+error. (ISO 5725 calls the same width, for two results, their repeatability limit.)"""
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,11 @@ class Estimate:
 def estimate(processes: Sequence[Sequence[float]], seed: int, confidence: float = 0.95) -> Estimate:
     """The median of all samples and its interval, from the samples of each process.
 
-    The interval is a percentile bootstrap over processes and, within each, over rounds. Few processes show too little
-    of how processes differ: the interval is widened about the median as Student's t is wider than the normal, and by
-    √(n/(n − 1)), because the spread of n resampled processes is that much too small. One process says nothing of it;
-    its interval covers its rounds alone. ValueError where there is no sample.
+    The interval is where the same run, repeated on the same machine, would find its median, with that confidence: a
+    percentile bootstrap over processes and, within each, over rounds, widened about the median by √2, since both runs
+    stray. Few processes show too little of how processes differ: it is widened further as Student's t is wider than
+    the normal, and by √(n/(n − 1)), because the spread of n resampled processes is that much too small. One process
+    says nothing of it; its interval covers its rounds alone. ValueError where there is no sample.
     """
     groups = [np.asarray(process, dtype=np.float64) for process in processes if len(process)]
     if not groups:
@@ -78,7 +83,7 @@ def _widening(processes: int, confidence: float) -> float:
         return 1.0
     quantile = (1 + confidence) / 2
     student = float(stats.t.ppf(quantile, processes - 1) / stats.norm.ppf(quantile))
-    return student * math.sqrt(processes / (processes - 1))
+    return REPEATED * student * math.sqrt(processes / (processes - 1))
 
 
 def _resampled_medians(groups: list[NDArray[np.float64]], random: np.random.Generator) -> NDArray[np.float64]:
