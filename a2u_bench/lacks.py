@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
 from a2u_bench.rows import Rows
 from a2u_bench.runs import Run
 
@@ -18,9 +21,9 @@ def lacks(run: Run) -> tuple[str, ...]:
     columns = rows.columns
     costs = [not trained for trained in columns["task"].known]
     found = []
-    planned, ended = run.manifest.get("planned"), len(set(columns["case"].values)) if len(rows) else 0
-    if type(planned) is int and ended < planned and "origins" not in run.manifest:  # `merge` says it of each
-        found.append(f"{ended} of {planned} planned cases have ended; --resume of `a2u-bench run` goes on with it")
+    few = "" if "origins" in run.manifest else unended(run)  # `merge` says it of each
+    if few:
+        found.append(f"{few}; --resume of `a2u-bench {maker(run)}` goes on with it")
     some = [name for name in AXES if 0 in columns[name].known]
     missing = {name: sum(c and not k for c, k in zip(costs, columns[name].known, strict=True)) for name in some}
     names = [name for name, count in missing.items() if count]
@@ -31,3 +34,46 @@ def lacks(run: Run) -> tuple[str, ...]:
     if untimed:
         found.append(f"{untimed} of {len(rows)} rows ended ok without a latency")
     return tuple(found)
+
+
+def unended(run: Run) -> str:
+    """How many of its planned cases have ended, in words; "" where all have, or nobody knows how many were planned.
+
+    Of a merged run it is said of the first part that is not whole.
+    """
+    rows = run.rows if isinstance(run.rows, Rows) else Rows(run.rows)
+    columns = rows.columns
+    parts = run.manifest.get("origins")
+    if not isinstance(parts, Mapping):
+        return _few(set(columns["case"].values), run.manifest.get("planned"))
+    cases: dict[str, set[Any]] = {}
+    for case, origin in zip(columns["case"].values, columns["origin"].values, strict=True):
+        cases.setdefault((origin or "").partition("/")[0], set()).add((case, origin))
+    said = {
+        name: _few(cases.get(name, set()), part.get("planned"))
+        for name, part in parts.items()
+        if isinstance(part, Mapping)
+    }
+    return next((f"{few} in {name}" for name, few in said.items() if few), "")
+
+
+def nothing(runs: Sequence[Run]) -> str:
+    """What to say where not one of these runs has a row, with what to do; "" where there are rows."""
+    if not runs or any(len(run.rows) for run in runs):
+        return ""
+    run = runs[0]
+    return (
+        f"{', '.join(str(one.path) for one in runs)}: no case has ended yet, so there is nothing to show; the same "
+        f"`a2u-bench {maker(run)}` with --out {run.path} --resume goes on with it"
+    )
+
+
+def maker(run: Run) -> str:
+    """The command that makes such a run."""
+    return "quality" if run.manifest.get("suite") == "quality" else "run"
+
+
+def _few(ended: Set[Any], planned: object) -> str:
+    return (
+        f"{len(ended)} of {planned} planned cases have ended" if type(planned) is int and len(ended) < planned else ""
+    )

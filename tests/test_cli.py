@@ -214,9 +214,26 @@ def test_strict_exits_5_when_a_case_does_not_end_ok(fake_machine, capsys, tmp_pa
     flags = ["run", "--ops", "nearest", "--out"]
     assert main([*flags, str(tmp_path / "good"), "--strict"]) == 0
     monkeypatch.setattr(runner, "run", fails)
-    assert main([*flags, str(tmp_path / "bad")]) == 0
     assert main([*flags, str(tmp_path / "strict"), "--strict"]) == 5
     assert "failed: nearest – RuntimeError: boom" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [(("ok", "failed"), 0), (("failed", "timeout"), 1), (("incorrect", "incorrect"), 1), ((), 1)],
+)
+def test_a_run_in_which_no_case_ended_ok_is_an_error(fake_machine, ends, code, capsys, tmp_path, monkeypatch):
+    def fails(plan, store, listener):
+        for case, status in zip(plan.cases, ends, strict=False):
+            store.append_row(make_row(case, status, "boom", {}))
+
+    monkeypatch.setattr(runner, "run", fails)
+    assert main(["run", "--ops", "nearest,bilinear", "--out", str(tmp_path / "r")]) == code
+    out, err = capsys.readouterr()
+    assert ("error: not one case ended ok" in err) == (code == 1)
+    assert ("boom" in out) == bool(ends)
+    for status in ends if code else ():
+        assert f"{ends.count(status)} {status}" in err
 
 
 def test_an_interrupted_run_keeps_and_prints_what_is_finished(fake_machine, capsys, tmp_path, monkeypatch):
@@ -323,6 +340,8 @@ def test_whether_operators_rank_alike_along_an_axis_is_said_and_shown(capsys, tm
     assert "float32 to float64" in capsys.readouterr().out
     assert main(["compare", str(tmp_path / "r"), "--ranking", "dtype", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["swaps"] == [["nearest", "bilinear"]]
+    assert main(["compare", str(tmp_path / "r"), "--ranking", "dtype", "--fail-if", "latency>500ms"]) == 3
+    capsys.readouterr()
     assert main(["compare", str(tmp_path / "r"), "--ranking", "threads"]) == 2
     one_line(capsys, "--ranking threads", "Axes here: dtype")
     assert main(["compare", str(tmp_path / "r"), "--ranking", "dtpe"]) == 2

@@ -178,9 +178,9 @@ def test_a_gate_that_cannot_be_read_is_wrong_usage(limit):
         gates.parse(limit)
 
 
-def stored(folder: Path, latency: float, half: float) -> str:
+def stored(folder: Path, latency: float, half: float, **facts: Any) -> str:
     folder.mkdir()
-    manifest = {"format": "a2u-bench run", "version": 1, "created": "2025-01-01T00:00:00+00:00"}
+    manifest = {"format": "a2u-bench run", "version": 1, "created": "2025-01-01T00:00:00+00:00", **facts}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "rows.jsonl").write_text(json.dumps({"version": 1, **row("a", latency, half)}) + "\n")
     return str(folder)
@@ -204,6 +204,46 @@ def test_exit_codes_for_ci(latency, half, strict, code, tmp_path, capsys):
     assert main(["compare", *runs, *flags, "--json"]) == code
     (gate,) = json.loads(capsys.readouterr().out)["gates"]
     assert (gate["failed"] != []) == (code == 3)
+
+
+@pytest.mark.parametrize(
+    ("planned", "limit", "strict", "code"),
+    [
+        ((1, 1), "latency>5%", True, 0),
+        ((1, 2), "latency>5%", True, 4),
+        ((2, 1), "latency>5%", True, 4),
+        ((1, 2), "latency>5%", False, 0),
+        ((1, 2), "latency>2ms", True, 4),
+        ((2, 1), "latency>2ms", True, 0),
+        ((1, 2), "latency>0.5ms", True, 3),
+    ],
+)
+def test_a_run_that_has_not_ended_does_not_pass_a_strict_gate(planned, limit, strict, code, tmp_path, capsys):
+    runs = [stored(tmp_path / str(n), 1e-3, 0.005, planned=count) for n, count in enumerate(planned)]
+    assert main(["compare", *runs, "--fail-if", limit, *(["--strict"] if strict else [])]) == code
+    said = "inconclusive, since 1 of 2 planned cases have ended" in capsys.readouterr().err
+    assert said == (code == 4)
+
+
+def test_a_strict_gate_looks_into_each_part_of_a_merged_run(tmp_path, capsys):
+    """A part with a row too many does not stand in for one of another part."""
+    parts = {"one": {"planned": 1}, "two": {"planned": 2}}
+    merged = stored(tmp_path / "merged", 1e-3, 0.005, planned=3, origins=parts)
+    lines = [{"version": 1, **row("a"), "origin": "one"}, {"version": 1, **row("b"), "origin": "one"}]
+    lines += [{"version": 1, **row("a"), "origin": "two"}]
+    (tmp_path / "merged" / "rows.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert main(["compare", merged, "--fail-if", "latency>2ms", "--strict"]) == 4
+    assert "1 of 2 planned cases have ended in two" in capsys.readouterr().err
+
+
+def test_a_run_that_is_named_twice_is_said_to_be_one(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one = stored(tmp_path / "one", 1e-3, 0.005)
+    assert main(["compare", one, "./one"]) == 0
+    assert "named 2 times; it is one run" in capsys.readouterr().err
+    assert main(["compare", one, one, "--fail-if", "latency>5%"]) == 2
+    assert f"{one} is one, however often it is named. Allowed: BEFORE AFTER" in capsys.readouterr().err
+    assert main(["compare", one, one, "--fail-if", "latency>2ms"]) == 0
 
 
 def test_nothing_to_judge_is_wrong_usage_not_a_pass(tmp_path, capsys):

@@ -140,11 +140,27 @@ def test_a_run_that_has_not_ended_a_case_yet_has_nothing_to_draw(capsys, tmp_pat
 def test_a_run_whose_rows_are_empty_says_how_many_were_planned(capsys, tmp_path):
     run = make_run(tmp_path / "run")
     emptied(run)
-    for arguments in (["compare", str(run)], ["export", str(run)], ["export", str(run), "--format", "json"]):
+    for arguments in (["compare", str(run), "--json"], ["export", str(run)], ["export", str(run), "--format", "json"]):
         assert main(arguments) == 0
         out, err = capsys.readouterr()
         assert "0 of 44 planned cases have ended" in err
     assert "0 of 44 planned cases have ended" in json.loads(out)["runs"][0]["problems"][0]
+
+
+@pytest.mark.parametrize("planned", [44, None])
+def test_a_run_without_rows_is_no_table_but_a_line_that_says_what_to_do(planned, capsys, tmp_path):
+    run = make_run(tmp_path / "run")
+    emptied(run)
+    (run / "manifest.json").write_text(
+        json.dumps(json.loads((run / "manifest.json").read_text()) | {"planned": planned})
+    )
+    for form in ("", "markdown", "latex", "html", "csv"):
+        arguments = ["export", str(run), "--format", form] if form else ["compare", str(run)]
+        assert main(arguments) == (0 if form == "csv" else 2)
+        out, err = capsys.readouterr()
+        assert out.count("\n") == (1 if form == "csv" else 0)
+        assert "no case has ended yet" in err
+        assert f"`a2u-bench run` with --out {run} --resume" in err
 
 
 def test_samples_that_cannot_be_read_are_named_where_verdicts_come_from_them(capsys, tmp_path):

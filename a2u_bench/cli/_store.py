@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,21 @@ def open_store(folder: Path, manifest: dict[str, Any], resume: bool) -> Store:
     for problem in store.problems:
         typer.echo(plain(f"note: {folder}: {problem}"), err=True)
     return store
+
+
+def exit_code(rows: Sequence[Mapping[str, Any]], strict: bool, what: str) -> int:
+    """5 under --strict where a row did not end ok, else 0. BenchError where not one did: nothing came of the run."""
+    from collections import Counter
+
+    from a2u_bench.errors import BenchError
+
+    ends = Counter(str(row["status"]) for row in rows)
+    if strict and set(ends) - {"ok"}:
+        return 5
+    if not ends["ok"]:
+        counts = ", ".join(f"{count} {status}" for status, count in ends.items())
+        raise BenchError(f"not one {what} ended ok{f' ({counts}); the table says why' if counts else ''}")
+    return 0
 
 
 def print_interrupted(folder: Path, kept: str, left: str) -> None:

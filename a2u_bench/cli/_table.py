@@ -16,7 +16,10 @@ RESULTS = Path("results")
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """The runs in these folders, or the newest under `results/`; what is wrong with them goes to standard error."""
+    """The runs in these folders, each once, or the newest under `results/`; what is wrong with them goes to standard
+    error."""
+    import os
+
     from a2u_bench.exported import of_run
     from a2u_bench.lacks import lacks
     from a2u_bench.plain import plain
@@ -25,8 +28,14 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     if not folders:
         folders = [newest_run(RESULTS)]
         typer.echo(plain(f"reading {folders[0]}"), err=True)
-    runs = [read_run(folder) for folder in dict.fromkeys(folders)]
-    for run in runs:
+    places: dict[str, list[Path]] = {}
+    for folder in folders:
+        places.setdefault(os.path.abspath(folder), []).append(folder)
+    runs = [read_run(named[0]) for named in places.values()]
+    for run, named in zip(runs, places.values(), strict=True):
+        if len(named) > 1:
+            told = "it is one run, read once, and cannot have changed since itself"
+            typer.echo(plain(f"note: {run.path}: named {len(named)} times; {told}"), err=True)
         for problem in (*run.problems, *lacks(run), *of_run(run)[1]):
             typer.echo(plain(f"note: {run.path}: {problem}"), err=True)
     return runs

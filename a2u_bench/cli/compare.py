@@ -31,7 +31,9 @@ def command(
         Many | None,
         typer.Option("--fail-if", metavar="LIMIT", help="latency>5% against the first run; latency>2ms. Exit code 3."),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 where --fail-if is inconclusive.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 4 where --fail-if is inconclusive, or cases are missing.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Show every line, however many.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in SI units instead of the table.")] = False,
 ) -> int:
@@ -41,10 +43,16 @@ def command(
     verdict. What is best, or not surely worse than the best, is bold.
     """
     from a2u_bench.cli._table import MOST, check_convention, listed, print_sheet, read_runs
+    from a2u_bench.errors import UsageError
+    from a2u_bench.lacks import nothing, unended
+    from a2u_bench.plain import plain
 
     check_convention(convention)
     read = read_runs(runs or [])
-    from a2u_bench.sheet import Request, make  # loads pandas: not for a run that is not there
+    if (empty := nothing(read)) and not as_json:
+        raise UsageError(empty)
+    from a2u_bench import gates  # loads pandas: not for a run that is not there
+    from a2u_bench.sheet import Request, make
 
     request = Request(
         convention,
@@ -55,13 +63,24 @@ def command(
         tuple(keep or ()),
         tuple(fail_if or ()),
     )
+    relative = [text for text in request.fail_if if gates.parse(text).relative]
+    if relative and len(read) == 1 < len(runs or []):
+        raise UsageError(
+            f"--fail-if {relative[0]} compares two runs, and {read[0].path} is one, however often it is named. "
+            "Allowed: BEFORE AFTER"
+        )
     sheet = make(read, request)
     if ranking is not None:
         from a2u_bench.cli._ranking import print_ranking
 
         print_ranking(sheet.frame, ranking, as_json)
-        return 0
-    print_sheet(sheet, as_json, None if everything else MOST)
+    else:
+        print_sheet(sheet, as_json, None if everything else MOST)
     if any(outcome.failed for outcome in sheet.outcomes):
         return 3
-    return 4 if strict and any(outcome.unclear for outcome in sheet.outcomes) else 0
+    if not strict or not sheet.outcomes:
+        return 0
+    begun = {run.path: few for run in (read if relative else read[-1:]) if (few := unended(run))}
+    for path, few in begun.items():
+        typer.echo(plain(f"note: --strict: {path}: inconclusive, since {few}"), err=True)
+    return 4 if begun or any(outcome.unclear for outcome in sheet.outcomes) else 0

@@ -41,6 +41,8 @@ def command(
     from a2u_bench.cli._table import check_convention, listed, read_runs
     from a2u_bench.errors import UsageError, unknown
     from a2u_bench.export import exporter, formats
+    from a2u_bench.lacks import nothing
+    from a2u_bench.plain import plain
 
     if form not in formats():
         raise unknown("format", form, formats())
@@ -50,6 +52,10 @@ def command(
         raise UsageError("parquet is no text for a terminal; give --out FILE")
     check_convention(convention)
     read = read_runs(runs or [])
+    if empty := nothing(read):
+        if form not in ("csv", "json", "parquet"):
+            raise UsageError(empty)
+        typer.echo(plain(f"note: {empty}"), err=True)
     from a2u_bench.sheet import Request, make  # loads pandas: not for a run that is not there
 
     request = Request(
@@ -57,8 +63,6 @@ def command(
     )
     sheet, write = make(read, request), exporter(form)
     if form in ("csv", "parquet"):
-        from a2u_bench.plain import plain
-
         for note in sheet.notes:
             typer.echo(plain(f"note: {note}"), err=True)
     parts = write(sheet)

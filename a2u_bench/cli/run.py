@@ -69,7 +69,7 @@ def command(
 
     from a2u_bench import build, doctor, machine, runner
     from a2u_bench.cli._forecast import print_forecast, rows_in
-    from a2u_bench.cli._store import open_store, print_interrupted
+    from a2u_bench.cli._store import exit_code, open_store, print_interrupted
     from a2u_bench.cli._table import check_convention, listed, show
     from a2u_bench.errors import BenchError, Unwritten, UsageError
     from a2u_bench.launch import choose
@@ -142,4 +142,4 @@ def command(
         print_interrupted(folder, f"{len(rows)} rows and every sample", carrier.left() if carrier else "")
         return code
     typer.echo(f"stored in {folder}", err=True)
-    return 5 if strict and any(row["status"] != "ok" for row in rows) else 0
+    return exit_code(rows, strict, "case")
