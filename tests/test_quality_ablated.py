@@ -30,7 +30,11 @@ def test_unchanged_it_is_the_published_operator(options):
 
 
 @pytest.mark.parametrize(
-    "options", [{"order": "first"}, {"gate": "softmax"}, {"gate": "sigmoid"}, {"resolution": "fine"}]
+    "options",
+    [
+        *({"order": "first"}, {"order": "weighted"}, {"activation": "none"}),
+        *({"gate": "softmax"}, {"gate": "sigmoid"}, {"resolution": "fine"}),
+    ],
 )
 def test_each_change_changes_the_way_up_and_trains(options):
     z, guide = inputs()
@@ -64,6 +68,26 @@ def test_a_fine_affinity_of_one_rank_serves_each_pixel_of_a_point_on_its_own():
     logits = [op.weights(z, guide).logit()[0, 0, 0] for op in (coarse, fine)]
     ranks = [torch.linalg.matrix_rank(x.unfold(0, 2, 2).unfold(1, 2, 2).reshape(-1, 4)) for x in logits]
     assert [int(rank) for rank in ranks] == [1, 4]
+
+
+def test_the_form_with_equal_weights_of_its_channels_is_the_published_one():
+    z, guide = inputs()
+    published, weighted = changed(kernel_size=1, rank=2), changed(kernel_size=1, rank=2, order="weighted")
+    weighted.load_state_dict(published.state_dict(), strict=False)
+    torch.nn.init.constant_(weighted.mix.weight, 32**-0.5)
+    assert_close(weighted(z, guide), published(z, guide))
+
+
+def test_without_the_activation_the_form_is_odd_in_each_factor():
+    z, guide = inputs()
+    ours = changed(kernel_size=1, activation="none", dynamics="static")
+    before = ours._own_affinity(guide)
+    torch.nn.init.constant_(ours.v.norm.weight, -1.0)
+    assert_close(ours._own_affinity(guide), -before)
+    leaky = changed(kernel_size=1, dynamics="static")
+    before = leaky._own_affinity(guide)
+    torch.nn.init.constant_(leaky.v.norm.weight, -1.0)
+    assert not torch.allclose(leaky._own_affinity(guide), -before)
 
 
 def test_a_gain_multiplies_the_logits():

@@ -29,7 +29,9 @@ class A2U(Published):
         rank: d.
         sharing: shared, semi-shared or unshared.
         dynamics: dynamic, hybrid or static.
-        order: second: a = Σ_k U_k V_k / √C; first: a = Σ_k m_k U_k, with learned m and no V.
+        order: second: a = Σ_k U_k V_k / √C; weighted: a = Σ_k m_k U_k V_k, with learned m; first: a = Σ_k m_k U_k, with
+            learned m and no V.
+        activation: leaky: of U and V, as published; none: they keep their signs.
         gate: what becomes of the logits of one output pixel, over its k² taps: softmax of the sigmoid, softmax alone,
             or the sigmoid alone, whose taps do not sum to one.
         resolution: coarse: one affinity for the s² output pixels of a point; fine: one for each, read at stride 1.
@@ -58,7 +60,8 @@ class A2U(Published):
         rank: int = 1,
         sharing: Sharing = "shared",
         dynamics: Dynamics = "dynamic",
-        order: Literal["second", "first"] = "second",
+        order: Literal["second", "weighted", "first"] = "second",
+        activation: Literal["leaky", "none"] = "leaky",
         gate: Literal["both", "softmax", "sigmoid"] = "both",
         resolution: Literal["coarse", "fine"] = "coarse",
         encoder_kernel_size: int = 6,
@@ -79,9 +82,10 @@ class A2U(Published):
             twin=twin,
         )
         self.order, self.gate, self.resolution, self.down = order, gate, resolution, down
-        self.projection, self.gain = projection, gain
+        self.projection, self.gain, self.activation = projection, gain, activation
         if order == "first":
             del self.v
+        if order != "second":
             self.mix = nn.Conv2d(self.guide_channels, 1, 1, bias=False)
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
@@ -95,11 +99,24 @@ class A2U(Published):
 
     def _affinity(self, guide: Tensor, stride: int) -> Tensor:
         """[B, d, H, W] at this stride."""
-        u = self.u(guide, stride)  # [B, d·C, H, W]
+        u = self._projected(self.u, guide, stride)  # [B, d·C, H, W]
         if self.order == "first":
-            return self.gain * torch.cat([self.mix(part) for part in u.chunk(self.rank, 1)], 1)
-        v: Factor = self.v
-        return self.gain * scaled_affinity(u, v(guide, stride), self.rank)
+            return self._mixed(u)
+        v = self._projected(self.v, guide, stride)
+        return self._mixed(u * v) if self.order == "weighted" else self.gain * scaled_affinity(u, v, self.rank)
+
+    def _mixed(self, products: Tensor) -> Tensor:
+        """Σ_k m_k of each rank, [B, d, H, W] from [B, d·C, H, W]."""
+        return self.gain * torch.cat([self.mix(part) for part in products.chunk(self.rank, 1)], 1)
+
+    def _projected(self, factor: Factor, guide: Tensor, stride: int) -> Tensor:
+        """U or V, [B, d·C, H, W]; without its activation the GroupNorm of each rank alone."""
+        if self.activation == "leaky":
+            projected: Tensor = factor(guide, stride)
+            return projected
+        slices = factor.project(guide, stride).unflatten(1, (self.rank, -1)).flatten(0, 1)  # [B·d, C, H, W]
+        normal: Tensor = factor.norm(slices)
+        return normal.unflatten(0, (-1, self.rank)).flatten(1, 2)
 
     def _seen(self, x: Tensor) -> Tensor:
         """What the heads read of a guide, [B, C, 1, 1]; where P is learned nothing, which leaves their biases."""
