@@ -48,6 +48,7 @@ class Block:
     cold: dict[str, dict[int, list[float]]] = field(default_factory=dict)  # as `samples`, on a flushed cache
     notes: dict[str, dict[str, None]] = field(default_factory=dict)  # each once, in order
     stopped: str = "budget"
+    examining: float = 0.0  # seconds of checking and measuring what takes no clock, process starts apart
 
     def take_up(self, samples: Iterable[Mapping[str, Any]]) -> None:
         """Samples of an earlier run of this block, which count as those of earlier processes."""
@@ -126,7 +127,7 @@ class Block:
         waiting = list(self.alive)
         while waiting and self.clock() < latest:
             with self._start() as worker:
-                while waiting and self.clock() < latest:
+                while waiting and (begin := self.clock()) < latest:
                     case = waiting.pop(0)
                     self.doing(case, "check")
                     try:
@@ -142,6 +143,8 @@ class Block:
                         if end.lost:
                             break
                         worker.ask("drop", case)
+                    finally:
+                        self.examining += self.clock() - begin
         for case in waiting:
             self.ended[case.id] = CaseEnded(
                 "timeout",

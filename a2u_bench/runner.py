@@ -80,6 +80,8 @@ class _Run:
             for block in self.blocks if self.examine else ():
                 block.ceilings = self._ceilings(block)
                 block.examine(begin + EXAMINING * longest)
+            if self.store and self.blocks:
+                self.store.write_manifest({"examining": round(sum(block.examining for block in self.blocks), 3)})
             self._time(begin + longest)
         except OSError as error:
             why = f"cannot write results: {error.strerror or error}"

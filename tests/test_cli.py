@@ -46,6 +46,7 @@ def fake_machine(monkeypatch):
                 store.append_row(make_row(case, "ok", "", TIMES))
         for skipped in plan.skipped:
             store.append_row(make_row(skipped.case, "skipped", skipped.reason, {}))
+        store.write_manifest({"examining": 4.0})
 
     @contextmanager
     def silent():
@@ -176,7 +177,7 @@ def test_run_stores_and_prints_the_same_table_as_compare(fake_machine, capsys, t
     folder = tmp_path / "r"
     assert main(["run", "--ops", "nearest,bilinear", "--shape", "1×8×4×4", "--out", str(folder)]) == 0
     printed, err = capsys.readouterr()
-    assert err == f"stored in {folder}\n"
+    assert err == f"stored in {folder}; 4.0 s went into checking and counting, 5% of the time budget\n"
     assert main(["compare", str(folder)]) == 0
     assert capsys.readouterr().out == printed
     assert json.loads((folder / "manifest.json").read_text())["machine"] == {"cpu": "a test"}

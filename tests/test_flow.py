@@ -348,6 +348,15 @@ def test_blocks_take_turns_there_and_back_so_that_no_two_cases_are_far_apart_in_
     assert blocks_of == [0, 1, 2, 2, 1, 0] * 2
 
 
+def test_a_run_notes_how_long_it_checked_and_counted():
+    store = FakeStore()
+    measure(plan("a", "b", "c"), store, checking=0.25)
+    assert store.manifest["examining"] == 0.75
+    again = FakeStore(finished={case("a").id}, manifest={"examining": 0.25})
+    measure(plan("a"), again, checking=0.25)
+    assert again.manifest["examining"] == 0.25
+
+
 def test_no_two_processes_of_a_run_share_a_number_and_a_resumed_run_counts_on():
     names = [f"o{index}" for index in range(9)]
     store = FakeStore()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -141,5 +142,13 @@ def command(
     if code:
         print_interrupted(folder, f"{len(rows)} rows and every sample", carrier.left() if carrier else "")
         return code
-    typer.echo(f"stored in {folder}", err=True)
+    typer.echo(f"stored in {folder}{_examining(store.manifest, plan.settings.time_budget)}", err=True)
     return exit_code(rows, strict, "case")
+
+
+def _examining(manifest: Mapping[str, Any], budget: float) -> str:
+    """What the run paid for knowing more than latencies."""
+    seconds = manifest.get("examining")
+    if not isinstance(seconds, float) or budget <= 0:
+        return ""
+    return f"; {seconds:.1f} s went into checking and counting, {seconds / budget:.0%} of the time budget"
