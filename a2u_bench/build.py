@@ -334,31 +334,14 @@ def _operator(name: str, given: Mapping[str, OptionValue]) -> Operator:
 def _class(name: str) -> type[Upsampler]:
     """A registered operator's class by name, or a user's own as ``package.module:Class``."""
     from upsamplers import UnknownOperator
+    from upsamplers.errors import BrokenOperator
     from upsamplers.registry import operator_class
 
-    if ":" in name and name.partition(":")[0] not in names():
-        return _own_class(name)
-    try:
-        return operator_class(name)
-    except UnknownOperator as error:
-        raise UsageError(str(error)) from None
-
-
-def _own_class(name: str) -> type[Upsampler]:
-    from upsamplers.registry import check_class
-
-    module_name, _, class_name = name.partition(":")
-    if not {"", os.getcwd()} & set(sys.path):
+    if name not in names() and not {"", os.getcwd()} & set(sys.path):
         sys.path.append(os.getcwd())  # where a person's own file lies: a program that pip installs does not look there
     try:
-        found: Any = getattr(importlib.import_module(module_name), class_name, None)
-    except Exception as error:  # whatever a stranger's module raises while it loads
-        raise Broken(f"cannot import operator {name!r}: {type(error).__name__}: {_line(error)}") from None
-    try:
-        return check_class(found)
-    except TypeError as error:
-        raise Broken(f"{name!r} is no operator: {error}") from None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+        return operator_class(name)
+    except BrokenOperator as error:
+        raise Broken(str(error)) from None
+    except UnknownOperator as error:
+        raise UsageError(str(error)) from None

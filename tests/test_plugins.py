@@ -124,6 +124,66 @@ def test_a_broken_class_has_a_failed_row_while_others_run() -> None:
     assert "cannot import operator 'no.such.module:Thing': ModuleNotFoundError" in broken.reason
 
 
+MODULE = """
+import elsewhere_that_is_nowhere
+from upsamplers import Upsampler
+
+raise RuntimeError("this was run")
+
+class Soft(Upsampler): pass
+class Softer(Soft): pass
+class _Hidden(Upsampler): pass
+class Foreign(elsewhere_that_is_nowhere.Base):
+    facts: object = 1
+    def weights(self, z, guide=None): ...
+class Other: pass
+"""
+
+
+@pytest.mark.parametrize("typed", ["mine_unread", "mine_unread.py", "inside.mine_unread"])
+def test_the_operators_of_a_module_are_named_without_running_it(typed, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "__init__.py").write_text("raise RuntimeError")
+    for folder in (tmp_path, tmp_path / "inside"):
+        (folder / "mine_unread.py").write_text(MODULE)
+    name = typed.removesuffix(".py")
+    said = f"did you mean '{name}:Foreign' or '{name}:Soft' or '{name}:Softer'? allowed: a2u, "
+    with pytest.raises(UsageError, match=re.escape(said)):
+        build.operator(typed)
+    assert name not in sys.modules
+
+
+@pytest.mark.parametrize("text", ["no python", "\0", "x = 1", ""])
+def test_a_module_without_operators_gives_no_hint(text, tmp_path, monkeypatch):
+    (tmp_path / "zzz.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UsageError, match="no operator 'zzz'; allowed: a2u, "):
+        build.operator("zzz")
+    with pytest.raises(UsageError, match=r"no operator 'os\.path'; "):
+        build.operator("os.path")
+
+
+def test_the_nearest_class_of_a_module_is_named(template: type[upsamplers.Upsampler]) -> None:
+    with pytest.raises(UsageError, match="module 'mine' has no 'Sof'; did you mean 'mine:Soft'\\? allowed: mine:Soft"):
+        build.operator("mine:Sof")
+
+
+def test_a_name_of_a_file_is_answered_with_that_of_its_module(tmp_path, monkeypatch):
+    (tmp_path / "mine_file.py").write_text("class Soft(Upsampler): pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UsageError, match=r"write mine_file:Soft, without \.py"):
+        build.operator("mine_file.py:Soft")
+
+
+def test_the_library_takes_the_names_that_the_command_line_takes(template: type[upsamplers.Upsampler]) -> None:
+    assert isinstance(upsamplers.create("mine:Soft", channels=4), template)
+    assert upsamplers.facts("mine:Soft") is template.facts
+    with pytest.raises(upsamplers.UnknownOperator, match="did you mean 'mine:Soft'"):
+        upsamplers.create("mine:Sof", channels=4)
+
+
 def test_a_broken_class_alone_is_wrong_usage() -> None:
     with pytest.raises(UsageError, match="cannot import operator"):
         make_plan(ops="no.such.module:Thing", device="cpu")

@@ -25,6 +25,10 @@ class UnknownOperator(KeyError):
         return str(self.args[0])
 
 
+class BrokenOperator(UnknownOperator):
+    """A user's own operator, MODULE:CLASS, that does not load or is none; the message says why."""
+
+
 def nearest_hint(given: str, allowed: Iterable[str]) -> str:
     """The tail of an error: the nearest allowed word, if one is near, and the whole list."""
     words = list(allowed)

@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from upsamplers import ops
 from upsamplers.errors import OptionError, UnknownOperator, nearest_hint
 from upsamplers.operator import Facts, Upsampler
+from upsamplers.own import check_class, meant, own_class
 
 
 @dataclass(frozen=True)
@@ -82,28 +83,24 @@ def _plugins() -> tuple[dict[str, type[Upsampler]], tuple[str, ...]]:
     return found, tuple(problems)
 
 
-def check_class(found: object) -> type[Upsampler]:
-    """The same object if it is an operator's class. TypeError, which says what is missing, if it is none."""
-    if not (isinstance(found, type) and issubclass(found, Upsampler)):
-        raise TypeError(f"it must be a subclass of upsamplers.Upsampler; got {found!r}")
-    if not isinstance(getattr(found, "facts", None), Facts):
-        raise TypeError(f"{found.__name__} states no facts: an upsamplers.Facts")
-    if found.weights is Upsampler.weights:
-        raise TypeError(f"{found.__name__} defines no weights(z, guide) -> w")
-    return found
-
-
 def names() -> tuple[str, ...]:
     """The names of all operators, sorted."""
     return tuple(classes())
 
 
 def operator_class(name: str) -> type[Upsampler]:
-    """The class of a named operator. Raises UnknownOperator with the nearest match and the list."""
-    try:
-        return classes()[name]
-    except KeyError:
-        raise UnknownOperator(f"no operator {name!r}; {nearest_hint(name, names())}") from None
+    """The class of a named operator, or of a user's own: ``package.module:Class``.
+
+    Raises UnknownOperator with the nearest match and the list, BrokenOperator for a class that cannot be had.
+    """
+    known = classes()
+    if name in known:
+        return known[name]
+    if ":" in name and name.partition(":")[0] not in known:
+        return own_class(name)
+    module = meant(name)
+    hint = f"{module}allowed: {', '.join(known)}" if module else nearest_hint(name, known)
+    raise UnknownOperator(f"no operator {name!r}; {hint}")
 
 
 def facts(name: str) -> Facts:
@@ -138,14 +135,14 @@ def create(name: str, *, channels: int, guide_channels: int | None = None, scale
     """An operator as an `nn.Module`.
 
     Args:
-        name: one of `names()`.
+        name: one of `names()`, or a class of your own as ``package.module:Class``.
         channels: C of z.
         guide_channels: C of the guide; defaults to `channels`.
         scale: s >= 1.
         options: the operator's own, see `options(name)`.
 
     Raises:
-        UnknownOperator: no such name.
+        UnknownOperator: no such name, module or class.
         OptionError: no such option, or a value out of its range.
         Unsupported: channels or a scale that the operator cannot serve.
     """
