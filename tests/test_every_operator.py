@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 
 import pytest
 import torch
 from known_answers import KNOWN_ANSWERS
 
 import upsamplers
+from a2u_bench.measure import handles
 from upsamplers import testing
 from upsamplers.operator import Variant
+from upsamplers.primitive import macs
 from upsamplers.registry import operator_class
 
 VARIANTS = [
@@ -86,6 +89,83 @@ class Mixing(operator_class("nearest")):  # type: ignore[misc]
 
     def forward(self, z: torch.Tensor, guide: torch.Tensor | None = None) -> torch.Tensor:
         return self.epilogue(super().forward(z, guide), z, guide)
+
+
+def built(cls: type[upsamplers.Upsampler]) -> upsamplers.Upsampler:
+    op = testing.build(cls, {}, 2)
+    assert op is not None
+    return op
+
+
+class Cheap(operator_class("pixel_shuffle")):  # type: ignore[misc]
+    """A formula that leaves something out."""
+
+    def macs(self, height: int, width: int) -> int:
+        return super().macs(height, width) - 1
+
+
+class Dear(Cheap):
+    """A formula that has too much."""
+
+    def macs(self, height: int, width: int) -> int:
+        return super().macs(height, width) + 2
+
+
+class Silent(Cheap):
+    """No formula."""
+
+    macs = upsamplers.Upsampler.macs
+
+
+@pytest.mark.parametrize("culprit", [Cheap, Dear, Silent])
+def test_the_contract_holds_the_formula_of_the_work_to_what_is_counted(culprit: type[upsamplers.Upsampler]) -> None:
+    op = built(culprit)
+    with pytest.raises(AssertionError, match=r"pixel_shuffle: (macs|Silent states no macs)"):
+        testing.check_macs(op, *testing.inputs(op))
+
+
+class ByHand(operator_class("nearest")):  # type: ignore[misc]
+    """Products summed by hand, which no counter can see: the formula may have more than it, and not less."""
+
+    extra = 8
+
+    def epilogue(self, up: torch.Tensor, z: torch.Tensor, guide: torch.Tensor | None = None) -> torch.Tensor:
+        return up * (z * z).sum((1, 2, 3), keepdim=True)
+
+    def forward(self, z: torch.Tensor, guide: torch.Tensor | None = None) -> torch.Tensor:
+        return self.epilogue(super().forward(z, guide), z, guide)
+
+    def macs(self, height: int, width: int) -> int:
+        return super().macs(height, width) + self.extra
+
+
+class ByHandCheap(ByHand):
+    extra = -1
+
+
+def test_products_that_are_summed_by_hand_are_left_to_the_formula() -> None:
+    for culprit, fails in ((ByHand, False), (ByHandCheap, True)):
+        op = built(culprit)
+        with pytest.raises(AssertionError, match="nearest: macs") if fails else nullcontext():
+            testing.check_macs(op, *testing.inputs(op))
+
+
+class Ungrouped(operator_class("bilinear")):  # type: ignore[misc]
+    """Kernels without the axis of groups."""
+
+    def weights(self, z: torch.Tensor, guide: torch.Tensor | None = None) -> torch.Tensor:
+        return super().weights(z, guide)[:, 0]
+
+
+def test_kernels_of_another_shape_are_told_the_one_that_was_expected() -> None:
+    expected = r"weights\(z, guide\) must be \[2 or 1, G, K, 10, 6\] for z \(2, 8, 5, 3\); got \(1, 9, "
+    op = built(Ungrouped)
+    with pytest.raises(AssertionError, match=expected):
+        testing.check_definition(op, *testing.inputs(op))
+
+
+def test_the_bench_counts_torch_s_own_upsampling_as_the_contract_does() -> None:
+    assert handles.PER_OUTPUT == macs.NATIVE
 
 
 @pytest.mark.parametrize("culprit", [Lying, Meddling, Mixing])

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from upsamplers import reference
+from upsamplers import counting, reference
 from upsamplers.errors import Unsupported
 from upsamplers.operator import Facts, Upsampler
+from upsamplers.primitive import reassemble
 from upsamplers.registry import class_options, create_class
 
 SCALES = (1, 2, 3, 4)
@@ -74,11 +75,39 @@ def check_definition(op: Upsampler, z: Tensor, guide: Tensor | None, tolerance: 
     """forward equals the epilogue of the reference's wᵀz with this operator's own weights and points."""
     with torch.no_grad():
         w, points = op.weights(z, guide), op.points(z, guide)
+        check_weights(op, w, z, points)
         up = reference.reassemble(w, z, scale=op.scale, kernel_size=op.kernel_size, border=op.border, points=points)
         expected = op.epilogue(up, z, guide)
         got = op(z, guide)
     assert got.shape == (z.shape[0], op.channels, op.scale * z.shape[2], op.scale * z.shape[3]), tuple(got.shape)
     assert_close(got, expected, rtol=tolerance, atol=tolerance)
+
+
+def check_weights(op: Upsampler, w: Tensor, z: Tensor, points: Tensor | None) -> None:
+    """The kernels have a shape that fits z."""
+    try:
+        reassemble(w, z, scale=op.scale, kernel_size=op.kernel_size, border=op.border, points=points)
+    except ValueError as error:
+        batch, height, width = z.shape[0], op.scale * z.shape[2], op.scale * z.shape[3]
+        expected = f"[{batch} or 1, G, K, {height}, {width}] for z {tuple(z.shape)}"
+        message = f"{op.facts.name}: weights(z, guide) must be {expected}; got {tuple(w.shape)} ({error})"
+        raise AssertionError(message) from None
+
+
+def check_macs(op: Upsampler, z: Tensor, guide: Tensor | None) -> None:
+    """The formula gives the multiply-adds that torch's counter meets in forward; more where it cannot see them all."""
+    try:
+        stated = z.shape[0] * op.macs(z.shape[2], z.shape[3])
+    except NotImplementedError as error:
+        raise AssertionError(f"{op.facts.name}: {error}") from None
+    found, by_hand = counting.counted(op, z, guide)
+    met = sum(found.values())
+    parts = ", ".join(f"{name} {count}" for name, count in found.items()) or "nothing"
+    assert stated == met or (by_hand and stated > met), (
+        f"{op.facts.name}: macs({z.shape[2]}, {z.shape[3]}) makes {stated} multiply-adds of z {tuple(z.shape)} at "
+        f"scale {op.scale}; forward makes {met}: {parts}. Convolutions, matrix products, interpolation and wᵀz count; "
+        "biases, norms, activations and pooling do not"
+    )
 
 
 def check_twin(op: Upsampler, guide: Tensor, tolerance: float = 1e-10) -> None:
@@ -188,6 +217,7 @@ def check_at_scale(cls: type[Upsampler], options: Mapping[str, Any], scale: int)
     check_facts(op)
     check_definition(op, z, guide)
     check_definition(op, *inputs(op, batch=1, height=1, width=1))
+    check_macs(op, *inputs(op, batch=1))
     check_inputs_unchanged(op, z, guide)
     check_samples_are_independent(op, z, guide)
     check_state_dict(op, z, guide)

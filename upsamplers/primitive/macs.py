@@ -22,3 +22,6 @@ MACS: dict[str, Callable[[Sequence[Shape], Shape], int]] = {
     "down_spread": lambda inputs, output: math.prod(inputs[1]) * inputs[0][2],
 }
 """Name of the operator in the namespace `upsamplers` -> (shapes of its first two tensors, output shape) -> MACs."""
+
+NATIVE = {"max_unpool2d": 1, "upsample_nearest2d": 1, "upsample_bilinear2d": 4, "upsample_bicubic2d": 16}
+"""Multiply-adds of each output element of torch's own upsampling, which torch's counter does not know."""
