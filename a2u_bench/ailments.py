@@ -43,6 +43,26 @@ def _load(facts: Facts) -> Found:
     return iter([(grade, evidence, "end other programs, or measure at another time")])
 
 
+def _niceness(facts: Facts) -> Found:
+    nice, waiting, load = facts.get("now", "nice"), facts.get("now", "waiting"), facts.get("now", "load")
+    if nice is None:
+        return None
+    if nice <= 0:
+        return iter(())
+    alone = waiting < 0.05 if waiting is not None else bool(load) and load[0] < 0.3 * facts.cores
+    grade = "C" if alone else "D" if nice < 5 else "F"  # at 5 another program has three times its share, at 19 seventy
+    evidence = f"niceness {nice}: {'another program would go' if alone else 'other programs go'} first"
+    return iter([(grade, evidence, "start it without nice")])
+
+
+def _waiting(facts: Facts) -> Found:
+    waiting = facts.get("now", "waiting")
+    if waiting is None:
+        return None
+    grade = "A" if waiting < 0.05 else "B" if waiting < 0.15 else "C" if waiting < 0.4 else "D"
+    return iter([(grade, f"programs wait for a core {waiting:.0%} of the time", "end other programs")])
+
+
 def _steal(facts: Facts) -> Found:
     steal = facts.get("now", "steal")
     if steal is None:
@@ -164,6 +184,8 @@ def _gpu(facts: Facts) -> Found:
 
 RULES: dict[str, Callable[[Facts], Found]] = {
     "load": _load,
+    "niceness": _niceness,
+    "waiting for a core": _waiting,
     "time taken by other guests": _steal,
     "quota": _quota,
     "threads": _threads,

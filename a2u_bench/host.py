@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ ALLOCATORS = ("jemalloc", "tcmalloc", "mimalloc")
 
 
 def now(root: Path = Path("/")) -> dict[str, Any]:
-    """Load, memory, swap, heat, power and time taken by others. Sizes in bytes, temperatures in °C."""
+    """Load, niceness, memory, swap, heat, power and time taken by others. Sizes in bytes, temperatures in °C."""
     import psutil
 
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
@@ -22,6 +23,8 @@ def now(root: Path = Path("/")) -> dict[str, Any]:
     steal = getattr(times, "steal", None)
     return {
         "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+        "nice": os.getpriority(os.PRIO_PROCESS, 0) if hasattr(os, "getpriority") else None,
+        "waiting": _waiting(root),
         "memory_available": memory.available,
         "swap_used": swap.used,
         "temperature": _hottest(),
@@ -54,6 +57,12 @@ def _hottest() -> float | None:
         return None
     known = [reading.current for readings in sensors.values() for reading in readings if reading.current]
     return max(known, default=None)
+
+
+def _waiting(root: Path) -> float | None:
+    """Share of the last ten seconds in which some program that could run waited for a core."""
+    found = re.match(r"some avg10=(\d+(?:\.\d+)?) ", first_line(root / "proc/pressure/cpu") or "")
+    return float(found[1]) / 100 if found else None
 
 
 def _throttled(root: Path) -> int | None:

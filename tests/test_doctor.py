@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ WELL: dict[str, Any] = {
     "state": {"virtualised": False, "allocator": "glibc malloc", "no_turbo": None},
     "now": {
         "load": [0.1, 0.1, 0.1],
+        "nice": 0,
+        "waiting": 0.001,
         "memory_available": 1 << 34,
         "swap_used": 0,
         "temperature": 45.0,
@@ -48,6 +51,10 @@ def with_(**changes: Any) -> dict[str, Any]:
 AILMENTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "a loaded machine": ({"now__load": [24.0, 1, 1]}, "F", "load 24.0 on 8 cores", "end other programs"),
     "a little load": ({"now__load": [1.6, 1, 1]}, "B", "load 1.6", "end other programs"),
+    "niceness on a quiet machine": ({"now__nice": 19}, "C", "niceness 19: another program would go", "without nice"),
+    "niceness where waiting is unknown": ({"now__nice": 1, "now__waiting": None}, "C", "niceness 1", "without nice"),
+    "a little waiting": ({"now__waiting": 0.1}, "B", "wait for a core 10% of the time", "end other programs"),
+    "waiting": ({"now__waiting": 0.99}, "D", "wait for a core 99% of the time", "end other programs"),
     "guests": ({"now__steal": 0.05}, "D", "5.0% of the time", "of your own"),
     "a quota below the threads": ({"cgroup_quota": 2.5}, "D", "2.5 cores for 8 threads", "--threads 2"),
     "a quota above the threads": ({"cgroup_quota": 8.0}, "B", "a quota of 8 cores", "without a quota"),
@@ -80,6 +87,29 @@ def test_every_ailment_is_found_graded_and_comes_with_advice(name: str):
     assert (report.grade, finding.grade) == (grade, grade)
     assert evidence in finding.evidence
     assert advice in finding.advice
+
+
+@pytest.mark.parametrize(("nice", "grade"), [(-5, "D"), (0, "D"), (1, "D"), (5, "F"), (19, "F")])
+def test_a_nice_process_on_a_busy_machine_measures_the_others(nice: int, grade: str):
+    report = doctor.examine(with_(now__nice=nice, now__waiting=0.99))
+    assert report.grade == grade
+    assert ("niceness" in {finding.name for finding in report.findings}) == (nice > 0)
+
+
+def test_an_older_record_is_graded_without_what_it_lacks():
+    older = with_()
+    del older["now"]["nice"], older["now"]["waiting"]
+    report = doctor.examine(older)
+    assert (report.grade, report.unknown) == ("A", ("niceness", "waiting for a core"))
+
+
+def test_niceness_and_waiting_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "getpriority", lambda which, who: 7)
+    assert (host.now(tmp_path)["nice"], host.now(tmp_path)["waiting"]) == (7, None)
+    path = tmp_path / "proc/pressure/cpu"
+    path.parent.mkdir(parents=True)
+    path.write_text("some avg10=12.34 avg60=1.00 avg300=0.50 total=1\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n")
+    assert host.now(tmp_path)["waiting"] == pytest.approx(0.1234)
 
 
 def test_every_rule_has_an_ailment_that_it_finds():
