@@ -18,6 +18,12 @@ class UsageError(Exception):
     """
 
 
+MANY = 12
+"""Names of the schema that an error spells out, at most; of more it gives those that are near."""
+OF_THE_SCHEMA = ("column", "measure", "quantity")
+USUAL = ("operator", "options", "shape", "dtype", "latency", "peak_memory", "params", "macs", "psnr")
+
+
 def nearest(given: str, allowed: Iterable[str]) -> str:
     """The member of `allowed` that is spelt most like `given`, or "" where none is near."""
     found = get_close_matches(given, list(allowed), n=1, cutoff=0.6)
@@ -29,6 +35,12 @@ def unknown(what: str, given: str, allowed: Iterable[str]) -> UsageError:
     members = list(allowed)
     match = nearest(given, members)
     hint = f" Did you mean {match!r}?" if match else ""
+    if what.startswith(OF_THE_SCHEMA) and len(members) > MANY:
+        near = get_close_matches(given, members, n=5, cutoff=0.5) or [name for name in USUAL if name in members]
+        return UsageError(
+            f"unknown {what} {given!r}.{hint} Allowed: {', '.join(near)} and {len(members) - len(near)} more; "
+            "the first line of `a2u-bench export --format csv` has every column"
+        )
     return UsageError(f"unknown {what} {given!r}.{hint} Allowed: {', '.join(members)}")
 
 

@@ -59,6 +59,10 @@ def read_budget(texts: Sequence[str]) -> tuple[Limit, ...]:
         if name in limits:
             raise UsageError(f"--budget names {name} twice; allowed: each quantity once")
         unit = BY_NAME[name].unit
+        if value.startswith("-"):
+            raise UsageError(
+                f"--budget {part}: below zero. Allowed: a number from 0 up, such as latency=2ms,memory=64MB"
+            )
         if unit in ("s", "B") and value and not value[-1].isalpha():
             example = {"s": "ms", "B": "MB"}[unit]
             raise UsageError(

@@ -84,6 +84,13 @@ def test_a_number_that_is_not_the_stored_one_is_named_with_both(export, form, ol
     assert wrong.stored in wrong.sentence
 
 
+def test_a_changed_prefix_in_a_heading_is_told_with_both_units(export):
+    found = check(change(export("markdown"), r"params \[k\]", r"params \[M\]"))
+    assert found.wrong
+    for wrong in found.wrong:
+        assert (wrong.given.split()[1], wrong.stored.split()[1]) == ("M", "k")
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

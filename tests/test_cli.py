@@ -131,6 +131,25 @@ def test_an_unknown_baseline_or_column_is_wrong_usage(capsys, tmp_path):
         one_line(capsys, word)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (["compare", "--columns", "latncy"], "Did you mean 'latency'? Allowed: latency, "),
+        (["compare", "--filter", "operatr=a2u"], "Did you mean 'operator'? Allowed: operator"),
+        (["compare", "--sort", "qqq"], "Allowed: operator, options, "),
+        (["compare", "--fail-if", "latncy>5%"], "Did you mean 'latency'? Allowed: latency"),
+        (["recommend", "--budget", "latncy=2ms"], "Did you mean 'latency'? Allowed: latency"),
+    ],
+)
+def test_an_unknown_column_is_answered_with_those_near_it_and_where_all_stand(arguments, near, capsys, tmp_path):
+    make_run(tmp_path / "r")
+    assert main([*arguments, str(tmp_path / "r")]) == 2
+    err = capsys.readouterr().err
+    assert near in err
+    assert len(err) < 320
+    assert "`a2u-bench export --format csv` has every column" in err
+
+
 def test_the_newest_run_is_compared_and_exported_when_none_is_named(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_run(tmp_path / "results" / "first", ("nearest",))
@@ -246,9 +265,41 @@ def test_an_interrupted_run_keeps_and_prints_what_is_finished(fake_machine, caps
     assert main(["run", "--ops", "nearest,bilinear", "--out", str(tmp_path / "r")]) == 130
     out, err = capsys.readouterr()
     assert "nearest" in out
+    assert err.startswith(f"interrupted; 1 row is kept in {tmp_path / 'r'}; the same command with --out ")
     assert "--resume" in err
     assert "Traceback" not in err
     assert len((tmp_path / "r" / "rows.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_run_that_is_asked_for_more_when_it_goes_on_is_not_whole_until_then(
+    fake_machine, capsys, tmp_path, monkeypatch
+):
+    flags = ["--shape", "1x8x4x4", "--out", str(tmp_path / "r")]
+    gate = ["compare", str(tmp_path / "r"), "--fail-if", "latency>2ms", "--strict"]
+    assert main(["run", "--ops", "nearest", *flags]) == 0
+    assert main(gate) == 0
+
+    def interrupted(plan, store, listener):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run", interrupted)
+    assert main(["run", "--ops", "nearest,bilinear", *flags, "--resume"]) == 130
+    assert main(gate) == 4
+    assert "1 of 2 planned cases have ended" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("samples", "kept"), [(0, "no result was there to keep"), (1, "every whole round of samples")])
+def test_an_interrupted_run_does_not_claim_what_it_has_not(fake_machine, samples, kept, capsys, tmp_path, monkeypatch):
+    def interrupted(plan, store, listener):
+        store.append_samples([{"case": "x", "process": 0, "round": 0, "latency": [1.0]}] * samples)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run", interrupted)
+    assert main(["run", "--ops", "nearest", "--out", str(tmp_path / "r")]) == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"interrupted; {kept}")
+    assert " row" not in err
 
 
 def test_a_full_disk_is_an_error_and_what_was_measured_is_printed(fake_machine, capsys, tmp_path, monkeypatch):

@@ -47,6 +47,14 @@ def test_it_fits(name, monkeypatch):
     assert [line for line in lines if cell_len(line) > 80] == []
 
 
+def test_the_list_of_commands_cuts_no_summary_short(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["--help"]) == 0
+    summaries = capsys.readouterr().out.partition("Commands:")[2].splitlines()
+    assert len(summaries) > 10
+    assert [line for line in summaries if len(line) > 80 or line.endswith("...")] == []
+
+
 def test_ls_breaks_no_word(monkeypatch):
     narrow, wide = (" ".join(printed(monkeypatch, ["ls"], width)).replace("─", " ").split() for width in (80, 300))
     assert sorted(narrow) == sorted(wide)

@@ -373,7 +373,7 @@ def test_interrupted_trainings_say_what_goes_on_and_what_gathers_it(images, caps
     out, error = capsys.readouterr()
     assert "conv/nearest" in out
     assert error.splitlines()[-1] == (
-        f"interrupted; 1 rows are kept in {tmp_path / 'r'}; 1 job of Slurm goes on; "
+        f"interrupted; 1 row is kept in {tmp_path / 'r'}; 1 job of Slurm goes on; "
         f"the same command with --out {tmp_path / 'r'} --resume gathers what there is and goes on"
     )
     monkeypatch.setattr(choose, "choose", lambda *given: Fake())

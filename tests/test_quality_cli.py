@@ -84,7 +84,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_rows(tmp_path, images, monkey
     monkeypatch.setattr(checkpoints, "save", stop)
     out = tmp_path / "killed"
     assert quality(*words, "--out", out) == 130
-    assert "1 rows are kept" in capsys.readouterr().err
+    assert "1 row is kept" in capsys.readouterr().err
     monkeypatch.setattr(checkpoints, "save", save)
     assert quality(*words, "--out", out, "--resume") == 0
 

@@ -97,6 +97,7 @@ WRONG = {
     "no value": (["--budget", "latency"], ["latency", "NAME=QUANTITY"]),
     "an unknown quantity": (["--budget", "latncy=2ms"], ["latncy", "Did you mean 'latency'"]),
     "a number that is none": (["--budget", "latency=soon"], ["soon", "2ms"]),
+    "less than nothing": (["--budget", "latency=-2ms"], ["latency=-2ms: below zero", "from 0 up"]),
     "a number without its unit": (["--budget", "latency=2"], ["no unit", "latency=2ms"]),
     "a unit of another kind": (["--budget", "memory=2ms"], ["2ms", "64MB"]),
     "a quantity twice": (["--budget", "memory=1MB,peak_memory=2MB"], ["twice"]),

@@ -130,7 +130,9 @@ def _compare(given: Grid, now: Remade) -> tuple[int, list[Wrong]]:
             at, shift = columns[place]
             cells += bool(row[place])
             if not agrees(row[place], stored[at], shift):
-                wrong.append(Wrong(name, given.headings[place], row[place], stored[at]))
+                units = (_unit(given.headings[place]), _unit(now.grid.headings[at])) if shift else ("", "")
+                texts = (f"{text} {unit}".strip() for text, unit in zip((row[place], stored[at]), units, strict=True))
+                wrong.append(Wrong(name, given.headings[place], *texts))
     return cells, wrong
 
 
@@ -160,6 +162,12 @@ def _parts(heading: str) -> tuple[str, int, str]:
         return heading, 0, ""
     exponents = {prefix: exponent for exponent, prefix in PREFIXES.items()}
     return parts["label"], exponents[parts["prefix"]], parts["unit"]
+
+
+def _unit(heading: str) -> str:
+    """`ms` of `latency [ms]`."""
+    parts = _HEADING.fullmatch(heading)
+    return parts["prefix"] + parts["unit"] if parts else ""
 
 
 def _nearest(given: Grid, remade: Sequence[Remade]) -> Remade:

@@ -44,9 +44,18 @@ def exit_code(rows: Sequence[Mapping[str, Any]], strict: bool, what: str) -> int
     return 0
 
 
-def print_interrupted(folder: Path, kept: str, left: str) -> None:
+def print_interrupted(folder: Path, rows: int, left: str) -> None:
     """After Ctrl-C, on standard error: what is kept, what becomes of jobs elsewhere (`left`), and how to go on."""
     from a2u_bench.plain import plain
+    from a2u_bench.runs import SAMPLES
 
+    samples = (folder / SAMPLES).is_file() and (folder / SAMPLES).stat().st_size > 0
+    parts = [f"{rows} row{'' if rows == 1 else 's'}" if rows else "", "every whole round of samples" if samples else ""]
+    kept = " and ".join(filter(None, parts))
+    said = (
+        f"{kept} {'are' if rows > 1 or ' and ' in kept else 'is'} kept in {folder}"
+        if kept
+        else "no result was there to keep"
+    )
     on = f"the same command with --out {folder} --resume {'gathers what there is and ' if left else ''}goes on"
-    typer.echo(plain(f"interrupted; {kept} are kept in {folder}; {f'{left}; ' if left else ''}{on}"), err=True)
+    typer.echo(plain(f"interrupted; {said}; {f'{left}; ' if left else ''}{on}"), err=True)

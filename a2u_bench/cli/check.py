@@ -34,7 +34,7 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> int:
-    """Check the instrument, an exported table, or whether operators become ONNX models.
+    """Check the instrument, an exported table, or ONNX exports.
 
     --self: known costs come back right, equal cases differ as rarely as promised, 5 % are found. --claims: every
     number in the table is the one that its run has stored. Exit code 1 where anything does not hold. --exports: each

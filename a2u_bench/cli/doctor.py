@@ -15,9 +15,9 @@ def command(
     run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A run's folder. [default: this machine]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> None:
-    """Grade this machine for measuring, A to F, and say what to mend.
+    """Grade this machine for measuring; say what to mend.
 
-    With a run: the machine as it was when the run began.
+    Grades are A to F. With a run: the machine as it was when the run began.
     """
     from a2u_bench import doctor
 

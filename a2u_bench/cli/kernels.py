@@ -29,9 +29,10 @@ def command(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Ends in .png, .svg or .pdf.")] = Path("kernels.png"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the kernels as JSON.")] = False,
 ) -> None:
-    """Draw the kernels of operators at points of a picture, and a map of their entropy.
+    """Draw the kernels of operators at points of a picture.
 
-    The features are fixed random filters of the picture. Weights are untrained unless --weights names some.
+    Beside them stands a map of their entropy. The features are fixed random filters of the picture. Weights are
+    untrained unless --weights names some.
     """
     from a2u_bench import kernels, opstrings
     from a2u_bench.errors import UsageError

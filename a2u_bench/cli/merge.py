@@ -13,7 +13,7 @@ def command(
     out: Annotated[Path, typer.Option(metavar="RUN", help="The new run's folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Write several runs as one, in which each row says its origin.
+    """Write several runs as one; each row says its origin.
 
     The same case of two runs stays two rows. What the runs differ in is said, and kept in the new run.
     """

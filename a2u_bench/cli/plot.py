@@ -27,9 +27,10 @@ def command(
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     as_json: Annotated[bool, typer.Option("--json", help="Print the files and what they show as JSON.")] = False,
 ) -> None:
-    """Draw a run: costs against each other, against scale, channels or size, the floor, memory.
+    """Draw the costs of a run as figures.
 
-    Each workload is a figure of its own, 85 mm wide. The names of the files are printed.
+    Costs against each other, against scale, channels or size, the floor, memory. Each workload is a figure of its own,
+    85 mm wide. The names of the files are printed.
     """
     import json
 

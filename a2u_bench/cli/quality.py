@@ -45,10 +45,11 @@ def command(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when a pair does not end ok.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> int:
-    """Train and score each pair of downsampling and upsampling in the toy reconstruction or the matting network.
+    """Train and score pairs of downsampling and upsampling.
 
-    A pair is DOWN/OPERATOR: conv, pool, twin or, in reconstruction, s2d before the operator, as in conv/bilinear or
-    twin/a2u:kernel_size=1. A killed run goes on with --out RUN --resume, to the same numbers.
+    Each pair is in the loop of the toy reconstruction or of the matting network. It is DOWN/OPERATOR: conv, pool, twin
+    or, in reconstruction, s2d before the operator, as in conv/bilinear or twin/a2u:kernel_size=1. A killed run goes on
+    with --out RUN --resume, to the same numbers.
     """
     from dataclasses import asdict
     from datetime import datetime
@@ -125,12 +126,13 @@ def command(
     except BenchError as error:
         failure = error
     rows = [*store.rows[:before], *failure.rows] if isinstance(failure, Unwritten) else store.rows
+    if code:  # said at once: the table takes a moment
+        print_interrupted(folder, len(rows), carrier.left() if carrier else "")
     if rows:
         show([Run(folder, store.manifest, rows, store.problems)], as_json=as_json)
     if failure is not None:
         raise failure
     if code:
-        print_interrupted(folder, f"{len(rows)} rows", carrier.left() if carrier else "")
         return code
     typer.echo(f"stored in {folder}", err=True)
     return exit_code(rows, strict, "training")

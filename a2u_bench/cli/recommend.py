@@ -24,9 +24,9 @@ def command(
     everything: Annotated[bool, typer.Option("--all", help="Show what fits and is beaten, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in SI units instead of the table.")] = False,
 ) -> None:
-    """Show the operators within a budget that no other one beats, and what each costs.
+    """Show the operators within a budget that no other beats.
 
-    Quality counts where a run of `a2u-bench quality` is named as well.
+    Each stands with its costs. Quality counts where a run of `a2u-bench quality` is named as well.
     """
     import json
 

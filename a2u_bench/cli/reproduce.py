@@ -16,10 +16,11 @@ def command(
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in single parameters and operations.")] = False,
 ) -> None:
-    """Recompute a published cost table from the operators, with a verdict on each cell.
+    """Recompute a published cost table from the operators.
 
-    A FILE.toml has the upsamplers of your own network: a [[site]] for each, with channels, height and width of its
-    low-resolution map, and if need be count, scale and guide_channels; at its top operators = ["a2u", "carafe"].
+    Each cell gets a verdict. A FILE.toml has the upsamplers of your own network: a [[site]] for each, with channels,
+    height and width of its low-resolution map, and if need be count, scale and guide_channels; at its top
+    operators = ["a2u", "carafe"].
     """
     from a2u_bench.cli._table import check_convention
     from a2u_bench.published import find

@@ -121,6 +121,10 @@ def command(
     code = 0
     try:
         with store, progress() as listener:
+            asked = store.finished | {case.id for case in (*plan.cases, *(skipped.case for skipped in plan.skipped))}
+            known = store.manifest.get("planned")
+            if type(known) is int and len(asked) > known:  # asked for more when it went on: it has not ended yet
+                store.write_manifest({"planned": len(asked)})
             if carrier is not None:
                 run_jobs(plan, store, carrier, listener)
             else:
@@ -134,13 +138,14 @@ def command(
     except BenchError as error:
         failure = error
     rows = [*store.rows[:before], *failure.rows] if isinstance(failure, Unwritten) else store.rows
+    if code:  # said at once: the table takes a moment
+        print_interrupted(folder, len(rows), carrier.left() if carrier else "")
     if rows:
         shown = Run(folder, store.manifest, rows, store.problems)
         show([shown], convention=convention, as_json=as_json)
     if failure is not None:
         raise failure
     if code:
-        print_interrupted(folder, f"{len(rows)} rows and every sample", carrier.left() if carrier else "")
         return code
     typer.echo(f"stored in {folder}{_examining(store.manifest, plan.settings.time_budget)}", err=True)
     return exit_code(rows, strict, "case")
