@@ -14,4 +14,6 @@ _UNSEEN = re.compile(
 
 def plain(text: str) -> str:
     """`text` on one line, without escape sequences; every other unseen character becomes a space."""
+    if text.isascii() and text.isprintable():
+        return text
     return _UNSEEN.sub(" ", _ESCAPES.sub("", text))

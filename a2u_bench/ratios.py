@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special  # scipy.stats has the same and takes a second to load
 
 Samples = Mapping[int, Mapping[int, float]]
 """One case's samples: process -> round -> seconds."""
@@ -49,6 +48,8 @@ class Ratios:
     def probability(self) -> Numbers:
         """Of a ratio so far from 1, or farther, where there is no difference; 1 where nothing is known of the error."""
         known = self.freedom > 0
+        from scipy import special  # a quarter of a second, which a table without verdicts does not need
+
         exact = np.where(self.log == 0, 1.0, 0.0)  # no error at all: it is a difference or it is none
         distance = np.abs(self.log) / np.where(self.error > 0, self.error, 1.0)
         tails = 2 * special.stdtr(np.where(known, np.minimum(self.freedom, MANY), 1.0), -distance)
@@ -114,6 +115,8 @@ def holm(probabilities: Iterable[float]) -> Numbers:
 
 def _quantile(probability: float, freedom: Numbers) -> Numbers:
     """Student's t; with MANY degrees of freedom it is the normal one."""
+    from scipy import special  # scipy.stats has the same and takes a second to load
+
     return np.asarray(special.stdtrit(np.minimum(freedom, MANY), probability))
 
 

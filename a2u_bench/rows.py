@@ -8,13 +8,15 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import chain, compress
 from typing import Any, overload
 
 from a2u_bench.record import BY_NAME, STATUSES, Column
 
 CHUNK = 200
 LARGEST = 1e300  # of a number: beyond it, arithmetic would overflow
+
+_KNOWN, _NOTHING = frozenset(STATUSES), frozenset({type(None)})
 
 Add = Callable[[str, int], None]
 """Takes what is wrong and the number of the line."""
@@ -53,11 +55,12 @@ class Rows(Sequence[dict[str, Any]]):
         self._end()
 
     @classmethod
-    def read(cls, lines: Iterable[tuple[int, Mapping[str, Any]]], add: Add) -> Rows:
-        """Rows from numbered lines of a file: what is of the wrong kind is unknown, what is no row is left out."""
+    def read(cls, batches: Iterable[Sequence[tuple[int, Mapping[str, Any]]]], add: Add) -> Rows:
+        """Rows from numbered lines of a file, in batches: what is of the wrong kind is unknown, what is no row is left
+        out."""
         rows = cls()
         seen: set[tuple[str, str | None]] = set()  # of a merged run, a case may stand once for each origin
-        for chunk in _chunks(lines):
+        for chunk in filter(None, batches):
             numbers = [number for number, _ in chunk]
             found = _by_column([content for _, content in chunk])
             for name in found.keys() - BY_NAME.keys():
@@ -69,17 +72,20 @@ class Rows(Sequence[dict[str, Any]]):
             }
             nothing = [None] * len(chunk)
             cases, statuses, origins = (table.get(name, nothing) for name in ("case", "status", "origin"))
+            keys = list(zip(cases, origins, strict=True))
+            if all(cases) and _KNOWN.issuperset(statuses) and len(set(keys)) == len(keys) and seen.isdisjoint(keys):
+                seen.update(keys)
+                rows._add(table, len(keys))
+                continue
             kept = [bool(case) and status in STATUSES for case, status in zip(cases, statuses, strict=True)]
-            for number, key, good in zip(numbers, zip(cases, origins, strict=True), kept, strict=True):
+            for number, key, good in zip(numbers, keys, kept, strict=True):
                 if not good:
                     add("no case or no known status, left out", number)
                 elif key in seen:
                     add("a case that stands above already; both kept", number)
                 else:
                     seen.add(key)
-            if not all(kept):
-                table = {name: list(compress(values, kept)) for name, values in table.items()}
-            rows._add(table, sum(kept))
+            rows._add({name: list(compress(values, kept)) for name, values in table.items()}, sum(kept))
         rows._end()
         return rows
 
@@ -96,9 +102,10 @@ class Rows(Sequence[dict[str, Any]]):
     def _add(self, table: Mapping[str, Sequence[Any]], count: int) -> None:
         """So many rows, given by column. Columns without a known value are left behind, until one comes or the end."""
         for name, values in table.items():
-            unknown = values.count(None)
-            if unknown == count or name not in BY_NAME:
+            kinds = set(map(type, values))  # quicker than to compare each value with None
+            if kinds == _NOTHING or name not in BY_NAME:
                 continue
+            unknown = not kinds.isdisjoint(_NOTHING)
             into = self.columns[name]
             into.pad(self._length)
             if isinstance(into.values, list):
@@ -144,12 +151,22 @@ def _ignore(what: str, line: int) -> None: ...
 
 
 def _by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
-    """The values of each name, None where a row lacks it. Rows of one program name the same columns in one order."""
+    """The values of each name, None where a row lacks it. Rows of one program name the same columns in one order.
+
+    Names of the schema without a value, most of them in a run, are left out before anything looks at them again.
+    """
     names = list(rows[0])
+    found: Iterable[tuple[str, Sequence[Any]]]
     if all(list(row) == names for row in rows):
-        return dict(zip(names, zip(*(row.values() for row in rows), strict=True), strict=True))
-    everything = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in everything}
+        found = zip(names, zip(*(row.values() for row in rows), strict=True), strict=True)
+    else:
+        found = ((name, [row.get(name) for row in rows]) for name in dict.fromkeys(chain.from_iterable(rows)))
+    count = len(rows)
+    return {
+        name: values
+        for name, values in found
+        if values[0] is not None or name not in BY_NAME or values.count(None) < count
+    }
 
 
 def _empty(column: Column) -> Any:
@@ -165,10 +182,11 @@ def _checked(values: Sequence[Any], column: Column, add: Add, numbers: Sequence[
 
 def all_of_type(values: Sequence[Any], column: Column) -> bool:
     """Whether nothing here needs a second look: quick, and False where in doubt."""
-    unknown = values.count(None)
-    if unknown == len(values):
+    kinds = set(map(type, values))
+    if kinds <= _NOTHING:
         return True
-    kinds = set(map(type, values)) - {type(None)}
+    unknown = not kinds.isdisjoint(_NOTHING)
+    kinds -= _NOTHING
     if column.dtype == "string":
         return kinds == {str}
     known = [value for value in values if value is not None] if unknown else values

@@ -43,14 +43,17 @@ def scale_for(values: Iterable[float]) -> Scale:
 
 def exact(value: float, scale: Scale = UNSCALED) -> str:
     """A value without a spread, with four significant digits; whole numbers below 10,000 unscaled stand as they are."""
-    if value == 0 or (scale.exponent == 0 and float(value).is_integer() and abs(value) < 10**EXACT_DIGITS):
+    count = float(value).is_integer()
+    if value == 0 or (scale.exponent == 0 and count and abs(value) < 10**EXACT_DIGITS):
         return str(int(value))
     scaled = scale.of(value)
-    magnitude = int(f"{scaled:.{EXACT_DIGITS - 1}e}".partition("e")[2])  # once rounded: 9999.9 has five digits
-    places = max(0, EXACT_DIGITS - 1 - magnitude)
-    if float(value).is_integer() and scale.exponent >= 0:
-        places = min(places, scale.exponent)  # 5 is 0.005 k: a count has no digits beyond
-    return _fixed(scaled, places)
+    text = f"{scaled:#.{EXACT_DIGITS}g}"
+    _, _, magnitude = text.partition("e")
+    if magnitude:  # five digits before the point, or four zeros after it
+        text = _fixed(scaled, max(0, EXACT_DIGITS - 1 - int(magnitude)))
+    if count and 0 <= scale.exponent < len(text.partition(".")[2]):
+        text = _fixed(scaled, scale.exponent)  # 5 is 0.005 k: a count has no digits beyond
+    return text.removesuffix(".")
 
 
 def whole(count: int) -> str:
@@ -66,8 +69,8 @@ def with_spread(value: float, low: float, high: float, scale: Scale = UNSCALED) 
     half = abs(scale.of(high) - scale.of(low)) / 2
     if half == 0:
         return exact(value, scale), "0"
-    rounded = _rounded(half, 2)
-    places = -_magnitude(rounded) + (1 if rounded / 10.0 ** _magnitude(rounded) < 2 else 0)
+    digits, _, magnitude = f"{half:.1e}".partition("e")
+    places = -int(magnitude) + (1 if digits < "2" else 0)
     scaled = scale.of(value)
     most = 5 - _magnitude(scaled) if scaled else places  # a spread of one nanosecond is no reason for ten digits
     places = max(0, min(places, most))

@@ -1,21 +1,54 @@
-"""Columns of text become lines; what all lines agree on, most of them in a run, is written once and repeated."""
+"""A frame becomes lines, in parts; what all rows agree on, most columns of a run, is written once and repeated."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+import pandas as pd
+
+from a2u_bench.frames import to_values
+
+LINES = 2000  # of a part
 MARK = "\0"  # stands where values differ; no text of a file has one
 
+Known = dict[object, str]
+"""Each different text of a file, and what is written for it."""
 
-def joined(columns: Sequence[Sequence[str]], between: str, before: Sequence[str] | None = None) -> list[str]:
-    """One line for each place of the columns, with `between` between them and each one's `before` before it."""
+
+def joined(
+    frame: pd.DataFrame, texts: Callable[[pd.Series, Known], list[str]], between: str, before: Sequence[str] = ()
+) -> Iterator[list[str]]:
+    """A line for each row, as `texts` has the values, with `between` between them and each one's `before` before it."""
+    if frame.empty:
+        return
+    known: Known = {}
     fields, varying = [], []
-    for column, prefix in zip(columns, before or [""] * len(columns), strict=True):
-        same = column.count(column[0]) == len(column)
-        fields.append(f"{prefix}{column[0] if same else MARK}")
+    for name, prefix in zip(frame.columns, before or [""] * frame.shape[1], strict=True):
+        same = _is_one(frame[name])
+        fields.append(f"{prefix}{texts(frame[name].iloc[:1], known)[0] if same else MARK}")
         if not same:
-            varying.append(column)
+            varying.append(name)
     line = between.join(field.replace("%", "%%").replace(MARK, "%s") for field in fields)
-    if not varying:
-        return [line % ()] * len(columns[0])
-    return [line % values for values in zip(*varying, strict=True)]
+    differing = frame[varying]
+    for start in range(0, len(frame), LINES):
+        part = differing.iloc[start : start + LINES]
+        if not varying:
+            yield [line % ()] * len(part)
+            continue
+        columns = [texts(part[name], known) for name in varying]
+        yield [line % values for values in zip(*columns, strict=True)]
+
+
+def cleaned(values: Sequence[object], known: Known, clean: Callable[[object], str]) -> list[str]:
+    """What `clean` makes of each, asked once for each different one of a file."""
+    known.update((value, clean(value)) for value in set(values) if value not in known)
+    return [known[value] for value in values]
+
+
+def _is_one(column: pd.Series) -> bool:
+    """Whether every row has the same value, or none has one."""
+    unknown = column.isna()
+    if unknown.any() or pd.api.types.is_float_dtype(column.dtype):  # 0.0 and -0.0 are equal and not the same
+        return bool(unknown.all())
+    values = to_values(column.iloc[:1])
+    return bool((column == values[0]).all())

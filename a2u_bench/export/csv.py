@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from a2u_bench.export._lines import joined
+from a2u_bench.export._lines import Known, cleaned, joined
 from a2u_bench.frames import to_values
 from a2u_bench.plain import plain
 from a2u_bench.sheet import Sheet, to_export
 
 FORMULA = ("=", "+", "-", "@")
-LINES = 2000  # written at once
 QUOTE, EMPTY = '"', '""'
 
 
@@ -24,20 +23,15 @@ def write(sheet: Sheet) -> Iterator[str]:
 def export(frame: pd.DataFrame) -> Iterator[str]:
     """The frame as CSV text, in parts; numbers with every digit that is stored."""
     yield ",".join(_quoted(harmless(str(name))) for name in frame.columns) + "\n"
-    known: dict[object, str] = {}
-    for start in range(0, len(frame), LINES):
-        part = frame.iloc[start : start + LINES]
-        lines = joined([_cells(part[name], known) for name in part], ",")
+    for lines in joined(frame, _cells, ","):
         yield "".join(f"{line or EMPTY}\n" for line in lines)  # an empty line would be no row for a reader
 
 
-def _cells(column: pd.Series, known: dict[object, str]) -> list[str]:
-    """The texts of a column; each different text of a file is cleaned once."""
+def _cells(column: pd.Series, known: Known) -> list[str]:
+    """The texts of a column."""
     values = to_values(column)
     if pd.api.types.is_string_dtype(column.dtype):
-        for value in {one for one in values if one not in known}:
-            known[value] = "" if value is None else _quoted(harmless(str(value)))
-        return [known[value] for value in values]
+        return cleaned(values, known, lambda value: "" if value is None else _quoted(harmless(str(value))))
     return ["" if value is None else str(value) for value in values]
 
 

@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterator
 
 from a2u_bench.cells import Table
+from a2u_bench.export._once import bold, columns, escaped
 from a2u_bench.export._tables import tables
 from a2u_bench.plain import plain
 from a2u_bench.sheet import Sheet
@@ -46,12 +47,12 @@ def _table(table: Table) -> Iterator[str]:
     for heading, side in zip(table.headings, sides, strict=True):
         yield f'<th scope="col"{side}>{escape(heading.text)}</th>'
     yield "</tr>\n</thead>\n<tbody>\n"
-    for row, texts in enumerate(table.cells):
-        cells = []
-        for place, (text, side) in enumerate(zip(texts, sides, strict=True)):
-            shown = escape(text)
-            cells.append(f"<td{side}>{f'<strong>{shown}</strong>' if (row, place) in table.bold else shown}</td>")
-        yield f"<tr>{''.join(cells)}</tr>\n"
+    shown = [escaped(texts, escape) for texts in columns(table)]
+    for cells, best in zip(shown, bold(table), strict=True):
+        for row in best:
+            cells[row] = f"<strong>{cells[row]}</strong>"
+    line = f"<tr>{''.join(f'<td{side}>%s</td>' for side in sides)}</tr>\n"
+    yield from (line % cells for cells in zip(*shown, strict=True))
     yield "</tbody>\n</table>\n"
     if table.notes:
         yield "<ul>\n" + "".join(f"<li>{escape(note)}</li>\n" for note in table.notes) + "</ul>\n"

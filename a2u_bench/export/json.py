@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from a2u_bench.export._lines import joined
+from a2u_bench.export._lines import Known, cleaned, joined
 from a2u_bench.frames import to_records, to_values
 from a2u_bench.lacks import lacks
 from a2u_bench.sheet import Sheet, to_export
 
-LINES = 1000  # written at once
+_ENCODER = json.JSONEncoder(allow_nan=False)
 
 
 def write(sheet: Sheet) -> Iterator[str]:
@@ -41,22 +41,17 @@ def write(sheet: Sheet) -> Iterator[str]:
 
 def rows(frame: pd.DataFrame) -> Iterator[str]:
     """One object a line."""
-    known: dict[Any, str] = {}
-    for start in range(0, len(frame), LINES):
-        part = frame.iloc[start : start + LINES]
-        texts = [_texts(part[name], known) for name in part]
-        lines = joined(texts, ", ", [f"{_text(str(name))}: " for name in part])
-        end = "},\n" if start + LINES < len(frame) else "}\n"
-        yield "{" + "},\n{".join(lines) + end
+    left = len(frame)
+    for lines in joined(frame, _texts, ", ", [f"{_text(str(name))}: " for name in frame]):
+        left -= len(lines)
+        yield "{" + "},\n{".join(lines) + ("},\n" if left else "}\n")
 
 
-def _texts(column: pd.Series, known: dict[Any, str]) -> list[str]:
-    """The values of a column as JSON; each different text of the file is encoded once."""
+def _texts(column: pd.Series, known: Known) -> list[str]:
+    """The values of a column as JSON."""
     values = to_values(column)
     if pd.api.types.is_string_dtype(column.dtype):
-        for value in {one for one in values if one not in known}:
-            known[value] = _text(value)
-        return [known[value] for value in values]
+        return cleaned(values, known, _text)
     return ["null" if value is None or not isfinite(value) else repr(value) for value in values]
 
 
@@ -65,4 +60,4 @@ def _array(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, allow_nan=False)
+    return _ENCODER.encode(value)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from a2u_bench.cells import Table
 from a2u_bench.export._fit import BREAKS, Column, fit
+from a2u_bench.export._once import bold, columns, once
 from a2u_bench.export._tables import tables
 from a2u_bench.plain import plain
 from a2u_bench.sheet import Sheet
@@ -53,6 +54,9 @@ SPECIAL = {
 ACCENTED = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßœÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝŒ")
 """Letters that every encoding of fonts has; others are given by their number, since LaTeX would stop at them."""
 
+_PLAIN = re.compile("[0-9A-Za-z ,.:;=/()-]*")
+_DIGITS = bytes.maketrans(b"23456789", b"1" * 8)
+
 _NUMBER = re.compile(rf"-?(?P<whole>\d+)(?:\.(?P<part>\d+))?(?:{SPREAD}(?P<half>[\d.]+))?")
 _ENDS = re.compile(rf"(?P<value>-?[\d.]+) \((?P<low>-?[\d.]+){BETWEEN}(?P<high>-?[\d.]+)\)")
 
@@ -75,7 +79,7 @@ def write(sheet: Sheet) -> Iterator[str]:
 def escape(text: str) -> str:
     """Text that LaTeX prints as it is, with the fonts that every document has."""
     apart = re.sub("-(?=-)", f"-{APART}", plain(text))  # else two of them, as before a flag, become a dash
-    return "".join(_letter(letter) for letter in apart)
+    return apart if _PLAIN.fullmatch(apart) else "".join(map(_letter, apart))
 
 
 def _letter(letter: str) -> str:
@@ -86,9 +90,10 @@ def _letter(letter: str) -> str:
 
 def lines(table: Table, label: str) -> Iterator[str]:
     """One table: its caption, its rows between rules, its notes."""
-    columns = [[row[place] for row in table.cells] for place in range(len(table.headings))]
-    kinds = [_kind(heading, texts) for heading, texts in zip(table.headings, columns, strict=True)]
-    chosen = fit([_measured(table, place, columns[place]) for place in range(len(columns))])
+    cells, best = columns(table), bold(table)
+    shapes = list(map(_shapes, cells))
+    kinds = list(map(_kind, table.headings, shapes))
+    chosen = fit(list(map(_measured, table.headings, shapes, map(bool, best))))
     float_name = "table*" if chosen.wide else "table"
     if chosen.over:
         yield f"% some {chosen.over:.0f} points wider than a page of article: choose fewer --columns\n"
@@ -104,8 +109,7 @@ def lines(table: Table, label: str) -> Iterator[str]:
     yield f"\\begin{{{name}}}{target}{{@{{}}{' '.join(kinds)}@{{}}}}\n\\toprule\n"
     yield _line([_head(heading, kind) for heading, kind in zip(table.headings, kinds, strict=True)])
     yield "\\midrule\n"
-    for row, texts in enumerate(table.cells):
-        yield _line([_cell(text, kinds[place], (row, place) in table.bold) for place, text in enumerate(texts)])
+    yield from map(_line, zip(*map(_cells, cells, kinds, best), strict=True))
     yield f"\\bottomrule\n\\end{{{name}}}\n"
     if table.notes:
         yield "\n\\smallskip\n{\\footnotesize\\raggedright\n"
@@ -118,14 +122,20 @@ def _without(table: Table, names: Sequence[str]) -> Table:
     """The table without the columns of these names."""
     kept = [place for place, heading in enumerate(table.headings) if heading.name not in names]
     headings = tuple(table.headings[place] for place in kept)
-    cells = tuple(tuple(row[place] for place in kept) for row in table.cells)
-    bold = frozenset((row, kept.index(place)) for row, place in table.bold if place in kept)
-    return replace(table, headings=headings, cells=cells, bold=bold)
+    texts = columns(table)
+    cells = tuple(zip(*(texts[place] for place in kept), strict=True))
+    best = frozenset((row, kept.index(place)) for row, place in table.bold if place in kept)
+    return replace(table, headings=headings, cells=cells, bold=best)
 
 
-def _measured(table: Table, place: int, texts: Sequence[str]) -> Column:
+def _shapes(texts: Sequence[str]) -> list[str]:
+    """One text for all that differ only in digits from 1 to 9: they are of one kind and equally wide."""
+    every = "\n".join(texts).encode(errors="surrogatepass").translate(_DIGITS)
+    return [shape.decode(errors="surrogatepass") for shape in dict.fromkeys(every.split(b"\n"))]
+
+
+def _measured(heading: Heading, texts: Sequence[str], best: bool) -> Column:
     """A column as its width is reckoned: every number with as many digits after the point as any has."""
-    heading = table.headings[place]
     shown = list(texts)
     if heading.right:
         found = [match for text in texts if (match := _NUMBER.fullmatch(text))]
@@ -133,7 +143,7 @@ def _measured(table: Table, place: int, texts: Sequence[str]) -> Column:
         part = "0" * max((len(match["part"] or "") for match in found), default=0)
         half = f" ± 0.{part}" if any(match["half"] for match in found) else ""
         shown.append(f"{'0' * whole}.{part}{half}")
-    return Column(heading.text, shown, any(column == place for _, column in table.bold), not heading.right)
+    return Column(heading.text, shown, best, not heading.right)
 
 
 def _kind(heading: Heading, texts: Sequence[str]) -> str:
@@ -172,11 +182,18 @@ def _unit(text: str) -> str:
     return f"\\unit{{{f'{chr(92)}{PREFIXES[prefix]}' if prefix else ''}\\{UNITS[name]}}}"
 
 
+def _cells(texts: Sequence[str], kind: str, best: Sequence[int]) -> list[str]:
+    shown = once(texts, lambda text: _cell(text, kind, False))
+    for row in best:
+        shown[row] = _cell(texts[row], kind, True)
+    return shown
+
+
 def _cell(text: str, kind: str, best: bool) -> str:
     if not kind.startswith("S"):
         shown = _foldable(text) if kind == FOLDED else escape(text)
         return f"\\textbf{{{shown}}}" if best else _start(shown)
-    if text and not _NUMBER.fullmatch(text):
+    if "(" in text:  # an interval; all else in such a column is a number, or nothing
         return f"{{\\textbf{{{escape(text)}}}}}" if best else f"{{{escape(text)}}}"
     number = text.replace(SPREAD, " +- ")
     return f"\\bfseries {number}" if best and number else number
