@@ -93,8 +93,11 @@ def common_scale(columns: Sequence[pd.Series]) -> units.Scale:
 def spread_texts(columns: Sequence[Sequence[Any]], scale: units.Scale) -> list[str]:
     """`1.234 ±0.012`, `1.20 (1.19–1.35)` where the interval is lopsided, or the value alone where it is unknown."""
     if len(columns) == 1:
-        known = {value: units.exact(float(value), scale) for value in set(columns[0]) - {None}}
-        return [UNKNOWN if value is None else known[value] for value in columns[0]]
+        different = set(columns[0])
+        if 2 * len(different) > len(columns[0]):
+            return [UNKNOWN if value is None else units.exact(value, scale) for value in columns[0]]
+        known = {value: UNKNOWN if value is None else units.exact(value, scale) for value in different}
+        return [known[value] for value in columns[0]]
     return [_spread_text(value, low, high, scale) for value, low, high in zip(*columns, strict=True)]
 
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 Convention = Literal["mac", "flop"]
@@ -14,6 +15,7 @@ CONVENTIONS: dict[str, tuple[str, int]] = {"mac": ("MACs", 1), "flop": ("FLOPs",
 
 PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
 EXACT_DIGITS = 4  # significant digits of a value without a spread
+_EXACT = f"%#.{EXACT_DIGITS}g"
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,14 @@ class Scale:
     exponent: int
     prefix: str
 
+    @cached_property
+    def factor(self) -> float:
+        """What one in this scale is worth."""
+        return 10.0**self.exponent
+
     def of(self, value: float) -> float:
         """`value` in this scale."""
-        return value / 10.0**self.exponent
+        return value / self.factor
 
 
 UNSCALED = Scale(0, "")
@@ -43,11 +50,13 @@ def scale_for(values: Iterable[float]) -> Scale:
 
 def exact(value: float, scale: Scale = UNSCALED) -> str:
     """A value without a spread, with four significant digits; whole numbers below 10,000 unscaled stand as they are."""
+    scaled = scale.of(value)
+    if scale.exponent and 1 <= scaled < 999:
+        return _EXACT % scaled  # most cells
     count = float(value).is_integer()
     if value == 0 or (scale.exponent == 0 and count and abs(value) < 10**EXACT_DIGITS):
         return str(int(value))
-    scaled = scale.of(value)
-    text = f"{scaled:#.{EXACT_DIGITS}g}"
+    text = _EXACT % scaled
     _, _, magnitude = text.partition("e")
     if magnitude:  # five digits before the point, or four zeros after it
         text = _fixed(scaled, max(0, EXACT_DIGITS - 1 - int(magnitude)))

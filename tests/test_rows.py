@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from a2u_bench import runs
 from a2u_bench.frames import to_frame
 from a2u_bench.record import BY_NAME, make_row
 from a2u_bench.rows import CHUNK, Rows
@@ -93,3 +94,25 @@ def test_a_frame_is_the_same_from_columns_and_from_dictionaries():
     given[7]["latency"] = None
     pd.testing.assert_frame_equal(to_frame(Rows(given)), to_frame(given))
     assert to_frame(given)["macs"].iloc[0] == 2**62 + 1
+
+
+def test_only_lines_that_the_quick_reader_refuses_are_read_by_the_slow_one(tmp_path, monkeypatch):
+    lines = [line({"version": 1, **row(number)}) for number in range(1, 6)]
+    lines[2] = line({"version": 1, **row(3), "latency": float("nan"), "note": "\ud800", "macs": 2**70})
+    folder = write(tmp_path, lines)
+    slowly, loads = [], json.loads
+
+    def counted(text):
+        slowly.append(text)
+        return loads(text)
+
+    monkeypatch.setattr(json, "loads", counted)
+    monkeypatch.setattr(runs, "_parse_facts", runs.parse_line)
+    run = read_run(folder)
+    assert slowly == lines[2:3]
+    assert [one["params"] for one in run.rows] == [1, 2, 3, 4, 5]
+    assert (run.rows[2]["latency"], run.rows[2]["macs"], run.rows[2]["note"]) == (None, None, "\ud800")
+    assert run.problems == (
+        "rows.jsonl: macs is no Int64, taken as unknown (line 3)",
+        "rows.jsonl: latency is no Float64, taken as unknown (line 3)",
+    )

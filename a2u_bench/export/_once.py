@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from a2u_bench.cells import Table
 
@@ -11,9 +12,9 @@ _HARMLESS = re.compile("[0-9A-Za-z ,.()×±–]*")
 """What Markdown and HTML show as it is."""
 
 
-def columns(table: Table) -> list[Sequence[str]]:
+def columns(table: Table) -> list[list[str]]:
     """The cells by column."""
-    return list(zip(*table.cells, strict=True)) or [()] * len(table.headings)
+    return [list(map(itemgetter(place), table.cells)) for place in range(len(table.headings))]
 
 
 def bold(table: Table) -> list[list[int]]:

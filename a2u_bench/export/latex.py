@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from itertools import compress
 
 from a2u_bench.cells import Table
 from a2u_bench.export._fit import BREAKS, Column, fit
@@ -73,7 +73,7 @@ def write(sheet: Sheet) -> Iterator[str]:
     yield "% needs \\usepackage{booktabs, tabularx} and \\usepackage{siunitx}, version 3\n"
     for number, table in enumerate(tables(sheet, "latex")):
         label = f"tab:{_label(sheet.runs[0].path.resolve().name)}{f'-{number + 1}' if number else ''}"
-        yield from lines(table if sheet.request.columns else _without(table, LEFT_OUT), label)
+        yield from lines(table, label, () if sheet.request.columns else LEFT_OUT)
 
 
 def escape(text: str) -> str:
@@ -88,12 +88,14 @@ def _letter(letter: str) -> str:
     return letter if letter.isascii() or letter in ACCENTED else rf"\texttt{{U+{ord(letter):04X}}}"
 
 
-def lines(table: Table, label: str) -> Iterator[str]:
-    """One table: its caption, its rows between rules, its notes."""
-    cells, best = columns(table), bold(table)
+def lines(table: Table, label: str, left_out: Sequence[str] = ()) -> Iterator[str]:
+    """One table without the columns of these names: its caption, its rows between rules, its notes."""
+    kept = [heading.name not in left_out for heading in table.headings]
+    headings = list(compress(table.headings, kept))
+    cells, best = list(compress(columns(table), kept)), list(compress(bold(table), kept))
     shapes = list(map(_shapes, cells))
-    kinds = list(map(_kind, table.headings, shapes))
-    chosen = fit(list(map(_measured, table.headings, shapes, map(bool, best))))
+    kinds = list(map(_kind, headings, shapes))
+    chosen = fit(list(map(_measured, headings, shapes, map(bool, best))))
     float_name = "table*" if chosen.wide else "table"
     if chosen.over:
         yield f"% some {chosen.over:.0f} points wider than a page of article: choose fewer --columns\n"
@@ -107,7 +109,7 @@ def lines(table: Table, label: str) -> Iterator[str]:
         kinds[folded] = FOLDED
     name, target = ("tabular", "") if folded is None else ("tabularx", "{\\linewidth}")
     yield f"\\begin{{{name}}}{target}{{@{{}}{' '.join(kinds)}@{{}}}}\n\\toprule\n"
-    yield _line([_head(heading, kind) for heading, kind in zip(table.headings, kinds, strict=True)])
+    yield _line([_head(heading, kind) for heading, kind in zip(headings, kinds, strict=True)])
     yield "\\midrule\n"
     yield from map(_line, zip(*map(_cells, cells, kinds, best), strict=True))
     yield f"\\bottomrule\n\\end{{{name}}}\n"
@@ -116,16 +118,6 @@ def lines(table: Table, label: str) -> Iterator[str]:
         yield "".join(f"{_start(_foldable(note))}\\par\n" for note in table.notes)
         yield "}\n"
     yield f"\\end{{{float_name}}}\n"
-
-
-def _without(table: Table, names: Sequence[str]) -> Table:
-    """The table without the columns of these names."""
-    kept = [place for place, heading in enumerate(table.headings) if heading.name not in names]
-    headings = tuple(table.headings[place] for place in kept)
-    texts = columns(table)
-    cells = tuple(zip(*(texts[place] for place in kept), strict=True))
-    best = frozenset((row, kept.index(place)) for row, place in table.bold if place in kept)
-    return replace(table, headings=headings, cells=cells, bold=best)
 
 
 def _shapes(texts: Sequence[str]) -> list[str]:
