@@ -31,7 +31,7 @@ class A2U(Published):
         dynamics: dynamic, hybrid or static.
         order: second: a = Σ_k U_k V_k / √C; weighted: a = Σ_k m_k U_k V_k, with learned m; first: a = Σ_k m_k U_k, with
             learned m and no V.
-        activation: leaky: of U and V, as published; none: they keep their signs.
+        activation: leaky: of U and V, as published; linear: none, they keep their signs.
         gate: what becomes of the logits of one output pixel, over its k² taps: softmax of the sigmoid, softmax alone,
             or the sigmoid alone, whose taps do not sum to one.
         resolution: coarse: one affinity for the s² output pixels of a point; fine: one for each, read at stride 1.
@@ -61,7 +61,7 @@ class A2U(Published):
         sharing: Sharing = "shared",
         dynamics: Dynamics = "dynamic",
         order: Literal["second", "weighted", "first"] = "second",
-        activation: Literal["leaky", "none"] = "leaky",
+        activation: Literal["leaky", "linear"] = "leaky",
         gate: Literal["both", "softmax", "sigmoid"] = "both",
         resolution: Literal["coarse", "fine"] = "coarse",
         encoder_kernel_size: int = 6,
