@@ -79,7 +79,7 @@ def test_the_form_with_equal_weights_of_its_channels_is_the_published_one():
 
 
 def test_without_the_activation_the_form_is_odd_in_each_factor():
-    z, guide = inputs()
+    _, guide = inputs()
     ours = changed(kernel_size=1, activation="linear", dynamics="static")
     before = ours._own_affinity(guide)
     torch.nn.init.constant_(ours.v.norm.weight, -1.0)
