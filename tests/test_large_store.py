@@ -74,3 +74,9 @@ def test_exporting(store, tmp_path, form, around):
     body, _, notes = text.partition("\n\n- ")
     assert len(body.splitlines()) == ROWS + around
     assert bool(notes) == (form == "markdown")
+
+
+@pytest.mark.parametrize(("form", "end"), [("html", "</tr>"), ("latex", r" \\")])
+def test_exporting_for_a_document(store, tmp_path, form, end):
+    text = run("export", str(store), "--format", form, out=tmp_path / "out")
+    assert sum(line.endswith(end) for line in text.splitlines()) == ROWS + 1
