@@ -45,7 +45,7 @@ def template() -> Iterator[type[upsamplers.Upsampler]]:
     exec(compile(source, "mine.py", "exec"), module.__dict__)
     yield module.Soft
     del sys.modules["mine"]
-    build._class.cache_clear()
+    build.operator_class.cache_clear()
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *points: Point) -> None:
@@ -53,7 +53,7 @@ def install(monkeypatch: pytest.MonkeyPatch, *points: Point) -> None:
     monkeypatch.setattr(registry, "entry_points", lambda group: points)
     registry._plugins.cache_clear()
     registry.classes.cache_clear()
-    build._class.cache_clear()
+    build.operator_class.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def _forget() -> Iterator[None]:
     yield
     registry._plugins.cache_clear()
     registry.classes.cache_clear()
-    build._class.cache_clear()
+    build.operator_class.cache_clear()
 
 
 def test_the_readme_template_keeps_the_contract(template: type[upsamplers.Upsampler]) -> None:
@@ -201,4 +201,4 @@ def test_a_file_beside_the_person_is_found_without_being_installed(tmp_path, mon
         assert build.operator("mine_alone:Soft").text == "mine_alone:Soft"
     finally:
         sys.modules.pop("mine_alone", None)
-        build._class.cache_clear()
+        build.operator_class.cache_clear()

@@ -1,0 +1,62 @@
+"""Build: the only door to `upsamplers`. What exists, what a request means, and a ready module for a case.
+
+Torch is imported inside the functions, so that a command that needs none of this stays light.
+"""
+
+from a2u_bench.build.catalogue import (
+    Broken,
+    Operator,
+    every_variant,
+    facts,
+    load_ours,
+    names,
+    operator,
+    operator_class,
+    options,
+    plugin_problems,
+)
+from a2u_bench.build.definition import definition, kernels, primitive_macs
+from a2u_bench.build.devices import device, gpus
+from a2u_bench.build.modules import (
+    Impossible,
+    create,
+    module,
+    network_outline,
+    official,
+    outline,
+    seeded,
+    why_not,
+)
+
+PRELOAD = (
+    *("torch", "torch._dynamo", "upsamplers", "a2u_bench.preload"),
+    *("upsamplers.primitive.cpu.calls", "upsamplers.primitive.cpu.points_calls"),
+)
+"""What a process that measures has loaded before it starts."""
+
+__all__ = [
+    "PRELOAD",
+    "Broken",
+    "Impossible",
+    "Operator",
+    "create",
+    "definition",
+    "device",
+    "every_variant",
+    "facts",
+    "gpus",
+    "kernels",
+    "load_ours",
+    "module",
+    "names",
+    "network_outline",
+    "official",
+    "operator",
+    "operator_class",
+    "options",
+    "outline",
+    "plugin_problems",
+    "primitive_macs",
+    "seeded",
+    "why_not",
+]

@@ -1,0 +1,71 @@
+"""What a module gives: its kernels, its output by the slow definition, and the multiply-adds of the primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from upsamplers import Upsampler
+
+
+def kernels(
+    module: Upsampler, z: NDArray[Any], guide: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """The kernels [G, K, sH, sW] or [G, K, s, s] that a module makes of z [C, H, W] and a guide [Cg, sH, sW].
+
+    Beside them where z is read, [G, 2, sH, sW], or None for a fixed window.
+    """
+    import torch
+
+    dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
+    inputs = [torch.from_numpy(part)[None].to(dtype) for part in (z, guide)]
+    with torch.inference_mode():
+        given = (inputs[0], None) if module.facts.guide == "none" else (inputs[0], inputs[1])
+        w, points = module.weights(*given), module.points(*given)
+    return w[0].double().numpy(), None if points is None else points[0].double().numpy()
+
+
+def definition(module: nn.Module, z: Tensor, guide: Tensor | None) -> Tensor:
+    """What the module should give: wᵀz by the slow reference, from the module's own weights, then its epilogue.
+
+    Of a network, what it gives with every operator in it so defined; it stays so.
+    """
+    from upsamplers import Upsampler, reference
+
+    if not isinstance(module, Upsampler):
+        for part in module.modules():
+            if isinstance(part, Upsampler):
+                part.forward = partial(definition, part)  # type: ignore[method-assign]
+                part.halve = partial(_halved, part)  # type: ignore[method-assign]
+        output: Tensor = module(z)
+        return output
+    up = reference.reassemble(
+        module.weights(z, guide),
+        z,
+        scale=module.scale,
+        kernel_size=module.kernel_size,
+        border=module.border,
+        points=module.points(z, guide),
+    )
+    return module.epilogue(up, z, guide)
+
+
+def _halved(module: Upsampler, guide: Tensor) -> tuple[Tensor, None]:
+    """A guide downsampled by the slow reference, with the module's own weights, and no kernels for the way up."""
+    from upsamplers import reference
+
+    w = module.down_weights(guide)
+    return reference.downassemble(w, guide, module.scale, module.down_kernel_size, module.border), None
+
+
+def primitive_macs() -> dict[str, Callable[..., int]]:
+    """Multiply-adds of each primitive by its full name, from the shapes of its first two tensors and its output's."""
+    from upsamplers.primitive import MACS
+
+    return {f"upsamplers::{name}": formula for name, formula in MACS.items()}
