@@ -21,18 +21,26 @@ def counted(op: Upsampler, z: Tensor, guide: Tensor | None) -> tuple[dict[str, i
     Convolutions, matrix products, interpolation and the reassembly are counted. `(a * b).sum()` is not, since no
     counter can tell it from a scaling and a sum.
     """
-    formulas: dict[Any, Callable[..., int]] = {}
-    for name, macs in NATIVE.items():
-        packet = getattr(torch.ops.aten, name)
-        # Each overload too: one that the counter does not know is taken apart before the formula of all is asked.
-        overloads = (getattr(packet, overload) for overload in packet.overloads())
-        formulas |= dict.fromkeys([packet, *overloads], _per_output(macs))
-    counter = FlopCounterMode(display=False, custom_mapping=formulas)
+    counter = FlopCounterMode(display=False, custom_mapping=formulas())
     with torch.no_grad(), _Names() as met, counter:
         op(z) if guide is None else op(z, guide)
     counts = counter.get_flop_counts().get("Global", {})
     found = {str(operation).partition(".")[2]: flops // 2 for operation, flops in counts.items()}
     return found, "mul" in met.names and not met.names.isdisjoint(("sum", "mean"))
+
+
+def formulas() -> dict[Any, Callable[..., int]]:
+    """What torch's counter lacks, by operation: floating-point operations, two for each multiply-add.
+
+    They are given to one counter and registered nowhere. The primitives have registered their own.
+    """
+    found: dict[Any, Callable[..., int]] = {}
+    for name, macs in NATIVE.items():
+        packet = getattr(torch.ops.aten, name)
+        # Each overload too: one that the counter does not know is taken apart before the formula of all is asked.
+        overloads = (getattr(packet, overload) for overload in packet.overloads())
+        found |= dict.fromkeys([packet, *overloads], _per_output(macs))
+    return found
 
 
 class _Names(TorchDispatchMode):

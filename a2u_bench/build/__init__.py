@@ -15,7 +15,7 @@ from a2u_bench.build.catalogue import (
     options,
     plugin_problems,
 )
-from a2u_bench.build.definition import definition, kernels, primitive_macs
+from a2u_bench.build.definition import counter_formulas, definition, kernels, native_macs, primitive_macs
 from a2u_bench.build.devices import device, gpus
 from a2u_bench.build.modules import (
     Impossible,
@@ -39,6 +39,7 @@ __all__ = [
     "Broken",
     "Impossible",
     "Operator",
+    "counter_formulas",
     "create",
     "definition",
     "device",
@@ -49,6 +50,7 @@ __all__ = [
     "load_ours",
     "module",
     "names",
+    "native_macs",
     "network_outline",
     "official",
     "operator",

@@ -69,3 +69,17 @@ def primitive_macs() -> dict[str, Callable[..., int]]:
     from upsamplers.primitive import MACS
 
     return {f"upsamplers::{name}": formula for name, formula in MACS.items()}
+
+
+def native_macs() -> dict[str, int]:
+    """Multiply-adds of each output element of torch's own upsampling, by its name in `aten`."""
+    from upsamplers.primitive.macs import NATIVE
+
+    return NATIVE
+
+
+def counter_formulas() -> dict[Any, Callable[..., int]]:
+    """What torch's counter lacks, by operation: floating-point operations, two for each multiply-add."""
+    from upsamplers.counting import formulas
+
+    return formulas()

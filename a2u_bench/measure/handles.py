@@ -1,4 +1,4 @@
-"""What each traced operation costs, in multiply-adds, by the published convention: for fvcore and for torch's counter.
+"""What each operation of a trace costs by the published convention, in multiply-adds: the handles that fvcore is given.
 
 Convolutions, linear layers, interpolation and the reassembly count; biases, norms, pooling, softmax, activations and
 shuffles do not. Nothing is registered for a plain product or sum, whose cost a trace cannot tell from a scaling: a
@@ -23,32 +23,13 @@ FREE = (
 )
 """Operations of `aten` that cost nothing by this convention, whether fvcore counts them or skips them."""
 
-PER_OUTPUT = {"max_unpool2d": 1, "upsample_nearest2d": 1, "upsample_bilinear2d": 4, "upsample_bicubic2d": 16}
-"""Multiply-adds of each output element."""
-
 
 def handles() -> dict[str, Handle]:
     """A handle for fvcore by the full name of each operation; the names that are not here keep fvcore's own."""
     found: dict[str, Handle] = {f"aten::{name}": _free for name in FREE}
-    found |= {f"aten::{name}": _per_output(macs) for name, macs in PER_OUTPUT.items()}
+    found |= {f"aten::{name}": _per_output(macs) for name, macs in build.native_macs().items()}
     found |= {name: _primitive(formula) for name, formula in build.primitive_macs().items()}
     found |= {"aten::_convolution_mode": _convolution_mode, "aten::einsum": _einsum}
-    return found
-
-
-def formulas() -> dict[Any, Callable[..., int]]:
-    """What torch's counter lacks, by operation: floating-point operations, two for each multiply-add.
-
-    They are given to one counter and registered nowhere. The primitives have registered their own.
-    """
-    import torch
-
-    found: dict[Any, Callable[..., int]] = {}
-    for name, macs in PER_OUTPUT.items():
-        packet = getattr(torch.ops.aten, name)
-        formula = _flops_per_output(macs)
-        # Each overload too: one that the counter does not know is taken apart before the formula of all is asked.
-        found |= dict.fromkeys([packet, *(getattr(packet, overload) for overload in packet.overloads())], formula)
     return found
 
 
@@ -80,13 +61,6 @@ def _free(inputs: list[Any], outputs: list[Any]) -> int:
 
 def _per_output(macs: int) -> Handle:
     return lambda inputs, outputs: macs * math.prod(_shape(outputs[0]))
-
-
-def _flops_per_output(macs: int) -> Callable[..., int]:
-    def flops(*shapes: Any, out_shape: Any = None, **more: Any) -> int:
-        return 2 * macs * math.prod(out_shape)
-
-    return flops
 
 
 def _primitive(formula: Callable[..., int]) -> Handle:
