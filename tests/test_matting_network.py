@@ -97,3 +97,13 @@ def test_its_counts_round_to_what_was_printed() -> None:
         "macs": f"{network.convolutions(224, 224) / 1024**3:.2f}",
     }
     assert counted == {cell.quantity: cell.printed.text for cell in cells}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_no_seed_begins_with_a_head_that_can_make_no_alpha(seed: int) -> None:
+    torch.manual_seed(seed)
+    head = MattingNetwork("nearest").head
+    features = torch.randn(2, 32, 8, 8)
+    alpha = head(features).detach()
+    assert alpha.min() > -0.05  # the activation leaves a hundredth of what is negative
+    assert alpha.max() > 0.5

@@ -175,7 +175,11 @@ class MattingNetwork(nn.Module):
         self.decode = nn.ModuleList(
             nn.Sequential(Block(a, b), Block(b, b)) for a, b in zip(WIDTHS, DECODED, strict=True)
         )
-        self.head = nn.Sequential(_conv(32, 1, 3), nn.Conv2d(1, 1, 3, padding=1, bias=False))
+        last = nn.Conv2d(1, 1, 3, padding=1, bias=False)
+        # After an activation of one channel, nine weights whose sum is negative make no alpha: their network would stay
+        # dead, which every other seed would give it.
+        nn.init.constant_(last.weight, 1 / 9)
+        self.head = nn.Sequential(_conv(32, 1, 3), last)
 
     def forward(self, image: Tensor, guide: None = None) -> Tensor:
         """[B, 4, H, W] to [B, 1, H, W], which is not clamped to [0, 1]. No guide: so it is called as an operator is."""

@@ -50,7 +50,7 @@ RECONSTRUCTION: Mapping[str, Preset] = {
 
 MATTING: Mapping[str, Preset] = {
     "paper": Preset("paper", 30, 96_000, None, "adam", 0.01, (20 / 30, 26 / 30), batch=16, side=512),
-    "short": Preset("short", 8, 640, 100, "adam", 1e-3, (), batch=4, side=32),
+    "short": Preset("short", 5, 640, 100, "adam", 1e-3, (), batch=4, side=32),
 }
 """Published: 30 epochs of 6,000 batches of 16, crops of 512 pixels, Adam at 0.01, a tenth of it after 20 and 26."""
 
