@@ -63,8 +63,11 @@ def parse(text: str) -> Gate:
         if not float(share[1]) > -100:
             raise UsageError(f"{FLAG} {text!r}: nothing falls by all of itself; allowed: more than -100%")
         return Gate(name, sign.startswith(">"), float(share[1]) / 100, True, text)
+    unit = BY_NAME[name].unit
+    if unit in units.USUAL and value[-1:].isdigit():
+        raise UsageError(f"{FLAG} {text!r}: {value} of what? Allowed: a share such as 5%, or 2{units.USUAL[unit]}")
     try:
-        return Gate(name, sign.startswith(">"), units.read(value, BY_NAME[name].unit), False, text)
+        return Gate(name, sign.startswith(">"), units.read(value, unit), False, text)
     except ValueError as error:
         raise UsageError(f"{FLAG} {text!r}: {error}, or a share such as 5%") from None
 

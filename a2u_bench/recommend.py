@@ -63,11 +63,9 @@ def read_budget(texts: Sequence[str]) -> tuple[Limit, ...]:
             raise UsageError(
                 f"--budget {part}: below zero. Allowed: a number from 0 up, such as latency=2ms,memory=64MB"
             )
-        if unit in ("s", "B") and value and not value[-1].isalpha():
-            example = {"s": "ms", "B": "MB"}[unit]
-            raise UsageError(
-                f"--budget {part}: no unit. Allowed: a number with its unit, such as {key}={value}{example}"
-            )
+        if unit in units.USUAL and value and not value[-1].isalpha():
+            example = f"{key}={value}{units.USUAL[unit]}"
+            raise UsageError(f"--budget {part}: no unit. Allowed: a number with its unit, such as {example}")
         try:
             limits[name] = Limit(name, units.read(value, unit), part)
         except ValueError as error:

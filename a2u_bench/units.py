@@ -14,6 +14,7 @@ CONVENTIONS: dict[str, tuple[str, int]] = {"mac": ("MACs", 1), "flop": ("FLOPs",
 """How work is counted: the word in headings, and how many for one multiply-add."""
 
 PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
+USUAL = {"s": "ms", "B": "MB"}  # what a person means such a quantity in, who must say so
 EXACT_DIGITS = 4  # significant digits of a value without a spread
 _EXACT = f"%#.{EXACT_DIGITS}g"
 

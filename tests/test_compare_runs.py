@@ -171,7 +171,7 @@ def test_a_case_that_ended_badly_both_times_is_no_news():
 
 
 @pytest.mark.parametrize(
-    "limit", ["latency", "latncy>5%", "latency=5%", "operator>5%", "latency>5 mm", "latency>-100%"]
+    "limit", ["latency", "latncy>5%", "latency=5%", "operator>5%", "latency>5", "latency>5 mm", "latency>-100%"]
 )
 def test_a_gate_that_cannot_be_read_is_wrong_usage(limit):
     with pytest.raises(UsageError, match="--fail-if"):
