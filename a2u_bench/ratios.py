@@ -47,9 +47,9 @@ class Ratios:
     @property
     def probability(self) -> Numbers:
         """Of a ratio so far from 1, or farther, where there is no difference; 1 where nothing is known of the error."""
-        known = self.freedom > 0
         from scipy import special  # a quarter of a second, which a table without verdicts does not need
 
+        known = self.freedom > 0
         exact = np.where(self.log == 0, 1.0, 0.0)  # no error at all: it is a difference or it is none
         distance = np.abs(self.log) / np.where(self.error > 0, self.error, 1.0)
         tails = 2 * special.stdtr(np.where(known, np.minimum(self.freedom, MANY), 1.0), -distance)

@@ -13,7 +13,6 @@ import pytest
 from a2u_bench.cells import Heading, Table
 from a2u_bench.export import csv as csv_export
 from a2u_bench.export import html, latex, markdown
-from a2u_bench.export._fit import fit
 from a2u_bench.export.csv import harmless
 from a2u_bench.frames import to_frame
 from a2u_bench.record import COLUMNS, make_row
@@ -152,14 +151,20 @@ def test_an_unknown_value_alone_in_its_row_is_still_a_row():
     assert list(csv.reader(io.StringIO(export(frame)))) == [["latency"], [""], ["1.0"]]
 
 
+def overheard(monkeypatch, module, name: str) -> list:
+    """What a function of a module is given from now on, call by call; it answers as before."""
+    function, given = getattr(module, name), []
+
+    def listening(argument):
+        given.append(argument)
+        return function(argument)
+
+    monkeypatch.setattr(module, name, listening)
+    return given
+
+
 def test_a_text_that_stands_in_many_rows_is_cleaned_once(monkeypatch):
-    asked = []
-
-    def counted(text):
-        asked.append(text)
-        return harmless(text)
-
-    monkeypatch.setattr(csv_export, "harmless", counted)
+    asked = overheard(monkeypatch, csv_export, "harmless")
     options = ["bilinear", "a2u"] * 3000
     text = export(pd.DataFrame({"options": options, "note": "a,b"}, dtype="string"))
     assert text == "options,note\n" + "".join(f'{option},"a,b"\n' for option in options)
@@ -171,17 +176,11 @@ def test_a_column_of_zeros_of_both_signs_keeps_them():
 
 
 def test_a_long_latex_table_is_measured_by_the_shapes_of_its_numbers(monkeypatch):
-    measured = []
-
-    def counted(columns):
-        measured.extend(columns)
-        return fit(columns)
-
-    monkeypatch.setattr(latex, "fit", counted)
+    measured = overheard(monkeypatch, latex, "fit")
     numbers = [f"{number / 100:.2f} ±0.0{number % 10}" for number in range(5000)]
     headings = (Heading("latency", "latency", "ms"), Heading("options", "operator", right=False))
     cells = tuple((number, "a2u") for number in numbers)
     text = "".join(latex.lines(Table("", headings, cells), "tab:x"))
     assert "S[table-format=2.2(1)]" in text
     assert all(f"{number.replace(' ±', ' +- ')} & a2u" in text for number in numbers[::997])
-    assert max(len(column.texts) for column in measured) < 40
+    assert max(len(column.texts) for columns in measured for column in columns) < 40
