@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
+from a2u_bench.drift import NONE, Drift
 from a2u_bench.measure.intervals import Estimate, estimate, is_tight, seed_of
 from a2u_bench.plan import Settings
 from a2u_bench.pool import CaseEnded, Worker, Workers
@@ -45,6 +48,8 @@ class Block:
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     ended: dict[str, CaseEnded] = field(default_factory=dict)
     ceilings: dict[str, Any] | None = None
+    paced: dict[int, dict[int, float]] = field(default_factory=dict)  # process -> round -> the machine's pace, seconds
+    drift: Drift = NONE  # how far that pace may stray in a repeated run
     cold: dict[str, dict[int, list[float]]] = field(default_factory=dict)  # as `samples`, on a flushed cache
     notes: dict[str, dict[str, None]] = field(default_factory=dict)  # each once, in order
     stopped: str = "budget"
@@ -58,11 +63,23 @@ class Block:
             if sample.get("latency_cold"):
                 cold = self.cold.setdefault(sample["case"], {})
                 cold.setdefault(sample["process"], []).extend(sample["latency_cold"])
+            if sample.get("pace"):
+                self.paced.setdefault(sample["process"], {})[sample["round"]] = sample["pace"]
 
     @property
     def alive(self) -> list[Case]:
         """The cases that have not ended."""
         return [case for case in self.cases if case.id not in self.ended]
+
+    @property
+    def paces(self) -> list[float]:
+        """The machine's pace in each process that timed this block, in seconds."""
+        return [median(rounds.values()) for rounds in self.paced.values()]
+
+    @property
+    def pace(self) -> float | None:
+        """The machine's pace while this block was timed; None where nothing was."""
+        return median(self.paces) if self.paced else None
 
     @property
     def done(self) -> int:
@@ -96,11 +113,16 @@ class Block:
         return found
 
     def _latency(self, case: Case) -> dict[str, Any]:
-        result = self._estimate(case)
-        enough = result.processes >= min(FEWEST_PROCESSES, self.settings.processes)
-        close = enough and result.spread <= self.settings.target_ci
+        own = self._estimate(case)
+        enough = own.processes >= min(FEWEST_PROCESSES, self.settings.processes)
+        close = enough and own.spread <= self.settings.target_ci
+        result = self.drift.widen(own)
         cold = self.cold.get(case.id)
-        flushed = estimate(list(cold.values()), seed_of(self.settings.seed, f"cold {case.id}")) if cold else None
+        flushed = (
+            self.drift.widen(estimate(list(cold.values()), seed_of(self.settings.seed, f"cold {case.id}")))
+            if cold
+            else None
+        )
         return {
             "latency_cold": flushed and flushed.median,
             "latency_cold_low": flushed and flushed.low,
@@ -164,9 +186,12 @@ class Block:
                 random.Random(seed_of(settings.seed, f"order {number}")).shuffle(order)
                 for index in range(settings.max_rounds):
                     there_or_back = order if index % 2 == 0 else order[::-1]
+                    pace = self._pace(worker, number, index)
                     times = self._round(worker, there_or_back, calls)
                     cold = self._flushed(worker, there_or_back, calls)
-                    self.keep([_sample(case, number, index, times[case], cold.get(case)) for case in there_or_back])
+                    self.keep(
+                        [_sample(case, number, index, times[case], cold.get(case), pace) for case in there_or_back]
+                    )
                     for case in order:
                         self.samples.setdefault(case.id, {}).setdefault(number, []).extend(times[case])
                         if cold.get(case):
@@ -182,6 +207,14 @@ class Block:
                     self.notes.setdefault(case.id, {}).update(dict.fromkeys(self._ask(worker, "notes", case)))
             except CaseEnded:
                 pass  # noted; what is left goes on in the next process
+
+    def _pace(self, worker: Worker, number: int, index: int) -> float | None:
+        """The machine's pace before a round that goes there; the one that comes back follows at once."""
+        if index % 2:
+            return None
+        with suppress(CaseEnded):  # a process that is gone says so in the round, which knows whose it is
+            self.paced.setdefault(number, {})[index] = worker.pace()
+        return self.paced.get(number, {}).get(index)
 
     @property
     def _is_flushed(self) -> bool:
@@ -225,9 +258,12 @@ class Block:
             raise
 
 
-def _sample(case: Case, process: int, index: int, times: list[float], cold: list[float] | None) -> Sample:
+def _sample(
+    case: Case, process: int, index: int, times: list[float], cold: list[float] | None, pace: float | None
+) -> Sample:
+    more = {"latency_cold": cold, "pace": pace}
     sample = {"case": case.id, "process": process, "round": index, "latency": times}
-    return {**sample, "latency_cold": cold} if cold else sample
+    return sample | {name: value for name, value in more.items() if value}
 
 
 def _is_over(rounds: int, late: bool, own: Iterable[Sequence[float]], settings: Settings) -> bool:

@@ -66,6 +66,7 @@ class Plan:
             "suite": self.suite,
             "sites": [{"shape": list(site.shape), "count": site.count} for site in self.sites],
             "settings": asdict(self.settings),
+            "interval": "of repeated runs, at any pace that the machine has shown",
             "allocation": "each timed call allocates its output",
             "planned": len(self.cases) + len(self.skipped),
         }

@@ -36,7 +36,7 @@ def notes(
     if any(name.startswith("macs") for name in shown):
         said.append(f"work: {COUNTED[convention]}")
     if any(name.startswith("latency") for name in shown) and frame["latency"].notna().any():
-        said.append(_latency(frame))
+        said.append(_latency(frame, runs))
     said += dict.fromkeys(f"measured by: {text}" for run in runs if (text := _run_command(run.manifest)))
     said.append(f"this table: {shlex.join([PROGRAM, *arguments])}")
     return tuple(plain(text) for text in said)
@@ -61,7 +61,7 @@ def hardware(manifest: Mapping[str, Any], on_gpu: bool) -> str:
     return ", ".join(str(part) for part in parts if part) or "machine unknown"
 
 
-def _latency(frame: pd.DataFrame) -> str:
+def _latency(frame: pd.DataFrame, runs: Sequence[Run]) -> str:
     known = frame[frame["latency"].notna()]
     counts = [f"n = {_range(known['samples'])} samples", f"{_range(known['processes'])} processes"]
     named = " in ".join(
@@ -69,7 +69,9 @@ def _latency(frame: pd.DataFrame) -> str:
     )
     text = f"latency: median{f' of {named}' if named else ''}"
     if known["latency_low"].notna().any():
-        text += "; ± is half the 95 % interval, and where that is lopsided its ends are given"
+        kinds = {str(run.manifest.get("interval", "")) for run in runs}  # earlier runs do not say
+        kind = f" {kinds.pop()}" if len(kinds) == 1 and "" not in kinds else ""
+        text += f"; ± is half the 95 % interval{kind}, and where that is lopsided its ends are given"
     return text
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from a2u_bench.block import Block, Sample
+from a2u_bench.drift import Place, drift
 from a2u_bench.errors import Unwritten
 from a2u_bench.listener import Listener, Silence
 from a2u_bench.plan import Plan, blocks
@@ -43,14 +44,16 @@ def run(
     workers: Workers | None = None,
     clock: Callable[[], float] = time.monotonic,
     examine: bool = True,
+    paces: Mapping[Place, Sequence[float]] | None = None,
 ) -> list[Row]:
     """Measure every case of the plan that the store has no row for; the new rows, in the order of the plan.
 
     Samples are appended after every round, rows when their block and those before it end. One bad case costs no other
     its row. Raises Unwritten, with the rows measured so far, where the store cannot write; KeyboardInterrupt passes
-    through after the processes are ended. `examine`: check each case, and measure more than its latency.
+    through after the processes are ended. `examine`: check each case, and measure more than its latency. `paces`: those
+    of earlier runs on this machine, in seconds, which say how far an interval must reach.
     """
-    return _Run(plan, store, listener or Silence(), workers or Processes(), clock, examine).all()
+    return _Run(plan, store, listener or Silence(), workers or Processes(), clock, examine, paces or {}).all()
 
 
 @dataclass
@@ -61,16 +64,19 @@ class _Run:
     workers: Workers
     clock: Callable[[], float]
     examine: bool
+    paces: Mapping[Place, Sequence[float]]  # of earlier runs
     rows: list[Row] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)  # those whose rows are not written
     end: float = 0.0  # of the time budget
     known: dict[tuple[str, int], dict[str, Any] | None] = field(default_factory=dict)  # ceilings by device and threads
     node: str = field(default_factory=platform.node)
+    timed: list[Block] = field(default_factory=list)  # every block of the run: they have met the machine's paces
 
     def all(self) -> list[Row]:
         finished = self.store.finished if self.store else set()
         self.listener.planned(self.plan, len(finished & {case.id for case in self.plan.cases}))
         self.blocks = list(self._blocks(finished))
+        self.timed = list(self.blocks)
         skipped = [make_row(s.case, s.status, s.reason, {}) for s in self.plan.skipped if s.case.id not in finished]
         budget, begin = self.plan.settings.time_budget, self.clock()
         self.end = begin + budget
@@ -83,6 +89,9 @@ class _Run:
             if self.store and self.blocks:
                 self.store.write_manifest({"examining": round(sum(block.examining for block in self.blocks), 3)})
             self._time(begin + longest)
+            if self.store and self.timed:
+                met = [{"device": d, "threads": t, "seconds": seconds} for (d, t), seconds in self._met().items()]
+                self.store.write_manifest({"paces": met})
         except OSError as error:
             why = f"cannot write results: {error.strerror or error}"
             raise Unwritten(why, self._measured(skipped)) from error
@@ -106,7 +115,7 @@ class _Run:
 
     def _ceilings(self, block: Block) -> dict[str, Any] | None:
         """What the machine can do with a block's device and threads; measured once, kept in the manifest."""
-        place = (block.cases[0].device, block.cases[0].threads)
+        place = _place(block)
         if place not in self.known:
             stored = (self.store.manifest if self.store else {}).get("ceilings", ())
             own = [entry for entry in stored if entry.get("node", self.node) == self.node]  # a gathered run has others
@@ -153,9 +162,23 @@ class _Run:
         late = now + needed >= self.end
         waiting = [block for block in self.blocks if now < latest and not block.is_over(late)]
         while self.blocks and self.blocks[0] not in waiting:
-            self._write(self.blocks[0].rows())
+            self._write(self._rows(self.blocks[0]))
             self.blocks.pop(0)
         return waiting
+
+    def _rows(self, block: Block) -> list[Row]:
+        """What a block came to; its intervals reach as far as the paces do that this machine has shown."""
+        known = self._met()
+        place = _place(block)
+        block.drift = drift(block.pace, [*self.paces.get(place, ()), *known.get(place, ())])
+        return block.rows()
+
+    def _met(self) -> dict[Place, list[float]]:
+        """The pace in each process so far, by device and threads."""
+        found: dict[Place, list[float]] = {}
+        for block in self.timed:
+            found.setdefault(_place(block), []).extend(block.paces)
+        return found
 
     def _keep(self, samples: list[Sample]) -> None:
         if self.store:
@@ -171,9 +194,13 @@ class _Run:
 
     def _measured(self, skipped: list[Row]) -> list[Row]:
         """Every row that there is, written or not."""
-        rows = [*self.rows, *skipped, *(row for block in self.blocks for row in block.rows())]
+        rows = [*self.rows, *skipped, *(row for block in self.blocks for row in self._rows(block))]
         return list({row["case"]: row for row in rows}.values())
 
     def _progress(self) -> None:
         part = sum(block.part * len(block.cases) for block in self.blocks)
         self.listener.round_done(len(self.rows) + part, max(0.0, self.end - self.clock()))
+
+
+def _place(block: Block) -> Place:
+    return block.cases[0].device, block.cases[0].threads

@@ -218,8 +218,13 @@ def _is_sample(line: dict[str, Any]) -> bool:
         and isinstance(line.get("origin", ""), str)
         and all(type(line.get(name)) is int for name in ("process", "round"))
         and isinstance(times, list)
-        and all(isinstance(t, (int, float)) and not isinstance(t, bool) and 0 <= t < 1e300 for t in times)
+        and all(_is_time(t) for t in times)
+        and ("pace" not in line or (_is_time(line["pace"]) and line["pace"] > 0))
     )
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e300
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -26,6 +26,7 @@ class FakeWorkers:
     """Processes that take a stated time for a sample, and fail where they are told to.
 
     `seconds(case, process, round)` is a sample; `fails` maps (operator, step, process) to the way a case ends there.
+    `pace(process)` is the machine's while it times.
     `checking` is how long the check of a case takes. Process 0 examines; the others time.
     """
 
@@ -33,6 +34,7 @@ class FakeWorkers:
     seconds: Callable[[Case, int, int], float] = lambda case, process, index: 0.001
     fails: Mapping[tuple[str, str, int], CaseEnded] = field(default_factory=dict)
     checking: float = 0.0
+    pace: Callable[[int], float] = lambda process: 0.002
     asked: list[tuple[str, int, tuple[str, ...]]] = field(default_factory=list)  # ceilings
     log: list[tuple[int, str, str]] = field(default_factory=list)
     started: int = 0
@@ -85,6 +87,9 @@ class FakeWorker:
                 end.place = place
                 raise
         return found
+
+    def pace(self) -> float:
+        return self.workers.pace(self.number)
 
     def __enter__(self) -> FakeWorker:
         return self

@@ -212,7 +212,8 @@ def test_every_round_is_stored_before_the_next_begins():
     assert store.rows == rows
     assert len(store.samples) == 3 * 4
     assert store.samples[0] == [
-        {"case": sample["case"], "process": 0, "round": 0, "latency": [0.001]} for sample in store.samples[0]
+        {"case": sample["case"], "process": 0, "round": 0, "latency": [0.001], "pace": 0.002}
+        for sample in store.samples[0]
     ]
     assert {sample["case"] for sample in store.samples[0]} == {case("a").id, case("b").id}
 
