@@ -132,6 +132,7 @@ class Block:
             "latency_low": result.low,
             "latency_high": result.high,
             "latency_best": min(min(times) for times in self.samples[case.id].values() if times),
+            "pace": self.pace,
             "samples": result.samples,
             "processes": result.processes,
             "stopped": "target" if close else self.stopped,

@@ -64,8 +64,9 @@ def between(
 ) -> Ratios:
     """after / before of a measure for each pair of rows. No degree of freedom where its spread is not known.
 
-    Latencies are judged by the `samples` of their cases where both runs have them; else, as every measure with an
-    interval, by the ends of it. A measure without an interval is what it is: its error is zero.
+    Latencies are judged by the `samples` of their cases where both runs have them, and by how far the machine's pace
+    was another; else, as every measure with an interval, by the ends of it, which know of the pace. A measure without
+    an interval is what it is: its error is zero.
     """
     values = [_numbers(part, measure) for part in (after, before)]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -76,12 +77,14 @@ def between(
     found = ratios.from_intervals(_interval(after, measure), _interval(before, measure), _freedom(before, after))
     if not samples or measure != "latency":
         return found
+    strayed = _strayed(before, after)
     table = [np.array(part) for part in (found.log, found.error, found.freedom)]
     for index, case in enumerate(before["case"]):
         one, other = samples[1].get(case), samples[0].get(case)
         if one and other:
             exact = ratios.between_runs(one, other)
-            for column, value in zip(table, (exact.log, exact.error, exact.freedom), strict=True):
+            error = np.hypot(exact.error, strayed[index])
+            for column, value in zip(table, (exact.log, error, exact.freedom), strict=True):
                 column[index] = float(value)
     return Ratios(*table)
 
@@ -156,6 +159,13 @@ def shown(columns: Sequence[str], before: pd.DataFrame, after: pd.DataFrame) -> 
 
 def _interval(frame: pd.DataFrame, measure: str) -> tuple[Numbers, Numbers, Numbers]:
     return _numbers(frame, measure), _numbers(frame, f"{measure}_low"), _numbers(frame, f"{measure}_high")
+
+
+def _strayed(before: pd.DataFrame, after: pd.DataFrame) -> Numbers:
+    """How far the machine's pace was another, as a logarithm, which adds to the error; 0 where unknown."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.abs(np.log(_numbers(after, "pace") / _numbers(before, "pace")))
+    return np.where(np.isfinite(found), found, 0.0)
 
 
 def _freedom(before: pd.DataFrame, after: pd.DataFrame) -> Numbers:

@@ -40,15 +40,8 @@ class Drift:
     high: float = 1.0
 
     def widen(self, estimate: Estimate) -> Estimate:
-        """The interval of a run repeated at another pace.
-
-        Pace and samples stray independently, so the distances of an end add as squares, in logarithms.
-        """
-        if (self.low, self.high) == (1.0, 1.0) or estimate.low <= 0:
-            return estimate
-        below = math.hypot(math.log(estimate.median / estimate.low), math.log(self.low))
-        above = math.hypot(math.log(estimate.high / estimate.median), math.log(self.high))
-        return replace(estimate, low=estimate.median * math.exp(-below), high=estimate.median * math.exp(above))
+        """The interval of a run repeated at any of these paces: what samples say at each of them, taken together."""
+        return replace(estimate, low=estimate.low * self.low, high=estimate.high * self.high)
 
 
 NONE = Drift()

@@ -68,6 +68,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("processes", "measure", "Int64", "processes"),
     Column("stopped", "origin", "string", "stopped by"),  # "target", "budget" of time, or "limit" of processes
     Column("latency_best", "measure", "Float64", "latency, best round", "s", "lower"),
+    Column("pace", "measure", "Float64", "machine's pace", "s"),  # of a small convolution between the rounds
     Column("floor", "measure", "Float64", "speed of light", "s", "lower"),  # of the forward pass; see measure/floor.py
     Column("output_memory", "measure", "Int64", "output", "B", "lower"),
     Column("peak_memory", "measure", "Int64", "peak memory", "B", "lower"),  # of a warm call, above its inputs

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from fakes import FakeClock, FakeStore, FakeWorkers
 
+from a2u_bench.changes import table
 from a2u_bench.drift import MOST_RUNS, NONE, Drift, beside, by_place, drift
+from a2u_bench.frames import to_frame
 from a2u_bench.measure.intervals import Estimate
 from a2u_bench.measure.pace import TIMED, Pacer
 from a2u_bench.plan import Plan, Settings
+from a2u_bench.ratios import gather
 from a2u_bench.record import SCHEMA_VERSION
 from a2u_bench.runner import run
 from a2u_bench.runs import FORMAT
@@ -54,18 +57,16 @@ def test_a_pace_that_other_blocks_did_not_have_widens_towards_theirs_alone():
     assert (found.low, found.high) == (0.5, 1.0)
     found = drift(1.0, [1.0, 3.0] * 10)
     assert (found.low, found.high) == (1.0, 3.0)
+    assert drift(1.0, [2.0] * 10) == Drift(1.0, 2.0)  # its own pace is always within
+    assert drift(3.0, [2.0] * 10) == Drift(2 / 3, 1.0)
     found = drift(1.0, [1.0] * 10 + [90.0])
     assert found == NONE  # one accident in ten
 
 
-def test_pace_and_samples_stray_independently():
-    estimate = Estimate(2.0, 2.0 * math.exp(-0.3), 2.0 * math.exp(0.6), samples=9, processes=3)
-    wide = Drift(math.exp(-0.4), math.exp(0.8)).widen(estimate)
-    assert (wide.low, wide.high) == pytest.approx((2.0 * math.exp(-0.5), 2.0 * math.exp(1.0)))
-    assert (wide.median, wide.samples, wide.processes) == (2.0, 9, 3)
-    same = NONE.widen(estimate)
-    assert (same.low, same.high) == pytest.approx((estimate.low, estimate.high))
-    assert Drift(0.5, 2.0).widen(Estimate(0.0, 0.0, 0.0, 1, 1)).high == 0.0
+def test_an_interval_holds_what_the_samples_say_at_every_pace():
+    estimate = Estimate(2.0, 1.5, 3.0, samples=9, processes=3)
+    assert Drift(0.5, 2.0).widen(estimate) == Estimate(2.0, 0.75, 6.0, samples=9, processes=3)
+    assert NONE.widen(estimate) == estimate
 
 
 def test_two_runs_at_two_paces_find_each_other_once_both_paces_are_known():
@@ -99,6 +100,19 @@ def test_the_pace_is_stored_with_the_first_of_two_rounds_and_taken_up_with_them(
     begun = FakeStore(rounds={case("a").id: [{**sample, "pace": 5e-3} for sample in rounds]})
     measure(1.0, store=begun)
     assert begun.manifest["paces"][0]["seconds"] == [5e-3] * 3
+
+
+@pytest.mark.parametrize(
+    ("pace", "seconds", "verdict"), [(1.0, 1.4e-3, "slower"), (1.4, 1.4e-3, "inconclusive"), (1.4, 9e-3, "slower")]
+)
+def test_a_change_is_not_sure_where_the_machine_s_pace_changed_as_much(pace: float, seconds: float, verdict: str):
+    stores = FakeStore(), FakeStore()
+    rows = [measure(1.0, store=stores[0]), measure(pace, store=stores[1])]
+    for line in (line for lines in stores[1].samples for line in lines):
+        line["latency"] = [seconds + 1e-6 * line["process"]]
+    before, after = (gather(line for lines in store.samples for line in lines) for store in stores)
+    made = table(to_frame(rows[0]), to_frame(rows[1]).assign(latency=seconds), "latency", (before, after))
+    assert str(made["verdict"][0]) == verdict
 
 
 def made(folder: Path, seconds: Any = (1.0,), **changed: Any) -> Path:
