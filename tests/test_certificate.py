@@ -16,18 +16,11 @@ import torch
 from fakes import FakeClock, FakeWorker, FakeWorkers
 
 from a2u_bench import build, certificate
-from a2u_bench.certificate import (
-    FULL,
-    QUICK,
-    Certificate,
-    Comparison,
-    Finding,
-    Size,
-    certify,
-    known_cases,
-    order,
-    replicas,
-)
+from a2u_bench.certificate import FULL, QUICK, Certificate, Size, certify
+from a2u_bench.certificate.alarms import _share, alike_findings, slowed_findings
+from a2u_bench.certificate.finding import Finding
+from a2u_bench.certificate.known import known_cases
+from a2u_bench.certificate.pairs import BLOCK, Comparison, order, replicas
 from a2u_bench.cli import main
 from a2u_bench.spec import Case
 from a2u_bench.synthetic import Replica
@@ -149,20 +142,20 @@ def held(findings: list[Finding]) -> dict[str, bool]:
 def test_false_alarms_may_exceed_the_nominal_share_by_two_standard_errors(alarms: int, holds: bool):
     # of 200 at 5 %: 10 and twice √(200 · 0.05 · 0.95) = 3.08
     alike = [comparison(0.04 if number < alarms else 0.06, "same") for number in range(200)]
-    assert held(certificate.alike_findings(alike, 200))["A/A false alarms"] is holds
+    assert held(alike_findings(alike, 200))["A/A false alarms"] is holds
 
 
 @pytest.mark.parametrize(("found", "rest", "holds"), [(18, "inconclusive", True), (17, "inconclusive", False)])
 def test_nine_tenths_of_the_slow_downs_must_be_found(found: int, rest: str, holds: bool):
     slowed = [comparison(0.0, "slower" if number < found else rest) for number in range(20)]
-    assert held(certificate.slowed_findings(slowed, 20))["A/B 5 % found"] is holds
-    assert held(certificate.slowed_findings(slowed, 20))["A/B the rest"]
+    assert held(slowed_findings(slowed, 20))["A/B 5 % found"] is holds
+    assert held(slowed_findings(slowed, 20))["A/B the rest"]
 
 
 @pytest.mark.parametrize("rest", ["same", "faster"])
 def test_one_slow_down_that_is_taken_for_anything_else_is_one_too_many(rest: str):
     slowed = [comparison(0.0, "slower")] * 23 + [comparison(0.5, rest)]
-    assert held(certificate.slowed_findings(slowed, 24)) == {
+    assert held(slowed_findings(slowed, 24)) == {
         "A/B comparisons": True,
         "A/B 5 % found": True,
         "A/B the rest": False,
@@ -178,19 +171,19 @@ def test_one_slow_down_that_is_taken_for_anything_else_is_one_too_many(rest: str
     ],
 )
 def test_the_interval_of_a_share_is_the_exact_one(part: int, whole: int, low: float, high: float):
-    assert certificate._share(part, whole).endswith(f"95 % interval {low:.1%} to {high:.1%})")
+    assert _share(part, whole).endswith(f"95 % interval {low:.1%} to {high:.1%})")
 
 
 def test_comparisons_that_are_missing_are_no_pass():
-    assert not certificate.alike_findings([], 3)[0].holds
-    assert not certificate.slowed_findings([], 3)[0].holds
+    assert not alike_findings([], 3)[0].holds
+    assert not slowed_findings([], 3)[0].holds
 
 
 def test_pairs_stand_side_by_side_or_in_blocks_of_their_own_and_none_twice():
     pairs = replicas(FULL.alike, 0)
     cases = order(pairs)
     assert len({case.id for case in cases}) == 2 * FULL.alike == len(cases)
-    where = {case.id: place // certificate.BLOCK for place, case in enumerate(cases)}
+    where = {case.id: place // BLOCK for place, case in enumerate(cases)}
     together = [where[first.id] == where[second.id] for first, second in pairs]
     assert together[:16] == [True] * 16
     assert together[16:32] == [False] * 16
@@ -199,7 +192,7 @@ def test_pairs_stand_side_by_side_or_in_blocks_of_their_own_and_none_twice():
 
 def test_there_are_enough_comparisons_for_the_promise():
     assert FULL.alike >= 200
-    assert all(size.alike % certificate.BLOCK == 0 == 2 * size.slowed % certificate.BLOCK for size in (FULL, QUICK))
+    assert all(size.alike % BLOCK == 0 == 2 * size.slowed % BLOCK for size in (FULL, QUICK))
 
 
 def test_a_replica_is_the_operator_that_it_says_and_waits_afterwards():

@@ -87,9 +87,11 @@ def test_the_page_has_environment_problems_and_certificate(tmp_path):
 
 def test_the_certificate_that_check_stores_is_the_one_that_a_report_shows(tmp_path, monkeypatch, capsys):
     from a2u_bench import certificate
+    from a2u_bench.certificate.finding import Finding
+    from a2u_bench.certificate.pairs import Comparison
 
-    finding = certificate.Finding("A/A false alarms", "at most 16 of 208", "9 (4.3 %)", True)
-    compared = certificate.Comparison("nearest", True, 1.0, 0.99, 1.01, 0.5, "same")
+    finding = Finding("A/A false alarms", "at most 16 of 208", "9 (4.3 %)", True)
+    compared = Comparison("nearest", True, 1.0, 0.99, 1.01, 0.5, "same")
     given = certificate.Certificate((finding,), (compared,) * 208, (), 1.0)
     monkeypatch.setattr(certificate, "certify", lambda size, listen: given)
     monkeypatch.setattr("a2u_bench.machine.record", lambda: MACHINE)

@@ -1,0 +1,61 @@
+"""What the comparisons come to: false alarms among the alike, slow-downs that were found among the slowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from scipy import stats
+
+from a2u_bench import ratios
+from a2u_bench.certificate.finding import Finding
+from a2u_bench.certificate.pairs import Comparison
+from a2u_bench.judge import LEVEL
+
+SLOWER = 5  # per cent
+FOUND = 0.9  # of the slow-downs, at least
+
+
+def alike_findings(alike: Sequence[Comparison], asked: int) -> list[Finding]:
+    """False alarms: differences that were found sure, whatever their size."""
+    found = [_enough("A/A", alike, asked)]
+    if alike:
+        alarms, count = _alarms(alike), len(alike)
+        most = math.floor(count * (LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / count)))
+        found.append(Finding("A/A false alarms", f"at most {most} of {count}", _share(alarms, count), alarms <= most))
+    # Each further limit would be one more that a sound instrument exceeds by chance: the rest is reported.
+    for name, same_process in (("of these, in one process", True), ("of these, in two blocks", False)):
+        some = [one for one in alike if one.same_process is same_process]
+        found.append(Finding(name, f"reported, of {len(some)}", _share(_alarms(some), len(some)), holds=True))
+    corrected = ratios.holm([one.probability for one in alike])
+    said = f"{int(sum(corrected <= LEVEL))} after Holm's correction over all"
+    return [*found, Finding("A/A as one table", "reported", said, holds=True)]
+
+
+def slowed_findings(slowed: Sequence[Comparison], asked: int) -> list[Finding]:
+    """How many of the slow-downs were found, and that none was taken for anything else."""
+    count, found = len(slowed), [one.verdict for one in slowed].count("slower")
+    wrong = sorted({one.verdict for one in slowed} - {"slower", "inconclusive"})
+    least = math.ceil(FOUND * count)
+    return [
+        _enough("A/B", slowed, asked),
+        Finding(f"A/B {SLOWER} % found", f"at least {least} of {count}", _share(found, count), found >= least),
+        Finding("A/B the rest", "inconclusive", ", ".join(wrong) or "inconclusive", not wrong),
+    ]
+
+
+def _alarms(some: Sequence[Comparison]) -> int:
+    return sum(one.probability <= LEVEL for one in some)
+
+
+def _enough(name: str, some: Sequence[Comparison], asked: int) -> Finding:
+    known = sum(math.isfinite(one.high) for one in some)
+    return Finding(f"{name} comparisons", str(asked), str(known), known == asked)
+
+
+def _share(part: int, whole: int) -> str:
+    """`3 (1.4 %, 95 % surely between 0.3 % and 4.2 %)`, by Clopper and Pearson."""
+    if not whole:
+        return "0"
+    ends = stats.binomtest(part, whole).proportion_ci(0.95, "exact")
+    return f"{part} ({part / whole:.1%}; 95 % interval {ends.low:.1%} to {ends.high:.1%})"
