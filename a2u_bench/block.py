@@ -17,7 +17,7 @@ from a2u_bench.drift import NONE, Drift
 from a2u_bench.measure.intervals import Estimate, estimate, is_tight, seed_of
 from a2u_bench.plan import Settings
 from a2u_bench.pool import CaseEnded, Worker, Workers
-from a2u_bench.record import make_row
+from a2u_bench.record import BUDGET, make_row
 from a2u_bench.spec import Case
 
 Sample = dict[str, Any]
@@ -30,6 +30,8 @@ FEWEST_PROCESSES = 3
 
 FEW_ROUNDS = 10
 """A process runs at least so many rounds, if its time allows, before its own spread may end it."""
+
+AGAIN = "--resume with a larger --time-budget takes it up again"
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Block:
     drift: Drift = NONE  # how far that pace may stray in a repeated run
     cold: dict[str, dict[int, list[float]]] = field(default_factory=dict)  # as `samples`, on a flushed cache
     notes: dict[str, dict[str, None]] = field(default_factory=dict)  # each once, in order
-    stopped: str = "budget"
+    stopped: str = BUDGET
     examining: float = 0.0  # seconds of checking and measuring what takes no clock, process starts apart
 
     def take_up(self, samples: Iterable[Mapping[str, Any]]) -> None:
@@ -94,11 +96,16 @@ class Block:
         enough = self.done >= (min(FEWEST_PROCESSES, least) if late else least)
         return not self.alive or self.stopped == "limit" or (enough and (late or self._is_tight()))
 
-    def give_up(self, reason: str) -> None:
-        """End every case that has no sample."""
-        for case in self.alive:
-            if case.id not in self.samples:
-                self.ended[case.id] = CaseEnded("timeout", reason, lost=False)
+    def give_up(self) -> None:
+        """End every case that has no sample: the time of the run is over."""
+        self._leave([case for case in self.alive if case.id not in self.samples], "timed")
+
+    def _leave(self, cases: Iterable[Case], what: str) -> None:
+        """End cases that the run had no time for; their rows say so in `stopped`, so that they are taken up again."""
+        for case in cases:
+            why = f"the time of the run was over before it was {what}; {AGAIN}"
+            self.ended[case.id] = CaseEnded("timeout", why, lost=False)
+            self.measures.setdefault(case.id, {})["stopped"] = BUDGET
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for every case that ended or has a sample, in order."""
@@ -168,12 +175,7 @@ class Block:
                         worker.ask("drop", case)
                     finally:
                         self.examining += self.clock() - begin
-        for case in waiting:
-            self.ended[case.id] = CaseEnded(
-                "timeout",
-                "the time of the run was over before it was checked; a larger --time-budget gives it some",
-                lost=False,
-            )
+        self._leave(waiting, "checked")
 
     def turn(self, number: int, seconds: float, latest: float) -> None:
         """Rounds in one fresh process, of this number, for so many seconds; it begins nothing from `latest` on."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
+from a2u_bench.record import is_open
 from a2u_bench.rows import Rows
 from a2u_bench.runs import Run
 
@@ -42,12 +43,11 @@ def unended(run: Run) -> str:
     Of a merged run it is said of the first part that is not whole.
     """
     rows = run.rows if isinstance(run.rows, Rows) else Rows(run.rows)
-    columns = rows.columns
     parts = run.manifest.get("origins")
     if not isinstance(parts, Mapping):
-        return _few(set(columns["case"].values), run.manifest.get("planned"))
+        return _few({case for case, _ in _ended(rows)}, run.manifest.get("planned"))
     cases: dict[str, set[Any]] = {}
-    for case, origin in zip(columns["case"].values, columns["origin"].values, strict=True):
+    for case, origin in _ended(rows):
         cases.setdefault((origin or "").partition("/")[0], set()).add((case, origin))
     said = {
         name: _few(cases.get(name, set()), part.get("planned"))
@@ -71,6 +71,14 @@ def nothing(runs: Sequence[Run]) -> str:
 def maker(run: Run) -> str:
     """The command that makes such a run."""
     return "quality" if run.manifest.get("suite") == "quality" else "run"
+
+
+def _ended(rows: Rows) -> Iterator[tuple[Any, Any]]:
+    """Case and origin of each row that is the last word on its case."""
+    names = ("case", "origin", "status", "stopped")
+    for case, origin, status, stopped in zip(*(rows.columns[name].values for name in names), strict=True):
+        if not is_open(status, stopped):
+            yield case, origin
 
 
 def _few(ended: Set[Any], planned: object) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
+from typing import Any
 
 from a2u_bench.spec import Case
 
@@ -60,8 +61,6 @@ class Plan:
 
     def to_manifest(self) -> dict[str, object]:
         """The plan as plain data for the manifest of a run."""
-        from dataclasses import asdict
-
         return {
             "suite": self.suite,
             "sites": [{"shape": list(site.shape), "count": site.count} for site in self.sites],
@@ -70,6 +69,24 @@ class Plan:
             "allocation": "each timed call allocates its output",
             "planned": len(self.cases) + len(self.skipped),
         }
+
+    def going_on(self, manifest: Mapping[str, Any], stored: Set[str], finished: Set[str]) -> dict[str, object]:
+        """What changes in the manifest of a run that goes on with this plan: how many cases it has, and its settings.
+
+        `stored` are the cases that have a row, `finished` those of them that need no other. Settings under which rows
+        were measured are kept in `earlier_settings`.
+        """
+        changed: dict[str, object] = {}
+        asked = {*stored, *(case.id for case in self.cases), *(one.case.id for one in self.skipped)}
+        known = manifest.get("planned")
+        if type(known) is int and len(asked) > known:  # asked for more when it went on: it has not ended yet
+            changed["planned"] = len(asked)
+        settings, before = asdict(self.settings), manifest.get("settings")
+        if before != settings and any(case.id not in finished for case in self.cases):
+            earlier = manifest.get("earlier_settings")
+            kept = [*(earlier if isinstance(earlier, list) else ()), *([before] if before else ())]
+            changed |= {"settings": settings, "earlier_settings": kept}
+        return changed
 
 
 def blocks(cases: Sequence[Case], size: int = BLOCK) -> Iterator[tuple[Case, ...]]:

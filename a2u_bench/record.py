@@ -18,6 +18,9 @@ missing it is unknown; `migrate` says what is one."""
 
 STATUSES = ("ok", "skipped", "oom", "timeout", "failed", "incorrect")
 
+BUDGET = "budget"
+"""What `stopped` says where the time of the run was over; `is_open` says what that means of a case without a time."""
+
 Role = Literal["key", "axis", "status", "measure", "origin"]
 
 
@@ -111,6 +114,15 @@ RANKED = ("psnr", "sad")
 """What ranks the networks of a task: reconstruction's, matting's. A training has one of them."""
 
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
+
+
+def is_open(status: object, stopped: object) -> bool:
+    """Whether a row of such a case is not the last word: the time of its run was over before the case was timed.
+
+    A case that took too long itself has the same status, and its row stays. A later row of an open case takes its
+    place.
+    """
+    return status == "timeout" and stopped == BUDGET
 
 
 def make_row(case: Point, status: str, reason: str, measures: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Rows held by column: a hundred thousand of them in the room that a tenth would take as dictionaries.
 
 Values are checked some hundred rows at a time; only a column in which something is odd is looked at value by value.
+A row that is not the last word on its case (`record.is_open`) is there until a later one of the case takes its place.
 """
 
 from __future__ import annotations
@@ -8,15 +9,18 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, compress
+from itertools import accumulate, chain, compress
 from typing import Any, overload
 
-from a2u_bench.record import BY_NAME, STATUSES, Column
+from a2u_bench.record import BY_NAME, STATUSES, Column, is_open
 
 CHUNK = 200
 LARGEST = 1e300  # of a number: beyond it, arithmetic would overflow
 
 _KNOWN, _NOTHING = frozenset(STATUSES), frozenset({type(None)})
+
+Key = tuple[Any, Any]
+"""A case and its origin: in a merged run a case may stand once for each."""
 
 Add = Callable[[str, int], None]
 """Takes what is wrong and the number of the line."""
@@ -32,6 +36,12 @@ class Values:
     def at(self, index: int) -> Any:
         """The value, None where it is unknown."""
         return self.values[index] if self.known[index] else None
+
+    def keep(self, chosen: bytearray) -> None:
+        """The values that are chosen by a 1, without the others."""
+        left = compress(self.values, chosen)
+        self.values = list(left) if isinstance(self.values, list) else array(self.values.typecode, left)
+        self.known = bytearray(compress(self.known, chosen))
 
     def pad(self, length: int) -> None:
         """Unknown values up to this length."""
@@ -49,6 +59,8 @@ class Rows(Sequence[dict[str, Any]]):
     def __init__(self, rows: Iterable[Mapping[str, Any]] = ()) -> None:
         self.columns: dict[str, Values] = {name: Values(_empty(column)) for name, column in BY_NAME.items()}
         self._texts: dict[str, str] = {}  # each text once: most repeat in every row
+        self._open: dict[Key, int] = {}  # where rows are that a later one may take the place of
+        self._replaced: list[int] = []  # where rows are of which one has
         self._length = 0
         for chunk in _chunks(rows):
             self._add(_by_column(chunk), len(chunk))
@@ -59,7 +71,7 @@ class Rows(Sequence[dict[str, Any]]):
         """Rows from numbered lines of a file, in batches: what is of the wrong kind is unknown, what is no row is left
         out."""
         rows = cls()
-        seen: set[tuple[str, str | None]] = set()  # of a merged run, a case may stand once for each origin
+        seen: set[Key] = set()
         for chunk in filter(None, batches):
             numbers = [number for number, _ in chunk]
             found = _by_column([content for _, content in chunk])
@@ -73,17 +85,19 @@ class Rows(Sequence[dict[str, Any]]):
             nothing = [None] * len(chunk)
             cases, statuses, origins = (table.get(name, nothing) for name in ("case", "status", "origin"))
             keys = list(zip(cases, origins, strict=True))
-            if all(cases) and _KNOWN.issuperset(statuses) and len(set(keys)) == len(keys) and seen.isdisjoint(keys):
+            last = _last_words(statuses, table.get("stopped", nothing))
+            sound = all(cases) and _KNOWN.issuperset(statuses) and all(last)
+            if sound and len(set(keys)) == len(keys) and seen.isdisjoint(keys):
                 seen.update(keys)
                 rows._add(table, len(keys))
                 continue
             kept = [bool(case) and status in STATUSES for case, status in zip(cases, statuses, strict=True)]
-            for number, key, good in zip(numbers, keys, kept, strict=True):
+            for number, key, good, is_last in zip(numbers, keys, kept, last, strict=True):
                 if not good:
                     add("no case or no known status, left out", number)
                 elif key in seen:
                     add("a case that stands above already; both kept", number)
-                else:
+                elif is_last:
                     seen.add(key)
             rows._add({name: list(compress(values, kept)) for name, values in table.items()}, sum(kept))
         rows._end()
@@ -101,6 +115,8 @@ class Rows(Sequence[dict[str, Any]]):
 
     def _add(self, table: Mapping[str, Sequence[Any]], count: int) -> None:
         """So many rows, given by column. Columns without a known value are left behind, until one comes or the end."""
+        if self._open or "timeout" in table.get("status", ()):
+            self._replace(table, count)
         for name, values in table.items():
             kinds = set(map(type, values))  # quicker than to compare each value with None
             if kinds == _NOTHING or name not in BY_NAME:
@@ -115,9 +131,31 @@ class Rows(Sequence[dict[str, Any]]):
             into.known.extend([value is not None for value in values] if unknown else b"\1" * count)
         self._length += count
 
+    def _replace(self, table: Mapping[str, Sequence[Any]], count: int) -> None:
+        """Note which rows those that come take the place of, and of which of them a later one may."""
+        nothing = [None] * count
+        cases, origins, statuses, stops = (table.get(name, nothing) for name in ("case", "origin", "status", "stopped"))
+        last = _last_words(statuses, stops)
+        for place, (case, origin, is_last) in enumerate(zip(cases, origins, last, strict=True), self._length):
+            earlier = self._open.pop((case, origin), None)
+            if earlier is not None:
+                self._replaced.append(earlier)
+            if not is_last:
+                self._open[case, origin] = place
+
     def _end(self) -> None:
         for values in self.columns.values():
             values.pad(self._length)
+        if not self._replaced:
+            return
+        chosen = bytearray(b"\1" * self._length)
+        for place in self._replaced:
+            chosen[place] = 0
+        for values in self.columns.values():
+            values.keep(chosen)
+        moved = list(accumulate(chosen, initial=0))
+        self._open = {key: moved[place] for key, place in self._open.items()}
+        self._replaced, self._length = [], sum(chosen)
 
     def __len__(self) -> int:
         return self._length
@@ -148,6 +186,13 @@ class Rows(Sequence[dict[str, Any]]):
 
 
 def _ignore(what: str, line: int) -> None: ...
+
+
+def _last_words(statuses: Sequence[Any], stops: Sequence[Any]) -> list[bool]:
+    """Of each row, whether it is the last word on its case."""
+    if "timeout" not in statuses:
+        return [True] * len(statuses)
+    return [not is_open(status, stopped) for status, stopped in zip(statuses, stops, strict=True)]
 
 
 def _by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:

@@ -157,7 +157,7 @@ class _Run:
         now = self.clock()
         if now >= latest:
             for block in self.blocks:
-                block.give_up("the time of the run was over before it was timed; a larger --time-budget gives it some")
+                block.give_up()
         needed = fair / 2 * sum(len(block.alive) for block in self.blocks)
         late = now + needed >= self.end
         waiting = [block for block in self.blocks if now < latest and not block.is_over(late)]

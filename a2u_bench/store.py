@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from a2u_bench.errors import BenchError, UsageError
-from a2u_bench.record import SCHEMA_VERSION
+from a2u_bench.record import SCHEMA_VERSION, is_open
 from a2u_bench.rows import Rows
 from a2u_bench.runs import (
     CURVES,
@@ -51,9 +51,9 @@ class BusyError(BenchError):
 class Store:
     """An open run folder. Use it in a `with` statement: it holds the folder's lock until `close`.
 
-    `finished` holds the ids of cases with a row; `rounds` the samples of cases without one, by case id; `last_process`
-    the highest number of a process that has samples, -1 where none has; `rows` what was stored before; `problems` what
-    could not be read or was set aside.
+    `finished` holds the ids of cases with a row that is the last word on them (`record.is_open`); `rounds` the samples
+    of the others, by case id; `last_process` the highest number of a process that has samples, -1 where none has;
+    `rows` what was stored before; `problems` what could not be read or was set aside.
     """
 
     def __init__(self, folder: Path, lock: FileLock) -> None:
@@ -111,7 +111,7 @@ class Store:
         self._append(ROWS, rows)
         if keep:
             self.rows.append(rows)
-        self.finished.update(row["case"] for row in rows)
+        self.finished |= _finished(rows)
 
     def append_samples(self, samples: Iterable[Mapping[str, Any]]) -> None:
         """The samples of one round, on disk when this returns; each {"case", "process", "round", "latency": [s, …]}."""
@@ -184,7 +184,7 @@ class Store:
             run = Run(self.folder, read_run(self.folder).manifest, (), ())
         problems: list[str] = []
         self.manifest, self.rows = dict(run.manifest), run.rows if isinstance(run.rows, Rows) else Rows(run.rows)
-        self.finished = {row["case"] for row in run.rows}
+        self.finished = _finished(run.rows)
         for sample in each_sample(self.folder, problems):
             self.last_process = max(self.last_process, sample["process"])
             if sample["case"] not in self.finished:
@@ -204,6 +204,11 @@ def new_folder(root: Path, suite: str, now: datetime) -> Path:
         number += 1
         folder = root / f"{name}-{number}"
     return folder
+
+
+def _finished(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The cases of these rows that need not be taken up again."""
+    return {row["case"] for row in rows if not is_open(row.get("status"), row.get("stopped"))}
 
 
 def _curve_key(curve: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -288,6 +288,32 @@ def test_a_run_that_is_asked_for_more_when_it_goes_on_is_not_whole_until_then(
     assert "1 of 2 planned cases have ended" in capsys.readouterr().err
 
 
+def test_a_run_that_had_no_time_for_a_case_is_not_whole_until_it_went_on(fake_machine, capsys, tmp_path, monkeypatch):
+    measures = runner.run
+
+    def late(plan, store, listener):
+        store.append_row(make_row(plan.cases[0], "ok", "", TIMES))
+        store.append_row(make_row(plan.cases[1], "timeout", "the time of the run was over", {"stopped": "budget"}))
+
+    monkeypatch.setattr(runner, "run", late)
+    run = ["run", "--ops", "nearest,bilinear", "--shape", "1x8x4x4", "--threads", "1", "--out", str(tmp_path / "r")]
+    gate = ["compare", str(tmp_path / "r"), "--fail-if", "latency>2ms", "--strict"]
+    assert main([*run, "--time-budget", "2"]) == 0
+    assert main(gate) == 4
+    assert "1 of 2 planned cases have ended; --resume of `a2u-bench run` goes on with it" in capsys.readouterr().err
+    assert main([*run, "--resume", "--dry-run"]) == 0
+    assert "1 case to measure" in capsys.readouterr().out
+    monkeypatch.setattr(runner, "run", measures)
+    assert main([*run, "--time-budget", "60", "--resume"]) == 0
+    assert capsys.readouterr().out.count("bilinear") == 1
+    assert main(gate) == 0
+    manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
+    assert manifest["settings"]["time_budget"] == 60
+    assert [one["time_budget"] for one in manifest["earlier_settings"]] == [2]
+    assert main([*run, "--time-budget", "70", "--resume"]) == 0  # nothing is left that it would be the budget of
+    assert json.loads((tmp_path / "r" / "manifest.json").read_text()) == manifest | {"examining": 4.0}
+
+
 @pytest.mark.parametrize(("samples", "kept"), [(0, "no result was there to keep"), (1, "every whole round of samples")])
 def test_an_interrupted_run_does_not_claim_what_it_has_not(fake_machine, samples, kept, capsys, tmp_path, monkeypatch):
     def interrupted(plan, store, listener):

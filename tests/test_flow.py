@@ -7,6 +7,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from a2u_bench.pool import CaseEnded
 from a2u_bench.ratios import Ratios, gather, within_a_run
 from a2u_bench.record import BY_NAME
 from a2u_bench.runner import run
+from a2u_bench.runs import read_run
 from a2u_bench.spec import Case
+from a2u_bench.store import Store
 
 SETTINGS = Settings(time_budget=1e9, processes=3, max_rounds=4, target_ci=0.01)
 
@@ -440,3 +443,42 @@ def test_cases_that_were_not_examined_in_time_are_not_timed():
     assert [row["status"] for row in rows] == ["ok", "ok", "timeout", "timeout"]
     assert [row["params"] for row in rows] == [7, 7, None, None]
     assert rows[2]["reason"].startswith("the time of the run was over before it was checked")
+
+
+def gone_on(folder: Path, plan: Plan, **fake: Any) -> tuple[list[dict[str, Any]], FakeWorkers]:
+    """The rows that a run in this folder adds, which is resumed where it was begun."""
+    clock = FakeClock()
+    workers = FakeWorkers(clock, **fake)
+    with Store.open(folder, plan.to_manifest(), resume=True) as store:
+        return run(plan, store, workers=workers, clock=clock), workers
+
+
+def test_cases_that_time_did_not_suffice_for_are_taken_up_again_when_the_run_goes_on(tmp_path):
+    names = [f"o{index}" for index in range(9)]
+    short, long = (Settings(time_budget=budget, processes=3, target_ci=1.0) for budget in (10.0, 1e9))
+    gone_on(tmp_path, plan(*names, settings=short), seconds=lambda *_: 15.0)
+    before = read_run(tmp_path)
+    assert {(row["status"], row["stopped"]) for row in before.rows[4:]} == {("timeout", "budget")}
+    assert len(before.rows) == 9
+    again, _ = gone_on(tmp_path, plan(*names, settings=long), seconds=lambda *_: 15.0)
+    assert [row["operator"] for row in again] == names[4:]
+    after = read_run(tmp_path)
+    assert [(row["operator"], row["status"]) for row in after.rows] == [(name, "ok") for name in names]
+    assert after.problems == ()
+    assert gone_on(tmp_path, plan(*names, settings=long))[0] == []
+
+
+def test_a_case_that_was_not_even_examined_in_time_is_taken_up_again(tmp_path):
+    short = plan("a", "b", "c", "d", settings=Settings(time_budget=10.0, processes=3))
+    gone_on(tmp_path, short, checking=25.0)
+    rows, _ = gone_on(tmp_path, short, checking=25.0)
+    assert [(row["operator"], row["status"], row["params"]) for row in rows] == [("c", "ok", 7), ("d", "ok", 7)]
+    assert [row["status"] for row in read_run(tmp_path).rows] == ["ok"] * 4
+
+
+def test_a_case_that_hangs_is_not_taken_up_again(tmp_path):
+    hangs = {("b", "check", 0): CaseEnded("timeout", "checking took longer than 60 s", True)}
+    gone_on(tmp_path, plan("a", "b"), fails=hangs)
+    rows, workers = gone_on(tmp_path, plan("a", "b"))
+    assert (rows, workers.started) == ([], 0)
+    assert [(row["status"], row["stopped"]) for row in read_run(tmp_path).rows] == [("ok", "target"), ("timeout", None)]

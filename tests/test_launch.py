@@ -240,6 +240,55 @@ def test_gathering_that_is_interrupted_anywhere_copies_each_row_and_sample_once(
     assert sorted(keys) == sorted((one.id, p, i) for one in group.cases for p in (5, 6) for i in (0, 1))
 
 
+@dataclass
+class Hurried(Fake):
+    """A launcher whose jobs have no time for the last case of their part while `hurry` holds."""
+
+    hurry: bool = True
+
+    def run(self, parts: Parts, busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
+        for _, folder in parts:
+            cases = part.read_plan(folder).cases
+            self.started += [one.operator for one in cases]
+            measured(folder, only=len(cases) - self.hurry)
+            with Store.open(folder / part.RUN, {}, resume=True) as store:
+                late = [one for one in cases if one.id not in store.finished]
+                store.append_rows([make_row(one, "timeout", "no time", {"stopped": "budget"}) for one in late])
+            yield folder, ""
+
+
+def test_a_case_that_a_job_had_no_time_for_is_no_error_and_is_measured_when_the_run_goes_on(tmp_path):
+    launched(tmp_path / "r", Hurried())
+    ended = {row["operator"]: (row["status"], row["stopped"]) for row in read_run(tmp_path / "r").rows}
+    assert ended == {"c": ("skipped", None), "a": ("ok", None), "b": ("timeout", "budget")}
+    assert not (tmp_path / "r" / "parts").exists()
+    launched(tmp_path / "r", Hurried(), resume=True)  # in vain: a part with one case has no time for it
+    again = Hurried(hurry=False)
+    launched(tmp_path / "r", again, resume=True)
+    assert again.started == ["b"] * 3
+    found = read_run(tmp_path / "r")
+    assert (len(found.rows), found.problems) == (7, ())
+    assert {row["status"] for row in found.rows} == {"skipped", "ok"}
+    keys = [(s["case"], s["process"], s["round"]) for s in read_samples(tmp_path / "r")[0]]
+    assert len(keys) == len(set(keys)) == 6 * 2 * 2
+    assert not (tmp_path / "r" / "parts").exists()
+
+
+def test_what_a_job_timed_of_a_case_before_it_had_no_time_for_it_stays_in_its_part(tmp_path):
+    folder, group = tmp_path / "part", groups(PLAN.cases)[0]
+    part.write_plan(folder, group, PLAN)
+    measured(folder, only=1)
+    with Store.open(folder / part.RUN, {}, resume=True) as store:
+        store.append_samples([{"case": group.cases[1].id, "process": 0, "round": 0, "latency": [1.0]}])
+        store.append_row(make_row(group.cases[1], "timeout", "no time", {"stopped": "budget"}))
+    with Store.create(tmp_path / "r", {}) as store:
+        assert [row["operator"] for row in gather(folder, store)] == ["a"]
+        measured(folder)
+        assert [row["operator"] for row in gather(folder, store)] == ["b"]
+    assert not folder.exists()
+    assert len([s for s in read_samples(tmp_path / "r")[0] if s["case"] == group.cases[1].id]) == 1 + 4
+
+
 def test_a_part_that_is_a_link_is_left_alone(tmp_path):
     outside = tmp_path / "outside"
     part.write_plan(outside, groups(PLAN.cases)[0], PLAN)

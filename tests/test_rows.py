@@ -116,3 +116,39 @@ def test_only_lines_that_the_quick_reader_refuses_are_read_by_the_slow_one(tmp_p
         "rows.jsonl: macs is no Int64, taken as unknown (line 3)",
         "rows.jsonl: latency is no Float64, taken as unknown (line 3)",
     )
+
+
+def late(number: int, **measures):
+    """A row of a case that the run had no time for."""
+    return {**row(number, latency=None, stopped="budget", **measures), "status": "timeout"}
+
+
+def test_a_row_that_is_not_the_last_word_gives_way_to_a_later_one_of_its_case(tmp_path):
+    given = [
+        late(1),
+        row(2),
+        late(3),
+        late(1, params=5),
+        late(4),
+        row(3),
+        *(row(n) for n in range(5, 5 + CHUNK)),
+        row(4),
+    ]
+    expected = [row(2), late(1, params=5), row(3), *(row(n) for n in range(5, 5 + CHUNK)), row(4)]
+    run = read_run(write(tmp_path, [line({"version": 1, **one}) for one in given]))
+    assert (list(run.rows), run.problems) == (expected, ())
+    rows = Rows()
+    for one in given:
+        rows.append([one])
+    assert rows == expected
+    assert Rows(given) == expected
+    pd.testing.assert_frame_equal(to_frame(given), to_frame(expected))
+
+
+def test_no_row_but_one_that_lacked_time_gives_way(tmp_path):
+    hung = {**row(1), "status": "timeout"}
+    other = {**late(2), "origin": "one"}
+    given = [hung, row(1), other, row(2), row(3), late(3)]
+    run = read_run(write(tmp_path, [line({"version": 1, **one}) for one in given]))
+    assert list(run.rows) == given
+    assert run.problems == ("rows.jsonl: a case that stands above already; both kept (line 2 and 1 more)",)

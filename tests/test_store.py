@@ -122,6 +122,29 @@ def test_a_torn_last_line_is_set_aside_and_said(tmp_path, cut):
     assert run.problems == ()
 
 
+@pytest.mark.parametrize("cut", [0, 1, 100, -2])
+def test_a_row_that_takes_the_place_of_another_does_so_whole_or_not_at_all(tmp_path, cut):
+    late = make_row(CASE, "timeout", "no time", {"stopped": "budget"})
+    with Store.create(tmp_path, MANIFEST) as store:
+        store.append_row(late)
+        size = (tmp_path / "rows.jsonl").stat().st_size
+        assert store.finished == set()
+        store.append_row(row())
+        assert store.finished == {CASE.id}
+        assert store.rows == [row()]
+    path = tmp_path / "rows.jsonl"
+    whole = path.read_bytes()
+    assert read_run(tmp_path).rows == [row()]
+    path.write_bytes(whole[: size + cut] if cut >= 0 else whole[:cut])
+    assert read_run(tmp_path).rows == [late]
+    with Store.open(tmp_path, MANIFEST, resume=True) as store:
+        assert store.finished == set()
+        assert store.rows == [late]
+        store.append_row(row())
+    run = read_run(tmp_path)
+    assert (run.rows, run.problems) == ([row()], ())
+
+
 def test_a_last_line_that_lacks_only_its_end_is_kept(tmp_path):
     finished_run(tmp_path)
     path = tmp_path / "rows.jsonl"
@@ -318,7 +341,8 @@ def test_there_is_a_step_and_a_golden_run_for_every_version_that_was():
 
 def test_older_files_are_rewritten_step_by_step_as_they_are_read(tmp_path, monkeypatch):
     def to_two(name: str, content: dict) -> dict:
-        return {**content, "latency": content["latency"] * 1e-3} if name == "rows" and "latency" in content else content
+        times = [key for key in ("latency", "latency_low", "latency_high") if name == "rows" and content.get(key)]
+        return {**content, **{key: content[key] * 1e-3 for key in times}}
 
     def to_three(name: str, content: dict) -> dict:
         return {**content, "suite": content["suite"].upper()} if name == "manifest" else content

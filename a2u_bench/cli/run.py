@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,6 +77,7 @@ def command(
     from a2u_bench.launch.groups import groups
     from a2u_bench.launch.run import run as run_jobs
     from a2u_bench.progress import progress
+    from a2u_bench.record import is_open
     from a2u_bench.runs import Run
     from a2u_bench.store import new_folder
     from a2u_bench.suites import make_plan
@@ -109,22 +110,21 @@ def command(
     for problem in build.plugin_problems():
         typer.echo(f"note: {problem}", err=True)
     if dry_run:
-        finished = {row["case"] for row in rows_in(out if resume else None)}
+        known = rows_in(out if resume else None)
+        finished = {row["case"] for row in known if not is_open(row["status"], row["stopped"])}
         print_forecast(choose.forecast(plan, finished, launcher, jobs), as_json)
         return 0
     folder = out or new_folder(Path("results"), plan.suite, datetime.now())
     needs = [group.needs for group in groups(plan.cases)]
     carrier = choose.choose(launcher, jobs, slurm or (), needs, folder, job_folder)
     store = open_store(folder, plan.to_manifest(), resume)
-    before = len(store.rows)
     failure: BenchError | None = None
     code = 0
     try:
         with store, progress() as listener:
-            asked = store.finished | {case.id for case in (*plan.cases, *(skipped.case for skipped in plan.skipped))}
-            known = store.manifest.get("planned")
-            if type(known) is int and len(asked) > known:  # asked for more when it went on: it has not ended yet
-                store.write_manifest({"planned": len(asked)})
+            stored = {row["case"] for row in store.rows}
+            if changed := plan.going_on(store.manifest, stored, store.finished):
+                store.write_manifest(changed)
             if carrier is not None:
                 run_jobs(plan, store, carrier, listener)
             else:
@@ -140,7 +140,9 @@ def command(
         code = 130
     except BenchError as error:
         failure = error
-    rows = [*store.rows[:before], *failure.rows] if isinstance(failure, Unwritten) else store.rows
+    rows: Sequence[dict[str, Any]] = store.rows
+    if isinstance(failure, Unwritten):  # some of its rows are stored
+        rows = list({(row["case"], row["origin"]): row for row in (*store.rows, *failure.rows)}.values())
     if code:  # said at once: the table takes a moment
         print_interrupted(folder, len(rows), carrier.left() if carrier else "")
     if rows:

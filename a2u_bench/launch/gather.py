@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from a2u_bench import doctor
 from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.launch import part
 from a2u_bench.launch.rates import better
+from a2u_bench.record import is_open
 from a2u_bench.runs import Run, each_curve, each_sample, read_run
 from a2u_bench.store import Store
 
@@ -20,20 +22,25 @@ Row = dict[str, Any]
 
 
 def gather(folder: Path, store: Store) -> list[Row]:
-    """Copy the rows of a part that the run lacks, and their samples; the rows. A part that is used up is removed."""
+    """Copy the rows of a part that the run lacks, and their samples; the rows. A part that is used up is removed.
+
+    A case that time did not suffice for, but that has samples, stays in its part, where a job goes on with it.
+    """
     try:
         run = read_run(folder / part.RUN)
     except UsageError:  # its job died before it had begun
         rows: list[Row] = []
     else:
         rows = [row for row in run.rows if row["case"] not in store.finished]
+        begun = _begun(folder, {row["case"] for row in rows if is_open(row["status"], row["stopped"])})
+        rows = [row for row in rows if row["case"] not in begun]
         if rows:
             cases = [row["case"] for row in rows]
             _copy_samples(folder, store, cases)
             _copy_curves(folder, store, cases)
             _remember_machine(store, rows, run)
             store.append_rows(rows)
-    if _is_used_up(folder, store):
+    if _is_used_up(folder, store.finished | {row["case"] for row in rows}):
         shutil.rmtree(folder)
     return rows
 
@@ -89,8 +96,15 @@ def _remember_machine(store: Store, rows: list[Row], run: Run) -> None:
         store.write_manifest(entries)
 
 
-def _is_used_up(folder: Path, store: Store) -> bool:
+def _begun(folder: Path, cases: set[str]) -> set[str]:
+    """Those of these cases that have samples in the part."""
+    return (
+        {sample["case"] for sample in each_sample(folder / part.RUN, []) if sample["case"] in cases} if cases else cases
+    )
+
+
+def _is_used_up(folder: Path, ended: Set[str]) -> bool:
     try:
-        return all(one in store.finished for one in part.ids(folder))
+        return all(one in ended for one in part.ids(folder))
     except BenchError:
         return False

@@ -55,8 +55,10 @@ def carry_out(
     ends = launcher.run([(job.needs, folder) for folder, job in waiting.items()], busy, seconds)
     with closing(cast(Any, ends)):
         for folder, end in ends:
-            yield gather(folder, store)
-            left = sum(one not in store.finished for one in waiting[folder].ids)
+            rows = gather(folder, store)
+            yield rows
+            ended = store.finished | {row["case"] for row in rows}
+            left = sum(one not in ended for one in waiting[folder].ids)
             if left:
                 problems.append(f"{left} of {folder.name} ({end or 'the job said nothing'})")
     if root.is_dir() and not any(root.iterdir()):
