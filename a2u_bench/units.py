@@ -94,10 +94,10 @@ def is_lopsided(value: float, low: float, high: float) -> bool:
 
 
 def with_interval(value: float, low: float, high: float, scale: Scale = UNSCALED) -> tuple[str, str, str]:
-    """A value and both ends of its interval, to the digits of `with_spread`."""
+    """A value and both ends of its interval, to the digits of `with_spread`; an end that is not 0 has one at least."""
     text = with_spread(value, low, high, scale)[0]
     places = len(text.partition(".")[2])
-    return text, _fixed(scale.of(low), places), _fixed(scale.of(high), places)
+    return text, _end(scale.of(low), places), _end(scale.of(high), places)
 
 
 def ratio(value: float) -> str:
@@ -137,6 +137,13 @@ def _factors(unit: str) -> dict[str, float]:
         return every | {f"{prefix}b": factor for prefix, factor in every.items()}
     factors["u"] = factors["µ"]
     return {f"{prefix}{unit}": factor for prefix, factor in factors.items()} | {"": 1.0}
+
+
+def _end(scaled: float, places: int) -> str:
+    """To so many places, or to its first digit where that is farther behind the point."""
+    if scaled and abs(scaled) < 10.0**-places:
+        places = max(places, -_magnitude(_rounded(scaled, 1)))
+    return _fixed(scaled, places)
 
 
 def _magnitude(value: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from a2u_bench.units import UNSCALED, Scale, exact, ratio, read, scale_for, whole, with_spread
+from a2u_bench.units import UNSCALED, Scale, exact, ratio, read, scale_for, whole, with_interval, with_spread
 
 MILLI, KILO, MEGA = Scale(-3, "m"), Scale(3, "k"), Scale(6, "M")
 
@@ -60,6 +60,22 @@ def test_a_value_without_a_spread_has_four_digits(value, scale, text):
 )
 def test_the_digits_follow_the_spread(value, low, high, texts):
     assert with_spread(value, low, high, MILLI) == texts
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "texts"),
+    [
+        (210, 0.4, 256, ("210", "0.4", "256")),
+        (210, 0.96, 256, ("210", "1", "256")),
+        (210, 0.004, 256, ("210", "0.004", "256")),
+        (210, 0, 256, ("210", "0", "256")),
+        (210, 3, 256, ("210", "3", "256")),
+        (1.2, 0.00004, 1.25, ("1.2", "0.00004", "1.2")),
+        (1.2, 1.19, 1.35, ("1.20", "1.19", "1.35")),
+    ],
+)
+def test_an_end_that_is_not_nothing_is_never_written_as_0(value, low, high, texts):
+    assert with_interval(value, low, high) == texts
 
 
 @pytest.mark.parametrize(
