@@ -17,6 +17,8 @@ from a2u_bench.record import BY_NAME, STATUSES, Column, is_open
 CHUNK = 200
 LARGEST = 1e300  # of a number: beyond it, arithmetic would overflow
 
+_INTERVALS = {name for name in BY_NAME if f"{name}_low" in BY_NAME}
+
 _KNOWN, _NOTHING = frozenset(STATUSES), frozenset({type(None)})
 
 Key = tuple[Any, Any]
@@ -82,6 +84,8 @@ class Rows(Sequence[dict[str, Any]]):
             table = {
                 name: _checked(values, BY_NAME[name], add, numbers) for name, values in found.items() if name in BY_NAME
             }
+            for name in _INTERVALS & table.keys():
+                _leave_out_broken(table, name, add, numbers)
             nothing = [None] * len(chunk)
             cases, statuses, origins = (table.get(name, nothing) for name in ("case", "status", "origin"))
             keys = list(zip(cases, origins, strict=True))
@@ -223,6 +227,25 @@ def _checked(values: Sequence[Any], column: Column, add: Add, numbers: Sequence[
     if all_of_type(values, column):
         return values
     return [_typed(value, column, add, number) for value, number in zip(values, numbers, strict=True)]
+
+
+def _leave_out_broken(table: dict[str, Sequence[Any]], name: str, add: Add, numbers: Sequence[int]) -> None:
+    """Both ends of an interval are unknown where they are the wrong way round or the value lies outside of them."""
+    ends = [f"{name}_low", f"{name}_high"]
+    if not table.keys() >= set(ends):
+        return
+    columns = [table[one] for one in (ends[0], name, ends[1])]
+    good = [
+        low is None or high is None or (low <= high if value is None else low <= value <= high)
+        for low, value, high in zip(*columns, strict=True)
+    ]
+    if all(good):
+        return
+    for number, holds in zip(numbers, good, strict=True):
+        if not holds:
+            add(f"{name} lies outside its interval, or the interval ends before it begins: taken as unknown", number)
+    for one in ends:
+        table[one] = [value if holds else None for value, holds in zip(table[one], good, strict=True)]
 
 
 def all_of_type(values: Sequence[Any], column: Column) -> bool:
