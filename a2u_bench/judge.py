@@ -31,7 +31,12 @@ SamplesOf = Mapping[tuple[str, str], Samples]
 
 def samples_of(runs: Sequence[Run]) -> SamplesOf:
     """The raw samples of these runs, under the labels that `frames.runs_to_frame` gives them."""
-    return {key: rounds for key, listed in samples_by_case(runs).items() for rounds in ratios.gather(listed).values()}
+    return gathered(samples_by_case(runs))
+
+
+def gathered(samples: Mapping[tuple[str, str], Sequence[Mapping[str, object]]]) -> SamplesOf:
+    """Stored samples by process and round."""
+    return {key: rounds for key, listed in samples.items() for rounds in ratios.gather(listed).values()}
 
 
 def against(

@@ -57,6 +57,17 @@ def unended(run: Run) -> str:
     return next((f"{few} in {name}" for name, few in said.items() if few), "")
 
 
+def unplanned(run: Run) -> str:
+    """What to say where nobody knows how many cases a run, or a part of a merged one, was to have; "" elsewhere."""
+    parts = run.manifest.get("origins")
+    known = parts if isinstance(parts, Mapping) else {"": run.manifest}
+    silent = [name for name, part in known.items() if type(_entries(part).get("planned")) is not int]
+    if not silent:
+        return ""
+    where = f" of {silent[0]}" if silent[0] else ""
+    return f"the manifest{where} does not say how many cases were planned, so nobody knows whether all have ended"
+
+
 def nothing(runs: Sequence[Run]) -> str:
     """What to say where not one of these runs has a row, with what to do; "" where there are rows."""
     if not runs or any(len(run.rows) for run in runs):
@@ -79,6 +90,10 @@ def _ended(rows: Rows) -> Iterator[tuple[Any, Any]]:
     for case, origin, status, stopped in zip(*(rows.columns[name].values for name in names), strict=True):
         if not is_open(status, stopped):
             yield case, origin
+
+
+def _entries(part: object) -> Mapping[str, Any]:
+    return part if isinstance(part, Mapping) else {}
 
 
 def _few(ended: Set[Any], planned: object) -> str:

@@ -100,7 +100,7 @@ class Rows(Sequence[dict[str, Any]]):
                 if not good:
                     add("no case or no known status, left out", number)
                 elif key in seen:
-                    add("a case that stands above already; both kept", number)
+                    add("a case that stands above already; both kept, and each is judged", number)
                 elif is_last:
                     seen.add(key)
             rows._add({name: list(compress(values, kept)) for name, values in table.items()}, sum(kept))

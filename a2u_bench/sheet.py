@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from a2u_bench import changes, conditions, frames, gates, judge, seeds, texts, units
+from a2u_bench import changes, conditions, frames, gates, judge, medians, seeds, texts, units
 from a2u_bench.best import best
 from a2u_bench.cells import MEASURES, SCORES, Heading, Table, apart, lay_out
 from a2u_bench.changes import Pair
@@ -112,13 +112,14 @@ def make(runs: Sequence[Run], request: Request) -> Sheet:
         frame = frame.assign(**{FLOOR_SHARE: frames.floor_share(frame)})
     columns = [str(name) for name in frame.columns]
     _check_names(request, columns)
+    every = frame
     wanted = [conditions.parse(text, columns) for text in request.filters]
     frame, notes = conditions.keep(frame, wanted)
     manifests = [run.manifest for run in runs]
     notes += tuple(f"the runs are of machines that differ: {text}" for text in differences(manifests))
     paired = len(runs) == 2 and request.baseline is None
     judged = request.baseline is not None or paired
-    samples, told = _samples(runs) if judged else ({}, ())
+    samples, told = _samples(runs, every, frame) if judged else ({}, ())
     notes += told
     if request.baseline is not None:
         frame = judge.against(frame, request.baseline, samples=samples)
@@ -173,17 +174,36 @@ def _outcome(sheet: Sheet, gate: gates.Gate) -> Outcome:
     differ = hardware_differences([run.manifest for run in sheet.runs])
     samples = _by_run(sheet.samples, frames.run_labels(sheet.runs))
     outcome = gates.check_change(gate, sheet.pair.before, sheet.pair.after, samples, differ)
-    gone = sheet.pair.gone[sheet.pair.gone[gate.name].notna()]
-    return replace(outcome, unclear=(*outcome.unclear, *(f"{name} (only before)" for name in apart(gone))))
+    gone, new = (part[part[gate.name].notna()] for part in (sheet.pair.gone, sheet.pair.new))
+    more = new[new["case"].isin(sheet.pair.before["case"])]  # of a case that stands once more after
+    alone = [
+        f"{name} ({word})" for part, word in ((gone, "only before"), (more, "once more after")) for name in apart(part)
+    ]
+    return replace(outcome, unclear=(*outcome.unclear, *alone))
 
 
-def _samples(runs: Sequence[Run]) -> tuple[judge.SamplesOf, tuple[str, ...]]:
-    """The raw samples, or none with a note where they are too many to read for a table."""
-    size = sum((run.path / SAMPLES).stat().st_size for run in runs if (run.path / SAMPLES).is_file())
+def _samples(runs: Sequence[Run], every: pd.DataFrame, shown: pd.DataFrame) -> tuple[judge.SamplesOf, tuple[str, ...]]:
+    """The raw samples, or none with a note where they are too many to read for a table.
+
+    Those of a case that stands in several rows of its run are left out; what contradicts its row is said of the rows
+    that are shown.
+    """
+    doubled = medians.doubled(every)
+    said = tuple(medians.of_doubled(shown, doubled))
+    size = size_of_samples(runs)
     if size > MOST_SAMPLES:
-        return {}, (f"verdicts are from the rows' intervals: {size >> 20} MiB of samples are too many to read here",)
-    said = tuple(plain(f"{run.path}: {problem}") for run in runs for problem in run.sample_problems)
-    return judge.samples_of(runs), said
+        return {}, (
+            *said,
+            f"verdicts are from the rows' intervals: {size >> 20} MiB of samples are too many to read here",
+        )
+    said += tuple(plain(f"{run.path}: {problem}") for run in runs for problem in run.sample_problems)
+    listed = {key: found for key, found in frames.samples_by_case(runs).items() if key not in doubled}
+    return judge.gathered(listed), (*said, *medians.contradicted(shown, listed))
+
+
+def size_of_samples(runs: Sequence[Run]) -> int:
+    """Bytes of the raw samples of these runs, unread."""
+    return sum((run.path / SAMPLES).stat().st_size for run in runs if (run.path / SAMPLES).is_file())
 
 
 def _by_run(samples: judge.SamplesOf, labels: Sequence[str]) -> tuple[dict[str, Samples], dict[str, Samples]]:

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from a2u_bench import gates
+from a2u_bench import gates, medians
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
+from a2u_bench.frames import runs_to_frame, samples_by_case
 from a2u_bench.record import make_row
-from a2u_bench.runs import Run
+from a2u_bench.runs import Run, read_run
 from a2u_bench.sheet import Request, make
 from a2u_bench.spec import Case
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def row(options: str, latency: float | None = 1e-3, half: float | None = 0.005, **more: Any) -> dict[str, Any]:
@@ -197,7 +200,9 @@ def stored(folder: Path, latency: float, half: float, **facts: Any) -> str:
     ],
 )
 def test_exit_codes_for_ci(latency, half, strict, code, tmp_path, capsys):
-    runs = [stored(tmp_path / "one", 1e-3, 0.005), stored(tmp_path / "two", latency, half)]
+    runs = [
+        stored(tmp_path / name, *times, planned=1) for name, times in (("one", (1e-3, 0.005)), ("two", (latency, half)))
+    ]
     flags = ["--fail-if", "latency>5%", *(["--strict"] if strict else [])]
     assert main(["compare", *runs, *flags]) == code
     assert "--fail-if latency>5%:" in capsys.readouterr().out
@@ -223,6 +228,77 @@ def test_a_run_that_has_not_ended_does_not_pass_a_strict_gate(planned, limit, st
     assert main(["compare", *runs, "--fail-if", limit, *(["--strict"] if strict else [])]) == code
     said = "inconclusive, since 1 of 2 planned cases have ended" in capsys.readouterr().err
     assert said == (code == 4)
+
+
+@pytest.mark.parametrize("facts", [{}, {"planned": "1"}, {"planned": 1, "origins": {"x": {"planned": 1}, "y": {}}}])
+def test_a_run_of_which_nobody_knows_whether_it_has_ended_does_not_pass_a_strict_gate(facts, tmp_path, capsys):
+    run = stored(tmp_path / "run", 1e-3, 0.005, **facts)
+    lines = [{"version": 1, **row("a"), "origin": name} for name in ("x", "y") if "origins" in facts]
+    if lines:
+        (tmp_path / "run" / "rows.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert main(["compare", run, "--fail-if", "latency>2ms", "--strict"]) == 4
+    of = " of y" if lines else ""
+    assert f"inconclusive, since the manifest{of} does not say how many cases were planned" in capsys.readouterr().err
+    assert main(["compare", run, "--fail-if", "latency>2ms"]) == 0
+
+
+def with_samples(folder: Path, *rows: Mapping[str, Any], latency: float = 1e-3) -> str:
+    """A run of these rows in which each case has three processes of one sample each, whose median is `latency`."""
+    path = stored(folder, 1e-3, 0.005, planned=len({one["case"] for one in rows}))
+    (folder / "rows.jsonl").write_text("".join(f"{json.dumps({'version': 1, **one})}\n" for one in rows))
+    samples = [
+        {"version": 1, "case": case, "process": number, "round": 0, "latency": [latency * share]}
+        for case in dict.fromkeys(one["case"] for one in rows)
+        for number, share in enumerate((0.999, 1.0, 1.001))
+    ]
+    (folder / "samples.jsonl").write_text("".join(f"{json.dumps(sample)}\n" for sample in samples))
+    return path
+
+
+CHANGED = "1 row has a latency that is not the median of the samples: b; columns show the rows"
+
+
+def test_a_row_that_its_samples_contradict_is_said_where_samples_are_read(tmp_path, capsys):
+    true = with_samples(tmp_path / "true", row("a"), row("b", 1e-3 * (1 + 1e-12)))
+    edited = with_samples(tmp_path / "edited", row("a"), row("b", 5e-4), row("c", None))
+    for words in (["compare", true, edited], ["compare", edited, "--baseline", "a"]):
+        assert main(words) == 0
+        assert CHANGED in " ".join(capsys.readouterr().out.split())
+    assert main(["compare", true, "--baseline", "a"]) == 0
+    assert main(["compare", edited]) == 0
+    assert "median of the samples" not in capsys.readouterr().out
+    table = tmp_path / "table.md"
+    assert main(["export", edited, "--format", "markdown", "--out", str(table)]) == 0
+    capsys.readouterr()
+    assert main(["check", "--claims", str(table)]) == 0
+    assert CHANGED in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("samples", sorted(ROOT.glob("results/*/samples.jsonl")), ids=lambda path: path.parent.name)
+def test_the_runs_of_this_project_contradict_themselves_nowhere(samples):
+    read = read_run(samples.parent)
+    frame = runs_to_frame([read])
+    assert read.problems == ()
+    assert medians.contradicted(frame, samples_by_case([read])) == []
+    assert not medians.doubled(frame)
+
+
+def test_a_case_that_stands_twice_is_judged_row_by_row_without_the_samples_and_that_is_said(tmp_path, capsys):
+    before = with_samples(tmp_path / "before", row("a"), row("b"))
+    slow = with_samples(tmp_path / "slow", row("a"), row("b"), row("a", 3e-3))
+    late = with_samples(tmp_path / "late", row("b"), row("a", 3e-3), row("a"))
+    said = "1 case stands in several rows of one run: a; each row is judged by its own interval"
+    for after, code in ((slow, 0), (late, 3)):
+        assert main(["compare", before, after, "--fail-if", "latency>5%"]) == code
+        out, err = capsys.readouterr()
+        assert said in " ".join(out.split())
+        assert "a case that stands above already; both kept, and each is judged (line 3)" in err
+    assert "fails: a (1.000 ms → 3.000 ms" in " ".join(out.split())
+    assert main(["compare", before, slow, "--fail-if", "latency>5%", "--strict"]) == 4
+    assert "unclear: a (once more after)" in " ".join(capsys.readouterr().out.split())
+    for run in (slow, late):
+        assert main(["compare", run, "--fail-if", "latency>2ms"]) == 3
+    capsys.readouterr()
 
 
 def test_a_strict_gate_looks_into_each_part_of_a_merged_run(tmp_path, capsys):

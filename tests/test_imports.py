@@ -38,6 +38,7 @@ RIGHT_OF_STORE = (
     "store",
     "exported",
     "lacks",
+    "medians",
     "runs",
     "rows",
     "frames",

@@ -151,11 +151,20 @@ def test_no_row_but_one_that_lacked_time_gives_way(tmp_path):
     given = [hung, row(1), other, row(2), row(3), late(3)]
     run = read_run(write(tmp_path, [line({"version": 1, **one}) for one in given]))
     assert list(run.rows) == given
-    assert run.problems == ("rows.jsonl: a case that stands above already; both kept (line 2 and 1 more)",)
+    assert run.problems == (
+        "rows.jsonl: a case that stands above already; both kept, and each is judged (line 2 and 1 more)",
+    )
 
 
 def test_an_interval_that_does_not_hold_its_value_is_left_out_and_said(tmp_path):
-    ends = [(1.0, 1.0, 1.0), (2.0, 1.0, 3.0), (2.0, 3.0, 1.0), (0.5, 1.0, 3.0), (4.0, 1.0, 3.0), (None, 3.0, 1.0)]
+    ends: list[tuple[float | None, ...]] = [
+        (1.0, 1.0, 1.0),
+        (2.0, 1.0, 3.0),
+        (2.0, 3.0, 1.0),
+        (0.5, 1.0, 3.0),
+        (4.0, 1.0, 3.0),
+        (None, 3.0, 1.0),
+    ]
     ends += [(4.0, None, 3.0)]
     names = ("latency", "latency_low", "latency_high")
     given = [row(number, **dict(zip(names, three, strict=True))) for number, three in enumerate(ends)]

@@ -10,9 +10,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from a2u_bench import medians
 from a2u_bench.claims.read import Grid, read
 from a2u_bench.claims.remake import Remade, remake
+from a2u_bench.frames import runs_to_frame, samples_by_case
 from a2u_bench.plain import plain
+from a2u_bench.runs import Run
+from a2u_bench.sheet import MOST_SAMPLES, size_of_samples
 from a2u_bench.texts import BETWEEN, SPREAD
 from a2u_bench.units import PREFIXES
 
@@ -45,6 +49,7 @@ class Checked:
     runs: tuple[str, ...]
     cells: int
     wrong: tuple[Wrong, ...]
+    remarks: tuple[str, ...] = ()  # on what is stored: rows that their own samples contradict
 
     @property
     def holds(self) -> bool:
@@ -57,6 +62,7 @@ class Checked:
             yield wrong.sentence
         if len(self.wrong) > SHOWN:
             yield f"… and {len(self.wrong) - SHOWN} more"
+        yield from map(plain, self.remarks)
         runs = " and ".join(self.runs)
         if self.holds:
             yield plain(f"{self.file}: all {self.cells} values stand in {runs}; title and notes are not checked")
@@ -78,7 +84,17 @@ def check(file: Path, run: Path | None = None) -> Checked:
             count, found = _compare(grid, _nearest(grid, remade))
             cells += count
             wrong += found
-    return Checked(str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong))
+    return Checked(str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), _remarks(runs))
+
+
+def _remarks(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Of the rows that a table can hold to, those that the samples beside them contradict."""
+    if size_of_samples(runs) > MOST_SAMPLES:
+        return ()
+    frame = runs_to_frame(runs)
+    doubled = medians.doubled(frame)
+    samples = {key: found for key, found in samples_by_case(runs).items() if key not in doubled}
+    return (*medians.of_doubled(frame, doubled), *medians.contradicted(frame, samples))
 
 
 def agrees(given: str, stored: str, shift: int = 0) -> bool:

@@ -44,7 +44,7 @@ def command(
     """
     from a2u_bench.cli._table import MOST, check_convention, listed, print_sheet, read_runs
     from a2u_bench.errors import UsageError
-    from a2u_bench.lacks import nothing, unended
+    from a2u_bench.lacks import nothing, unended, unplanned
     from a2u_bench.plain import plain
 
     check_convention(convention)
@@ -80,7 +80,7 @@ def command(
         return 3
     if not strict or not sheet.outcomes:
         return 0
-    begun = {run.path: few for run in (read if relative else read[-1:]) if (few := unended(run))}
+    begun = {run.path: few for run in (read if relative else read[-1:]) if (few := unended(run) or unplanned(run))}
     for path, few in begun.items():
         typer.echo(plain(f"note: --strict: {path}: inconclusive, since {few}"), err=True)
     return 4 if begun or any(outcome.unclear for outcome in sheet.outcomes) else 0
