@@ -29,6 +29,22 @@ def test_the_contract_holds(name: str, variant: Variant, scale: int) -> None:
     assert served == (not facts.scales or scale in facts.scales), "facts.scales and what can be built disagree"
 
 
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool, torch.complex64])
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_a_map_that_is_not_of_floating_point_is_refused_with_its_dtype(
+    name: str, variant: Variant, dtype: torch.dtype
+) -> None:
+    op = testing.build(operator_class(name), variant.options, 2)
+    assert op is not None
+    z, guide = testing.inputs(op)
+    said = f"{name}: {{}} must be floating point; got {dtype}"
+    with pytest.raises(ValueError, match=said.format("z")):
+        op(z.to(dtype), guide)
+    if guide is not None:
+        with pytest.raises(ValueError, match=said.format("guide")):
+            op(z, guide.to(dtype))
+
+
 @pytest.mark.parametrize("name", upsamplers.names())
 def test_there_is_an_answer_that_we_did_not_compute_ourselves(name: str) -> None:
     assert name in KNOWN_ANSWERS, (

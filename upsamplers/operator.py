@@ -166,8 +166,13 @@ class Upsampler(nn.Module):
         raise Unsupported(f"{cls.facts.name} has no official weights to load")
 
     def check(self, z: Tensor, guide: Tensor | None) -> None:
-        """Raise ValueError, with the shapes, when z or the guide does not fit this operator."""
+        """Raise ValueError, with the shapes or the dtypes, when z or the guide does not fit this operator."""
         name = self.facts.name
+        for label, given in (("z", z), ("guide", guide if self.facts.guide != "none" else None)):
+            if given is not None and not given.is_floating_point():
+                raise ValueError(
+                    f"{name}: {label} must be floating point; got {given.dtype}; convert it, as {label}.float()"
+                )
         if z.ndim != 4 or z.shape[1] != self.channels:
             raise ValueError(f"{name}: z must be [B, {self.channels}, H, W]; got {tuple(z.shape)}")
         if guide is None:
