@@ -206,6 +206,27 @@ def parse_bytes(text: str) -> int:
     return int(count)
 
 
+def parse_seconds(flag: str, text: str) -> float:
+    """Seconds from ``90``, ``90s``, ``500ms`` or ``5min``. UsageError, which names the flag, for anything else."""
+    try:
+        return units.read(text, "s")
+    except ValueError:
+        raise UsageError(
+            f"{flag} {text!r}: no duration. Allowed: seconds, or a unit, as 90, 90s, 500ms or 5min"
+        ) from None
+
+
+def parse_share(flag: str, text: str) -> float:
+    """A share from ``0.02`` or ``2%``. UsageError, which names the flag, for anything else."""
+    number, percent, rest = text.strip().partition("%")
+    try:
+        if rest:
+            raise ValueError
+        return units.read(number, "") / (100 if percent else 1)
+    except ValueError:
+        raise UsageError(f"{flag} {text!r}: no share. Allowed: a number or a percentage, as 0.02 or 2%") from None
+
+
 def _suite(name: str | None, quick: bool, device: str) -> Suite:
     if name is None:
         name = "paper" if device == "cuda" and not quick else "quick"

@@ -108,7 +108,7 @@ def ratio(value: float) -> str:
 
 
 def read(text: str, unit: str) -> float:
-    """The number in SI units that a quantity means: `2ms`, `64 MB`, `64MiB`, `1.5G`, `3e-3`.
+    """The number in SI units that a quantity means: `2ms`, `5min`, `64 MB`, `64MiB`, `1.5G`, `3e-3`.
 
     `unit` is the column's: "s", "B", "dB", or "" for counts and shares. Bytes may be in lower case and without the B.
     Raises ValueError, with what is allowed, for anything else.
@@ -136,7 +136,8 @@ def _factors(unit: str) -> dict[str, float]:
         every = whole_ones | binary
         return every | {f"{prefix}b": factor for prefix, factor in every.items()}
     factors["u"] = factors["µ"]
-    return {f"{prefix}{unit}": factor for prefix, factor in factors.items()} | {"": 1.0}
+    longer = {"min": 60.0, "h": 3600.0} if unit == "s" else {}
+    return {f"{prefix}{unit}": factor for prefix, factor in factors.items()} | longer | {"": 1.0}
 
 
 def _end(scaled: float, places: int) -> str:

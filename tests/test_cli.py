@@ -73,6 +73,10 @@ WRONG = {
     "an unknown option": (["run", "--opz", "all"], ["'--opz'", "Did you mean '--op", "--shape"]),
     "an option without its value": (["run", "--ops"], ["--ops"]),
     "a number that is none": (["run", "--seed", "x"], ["--seed", "'x'", "valid integer"]),
+    "a duration that is none": (["run", "--time-budget", "5 parsecs"], ["--time-budget '5 parsecs'", "90s", "5min"]),
+    "a duration below nothing": (["run", "--timeout", "-1"], ["--timeout '-1'", "90s"]),
+    "a duration of nothing": (["run", "--timeout", "0s"], ["timeout 0", "from 0.001"]),
+    "a share that is none": (["run", "--target-ci", "5%%"], ["--target-ci '5%%'", "2%"]),
     "an unknown operator": (["run", "--ops", "bilinaer"], ["bilinaer", "bilinear"]),
     "an unknown operator's option": (["run", "--ops", "nearest:rank=2"], ["rank"]),
     "an unknown suite": (["run", "--suite", "quik"], ["quik", "quick"]),
@@ -286,6 +290,14 @@ def test_a_run_that_is_asked_for_more_when_it_goes_on_is_not_whole_until_then(
     assert main(["run", "--ops", "nearest,bilinear", *flags, "--resume"]) == 130
     assert main(gate) == 4
     assert "1 of 2 planned cases have ended" in capsys.readouterr().err
+
+
+def test_durations_and_shares_are_taken_as_a_person_writes_them(fake_machine, tmp_path):
+    given = {"--time-budget": ("1.5min", 90), "--timeout": ("500ms", 0.5), "--target-ci": ("5%", 0.05)}
+    flags = [word for flag, (text, _) in given.items() for word in (flag, text)]
+    assert main(["run", "--ops", "nearest", *flags, "--out", str(tmp_path / "r")]) == 0
+    settings = json.loads((tmp_path / "r" / "manifest.json").read_text())["settings"]
+    assert [settings[flag[2:].replace("-", "_")] for flag in given] == [value for _, value in given.values()]
 
 
 def test_a_run_that_had_no_time_for_a_case_is_not_whole_until_it_went_on(fake_machine, capsys, tmp_path, monkeypatch):

@@ -36,11 +36,15 @@ def command(
     quick: Annotated[bool, typer.Option("--quick", help="The quick suite with a small time budget.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of inputs and weights.")] = 0,
     time_budget: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="For the whole run, or each job.")
+        str | None, typer.Option(metavar="TIME", help="For the whole run, or each job: 90 (seconds), 90s, 5min.")
     ] = None,
     processes: Annotated[int | None, typer.Option(help="Fresh processes for each block of cases.")] = None,
-    target_ci: Annotated[float | None, typer.Option(help="Stop when half the interval is below this share.")] = None,
-    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="Longest step of one case.")] = None,
+    target_ci: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="Stop when half the interval is below it: 0.02, 2%.")
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Longest step of one case: 60, 60s, 2min.")
+    ] = None,
     memory_limit: Annotated[
         str | None,
         typer.Option(
@@ -80,7 +84,7 @@ def command(
     from a2u_bench.record import is_open
     from a2u_bench.runs import Run
     from a2u_bench.store import new_folder
-    from a2u_bench.suites import make_plan
+    from a2u_bench.suites import make_plan, parse_seconds, parse_share
 
     check_convention(convention)
     if resume and out is None:
@@ -100,10 +104,10 @@ def command(
         allocators=allocator or (),
         quick=quick,
         seed=seed,
-        time_budget=time_budget,
+        time_budget=None if time_budget is None else parse_seconds("--time-budget", time_budget),
         processes=processes,
-        target_ci=target_ci,
-        timeout=timeout,
+        target_ci=None if target_ci is None else parse_share("--target-ci", target_ci),
+        timeout=None if timeout is None else parse_seconds("--timeout", timeout),
         memory_limit=memory_limit,
         elsewhere=launcher == "slurm",
     )
