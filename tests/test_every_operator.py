@@ -67,6 +67,21 @@ def test_an_unknown_operator_is_answered_with_the_nearest_name_and_the_list() ->
         upsamplers.create("bilinaer", channels=8)
 
 
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("a2u:rank=4", "create('a2u', channels=…, rank=4)"),
+        ("a2u:sharing=unshared,twin=true", "create('a2u', channels=…, sharing='unshared', twin=True)"),
+        ("mine.module:Soft:width=0.5", "create('mine.module:Soft', channels=…, width=0.5)"),
+    ],
+)
+def test_options_in_a_name_are_answered_with_the_call_that_has_them(name: str, call: str) -> None:
+    for ask in (lambda: upsamplers.create(name, channels=8), lambda: upsamplers.facts(name)):
+        with pytest.raises(upsamplers.UnknownOperator) as caught:
+            ask()
+        assert str(caught.value) == f"no operator {name!r}: options are arguments here; allowed: {call}"
+
+
 def test_an_unknown_option_is_answered_with_the_options_there_are() -> None:
     with pytest.raises(upsamplers.OptionError, match="nearest has no option 'rank'; allowed: none"):
         upsamplers.create("nearest", channels=8, rank=2)

@@ -182,8 +182,10 @@ def test_options_are_checked_before_the_weights() -> None:
 
 
 def test_names_without_official_weights_are_refused() -> None:
-    with pytest.raises(Unsupported, match="nearest has no official weights"):
-        upsamplers.from_official("nearest", state_of("carafe"))
+    allowed = "a2u, carafe, dysample, fade, fade_lite, index_net, sapa"
+    for state in (state_of("carafe"), {}):
+        with pytest.raises(Unsupported, match=f"nearest has no official weights to load; allowed: {allowed}$"):
+            upsamplers.from_official("nearest", state)
     with pytest.raises(UnknownOperator, match="did you mean 'carafe'"):
         upsamplers.from_official("caraffe", state_of("carafe"))
 

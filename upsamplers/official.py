@@ -69,6 +69,9 @@ def from_official(
             floating-point tensors, options that they contradict or that cannot be. The message names the keys.
     """
     cls = operator_class(name)
+    if not _has_official(cls):
+        others = ", ".join(other for other, one in classes().items() if _has_official(one))
+        raise Unsupported(f"{name} has no official weights to load; allowed: {others}")
     check_options(cls, options)
     for label, size in (("scale", scale), ("channels", channels)):
         whole = isinstance(size, int) and not isinstance(size, bool) and size >= 1
@@ -149,6 +152,11 @@ def listed(words: Iterable[str]) -> str:
     words = list(words)
     rest = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
     return (", ".join(repr(word) for word in words[:SHOWN]) + rest) or "none"
+
+
+def _has_official(cls: type[Upsampler]) -> bool:
+    """Whether the operator says how the authors' keys map to its own."""
+    return vars(Upsampler)["official"].__func__ is not cls.official.__func__  # type: ignore[attr-defined]
 
 
 def _sources(state: _State) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -96,11 +97,25 @@ def operator_class(name: str) -> type[Upsampler]:
     known = classes()
     if name in known:
         return known[name]
+    head, colon, tail = name.rpartition(":")
+    if colon and "=" in tail:
+        raise UnknownOperator(f"no operator {name!r}: options are arguments here; allowed: {_as_call(head, tail)}")
     if ":" in name and name.partition(":")[0] not in known:
         return own_class(name)
     module = meant(name)
     hint = f"{module}allowed: {', '.join(known)}" if module else nearest_hint(name, known)
     raise UnknownOperator(f"no operator {name!r}; {hint}")
+
+
+def _as_call(name: str, options: str) -> str:
+    """How options that were written into the name, as the command line takes them, are given to `create`."""
+    words = {"true": "True", "false": "False", "none": "None"}
+    given = []
+    for option in options.split(","):
+        key, _, value = (part.strip() for part in option.partition("="))
+        number = re.fullmatch(r"[+-]?\d+(\.\d+)?", value)
+        given.append(f"{key}={value if number else words.get(value.lower(), repr(value))}")
+    return f"create({name!r}, channels=…, {', '.join(given)})"
 
 
 def facts(name: str) -> Facts:
