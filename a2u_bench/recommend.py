@@ -15,6 +15,14 @@ from a2u_bench.record import BY_NAME, RANKED
 ALIASES = {"memory": "peak_memory", "mem": "peak_memory", "time": "latency", "quality": "psnr"}
 ALLOWED = tuple(name for name, column in BY_NAME.items() if column.role == "measure" and column.better)
 
+KINDS = {
+    "s": ("time with its unit", "2ms, 20us or 1s"),
+    "B": ("size with its unit", "64MB, 64MiB or 1GB"),
+    "dB": ("number of decibels", "30dB or 30"),
+    "": ("plain number", "2M, 1500 or 0.9"),
+}
+"""What a quantity of each unit is called, and how one is written."""
+
 FITS, FRONT = "fits", "front"
 EDGE = "perhaps"  # the value is within the limit, the end of its interval is not
 
@@ -68,8 +76,11 @@ def read_budget(texts: Sequence[str]) -> tuple[Limit, ...]:
             raise UsageError(f"--budget {part}: no unit. Allowed: a number with its unit, such as {example}")
         try:
             limits[name] = Limit(name, units.read(value, unit), part)
-        except ValueError as error:
-            raise UsageError(f"--budget {part}: {error}") from None
+        except ValueError:
+            kind, example = KINDS[unit]
+            raise UsageError(
+                f"--budget {part}: {value!r} is no {kind}. Allowed: a {kind}, such as {key}={example}"
+            ) from None
     if not limits:
         raise UsageError("--budget is empty. Allowed: NAME=QUANTITY, such as latency=2ms,memory=64MB")
     return tuple(limits.values())

@@ -99,7 +99,16 @@ WRONG = {
     "a number that is none": (["--budget", "latency=soon"], ["soon", "2ms"]),
     "less than nothing": (["--budget", "latency=-2ms"], ["latency=-2ms: below zero", "from 0 up"]),
     "a number without its unit": (["--budget", "latency=2"], ["no unit", "latency=2ms"]),
-    "a unit of another kind": (["--budget", "memory=2ms"], ["2ms", "64MB"]),
+    "a unit of another kind": (
+        ["--budget", "memory=2ms"],
+        ["'2ms' is no size with its unit", "memory=64MB, 64MiB or 1GB"],
+    ),
+    "bytes for a time": (
+        ["--budget", "latency=2MB"],
+        ["'2MB' is no time with its unit", "latency=2ms, 20us or 1s"],
+    ),
+    "a time for a count": (["--budget", "params=2ms"], ["'2ms' is no plain number", "params=2M"]),
+    "a time for decibels": (["--budget", "psnr=2ms"], ["'2ms' is no number of decibels", "psnr=30dB"]),
     "a quantity twice": (["--budget", "memory=1MB,peak_memory=2MB"], ["twice"]),
     "two shapes": (["--budget", "latency=1s"], ["more than one shape", "--shape 1x64x32x32 or --shape 1x64x64x64"]),
     "a shape that is not there": (["--budget", "latency=1s", "--shape", "1x2x3x4"], ["1x2x3x4", "1x64x32x32"]),
