@@ -127,6 +127,15 @@ def test_an_operator_that_cannot_be_or_that_raises_has_its_row(tmp_path, images)
     assert "the loss is nan" in rows[2]["reason"]
 
 
+def test_an_exit_code_of_1_says_that_not_one_training_ended_ok(tmp_path, images, capsys):
+    words = ("--seeds", "1", "--epochs", "1", "--threads", "1", "--out", tmp_path / "run")
+    assert quality("--data", images, "--pairs", "carafe:groups=3,pool/hostile:Throws", *words) == 1
+    out, err = capsys.readouterr()
+    assert err.splitlines()[-1] == ("error: not one training ended ok (1 skipped, 1 failed); the table says why")
+    assert "failed: pool/hostile:Throws – RuntimeError: two lines" in out
+    assert [row["status"] for row in read_run(tmp_path / "run").rows] == ["skipped", "failed"]
+
+
 def test_checkpoints_that_cannot_be_written_are_one_line_before_any_training(tmp_path, images, capsys):
     (tmp_path / "file").write_text("")
     folder = tmp_path / "file" / "below"
