@@ -7,7 +7,7 @@ from typing import Any
 
 from a2u_bench.record import is_open
 from a2u_bench.rows import Rows
-from a2u_bench.runs import Run
+from a2u_bench.runs import MISSING, ROWS, Run, absence
 
 AXES = (
     *("operator", "options", "batch", "channels", "height", "width", "scale"),
@@ -73,6 +73,10 @@ def nothing(runs: Sequence[Run]) -> str:
     if not runs or any(len(run.rows) for run in runs):
         return ""
     run = runs[0]
+    for one in runs:
+        why = absence(one.path / ROWS)
+        if why not in ("", MISSING):
+            return f"{one.path}: its {ROWS} {why}, so there is nothing to show; allowed: a run's own folder"
     return (
         f"{', '.join(str(one.path) for one in runs)}: no case has ended yet, so there is nothing to show; the same "
         f"`a2u-bench {maker(run)}` with --out {run.path} --resume goes on with it"

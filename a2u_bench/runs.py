@@ -26,6 +26,7 @@ from a2u_bench.rows import Rows
 MANIFEST, ROWS, SAMPLES = "manifest.json", "rows.jsonl", "samples.jsonl"
 CURVES = "curves.jsonl"  # only where something was trained
 FORMAT = "a2u-bench run"
+MISSING = "missing"
 TORN = "the last line is torn, left out"
 BATCH = 100  # lines that are looked at together: few enough to stay in the cache of a processor
 BUFFER = 1 << 18  # bytes read at once
@@ -69,8 +70,8 @@ class _Problems:
 
     def sentences(self, name: str) -> tuple[str, ...]:
         return tuple(
-            f"{name}: {what} (line {self._first[what]}{f' and {count - 1} more' if count > 1 else ''})"
-            for what, count in self._count.items()
+            f"{name}: {what}" + (f" (line {line}{f' and {count - 1} more' if count > 1 else ''})" if line else "")
+            for (what, count), line in zip(self._count.items(), self._first.values(), strict=True)
         )
 
 
@@ -82,7 +83,9 @@ def read_run(folder: Path) -> Run:
     if not _is_file(folder / ROWS):
         if not manifest:
             raise UsageError(f"{folder}: not a run: no readable {MANIFEST} or {ROWS} ({'; '.join(problems)})")
-        return Run(folder, manifest, (), (*problems, f"{ROWS}: missing; no case has ended yet"))
+        why = absence(folder / ROWS)
+        begun = "; no case has ended yet" if why == MISSING else ""
+        return Run(folder, manifest, (), (*problems, f"{ROWS}: {why}{begun}"))
     rows, more = _read_rows(folder / ROWS)
     problems = (*problems, *more)
     if not rows and (not manifest or any(TORN not in problem for problem in more)):
@@ -158,6 +161,8 @@ def _finite(text: str) -> float | None:
 def _lines(path: Path, found: _Problems) -> Iterator[list[tuple[int, dict[str, Any]]]]:
     """Number and content of each whole line of a version that we know, in batches; the rest goes to `found`."""
     if not _is_file(path):
+        if (why := absence(path)) != MISSING:
+            found.add(why, 0)
         return
     try:
         file = path.open("rb", BUFFER)
@@ -231,7 +236,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The manifest, empty with a problem where it cannot be read. Raises UsageError for a newer or foreign one."""
     path = folder / MANIFEST
     if not _is_file(path):
-        return {}, (f"{MANIFEST}: missing",)
+        return {}, (f"{MANIFEST}: {absence(path)}",)
     try:
         with path.open("rb") as file:
             content = _parse_facts(file.read(LONGEST + 1))
@@ -266,6 +271,16 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def absence(path: Path) -> str:
+    """Why there is no such file to read: it is missing, or what has its name is none; "" where there is one."""
+    try:
+        if path.is_dir():
+            return "is a folder, not a file"
+        return "" if path.is_file() else "is no regular file" if path.exists() else MISSING
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 def _moment(created: Any) -> str:

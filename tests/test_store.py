@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from a2u_bench import migrate, record, runs, store
+from a2u_bench.cli import main
 from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.record import BY_NAME, make_row
 from a2u_bench.runs import each_curve, newest_run, read_run, read_samples
@@ -368,6 +369,18 @@ def test_a_version_that_never_was_is_said(tmp_path, version):
     (finished_run(tmp_path) / "rows.jsonl").write_text(json.dumps({**row(), "version": version}) + "\n")
     with pytest.raises(UsageError, match=r"schema version .* this program reads 1"):
         read_run(tmp_path)
+
+
+def test_a_folder_in_the_place_of_a_file_is_called_one(tmp_path, capsys):
+    for name in ("rows.jsonl", "samples.jsonl", "manifest.json"):
+        folder = finished_run(tmp_path / name)
+        (folder / name).unlink()
+        (folder / name).mkdir()
+        run = read_run(folder)
+        problems = run.problems if name != "samples.jsonl" else run.sample_problems
+        assert problems == (f"{name}: is a folder, not a file",)
+    assert main(["compare", str(tmp_path / "rows.jsonl")]) == 2
+    assert "its rows.jsonl is a folder, not a file, so there is nothing to show" in capsys.readouterr().err
 
 
 def test_a_pipe_in_the_place_of_rows_does_not_hang(tmp_path):
