@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import os
 import subprocess
@@ -490,3 +491,21 @@ def test_no_colour_when_not_a_terminal_and_no_failure_where_a_sign_is_missing(tm
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
     assert "1.00 ?0.10" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "called", "left_lying"),
+    [
+        (["compare", "/nowhere"], None, True),
+        (["run", "--help"], None, False),
+        (["--version"], None, False),
+        (["compare", "/nowhere"], ["compare", "/nowhere"], False),
+        (["compare", "/nowhere"], [], False),
+    ],
+)
+def test_garbage_is_left_lying_only_in_a_process_of_our_own_that_soon_ends(monkeypatch, typed, called, left_lying):
+    switched_off = []
+    monkeypatch.setattr(gc, "disable", lambda: switched_off.append(True))
+    monkeypatch.setattr(sys, "argv", ["a2u-bench", *typed])
+    main(called)
+    assert bool(switched_off) == left_lying

@@ -6,6 +6,7 @@ ok under --strict · 130 interrupted
 
 from __future__ import annotations
 
+import gc
 import os
 import pkgutil
 import sys
@@ -23,6 +24,9 @@ from a2u_bench.plain import plain
 
 # Newer typer carries its own copy of click, older ones use click itself: the class is found through typer either way.
 ClickException: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+READERS = ("compare", "export", "ls", "plot", "recommend", "report", "show")
+"""Commands that read, print and end."""
 
 
 def command_names() -> list[str]:
@@ -48,11 +52,16 @@ def assemble() -> typer.Typer:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; nothing but SystemExit of a shell's completion leaves it."""
+    """Run the command line and return its exit code; nothing but SystemExit of a shell's completion leaves it.
+
+    Without `arguments` the process's own are meant, and the process is ours.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without ± is no reason to stop
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None and given and given[0] in READERS:
+        gc.disable()  # it would look through everything that was read again and again, for what the end frees at once
     try:
         command = typer.main.get_command(assemble())
         code = command.main(args=given, prog_name="a2u-bench", standalone_mode=False)
