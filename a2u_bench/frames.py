@@ -11,8 +11,9 @@ import pandas as pd
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.exported import join
 from a2u_bench.record import BY_NAME, COLUMNS, Column
-from a2u_bench.rows import Rows, Values
+from a2u_bench.rows import Rows
 from a2u_bench.runs import Run
+from a2u_bench.values import Values
 
 RUN = "run"
 """The column that says from which run a row is; there only when several runs, or a merged one, are read."""

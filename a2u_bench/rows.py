@@ -6,93 +6,69 @@ A row that is not the last word on its case (`record.is_open`) is there until a 
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate, chain, compress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain
+from operator import le
 from typing import Any, overload
 
-from a2u_bench.record import BY_NAME, STATUSES, Column, is_open
+from a2u_bench.record import BY_NAME, STATUSES, is_open
+from a2u_bench.values import Add, Values, checked, held
 
 CHUNK = 200
-LARGEST = 1e300  # of a number: beyond it, arithmetic would overflow
 
 _INTERVALS = {name for name in BY_NAME if f"{name}_low" in BY_NAME}
 
-_KNOWN, _NOTHING = frozenset(STATUSES), frozenset({type(None)})
+_KNOWN = frozenset(STATUSES)
 
 Key = tuple[Any, Any]
 """A case and its origin: in a merged run a case may stand once for each."""
 
-Add = Callable[[str, int], None]
-"""Takes what is wrong and the number of the line."""
-
-
-@dataclass
-class Values:
-    """One column: the values, and for each whether it is known. What stands for an unknown one means nothing."""
-
-    values: Any  # array of numbers, or a list of texts
-    known: bytearray = field(default_factory=bytearray)
-
-    def at(self, index: int) -> Any:
-        """The value, None where it is unknown."""
-        return self.values[index] if self.known[index] else None
-
-    def keep(self, chosen: bytearray) -> None:
-        """The values that are chosen by a 1, without the others."""
-        left = compress(self.values, chosen)
-        self.values = list(left) if isinstance(self.values, list) else array(self.values.typecode, left)
-        self.known = bytearray(compress(self.known, chosen))
-
-    def pad(self, length: int) -> None:
-        """Unknown values up to this length."""
-        missing = length - len(self.known)
-        self.known.extend(bytes(missing))
-        if isinstance(self.values, list):
-            self.values.extend([None] * missing)
-        else:
-            self.values.frombytes(bytes(self.values.itemsize * missing))
+Batch = tuple[Sequence[int], Sequence[dict[str, Any]]]
+"""Some lines of a file: their numbers and what each says."""
 
 
 class Rows(Sequence[dict[str, Any]]):
     """A sequence of rows as dictionaries, made when asked for; `columns` has them by the names of the schema."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]] = ()) -> None:
-        self.columns: dict[str, Values] = {name: Values(_empty(column)) for name, column in BY_NAME.items()}
+        self.columns: dict[str, Values] = {name: held((), column) for name, column in BY_NAME.items()}
         self._texts: dict[str, str] = {}  # each text once: most repeat in every row
         self._open: dict[Key, int] = {}  # where rows are that a later one may take the place of
         self._replaced: list[int] = []  # where rows are of which one has
         self._length = 0
         for chunk in _chunks(rows):
-            self._add(_by_column(chunk), len(chunk))
+            found = {name: values for name, values in _by_column(chunk).items() if name in BY_NAME}
+            self._add({name: held(values, BY_NAME[name]) for name, values in found.items()}, len(chunk))
         self._end()
 
     @classmethod
-    def read(cls, batches: Iterable[Sequence[tuple[int, Mapping[str, Any]]]], add: Add) -> Rows:
+    def read(cls, batches: Iterable[Batch], add: Add) -> Rows:
         """Rows from numbered lines of a file, in batches: what is of the wrong kind is unknown, what is no row is left
         out."""
         rows = cls()
         seen: set[Key] = set()
-        for chunk in filter(None, batches):
-            numbers = [number for number, _ in chunk]
-            found = _by_column([content for _, content in chunk])
+        for numbers, chunk in batches:
+            if not chunk:
+                continue
+            found = _by_column(chunk)
             for name in found.keys() - BY_NAME.keys():
-                for number, content in chunk:
+                for number, content in zip(numbers, chunk, strict=True):
                     if name in content:
                         add(f"unknown column {name[:40]!r}, set aside", number)
             table = {
-                name: _checked(values, BY_NAME[name], add, numbers) for name, values in found.items() if name in BY_NAME
+                name: checked(values, BY_NAME[name], add, numbers) for name, values in found.items() if name in BY_NAME
             }
             for name in _INTERVALS & table.keys():
                 _leave_out_broken(table, name, add, numbers)
-            nothing = [None] * len(chunk)
-            cases, statuses, origins = (table.get(name, nothing) for name in ("case", "status", "origin"))
+            nothing = Values([None] * len(chunk))
+            cases, statuses, origins, stops = (
+                table.get(name, nothing).values for name in ("case", "status", "origin", "stopped")
+            )
             keys = list(zip(cases, origins, strict=True))
-            last = _last_words(statuses, table.get("stopped", nothing))
+            new, last = set(keys), _last_words(statuses, stops)
             sound = all(cases) and _KNOWN.issuperset(statuses) and all(last)
-            if sound and len(set(keys)) == len(keys) and seen.isdisjoint(keys):
-                seen.update(keys)
+            if sound and len(new) == len(keys) and seen.isdisjoint(new):
+                seen |= new
                 rows._add(table, len(keys))
                 continue
             kept = [bool(case) and status in STATUSES for case, status in zip(cases, statuses, strict=True)]
@@ -103,7 +79,7 @@ class Rows(Sequence[dict[str, Any]]):
                     add("a case that stands above already; both kept, and each is judged", number)
                 elif is_last:
                     seen.add(key)
-            rows._add({name: list(compress(values, kept)) for name, values in table.items()}, sum(kept))
+            rows._add({name: values.where(kept) for name, values in table.items()}, sum(kept))
         rows._end()
         return rows
 
@@ -113,32 +89,34 @@ class Rows(Sequence[dict[str, Any]]):
             found = {name: values for name, values in _by_column(chunk).items() if name in BY_NAME}
             nowhere = [0] * len(chunk)
             self._add(
-                {name: _checked(values, BY_NAME[name], _ignore, nowhere) for name, values in found.items()}, len(chunk)
+                {name: checked(values, BY_NAME[name], _ignore, nowhere) for name, values in found.items()}, len(chunk)
             )
         self._end()
 
-    def _add(self, table: Mapping[str, Sequence[Any]], count: int) -> None:
-        """So many rows, given by column. Columns without a known value are left behind, until one comes or the end."""
-        if self._open or "timeout" in table.get("status", ()):
+    def _add(self, table: Mapping[str, Values], count: int) -> None:
+        """So many rows, given by column. Columns that are not given are left behind, until one is or the end."""
+        if self._open or ("status" in table and "timeout" in table["status"].values):
             self._replace(table, count)
-        for name, values in table.items():
-            kinds = set(map(type, values))  # quicker than to compare each value with None
-            if kinds == _NOTHING or name not in BY_NAME:
-                continue
-            unknown = not kinds.isdisjoint(_NOTHING)
+        for name, more in table.items():
             into = self.columns[name]
             into.pad(self._length)
-            if isinstance(into.values, list):
-                into.values.extend(map(self._texts.setdefault, values, values))
-            else:
-                into.values.extend([0 if value is None else value for value in values] if unknown else values)
-            into.known.extend([value is not None for value in values] if unknown else b"\1" * count)
+            repeated = isinstance(into.values, list) and BY_NAME[name].role != "key"
+            into.values.extend(self._shared(more.values) if repeated else more.values)
+            into.known.extend(more.known)
         self._length += count
 
-    def _replace(self, table: Mapping[str, Sequence[Any]], count: int) -> None:
+    def _shared(self, texts: list[Any]) -> Iterable[Any]:
+        """The same texts, each held once, however many rows have it."""
+        if texts and texts.count(texts[0]) == len(texts):
+            return [self._texts.setdefault(texts[0], texts[0])] * len(texts)
+        return map(self._texts.setdefault, texts, texts)
+
+    def _replace(self, table: Mapping[str, Values], count: int) -> None:
         """Note which rows those that come take the place of, and of which of them a later one may."""
-        nothing = [None] * count
-        cases, origins, statuses, stops = (table.get(name, nothing) for name in ("case", "origin", "status", "stopped"))
+        nothing = Values([None] * count)
+        cases, origins, statuses, stops = (
+            table.get(name, nothing).values for name in ("case", "origin", "status", "stopped")
+        )
         last = _last_words(statuses, stops)
         for place, (case, origin, is_last) in enumerate(zip(cases, origins, last, strict=True), self._length):
             earlier = self._open.pop((case, origin), None)
@@ -155,8 +133,7 @@ class Rows(Sequence[dict[str, Any]]):
         chosen = bytearray(b"\1" * self._length)
         for place in self._replaced:
             chosen[place] = 0
-        for values in self.columns.values():
-            values.keep(chosen)
+        self.columns = {name: values.where(chosen) for name, values in self.columns.items()}
         moved = list(accumulate(chosen, initial=0))
         self._open = {key: moved[place] for key, place in self._open.items()}
         self._replaced, self._length = [], sum(chosen)
@@ -218,65 +195,20 @@ def _by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
     }
 
 
-def _empty(column: Column) -> Any:
-    return [] if column.dtype == "string" else array("q" if column.dtype == "Int64" else "d")
-
-
-def _checked(values: Sequence[Any], column: Column, add: Add, numbers: Sequence[int]) -> Sequence[Any]:
-    """The values that have the column's type, None for the others, which `add` is told of."""
-    if all_of_type(values, column):
-        return values
-    return [_typed(value, column, add, number) for value, number in zip(values, numbers, strict=True)]
-
-
-def _leave_out_broken(table: dict[str, Sequence[Any]], name: str, add: Add, numbers: Sequence[int]) -> None:
+def _leave_out_broken(table: Mapping[str, Values], name: str, add: Add, numbers: Sequence[int]) -> None:
     """Both ends of an interval are unknown where they are the wrong way round or the value lies outside of them."""
-    ends = [f"{name}_low", f"{name}_high"]
-    if not table.keys() >= set(ends):
+    if not table.keys() >= {f"{name}_low", f"{name}_high"}:
         return
-    columns = [table[one] for one in (ends[0], name, ends[1])]
-    good = [
-        low is None or high is None or (low <= high if value is None else low <= value <= high)
-        for low, value, high in zip(*columns, strict=True)
-    ]
-    if all(good):
-        return
-    for number, holds in zip(numbers, good, strict=True):
-        if not holds:
+    low, value, high = table[f"{name}_low"], table[name], table[f"{name}_high"]
+    if all(map(le, low.values, value.values)) and all(map(le, value.values, high.values)):
+        return  # nearly always, and at once; what is unknown is held as 0
+    for place, number in enumerate(numbers):
+        if not (low.known[place] and high.known[place]):
+            continue
+        middle = value.values[place] if value.known[place] else low.values[place]
+        if not low.values[place] <= middle <= high.values[place]:
             add(f"{name} lies outside its interval, or the interval ends before it begins: taken as unknown", number)
-    for one in ends:
-        table[one] = [value if holds else None for value, holds in zip(table[one], good, strict=True)]
-
-
-def all_of_type(values: Sequence[Any], column: Column) -> bool:
-    """Whether nothing here needs a second look: quick, and False where in doubt."""
-    kinds = set(map(type, values))
-    if kinds <= _NOTHING:
-        return True
-    unknown = not kinds.isdisjoint(_NOTHING)
-    kinds -= _NOTHING
-    if column.dtype == "string":
-        return kinds == {str}
-    known = [value for value in values if value is not None] if unknown else values
-    if column.dtype == "Int64":
-        return kinds == {int} and min(known) >= -(2**63) and max(known) < 2**63
-    # The sum is NaN or infinite where one of them is, so that comparing the largest means something.
-    return kinds == {float} and sum(map(abs, known)) < LARGEST
-
-
-def _typed(value: Any, column: Column, add: Add, number: int) -> Any:
-    """The value if it has the column's type, else None and a problem."""
-    if value is None:
-        return None
-    if column.dtype == "string" and isinstance(value, str):
-        return value
-    if not isinstance(value, bool) and isinstance(value, (int, float)) and column.dtype != "string":
-        if column.dtype == "Float64" and abs(value) < LARGEST:
-            return float(value)
-        if column.dtype == "Int64" and -(2**63) <= value < 2**63 and int(value) == value:
-            return int(value)
-    add(f"{column.name} is no {column.dtype}, taken as unknown", number)
-    return None
+            low.known[place] = high.known[place] = 0
 
 
 def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:

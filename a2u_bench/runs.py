@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from itertools import chain
+from itertools import compress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
 
 from a2u_bench.errors import UsageError
-from a2u_bench.migrate import FIRST_VERSION, is_known, to_current
+from a2u_bench.migrate import FIRST_VERSION, is_current, is_known, to_current
 from a2u_bench.record import SCHEMA_VERSION
-from a2u_bench.rows import Rows
+from a2u_bench.rows import Batch, Rows
 
 MANIFEST, ROWS, SAMPLES = "manifest.json", "rows.jsonl", "samples.jsonl"
 CURVES = "curves.jsonl"  # only where something was trained
@@ -102,18 +102,19 @@ def read_samples(folder: Path) -> tuple[tuple[dict[str, Any], ...], tuple[str, .
 def each_sample(folder: Path, problems: list[str]) -> Iterator[dict[str, Any]]:
     """The same, one at a time; what was left out is added to `problems` at the end."""
     found = _Problems()
-    for number, line in chain.from_iterable(_lines(folder / SAMPLES, found)):
-        if _is_sample(line):
-            yield line
-        else:
-            found.add("not a sample, left out", number)
+    for numbers, lines in _lines(folder / SAMPLES, found):
+        for number, line in zip(numbers, lines, strict=True):
+            if _is_sample(line):
+                yield line
+            else:
+                found.add("not a sample, left out", number)
     problems += found.sentences(SAMPLES)
 
 
 def each_curve(folder: Path) -> Iterator[dict[str, Any]]:
     """What trainings came to, epoch by epoch, one at a time; lines that cannot be read are left out."""
-    found = chain.from_iterable(_lines(folder / CURVES, _Problems()))
-    yield from (line for _, line in found if isinstance(line.get("case"), str))
+    for _, lines in _lines(folder / CURVES, _Problems()):
+        yield from (line for line in lines if isinstance(line.get("case"), str))
 
 
 def newest_run(root: Path) -> Path:
@@ -158,8 +159,8 @@ def _finite(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _lines(path: Path, found: _Problems) -> Iterator[list[tuple[int, dict[str, Any]]]]:
-    """Number and content of each whole line of a version that we know, in batches; the rest goes to `found`."""
+def _lines(path: Path, found: _Problems) -> Iterator[Batch]:
+    """The whole lines of a version that we know, in batches; the rest goes to `found`."""
     if not _is_file(path):
         if (why := absence(path)) != MISSING:
             found.add(why, 0)
@@ -169,11 +170,28 @@ def _lines(path: Path, found: _Problems) -> Iterator[list[tuple[int, dict[str, A
     except OSError as error:
         found.add(f"cannot be read: {error.strerror}", 0)
         return
-    kind = path.stem
     with file:
-        for batch in _batches(file, found):
-            whole = ((number, _content(kind, number, line, found)) for number, line in batch)
-            yield [(number, content) for number, content in whole if content is not None]
+        for numbers, lines in _batches(file, found):
+            contents = _of_today(lines)
+            yield (numbers, contents) if contents is not None else _one_by_one(path.stem, numbers, lines, found)
+
+
+def _of_today(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
+    """The contents of lines that are all whole and of today's version, as most are; None where one may not be."""
+    try:
+        contents = list(map(orjson.loads, lines))
+    except orjson.JSONDecodeError:
+        return None
+    if not set(map(type, contents)) <= {dict}:
+        return None
+    versions = [content.pop("version", FIRST_VERSION) for content in contents]
+    return contents if all(map(is_current, versions)) else None
+
+
+def _one_by_one(kind: str, numbers: Sequence[int], lines: Sequence[bytes], found: _Problems) -> Batch:
+    contents = [_content(kind, number, line, found) for number, line in zip(numbers, lines, strict=True)]
+    kept = [content is not None for content in contents]
+    return list(compress(numbers, kept)), [content for content in contents if content is not None]
 
 
 def _content(kind: str, number: int, line: bytes, found: _Problems) -> dict[str, Any] | None:
@@ -191,9 +209,10 @@ def _content(kind: str, number: int, line: bytes, found: _Problems) -> dict[str,
     return None
 
 
-def _batches(file: BinaryIO, found: _Problems) -> Iterator[list[tuple[int, bytes]]]:
-    """Numbered lines, as many at a time as are quick to look at together; those too long go to `found`."""
-    batch: list[tuple[int, bytes]] = []
+def _batches(file: BinaryIO, found: _Problems) -> Iterator[tuple[list[int], list[bytes]]]:
+    """Lines and their numbers, as many at a time as are quick to look at together; those too long go to `found`."""
+    numbers: list[int] = []
+    lines: list[bytes] = []
     number = size = 0
     while line := file.readline(LONGEST):
         number += 1
@@ -202,12 +221,13 @@ def _batches(file: BinaryIO, found: _Problems) -> Iterator[list[tuple[int, bytes
             while line and not line.endswith(b"\n"):
                 line = file.readline(LONGEST)
             continue
-        batch.append((number, line))
+        numbers.append(number)
+        lines.append(line)
         size += len(line)
-        if len(batch) == BATCH or size > LONGEST:
-            yield batch
-            batch, size = [], 0
-    yield batch
+        if len(lines) == BATCH or size > LONGEST:
+            yield numbers, lines
+            numbers, lines, size = [], [], 0
+    yield numbers, lines
 
 
 def _read_rows(path: Path) -> tuple[Rows, tuple[str, ...]]:
@@ -216,7 +236,7 @@ def _read_rows(path: Path) -> tuple[Rows, tuple[str, ...]]:
     return rows, found.sentences(ROWS)
 
 
-def _is_sample(line: dict[str, Any]) -> bool:
+def _is_sample(line: Mapping[str, Any]) -> bool:
     times = line.get("latency")
     return (
         isinstance(line.get("case"), str)
