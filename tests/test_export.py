@@ -165,10 +165,20 @@ def overheard(monkeypatch, module, name: str) -> list:
 
 def test_a_text_that_stands_in_many_rows_is_cleaned_once(monkeypatch):
     asked = overheard(monkeypatch, csv_export, "harmless")
-    options = ["bilinear", "a2u"] * 3000
+    options = ["a2u:dynamics=static,rank=2", "-"] * 3000
     text = export(pd.DataFrame({"options": options, "note": "a,b"}, dtype="string"))
-    assert text == "options,note\n" + "".join(f'{option},"a,b"\n' for option in options)
-    assert sorted(asked) == ["a,b", "a2u", "bilinear", "note", "options"]
+    assert text == "options,note\n" + '"a2u:dynamics=static,rank=2","a,b"\n\'-,"a,b"\n' * 3000
+    assert sorted(asked) == ["-", "a,b", "a2u:dynamics=static,rank=2", "note", "options"]
+
+
+def test_only_texts_that_need_it_are_cleaned(monkeypatch):
+    asked = overheard(monkeypatch, csv_export, "harmless")
+    cases = [f"a2u-{number:012x}" for number in range(5000)]
+    assert export(pd.DataFrame({"case": cases}, dtype="string")) == "case\n" + "".join(f"{case}\n" for case in cases)
+    assert asked == ["case"]
+    for odd in ("a\nb", "a\x1b[31mb", "=a", " =a", "a,b", 'a"b', "aéb", "", "a\tb", "-1", "+1", "@a"):
+        export(pd.DataFrame({"case": ["plain", odd]}, dtype="string"))
+        assert asked[-2:] in (["plain", odd], [odd, "plain"])
 
 
 def test_a_column_of_zeros_of_both_signs_keeps_them():

@@ -24,18 +24,17 @@ def joined(
     known: Known = {}
     fields, varying = [], []
     for name, prefix in zip(frame.columns, before or [""] * frame.shape[1], strict=True):
-        same = _is_one(frame[name])
-        fields.append(f"{prefix}{texts(frame[name].iloc[:1], known)[0] if same else MARK}")
+        column = frame[name]
+        same = _is_one(column)
+        fields.append(f"{prefix}{texts(column.iloc[:1], known)[0] if same else MARK}")
         if not same:
-            varying.append(name)
+            varying.append(column)
     line = between.join(field.replace("%", "%%").replace(MARK, "%s") for field in fields)
-    differing = frame[varying]
     for start in range(0, len(frame), LINES):
-        part = differing.iloc[start : start + LINES]
         if not varying:
-            yield [line % ()] * len(part)
+            yield [line % ()] * min(LINES, len(frame) - start)
             continue
-        columns = [texts(part[name], known) for name in varying]
+        columns = [texts(column.iloc[start : start + LINES], known) for column in varying]
         yield [line % values for values in zip(*columns, strict=True)]
 
 

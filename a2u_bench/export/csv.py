@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pandas as pd
@@ -13,6 +14,8 @@ from a2u_bench.sheet import Sheet, to_export
 
 FORMULA = ("=", "+", "-", "@")
 QUOTE, EMPTY = '"', '""'
+_PLAIN = re.compile("[0-9A-Za-z][0-9A-Za-z .:;=/()_-]*")
+"""Texts that are written as they are, as most are: not worth a closer look."""
 
 
 def write(sheet: Sheet) -> Iterator[str]:
@@ -31,8 +34,10 @@ def _cells(column: pd.Series, known: Known) -> list[str]:
     """The texts of a column."""
     values = to_values(column)
     if pd.api.types.is_string_dtype(column.dtype):
+        if None not in values and all(map(_PLAIN.fullmatch, values)):
+            return values
         return cleaned(values, known, lambda value: "" if value is None else _quoted(harmless(str(value))))
-    return ["" if value is None else str(value) for value in values]
+    return ["" if value is None else str(value) for value in values] if column.hasnans else list(map(str, values))
 
 
 def _quoted(text: str) -> str:

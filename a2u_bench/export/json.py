@@ -52,6 +52,8 @@ def _texts(column: pd.Series, known: Known) -> list[str]:
     values = to_values(column)
     if pd.api.types.is_string_dtype(column.dtype):
         return cleaned(values, known, _text)
+    if not column.hasnans and all(map(isfinite, values)):
+        return list(map(repr, values))
     return ["null" if value is None or not isfinite(value) else repr(value) for value in values]
 
 
