@@ -11,13 +11,14 @@ import pandas as pd
 
 from a2u_bench import units
 from a2u_bench.errors import unknown
-from a2u_bench.frames import RUN, SHAPE, to_records, to_shape, to_values
+from a2u_bench.frames import RUN, SHAPE, agree, to_records, to_shape, to_values
 from a2u_bench.judge import RATIO, VERDICT
 from a2u_bench.pivot import grid
 from a2u_bench.plain import plain
 from a2u_bench.record import BY_NAME, RANKED
 from a2u_bench.seeds import SEEDS, is_trained
-from a2u_bench.texts import UNKNOWN, Heading, column
+from a2u_bench.spreads import UNKNOWN
+from a2u_bench.texts import Heading, column
 
 __all__ = ["MEASURES", "SCORES", "SHAPE", "Heading", "Table", "apart", "axis_text", "in_common", "lay_out"]
 
@@ -144,7 +145,7 @@ def _is_said(name: str, value: Any) -> bool:
 
 def _shared(frame: pd.DataFrame, apart_from: Sequence[str]) -> list[str]:
     workload = TRAINING if _all_trained(frame) else WORKLOAD
-    return [name for name in workload if name in frame and name not in apart_from and _agree(frame[name])]
+    return [name for name in workload if name in frame and name not in apart_from and agree(frame[name])]
 
 
 def _all_trained(frame: pd.DataFrame) -> bool:
@@ -206,10 +207,6 @@ def _across(
             bold = [int(where.line[row]) for row in rows if row in marks]
             built.append((Heading(heading.name, said, heading.unit, heading.right), placed, bold))
     return built
-
-
-def _agree(values: pd.Series) -> bool:
-    return len(values) == 0 or bool(values.fillna(pd.NA).nunique(dropna=False) == 1)
 
 
 def axis_text(name: str, value: Any, before_shape: str = "z ") -> str:

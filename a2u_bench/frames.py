@@ -32,7 +32,7 @@ TEXT = pd.StringDtype("python")
 def to_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """A frame with every column of the schema, in its order: string, Int64 or Float64."""
     held = rows if isinstance(rows, Rows) else Rows(rows)
-    return pd.DataFrame({column.name: _series(held.columns[column.name], column) for column in COLUMNS})
+    return pd.DataFrame({column.name: _series(held.columns[column.name], column) for column in COLUMNS}, copy=False)
 
 
 def _series(held: Values, column: Column) -> Any:
@@ -129,10 +129,18 @@ def floor_share(frame: pd.DataFrame) -> pd.Series:
 def workloads(frame: pd.DataFrame, apart_from: Sequence[str]) -> pd.Series:
     """A number for the workload of each row: rows with one number differ in no axis but those of `apart_from`."""
     axes = [str(name) for name in frame.columns if is_axis(str(name)) and name not in apart_from]
-    varying = [name for name in axes if not frame[name].isna().all() and frame[name].nunique(dropna=False) > 1]
+    varying = [name for name in axes if not agree(frame[name])]
     if not varying:
         return pd.Series(0, index=frame.index)
     return frame.groupby(varying, dropna=False, sort=False).ngroup()
+
+
+def agree(column: pd.Series) -> bool:
+    """Whether every row has the same value, or none has one."""
+    if column.empty:
+        return True
+    unknown = column.isna()
+    return bool(unknown.all() or (not unknown.any() and (column == column.iloc[0]).all()))
 
 
 def is_axis(name: str) -> bool:

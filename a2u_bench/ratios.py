@@ -117,7 +117,8 @@ def _quantile(probability: float, freedom: Numbers) -> Numbers:
     """Student's t; with MANY degrees of freedom it is the normal one."""
     from scipy import special  # scipy.stats has the same and takes a second to load
 
-    return np.asarray(special.stdtrit(np.minimum(freedom, MANY), probability))
+    different, which = np.unique(np.minimum(freedom, MANY), return_inverse=True)  # few in a run, and each takes long
+    return np.asarray(special.stdtrit(different, probability)[which]).reshape(np.shape(freedom))
 
 
 def _paired(first: Mapping[int, float], second: Mapping[int, float]) -> float:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from a2u_bench import changes, conditions, frames, gates, judge, medians, seeds, texts, units
+from a2u_bench import changes, conditions, frames, gates, judge, medians, seeds, spreads, texts, units
 from a2u_bench.best import best
 from a2u_bench.cells import MEASURES, SCORES, Heading, Table, apart, lay_out
 from a2u_bench.changes import Pair
@@ -155,7 +155,7 @@ def to_export(sheet: Sheet) -> pd.DataFrame:
     keys = ["options" if name == "operator" else name for name in request.by]
     axes = [str(name) for name in frame.columns if frames.is_axis(str(name)) and str(name) not in (*keys, *SUBJECT)]
     parts = ("batch", "channels", "height", "width") if SHAPE in keys else ()
-    varying = [name for name in axes if name not in parts and frame[name].nunique(dropna=False) > 1]
+    varying = [name for name in axes if name not in parts and not frames.agree(frame[name])]
     side = [keys[0], *(["options"] if "options" not in keys else []), *varying]
     values = list(request.columns) or [name for name in ("latency", "latency_low", "latency_high") if name in frame]
     return pivot(frame, list(dict.fromkeys(side)), keys[1:], values)
@@ -243,11 +243,11 @@ def _change_columns(
     for word in (changes.BEFORE, changes.AFTER):
         parts = [word, *(f"{word}_{end}" for end in ("low", "high") if f"{word}_low" in table)]
         headings.append(Heading(f"{name} {word}", f"{label} {word}", unit))
-        columns.append(texts.spread_texts([frames.to_values(cut[part] * factor) for part in parts], scale))
+        columns.append(spreads.spread_texts([frames.to_values(cut[part] * factor) for part in parts], scale))
     headings.append(Heading(f"{name} ratio", "ratio"))
     columns.append(
-        [texts.UNKNOWN if value is None else units.ratio(value) for value in frames.to_values(cut[changes.CHANGE])]
+        [spreads.UNKNOWN if value is None else units.ratio(value) for value in frames.to_values(cut[changes.CHANGE])]
     )
     headings.append(Heading(f"{name} verdict", "verdict", right=False))
-    columns.append([value or texts.UNKNOWN for value in frames.to_values(cut[VERDICT])])
+    columns.append([value or spreads.UNKNOWN for value in frames.to_values(cut[VERDICT])])
     return headings, columns

@@ -15,6 +15,7 @@ from a2u_bench.judge import RATIO, VERDICT
 from a2u_bench.plain import plain
 from a2u_bench.record import BY_NAME
 from a2u_bench.seeds import SEEDS
+from a2u_bench.spreads import UNKNOWN, spread_texts
 
 LABELS = {
     "macs": "{work}",
@@ -30,11 +31,8 @@ LABELS = {
     "options": "operator",
 }
 WORK = ("macs", "macs_fvcore", "macs_torch")
-UNKNOWN = ""
 UNPREFIXED = ("", "dB")
 """Units of quantities that are no counts and take no prefix: a millidecibel says nothing to anyone."""
-
-SPREAD, BETWEEN = " ±", "–"
 
 
 @dataclass(frozen=True)
@@ -88,29 +86,6 @@ def common_scale(columns: Sequence[pd.Series]) -> units.Scale:
     sizes = numbers[numbers > 0]
     middle = len(sizes) // 2
     return units.scale_for([float(np.partition(sizes, middle)[middle])] if len(sizes) else [])
-
-
-def spread_texts(columns: Sequence[Sequence[Any]], scale: units.Scale) -> list[str]:
-    """`1.234 ±0.012`, `1.20 (1.19–1.35)` where the interval is lopsided, or the value alone where it is unknown."""
-    if len(columns) == 1:
-        different = set(columns[0])
-        if 2 * len(different) > len(columns[0]):
-            return [UNKNOWN if value is None else units.exact(value, scale) for value in columns[0]]
-        known = {value: UNKNOWN if value is None else units.exact(value, scale) for value in different}
-        return [known[value] for value in columns[0]]
-    return [_spread_text(value, low, high, scale) for value, low, high in zip(*columns, strict=True)]
-
-
-def _spread_text(value: Any, low: Any, high: Any, scale: units.Scale) -> str:
-    if value is None:
-        return UNKNOWN
-    if low is None or high is None:
-        return units.exact(float(value), scale)
-    if units.is_lopsided(float(value), float(low), float(high)):
-        text, lowest, highest = units.with_interval(float(value), float(low), float(high), scale)
-        return f"{text} ({lowest}{BETWEEN}{highest})"
-    text, half = units.with_spread(float(value), float(low), float(high), scale)
-    return f"{text}{SPREAD}{half}"
 
 
 def _words(values: Sequence[Any]) -> list[str]:

@@ -66,6 +66,19 @@ def exact(value: float, scale: Scale = UNSCALED) -> str:
     return text.removesuffix(".")
 
 
+def exacts(values: Iterable[float | None], scale: Scale = UNSCALED) -> list[str]:
+    """The same of many values; nothing for None."""
+    factor, prefixed = scale.factor, scale.exponent != 0
+    return [
+        ""
+        if value is None
+        else _EXACT % scaled  # as `exact` has most cells
+        if prefixed and 1 <= (scaled := value / factor) < 999
+        else exact(value, scale)
+        for value in values
+    ]
+
+
 def whole(count: int) -> str:
     """Every digit of a count, in groups of three."""
     return f"{count:,}"

@@ -49,6 +49,7 @@ RIGHT_OF_STORE = (
     "gates",
     "sheet",
     "texts",
+    "spreads",
     "provenance",
     "judge",
     "ratios",

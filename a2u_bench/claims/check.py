@@ -17,7 +17,7 @@ from a2u_bench.frames import runs_to_frame, samples_by_case
 from a2u_bench.plain import plain
 from a2u_bench.runs import Run
 from a2u_bench.sheet import MOST_SAMPLES, size_of_samples
-from a2u_bench.texts import BETWEEN, SPREAD
+from a2u_bench.spreads import BETWEEN, SPREAD
 from a2u_bench.units import PREFIXES
 
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pandas as pd
 
-from a2u_bench.frames import to_values
+from a2u_bench.frames import agree
 
 LINES = 2000  # of a part
 MARK = "\0"  # stands where values differ; no text of a file has one
@@ -45,9 +45,7 @@ def cleaned(values: Sequence[object], known: Known, clean: Callable[[object], st
 
 
 def _is_one(column: pd.Series) -> bool:
-    """Whether every row has the same value, or none has one."""
-    unknown = column.isna()
-    if unknown.any() or pd.api.types.is_float_dtype(column.dtype):  # 0.0 and -0.0 are equal and not the same
-        return bool(unknown.all())
-    values = to_values(column.iloc[:1])
-    return bool((column == values[0]).all())
+    """Whether one text will do for every row."""
+    if pd.api.types.is_float_dtype(column.dtype):  # 0.0 and -0.0 are equal and not the same
+        return bool(column.isna().all())
+    return agree(column)

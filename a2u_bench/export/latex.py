@@ -12,7 +12,8 @@ from a2u_bench.export._once import bold, columns, once
 from a2u_bench.export._tables import tables
 from a2u_bench.plain import plain
 from a2u_bench.sheet import Sheet
-from a2u_bench.texts import BETWEEN, SPREAD, Heading
+from a2u_bench.spreads import BETWEEN, SPREAD
+from a2u_bench.texts import Heading
 
 PREFIXES = {
     "p": "pico",
