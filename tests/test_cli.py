@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import gc
 import json
@@ -506,6 +507,7 @@ def test_no_colour_when_not_a_terminal_and_no_failure_where_a_sign_is_missing(tm
 def test_garbage_is_left_lying_only_in_a_process_of_our_own_that_soon_ends(monkeypatch, typed, called, left_lying):
     switched_off = []
     monkeypatch.setattr(gc, "disable", lambda: switched_off.append(True))
+    monkeypatch.setattr(atexit, "register", lambda function: switched_off.append(function))
     monkeypatch.setattr(sys, "argv", ["a2u-bench", *typed])
     main(called)
     assert bool(switched_off) == left_lying

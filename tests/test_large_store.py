@@ -28,7 +28,7 @@ CHILD = """
 import resource, sys
 from pathlib import Path
 from a2u_bench.cli import main
-code = main(sys.argv[1:])
+code = main()  # without arguments: as a process of its own runs
 status = Path("/proc/self/status")
 if status.exists():
     peak = 1024 * next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))

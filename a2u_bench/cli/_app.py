@@ -6,6 +6,7 @@ ok under --strict · 130 interrupted
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import pkgutil
@@ -61,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal without ± is no reason to stop
     given = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None and given and given[0] in READERS:
-        gc.disable()  # it would look through everything that was read again and again, for what the end frees at once
+        # It would look through all that was read, again and again and once more at the end, which frees it all at once.
+        gc.disable()
+        atexit.register(gc.freeze)
     try:
         command = typer.main.get_command(assemble())
         code = command.main(args=given, prog_name="a2u-bench", standalone_mode=False)
