@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from soak import crash
 
+from a2u_bench import runner
 from a2u_bench.runs import read_run
 from a2u_bench.store import Store
 
@@ -27,6 +30,28 @@ def test_a_run_killed_within_any_of_its_writes_goes_on(tmp_path):
     assert (tmp_path / "run" / "rows.jsonl").stat().st_size == 5
     crash._check(tmp_path / "run", told)
     crash._in_child(tmp_path / "run", lambda: None)
+    assert crash._comparable(tmp_path / "run") == expected
+
+
+def hurry() -> None:
+    """From now on this process has no time for the second block of the plan."""
+    crash.PLAN = replace(crash.PLAN, settings=replace(crash.PLAN.settings, time_budget=0.01))
+    runner.GRACE = 0.0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8, 0.99])
+def test_cases_that_lacked_time_are_there_once_wherever_the_run_that_takes_them_up_is_killed(tmp_path, share):
+    expected, _, _ = crash.undisturbed(tmp_path / "whole")
+    told = crash._in_child(tmp_path / "run", hurry)
+    begun = Counter((row["status"], row["stopped"]) for row in read_run(tmp_path / "run").rows)
+    assert begun[("timeout", "budget")] == 5
+    assert begun[("ok", "budget")] == 5
+    size = sum((tmp_path / "whole" / name).stat().st_size for name in ("rows.jsonl", "samples.jsonl")) / 2
+    told += crash._in_child(tmp_path / "run", lambda: crash._die_after(int(share * size)))
+    crash._check(tmp_path / "run", told)
+    assert len(read_run(tmp_path / "run").rows) == 10
+    told += crash._in_child(tmp_path / "run", lambda: None)
+    crash._check(tmp_path / "run", told)
     assert crash._comparable(tmp_path / "run") == expected
 
 
