@@ -35,6 +35,8 @@ def spread_texts(columns: Sequence[Sequence[Any]], scale: units.Scale) -> list[s
     places = _places(np.where(usual, scaled, 1.0), np.where(usual, half, 1.0))
     shorter, longer = np.sort([value - low, high - value], axis=0)
     lopsided = (longer > 2 * shorter) & (high > low)
+    last = np.float_power(10.0, -places)
+    usual &= ~(lopsided & (_is_less(lowest, last) | _is_less(highest, last)))  # an end with digits farther behind
     cells = zip(*(part.tolist() for part in (usual, lopsided, places, scaled, half, lowest, highest)), strict=True)
     return [
         _alone(columns[0][row], columns[1][row], columns[2][row], scale)
@@ -56,6 +58,11 @@ def _alone(value: Any, low: Any, high: Any, scale: units.Scale) -> str:
         return f"{text} ({lowest}{BETWEEN}{highest})"
     text, half = units.with_spread(float(value), float(low), float(high), scale)
     return f"{text}{SPREAD}{half}"
+
+
+def _is_less(end: NDArray[np.float64], last: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether an end that is not 0 could be written as 0 in front of the last place."""
+    return (end != 0) & (np.abs(end) < last)
 
 
 def _places(scaled: NDArray[np.float64], half: NDArray[np.float64]) -> NDArray[np.int64]:
