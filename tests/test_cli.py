@@ -42,7 +42,7 @@ def shell(*arguments: str, **options) -> subprocess.CompletedProcess:
 def fake_machine(monkeypatch):
     """`run` with a runner that measures nothing: each case of the plan that has no row gets one at once."""
 
-    def run(plan, store, listener):
+    def run(plan, store, listener, paces):
         for case in plan.cases:
             if case.id not in store.finished:
                 store.append_row(make_row(case, "ok", "", TIMES))
@@ -234,7 +234,7 @@ def test_a_folder_that_is_not_empty_needs_resume(fake_machine, capsys, tmp_path)
 
 
 def test_strict_exits_5_when_a_case_does_not_end_ok(fake_machine, capsys, tmp_path, monkeypatch):
-    def fails(plan, store, listener):
+    def fails(plan, store, listener, paces):
         store.append_row(make_row(plan.cases[0], "failed", "RuntimeError: boom", {}))
 
     flags = ["run", "--ops", "nearest", "--out"]
@@ -249,7 +249,7 @@ def test_strict_exits_5_when_a_case_does_not_end_ok(fake_machine, capsys, tmp_pa
     [(("ok", "failed"), 0), (("failed", "timeout"), 1), (("incorrect", "incorrect"), 1), ((), 1)],
 )
 def test_a_run_in_which_no_case_ended_ok_is_an_error(fake_machine, ends, code, capsys, tmp_path, monkeypatch):
-    def fails(plan, store, listener):
+    def fails(plan, store, listener, paces):
         for case, status in zip(plan.cases, ends, strict=False):
             store.append_row(make_row(case, status, "boom", {}))
 
@@ -263,7 +263,7 @@ def test_a_run_in_which_no_case_ended_ok_is_an_error(fake_machine, ends, code, c
 
 
 def test_an_interrupted_run_keeps_and_prints_what_is_finished(fake_machine, capsys, tmp_path, monkeypatch):
-    def interrupted(plan, store, listener):
+    def interrupted(plan, store, listener, paces):
         store.append_row(make_row(plan.cases[0], "ok", "", TIMES))
         raise KeyboardInterrupt
 
@@ -285,7 +285,7 @@ def test_a_run_that_is_asked_for_more_when_it_goes_on_is_not_whole_until_then(
     assert main(["run", "--ops", "nearest", *flags]) == 0
     assert main(gate) == 0
 
-    def interrupted(plan, store, listener):
+    def interrupted(plan, store, listener, paces):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, "run", interrupted)
@@ -305,7 +305,7 @@ def test_durations_and_shares_are_taken_as_a_person_writes_them(fake_machine, tm
 def test_a_run_that_had_no_time_for_a_case_is_not_whole_until_it_went_on(fake_machine, capsys, tmp_path, monkeypatch):
     measures = runner.run
 
-    def late(plan, store, listener):
+    def late(plan, store, listener, paces):
         store.append_row(make_row(plan.cases[0], "ok", "", TIMES))
         store.append_row(make_row(plan.cases[1], "timeout", "the time of the run was over", {"stopped": "budget"}))
 
@@ -330,7 +330,7 @@ def test_a_run_that_had_no_time_for_a_case_is_not_whole_until_it_went_on(fake_ma
 
 @pytest.mark.parametrize(("samples", "kept"), [(0, "no result was there to keep"), (1, "every whole round of samples")])
 def test_an_interrupted_run_does_not_claim_what_it_has_not(fake_machine, samples, kept, capsys, tmp_path, monkeypatch):
-    def interrupted(plan, store, listener):
+    def interrupted(plan, store, listener, paces):
         store.append_samples([{"case": "x", "process": 0, "round": 0, "latency": [1.0]}] * samples)
         raise KeyboardInterrupt
 
@@ -343,7 +343,7 @@ def test_an_interrupted_run_does_not_claim_what_it_has_not(fake_machine, samples
 
 
 def test_a_full_disk_is_an_error_and_what_was_measured_is_printed(fake_machine, capsys, tmp_path, monkeypatch):
-    def full(plan, store, listener):
+    def full(plan, store, listener, paces):
         store.append_row(make_row(plan.cases[0], "ok", "", TIMES))
         rows = [make_row(case, "ok", "", TIMES) for case in plan.cases]
         raise Unwritten("cannot write results: No space left on device", rows)
@@ -364,7 +364,7 @@ def test_a_place_that_cannot_be_written_is_an_error(fake_machine, capsys):
 def test_an_error_nobody_expected_is_one_line_and_a_traceback_only_on_request(
     fake_machine, capsys, tmp_path, monkeypatch
 ):
-    def broken(plan, store, listener):
+    def broken(plan, store, listener, paces):
         raise ZeroDivisionError("first line\nsecond \x1b[31mline")
 
     monkeypatch.setattr(runner, "run", broken)
