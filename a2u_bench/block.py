@@ -56,6 +56,7 @@ class Block:
     notes: dict[str, dict[str, None]] = field(default_factory=dict)  # each once, in order
     stopped: str = BUDGET
     examining: float = 0.0  # seconds of checking and measuring what takes no clock, process starts apart
+    compiling: float = 0.0  # of these, seconds in which kernels were compiled that later runs read from a cache
 
     def take_up(self, samples: Iterable[Mapping[str, Any]]) -> None:
         """Samples of an earlier run of this block, which count as those of earlier processes."""
@@ -165,7 +166,7 @@ class Block:
                         worker.ask("build", case)
                         if case.runtime == "compile":
                             worker.ask("compile", case)
-                        worker.ask("check", case)
+                        self.compiling += worker.ask("check", case)
                         self.measures[case.id] = worker.ask("measure", case, self.ceilings)
                         worker.ask("drop", case)
                     except CaseEnded as end:

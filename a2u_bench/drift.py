@@ -22,8 +22,8 @@ from a2u_bench.runs import MANIFEST, read_manifest
 
 SHARE = 0.80
 """The middle part of the known paces within which a repeated run is expected. One process meets it in 8 of 10 cases;
-the median of six processes that have nothing to do with each other would in 99 of 100. Those of a run have: a pace
-lasts for seconds or minutes, and often a whole run has the same."""
+the median of six that have nothing to do with each other would in 97 of 100 at least. Those of a run have: a pace lasts
+for seconds or minutes, and often a whole run has the same."""
 
 MOST_RUNS = 20
 """So many of the newest runs that lie beside a run are looked at."""

@@ -87,7 +87,9 @@ class _Run:
                 block.ceilings = self._ceilings(block)
                 block.examine(begin + EXAMINING * longest)
             if self.store and self.blocks:
-                self.store.write_manifest({"examining": round(sum(block.examining for block in self.blocks), 3)})
+                compiling = sum(block.compiling for block in self.blocks)
+                examining = sum(block.examining for block in self.blocks) - compiling
+                self.store.write_manifest({"examining": round(examining, 3), "compiling": round(compiling, 3)})
             self._time(begin + longest)
             if self.store and self.timed:
                 met = [{"device": d, "threads": t, "seconds": seconds} for (d, t), seconds in self._met().items()]

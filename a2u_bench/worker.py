@@ -138,11 +138,12 @@ class Bench:
         with torch.set_grad_enabled(case.mode == "training"):
             self.built[case.id].call()
 
-    def check(self, case: Case) -> None:
-        """Compare with the definition; what the first call takes is noted on the way."""
+    def check(self, case: Case) -> float:
+        """Compare with the definition, noting what the first call takes; the seconds in which kernels were compiled."""
         import torch
 
         from a2u_bench.check import check
+        from a2u_bench.measure.compiling import compiling
         from a2u_bench.measure.memory import call_memory
 
         prepared, results = self.built[case.id], []
@@ -155,8 +156,9 @@ class Bench:
             self.first[case.id] = call_memory(first, prepared.own, case.device)
             return results.pop() if results else first()
 
-        with torch.set_grad_enabled(case.mode == "training"):
+        with torch.set_grad_enabled(case.mode == "training"), compiling() as seconds:
             check(prepared, watched)
+        return sum(seconds)
 
     def measure(self, case: Case, ceilings: dict[str, Any] | None = None) -> dict[str, float | int | None]:
         """Parameters, multiply-adds, memory and the floor of a checked, so warm, case by the names of their columns."""

@@ -27,13 +27,15 @@ class FakeWorkers:
 
     `seconds(case, process, round)` is a sample; `fails` maps (operator, step, process) to the way a case ends there.
     `pace(process)` is the machine's while it times.
-    `checking` is how long the check of a case takes. Process 0 examines; the others time.
+    `checking` is how long the check of a case takes, `compiling` how long kernels are compiled in it besides. Process 0
+    examines; the others time.
     """
 
     clock: FakeClock
     seconds: Callable[[Case, int, int], float] = lambda case, process, index: 0.001
     fails: Mapping[tuple[str, str, int], CaseEnded] = field(default_factory=dict)
     checking: float = 0.0
+    compiling: float = 0.0
     pace: Callable[[int], float] = lambda process: 0.002
     asked: list[tuple[str, int, tuple[str, ...]]] = field(default_factory=list)  # ceilings
     log: list[tuple[int, str, str]] = field(default_factory=list)
@@ -63,7 +65,8 @@ class FakeWorker:
         if end is not None:
             raise end
         if step == "check":
-            workers.clock.now += workers.checking
+            workers.clock.now += workers.checking + workers.compiling
+            return workers.compiling
         if step == "measure":
             return {"params": 7, "macs": 11, "macs_fvcore": 11, "peak_memory": 13}
         if step == "time_cold":

@@ -16,6 +16,7 @@ import pytest
 
 from a2u_bench import machine, progress, runner
 from a2u_bench.cli import main
+from a2u_bench.cli.run import _examining
 from a2u_bench.errors import Unwritten
 from a2u_bench.listener import Silence
 from a2u_bench.record import COLUMNS, make_row
@@ -48,7 +49,7 @@ def fake_machine(monkeypatch):
                 store.append_row(make_row(case, "ok", "", TIMES))
         for skipped in plan.skipped:
             store.append_row(make_row(skipped.case, "skipped", skipped.reason, {}))
-        store.write_manifest({"examining": 4.0})
+        store.write_manifest({"examining": 4.0, "compiling": 0.05})
 
     @contextmanager
     def silent():
@@ -208,6 +209,15 @@ def test_run_stores_and_prints_the_same_table_as_compare(fake_machine, capsys, t
     assert json.loads((folder / "manifest.json").read_text())["machine"] == {"cpu": "a test"}
 
 
+def test_a_run_tells_kernels_that_it_compiled_apart_from_what_it_checked():
+    assert _examining({"examining": 4.0, "compiling": 32.0}, 80.0) == (
+        "; 4.0 s went into checking and counting, 5% of the time budget, "
+        "and 32.0 s into kernels, which later runs find compiled"
+    )
+    assert _examining({"examining": 4.0, "compiling": "long"}, 80.0).endswith("5% of the time budget")
+    assert _examining({}, 80.0) == _examining({"examining": 4.0}, 0.0) == ""
+
+
 def test_values_repeated_or_joined_by_commas_are_an_axis(fake_machine, capsys, tmp_path):
     flags = ["--dtype", "float32,float64", "--dtype", "bfloat16", "--scale", "2", "--scale", "3"]
     assert (
@@ -325,7 +335,10 @@ def test_a_run_that_had_no_time_for_a_case_is_not_whole_until_it_went_on(fake_ma
     assert manifest["settings"]["time_budget"] == 60
     assert [one["time_budget"] for one in manifest["earlier_settings"]] == [2]
     assert main([*run, "--time-budget", "70", "--resume"]) == 0  # nothing is left that it would be the budget of
-    assert json.loads((tmp_path / "r" / "manifest.json").read_text()) == manifest | {"examining": 4.0}
+    assert json.loads((tmp_path / "r" / "manifest.json").read_text()) == manifest | {
+        "examining": 4.0,
+        "compiling": 0.05,
+    }
 
 
 @pytest.mark.parametrize(("samples", "kept"), [(0, "no result was there to keep"), (1, "every whole round of samples")])

@@ -354,8 +354,8 @@ def test_blocks_take_turns_there_and_back_so_that_no_two_cases_are_far_apart_in_
 
 def test_a_run_notes_how_long_it_checked_and_counted():
     store = FakeStore()
-    measure(plan("a", "b", "c"), store, checking=0.25)
-    assert store.manifest["examining"] == 0.75
+    measure(plan("a", "b", "c"), store, checking=0.25, compiling=2.0)
+    assert (store.manifest["examining"], store.manifest["compiling"]) == (0.75, 6.0)
     again = FakeStore(finished={case("a").id}, manifest={"examining": 0.25})
     measure(plan("a"), again, checking=0.25)
     assert again.manifest["examining"] == 0.25

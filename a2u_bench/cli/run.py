@@ -160,9 +160,15 @@ def command(
     return exit_code(rows, strict, "case")
 
 
+NOTED = 0.1
+"""Seconds of compiling from which on they are mentioned."""
+
+
 def _examining(manifest: Mapping[str, Any], budget: float) -> str:
     """What the run paid for knowing more than latencies."""
-    seconds = manifest.get("examining")
+    seconds, compiling = manifest.get("examining"), manifest.get("compiling")
     if not isinstance(seconds, float) or budget <= 0:
         return ""
-    return f"; {seconds:.1f} s went into checking and counting, {seconds / budget:.0%} of the time budget"
+    is_noted = isinstance(compiling, float) and compiling >= NOTED
+    kernels = f", and {compiling:.1f} s into kernels, which later runs find compiled" if is_noted else ""
+    return f"; {seconds:.1f} s went into checking and counting, {seconds / budget:.0%} of the time budget{kernels}"
