@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from a2u_bench.block import Block, Sample
-from a2u_bench.drift import Place, drift
+from a2u_bench.drift import drift
 from a2u_bench.errors import Unwritten
 from a2u_bench.listener import Listener, Silence
+from a2u_bench.paces import Place
 from a2u_bench.plan import Plan, blocks
 from a2u_bench.pool import Processes, Workers
 from a2u_bench.record import make_row

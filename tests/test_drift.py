@@ -12,13 +12,15 @@ import pytest
 from fakes import FakeClock, FakeStore, FakeWorkers
 
 from a2u_bench.changes import table
-from a2u_bench.drift import MOST_RUNS, NONE, Drift, beside, by_place, drift
+from a2u_bench.drift import NONE, Drift, drift
 from a2u_bench.frames import to_frame
 from a2u_bench.measure.intervals import Estimate
 from a2u_bench.measure.pace import TIMED, Pacer
+from a2u_bench.paces import MOST_RUNS, beside, by_place, strayed
 from a2u_bench.plan import Plan, Settings
 from a2u_bench.ratios import gather
 from a2u_bench.record import SCHEMA_VERSION
+from a2u_bench.remarks import remarks
 from a2u_bench.runner import run
 from a2u_bench.runs import FORMAT
 from a2u_bench.spec import Case
@@ -140,6 +142,20 @@ def test_runs_of_this_machine_that_lie_beside_a_run_are_known(tmp_path):
     assert sorted(found) == ["one", "two"]
     assert sorted(by_place([entry for entries in found.values() for entry in entries])[CPU]) == [1.0, 2.0, 3.0]
     assert beside(own, None) == {}
+
+
+def test_how_far_the_pace_strayed_is_said_under_tables_of_latencies():
+    def paced(*seconds: float) -> list[dict[str, Any]]:
+        return [{"device": "cpu", "threads": 1, "seconds": list(seconds)}]
+
+    assert strayed({"paces": paced(1.0, 1.0), "beside": {"x": paced(2.0, 2.0), "y": "broken"}}) == {CPU: 2.0}
+    assert strayed({}) == strayed({"paces": [3], "beside": []}) == strayed({"paces": paced()}) == {}
+    frame = to_frame(measure(1.0))
+    said = remarks([{"paces": paced(1.0, 1.0)}, {"paces": paced(*[1.0, 1.5] * 5)}], frame)
+    assert said == [
+        "at times the machine was 1.5 times slower: intervals hold that, ratios within a run are free of it"
+    ]
+    assert remarks([{"paces": paced(1.0, 1.05)}, {}], frame) == []
 
 
 def test_only_the_newest_runs_are_looked_at(tmp_path):

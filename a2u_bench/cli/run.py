@@ -72,7 +72,7 @@ def command(
     """
     from datetime import datetime
 
-    from a2u_bench import build, doctor, drift, machine, runner
+    from a2u_bench import build, doctor, machine, paces, runner
     from a2u_bench.cli._forecast import print_forecast, rows_in
     from a2u_bench.cli._store import exit_code, open_store, print_interrupted
     from a2u_bench.cli._table import check_convention, listed, show
@@ -136,10 +136,10 @@ def command(
                     described = machine.record()
                     report = doctor.examine(described, [case.threads for case in plan.cases])
                     store.write_manifest({"machine": described, "doctor": report.to_manifest()})
-                others = drift.beside(folder, store.manifest.get("machine"))
+                others = paces.beside(folder, store.manifest.get("machine"))
                 store.write_manifest({"beside": others})
-                paces = drift.by_place([entry for entries in others.values() for entry in entries])
-                runner.run(plan, store, listener, paces=paces)
+                met = paces.by_place([entry for entries in others.values() for entry in entries])
+                runner.run(plan, store, listener, paces=met)
     except KeyboardInterrupt:
         code = 130
     except BenchError as error:

@@ -1,0 +1,99 @@
+"""The paces that a machine has shown: in a run, and in the runs of the same machine that lie beside it.
+
+A pace is the time of a small convolution (`measure/pace.py`) in one process, in seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from a2u_bench.errors import UsageError
+from a2u_bench.machines import hardware_differences
+from a2u_bench.runs import MANIFEST, read_manifest
+
+SHARE = 0.80
+"""The middle part of the known paces within which a repeated run is expected. One process meets it in 8 of 10 cases;
+the median of six that have nothing to do with each other would in 97 of 100 at least. Those of a run have: a pace lasts
+for seconds or minutes, and often a whole run has the same."""
+
+MOST_RUNS = 20
+"""So many of the newest runs that lie beside a run are looked at."""
+
+Place = tuple[str, int]
+"""A device and a number of threads."""
+
+
+def beside(folder: Path, machine: Any) -> dict[str, list[dict[str, Any]]]:
+    """The paces that other runs of this machine took down, by the names of their folders, which lie where this one is.
+
+    Those that cannot be read, and those of another machine, are left out.
+    """
+    others = [path for path in folder.parent.glob(f"*/{MANIFEST}") if path.parent.name != folder.name]
+    found = {}
+    for path in sorted(others, key=_age)[:MOST_RUNS]:
+        with suppress(UsageError):
+            manifest, _ = read_manifest(path.parent)
+            entries = _whole(manifest.get("paces"))
+            if entries and _is_of(machine, manifest):
+                found[path.parent.name] = entries
+    return found
+
+
+def by_place(entries: Sequence[Mapping[str, Any]]) -> dict[Place, list[float]]:
+    """The same paces by device and number of threads."""
+    found: dict[Place, list[float]] = {}
+    for entry in entries:
+        found.setdefault((entry["device"], entry["threads"]), []).extend(entry["seconds"])
+    return found
+
+
+def middle(known: Sequence[float]) -> tuple[float, float]:
+    """The ends of the middle part of these paces, SHARE of them."""
+    tail = (1 - SHARE) / 2
+    low, high = (float(end) for end in np.quantile(known, (tail, 1 - tail)))
+    return low, high
+
+
+def strayed(manifest: Mapping[str, Any]) -> dict[Place, float]:
+    """How many times the quickest pace the slowest was, of the middle part of what a run knows, by place."""
+    others = manifest.get("beside")
+    entries = _whole(manifest.get("paces"))
+    for found in others.values() if isinstance(others, dict) else ():
+        entries += _whole(found)
+    ends = {place: middle(known) for place, known in by_place(entries).items() if known}
+    return {place: high / low for place, (low, high) in ends.items()}
+
+
+def _age(path: Path) -> float:
+    try:
+        return -path.stat().st_mtime
+    except OSError:
+        return math.inf
+
+
+def _is_of(machine: Any, manifest: Mapping[str, Any]) -> bool:
+    other = manifest.get("machine")
+    if not (isinstance(machine, dict) and isinstance(other, dict)) or machine.get("host") != other.get("host"):
+        return False
+    return not hardware_differences([{"machine": machine}, {"machine": other}])
+
+
+def _whole(entries: Any) -> list[dict[str, Any]]:
+    """What is an entry of a manifest's paces: files come from strangers."""
+    return [entry for entry in entries if _is_whole(entry)] if isinstance(entries, list) else []
+
+
+def _is_whole(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("device"), str)
+        and type(entry.get("threads")) is int
+        and isinstance(entry.get("seconds"), list)
+        and all(type(seconds) is float and 0 < seconds < math.inf for seconds in entry["seconds"])
+    )
