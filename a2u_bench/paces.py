@@ -25,6 +25,9 @@ for seconds or minutes, and often a whole run has the same."""
 MOST_RUNS = 20
 """So many of the newest runs that lie beside a run are looked at."""
 
+QUICKEST, SLOWEST = 1e-9, 1e3
+"""Seconds between which a pace lies that some machine could have."""
+
 Place = tuple[str, int]
 """A device and a number of threads."""
 
@@ -95,5 +98,5 @@ def _is_whole(entry: Any) -> bool:
         and isinstance(entry.get("device"), str)
         and type(entry.get("threads")) is int
         and isinstance(entry.get("seconds"), list)
-        and all(type(seconds) is float and 0 < seconds < math.inf for seconds in entry["seconds"])
+        and all(type(seconds) is float and QUICKEST < seconds < SLOWEST for seconds in entry["seconds"])
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -135,7 +134,7 @@ def test_runs_of_this_machine_that_lie_beside_a_run_are_known(tmp_path):
     made(tmp_path / "unknown", machine=None)
     made(tmp_path / "newer", version=SCHEMA_VERSION + 1)
     made(tmp_path / "before", paces=None)
-    for name, seconds in {"word": ["1"], "none": [0.0], "negative": [-1.0], "endless": [math.inf]}.items():
+    for name, seconds in {"word": ["1"], "none": [0.0], "negative": [-1.0], "huge": [1e300], "tiny": [1e-300]}.items():
         made(tmp_path / name, seconds)
     (made(tmp_path / "torn") / "manifest.json").write_text("{")
     found = beside(own, MACHINE)
