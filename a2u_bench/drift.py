@@ -32,5 +32,5 @@ def drift(own: float | None, known: Sequence[float]) -> Drift:
     """From the pace while a case was timed, and those of all processes that this machine has shown, in seconds."""
     if not own or not known:
         return NONE
-    low, high = middle(known)
+    low, high = middle(known, own)
     return Drift(min(1.0, low / own), max(1.0, high / own))

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,10 @@ for seconds or minutes, and often a whole run has the same."""
 
 MOST_RUNS = 20
 """So many of the newest runs that lie beside a run are looked at."""
+
+FARTHEST = 4.0
+"""A pace that is so many times another is none: a thread waited for a core, which samples show of themselves. The host
+that this was tried on slowed its guest down 2.2 times at most."""
 
 QUICKEST, SLOWEST = 1e-9, 1e3
 """Seconds between which a pace lies that some machine could have."""
@@ -56,10 +61,12 @@ def by_place(entries: Sequence[Mapping[str, Any]]) -> dict[Place, list[float]]:
     return found
 
 
-def middle(known: Sequence[float]) -> tuple[float, float]:
-    """The ends of the middle part of these paces, SHARE of them."""
+def middle(known: Sequence[float], own: float) -> tuple[float, float]:
+    """The ends of the middle part, SHARE, of the paces that are no farther from this one than FARTHEST; its own where
+    there is none."""
+    near = [pace for pace in known if own / FARTHEST <= pace <= own * FARTHEST]
     tail = (1 - SHARE) / 2
-    low, high = (float(end) for end in np.quantile(known, (tail, 1 - tail)))
+    low, high = (float(end) for end in np.quantile(near or [own], (tail, 1 - tail)))
     return low, high
 
 
@@ -67,9 +74,11 @@ def strayed(manifest: Mapping[str, Any]) -> dict[Place, float]:
     """How many times the quickest pace the slowest was, of the middle part of what a run knows, by place."""
     others = manifest.get("beside")
     entries = _whole(manifest.get("paces"))
+    own = {place: median(paces) for place, paces in by_place(entries).items() if paces}
     for found in others.values() if isinstance(others, dict) else ():
         entries += _whole(found)
-    ends = {place: middle(known) for place, known in by_place(entries).items() if known}
+    known = by_place(entries)
+    ends = {place: middle(known[place], pace) for place, pace in own.items()}
     return {place: high / low for place, (low, high) in ends.items()}
 
 

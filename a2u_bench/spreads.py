@@ -34,7 +34,7 @@ def spread_texts(columns: Sequence[Sequence[Any]], scale: units.Scale) -> list[s
     usual = (half >= steps[0]) & (half < steps[-1]) & ~np.isnan(value)
     places = _places(np.where(usual, scaled, 1.0), np.where(usual, half, 1.0))
     shorter, longer = np.sort([value - low, high - value], axis=0)
-    lopsided = (longer > 2 * shorter) & (high > low)
+    lopsided = (high > low) & ((longer > 2 * shorter) | ((low >= 0) & ((high - low) / 2 > value)))
     last = np.float_power(10.0, -places)
     usual &= ~(lopsided & (_is_less(lowest, last) | _is_less(highest, last)))  # an end with digits farther behind
     cells = zip(*(part.tolist() for part in (usual, lopsided, places, scaled, half, lowest, highest)), strict=True)

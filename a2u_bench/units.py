@@ -101,9 +101,10 @@ def with_spread(value: float, low: float, high: float, scale: Scale = UNSCALED) 
 
 
 def is_lopsided(value: float, low: float, high: float) -> bool:
-    """Whether one side of the interval is more than twice the other, so that half its width would mislead."""
+    """Whether half the width of the interval would mislead: one side of it is more than twice the other, or it would
+    reach below zero where the interval does not."""
     below, above = value - low, high - value
-    return max(below, above) > 2 * min(below, above) and high > low
+    return high > low and (max(below, above) > 2 * min(below, above) or (low >= 0 and (high - low) / 2 > value))
 
 
 def with_interval(value: float, low: float, high: float, scale: Scale = UNSCALED) -> tuple[str, str, str]:

@@ -302,6 +302,8 @@ def test_a_run_that_is_asked_for_more_when_it_goes_on_is_not_whole_until_then(
     assert main(["run", "--ops", "nearest,bilinear", *flags, "--resume"]) == 130
     assert main(gate) == 4
     assert "1 of 2 planned cases have ended" in capsys.readouterr().err
+    assert main(["compare", str(tmp_path / "r"), "--strict"]) == 4  # with or without a gate
+    assert main(["compare", str(tmp_path / "r")]) == 0
 
 
 def test_durations_and_shares_are_taken_as_a_person_writes_them(fake_machine, tmp_path):

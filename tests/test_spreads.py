@@ -31,8 +31,9 @@ def test_values_with_intervals(scale):
     width = [*ROUND_A_STEP, *drawn(800)]
     middle = [*drawn(400), *ROUND_A_STEP, *drawn(400)]
     lean = np.random.default_rng(1).choice([-3.0, 0.0, 0.1, 0.5, 1.0, 1.5, 3.0], len(width)).tolist()
-    low = [0.3, 0.0, 1.0, 1.0, None, 1.0, -2.0, 1e-200, 0.0, *(m - w for m, w in zip(middle, width, strict=True))]
+    low = [0.5, 0.3, 0.0, 1.0, 1.0, None, 1.0, -2.0, 1e-200, 0.0, *(m - w for m, w in zip(middle, width, strict=True))]
     high = [
+        32.0,
         256.0,
         0.0,
         1.0,
@@ -44,7 +45,7 @@ def test_values_with_intervals(scale):
         4.0,
         *(m + k * w for m, w, k in zip(middle, width, lean, strict=True)),
     ]
-    value = [210.0, 0.0, 1.0, 2.0, 2.0, None, 0.0, 2e-200, 1e-9, *middle]
+    value = [14.0, 210.0, 0.0, 1.0, 2.0, 2.0, None, 0.0, 2e-200, 1e-9, *middle]
     expected = [spreads._alone(*row, scale) for row in zip(value, low, high, strict=True)]
     assert spreads.spread_texts([value, low, high], scale) == expected
     assert spreads.spread_texts([[], [], []], scale) == []

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from a2u_bench.units import UNSCALED, Scale, exact, ratio, read, scale_for, whole, with_interval, with_spread
+from a2u_bench.units import (
+    UNSCALED,
+    Scale,
+    exact,
+    is_lopsided,
+    ratio,
+    read,
+    scale_for,
+    whole,
+    with_interval,
+    with_spread,
+)
 
 MILLI, KILO, MEGA = Scale(-3, "m"), Scale(3, "k"), Scale(6, "M")
 
@@ -130,3 +141,9 @@ def test_a_quantity_is_read_in_its_units(text, unit, value):
 def test_what_is_no_quantity_is_refused_with_an_example(text, unit):
     with pytest.raises(ValueError, match="Allowed: a number, alone or with a unit, such as"):
         read(text, unit)
+
+
+def test_a_half_width_that_would_reach_below_zero_gives_way_to_the_ends():
+    assert is_lopsided(14.0, 0.5, 32.0)
+    assert not is_lopsided(14.0, 1.0, 28.0)
+    assert not is_lopsided(1.0, -2.0, 4.0)  # it does reach below zero

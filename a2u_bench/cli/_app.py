@@ -26,8 +26,8 @@ from a2u_bench.plain import plain
 # Newer typer carries its own copy of click, older ones use click itself: the class is found through typer either way.
 ClickException: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-READERS = ("compare", "export", "ls", "plot", "recommend", "report", "show")
-"""Commands that read, print and end."""
+READERS = ("compare", "export", "plot", "recommend", "report")
+"""Commands that read runs, print and end; none of them loads torch."""
 
 
 def command_names() -> list[str]:
