@@ -74,7 +74,7 @@ SUITES: dict[str, Suite] = {
     )
 }
 
-QUICK = Settings(time_budget=30.0, warm_up=0.02, target_ci=0.05)
+QUICK = Settings(time_budget=36.0, warm_up=0.02, target_ci=0.05)
 
 
 def make_plan(
