@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from a2u_bench.lines import LONGEST
 from a2u_bench.machines import machines
-from a2u_bench.runs import LONGEST, Run
+from a2u_bench.runs import Run
 
 if TYPE_CHECKING:
     import pandas as pd

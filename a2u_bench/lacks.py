@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
+from a2u_bench.lines import MISSING, absence
 from a2u_bench.record import is_open
 from a2u_bench.rows import Rows
-from a2u_bench.runs import MISSING, ROWS, Run, absence
+from a2u_bench.runs import ROWS, Run
 
 AXES = (
     *("operator", "options", "batch", "channels", "height", "width", "scale"),

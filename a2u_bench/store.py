@@ -17,12 +17,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from a2u_bench.errors import BenchError, UsageError
+from a2u_bench.lines import LONGEST, parse_line
 from a2u_bench.record import SCHEMA_VERSION, is_open
 from a2u_bench.rows import Rows
 from a2u_bench.runs import (
     CURVES,
     FORMAT,
-    LONGEST,
     MANIFEST,
     ROWS,
     SAMPLES,
@@ -30,7 +30,6 @@ from a2u_bench.runs import (
     each_curve,
     each_sample,
     newest_run,
-    parse_line,
     read_manifest,
     read_run,
     read_samples,

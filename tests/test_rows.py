@@ -10,9 +10,10 @@ import pytest
 
 from a2u_bench import runs
 from a2u_bench.frames import to_frame
+from a2u_bench.lines import BATCH, parse_line
 from a2u_bench.record import BY_NAME, make_row
 from a2u_bench.rows import CHUNK, Rows
-from a2u_bench.runs import BATCH, read_run
+from a2u_bench.runs import read_run
 from a2u_bench.spec import Case
 
 MANIFEST = {"format": "a2u-bench run", "version": 1, "created": "2025-01-01T00:00:00+00:00"}
@@ -107,7 +108,7 @@ def test_only_lines_that_the_quick_reader_refuses_are_read_by_the_slow_one(tmp_p
         return loads(text)
 
     monkeypatch.setattr(json, "loads", counted)
-    monkeypatch.setattr(runs, "_parse_facts", runs.parse_line)
+    monkeypatch.setattr(runs, "_parse_facts", parse_line)
     run = read_run(folder)
     assert slowly == lines[2:3]
     assert [one["params"] for one in run.rows] == [1, 2, 3, 4, 5]

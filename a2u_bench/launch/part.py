@@ -13,9 +13,9 @@ from typing import Any
 
 from a2u_bench.errors import BenchError
 from a2u_bench.launch.groups import Group
+from a2u_bench.lines import parse_line
 from a2u_bench.plan import Plan, Settings
 from a2u_bench.quality.trial import Trial
-from a2u_bench.runs import parse_line
 from a2u_bench.spec import Case
 
 PARTS = "parts"

@@ -12,12 +12,13 @@ import pandas as pd
 from a2u_bench import frames
 from a2u_bench.cells import MEASURES, SCORES, lay_out
 from a2u_bench.lacks import lacks
+from a2u_bench.lines import LONGEST
 from a2u_bench.machines import differences, hardware_differences
 from a2u_bench.plain import plain
 from a2u_bench.plots.rows import NAME, named, workloads
 from a2u_bench.record import BY_NAME
 from a2u_bench.remarks import remarks
-from a2u_bench.runs import LONGEST, Run
+from a2u_bench.runs import Run
 from a2u_bench.seeds import by_task, is_trained
 
 CERTIFICATE = "certificate.json"
