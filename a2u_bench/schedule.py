@@ -21,7 +21,7 @@ STRAYING = 2.0
 FEW_ROUNDS = 10
 """A process runs so many rounds, if they fit into its share of the time, where the formula asks for fewer."""
 
-MOST_PROCESSES = 3
+MOST_PROCESSES = 5
 """Times the asked number of processes: where more would not bring the intervals to their target, nothing will."""
 
 FEWEST_PROCESSES = 3
@@ -78,7 +78,7 @@ def turn(costs: Sequence[Cost], start: float, settings: Settings) -> Turn:
         return Turn(ready, 0.0, settings.max_rounds)
     best = STRAYING * math.sqrt(math.pi / 2 * ready / each)
     fit = (settings.each * len(costs) / settings.processes - ready) / each
-    rounds = 2 * math.ceil(max(best, min(FEW_ROUNDS, fit)) / 2)
+    rounds = max(2 * round(best / 2), 2 * int(min(FEW_ROUNDS, fit) / 2))
     return Turn(ready, each, max(settings.min_rounds, min(settings.max_rounds, rounds)))
 
 

@@ -74,7 +74,9 @@ class FakeWorker:
         if step == "build":
             workers.clock.now += workers.building
         if step == "warm_up":
-            return Calls(0, 1, workers.cost(case))
+            calls = Calls(0, 1, workers.cost(case))
+            workers.clock.now += calls.warming
+            return calls
         if step == "measure":
             return {"params": 7, "macs": 11, "macs_fvcore": 11, "peak_memory": 13}
         if step == "time_cold":
