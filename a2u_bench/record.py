@@ -21,7 +21,7 @@ STATUSES = ("ok", "skipped", "oom", "timeout", "failed", "incorrect")
 BUDGET = "budget"
 """What `stopped` says where the time of the run was over; `is_open` says what that means of a case without a time."""
 
-Role = Literal["key", "axis", "status", "measure", "origin"]
+Role = Literal["key", "axis", "status", "measure", "origin", "derived"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,20 @@ COLUMNS: tuple[Column, ...] = (
 RANKED = ("psnr", "sad")
 """What ranks the networks of a task: reconstruction's, matting's. A training has one of them."""
 
+RATIO, VERDICT = "latency_ratio", "verdict"
+
+DERIVED: tuple[Column, ...] = (
+    Column(RATIO, "derived", "Float64", "ratio", "", "lower"),
+    Column(f"{RATIO}_low", "derived", "Float64", "ratio, low", "", "lower"),
+    Column(f"{RATIO}_high", "derived", "Float64", "ratio, high", "", "lower"),
+    Column(VERDICT, "derived", "string", "verdict"),
+)
+"""What no row holds: filled when a run is read, against its reference operator or a baseline."""
+
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
+
+SHOWN: dict[str, Column] = BY_NAME | {column.name: column for column in DERIVED}
+"""Every column of a frame that was read."""
 
 
 def is_open(status: object, stopped: object) -> bool:
