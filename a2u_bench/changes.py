@@ -134,7 +134,10 @@ def notes(change: Change, reading: Reading, absolute: bool) -> list[str]:
     loose = int((np.isfinite(change.found.log) & (change.base[0] < 0)).sum())
     said = [_host(change, reading)]
     if loose:
-        said.append(f"{loose} cases have no reference in both runs: the machine's own change is in theirs")
+        which = "1 case has" if loose == 1 else f"{loose} cases have"
+        said.append(
+            f"{which} no reference in both runs: the machine's own change is in {'its' if loose == 1 else 'theirs'}"
+        )
     known = (change.found.freedom > 0) & ~change.own
     if known.any():
         found = change.found[known]

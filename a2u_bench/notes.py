@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,19 +52,24 @@ def contradicted(stored: pd.DataFrame, reading: Reading) -> list[str]:
     ]
 
 
-def without_samples(reading: Reading) -> Iterator[str]:
+def without_samples(reading: Reading) -> list[str]:
     """On runs of whose latencies there are no samples, and on cases that one process alone timed."""
     timed = reading.frame["latency"].notna().to_numpy()
-    for label, here in _runs(reading, timed):
-        bare = here & (reading.place < 0)
-        if bare.any():
-            yield f"{_of(label)}no samples of {_share(bare, here)}: the intervals are those of the rows"
-    single = timed & (reading.frame["processes"] == 1).fillna(False).to_numpy(dtype=bool)
-    for label, here in _runs(reading, single):
-        yield (
-            f"{_of(label)}timed in one process, which says nothing of how processes differ, so without an interval: "
-            f"{_names(reading.frame, here)}"
+    bare, single = timed & (reading.place < 0), timed & (numbers(reading.frame, "processes") == 1)
+    said = [
+        (label, f"no samples of {_share(bare & here, here)}: the intervals are those of the rows")
+        for label, here in _runs(reading, timed)
+        if (bare & here).any()
+    ]
+    said += [
+        (
+            label,
+            "timed in one process, which says nothing of how processes differ, so without an interval: "
+            f"{_names(reading.frame, here)}",
         )
+        for label, here in _runs(reading, single)
+    ]
+    return _of_runs(reading, said)
 
 
 def of_ratios(
@@ -75,24 +80,21 @@ def of_ratios(
     `operators`: what each run is read against; `named`: the runs that say so themselves, and where a person does all
     of them; `chosen`: the rows of that operator.
     """
-    said: dict[str, list[str]] = {}
+    said = []
     for label, here in _runs(reading, reading.frame["latency"].notna().to_numpy()):
         operator = operators.get(label, "")
         ends = dict.fromkeys(to_values(reading.frame["status"][chosen & (reading.label == label)]))
-        why = (
-            f"ended {' and '.join(str(end) for end in ends if end != 'ok')}" if set(ends) - {"ok"} else "was not timed"
-        )
-        lacking = here & (base < 0)
+        sick = [str(end) for end in ends if end != "ok"]
+        why = f"ended {' and '.join(sick)}" if sick else "was not timed"
         whose = "" if label in named else ", since the run names no reference"
+        lacking, loose = here & (base < 0), _unpaired(reading, here, base)
         if (lacking == here).all():
-            text = f"no ratio: {operator} {why}{whose}; --baseline OP chooses another operator"
-        else:
-            loose = _unpaired(reading, here, base)
-            how = f"; of {_share(loose, here)} it is {APART}" if loose.any() else ", timed in the same rounds"
-            text = f"ratio: to {operator}{whose}{how}"
-            text += f"; none for {_share(lacking, here)}, where that {why}" if lacking.any() else ""
-        said.setdefault(text, []).append(label)
-    return [f"{some(labels, between=', ')}: {text}" if len(said) > 1 else text for text, labels in said.items()]
+            said.append((label, f"no ratio: {operator} {why}{whose}; --baseline OP chooses another operator"))
+            continue
+        how = f"; of {_share(loose, here)} it is {APART}" if loose.any() else ", timed in the same rounds"
+        none = f"; none for {_share(lacking, here)}, where that {why}" if lacking.any() else ""
+        said.append((label, f"ratio: to {operator}{whose}{how}{none}"))
+    return _of_runs(reading, said)
 
 
 def _unpaired(reading: Reading, rows: NDArray[np.bool_], base: Rows) -> NDArray[np.bool_]:
@@ -109,8 +111,13 @@ def _runs(reading: Reading, rows: NDArray[np.bool_]) -> Iterator[tuple[str, NDAr
         yield label, rows & (reading.label == label)
 
 
-def _of(label: str) -> str:
-    return f"{label}: " if label else ""
+def _of_runs(reading: Reading, said: Sequence[tuple[str, str]]) -> list[str]:
+    """Each sentence once, with the runs that it is of where it is not of all."""
+    found: dict[str, list[str]] = {}
+    for label, text in said:
+        found.setdefault(text, []).append(label)
+    every = len(set(reading.label))
+    return [text if len(labels) == every else f"{some(labels, between=', ')}: {text}" for text, labels in found.items()]
 
 
 def _share(few: NDArray[np.bool_], rows: NDArray[np.bool_]) -> str:
