@@ -71,7 +71,6 @@ COLUMNS: tuple[Column, ...] = (
     Column("processes", "measure", "Int64", "processes"),
     Column("stopped", "origin", "string", "stopped by"),  # "target", "budget" of time, or "limit" of processes
     Column("latency_best", "measure", "Float64", "latency, best round", "s", "lower"),
-    Column("pace", "measure", "Float64", "machine's pace", "s"),  # of a small convolution between the rounds
     Column("floor", "measure", "Float64", "speed of light", "s", "lower"),  # of the forward pass; see measure/floor.py
     Column("output_memory", "measure", "Int64", "output", "B", "lower"),
     Column("peak_memory", "measure", "Int64", "peak memory", "B", "lower"),  # of a warm call, above its inputs
@@ -122,6 +121,9 @@ DERIVED: tuple[Column, ...] = (
     Column(VERDICT, "derived", "string", "verdict"),
 )
 """What no row holds: filled when a run is read, against its reference operator or a baseline."""
+
+GONE = frozenset({"pace"})
+"""Columns that rows of earlier programs have and that no longer mean anything."""
 
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 

@@ -36,7 +36,6 @@ STEPS = {
     "warm_up": "warming up",
     "time": "timing",
     "round": "timing",
-    "pace": "timing",
     "time_cold": "timing on a flushed cache",
     "notes": "looking at what may have disturbed it",
     "drop": "clearing away",
@@ -226,14 +225,6 @@ class Bench:
             self.place.value = place
             found.append(self.time(case, calls))
         return found
-
-    def pace(self) -> float:
-        """The machine's pace, in seconds of a small convolution."""
-        from a2u_bench.measure.pace import Pacer
-
-        if not hasattr(self, "_pacer"):
-            self._pacer = Pacer(self.device)
-        return self._pacer.pace(self._timer())
 
     def time_cold(self, case: Case, calls: Calls) -> list[float]:
         """One sample on a flushed cache, in seconds; none where nothing can flush it."""
