@@ -194,7 +194,7 @@ def _host(change: Change, reading: Reading) -> str:
     )
     names = some(reading.frame["options"].iloc[both[0]], between=", ")
     ends = f", {low[0]:.2f} to {high[0]:.2f}" if np.isfinite(high[0]) else ""
-    if low[0] <= 1 <= high[0]:
+    if low[0] <= 1 <= high[0] or abs(factor - 1) < judge.MARGIN:
         return f"by {names} the machine was as quick in both runs (after/before {factor:.2f}{ends})"
     times, word = (factor, "slower") if factor > 1 else (1 / factor, "quicker")
     return f"by {names} the machine was {times:.2f} times {word} after (after/before {factor:.2f}{ends}); taken out"
