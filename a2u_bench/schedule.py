@@ -54,6 +54,15 @@ class Turn:
         return self.start + self.rounds * self.round
 
 
+@dataclass(frozen=True)
+class Share:
+    """A block to come: its cases, what a process of it costs, and the seconds that it has."""
+
+    cases: tuple[Case, ...]
+    turn: Turn
+    purse: float
+
+
 def compose(cases: Sequence[Case], plan: Plan, costs: Mapping[str, Cost]) -> list[tuple[Case, ...]]:
     """Blocks of cases of one workload that are alike slow, without the reference unless nothing else is left."""
     by_workload: dict[Workload, list[Case]] = {}
@@ -69,6 +78,23 @@ def compose(cases: Sequence[Case], plan: Plan, costs: Mapping[str, Cost]) -> lis
             bounds = [index * len(members) // count for index in range(count + 1)]
             found += [tuple(members[start:stop]) for start, stop in pairwise(bounds)]
     return found
+
+
+def arrange(cases: Sequence[Case], plan: Plan, costs: Mapping[str, Cost], starts: Mapping[str, float]) -> list[Share]:
+    """The blocks of these cases by what each costs, by its id, and what a process takes to start, by device."""
+    groups = compose(cases, plan, costs)
+    timed = [dict.fromkeys([*some, *beside(plan, some[0])]) for some in groups]
+    turns = [
+        turn([costs.get(case.id, Cost()) for case in some], starts.get(cases[0].device, 0.0), plan.settings)
+        for cases, some in zip(groups, timed, strict=True)
+    ]
+    seconds = purses(turns, [len(some) for some in timed], plan.settings)
+    return [Share(*parts) for parts in zip(groups, turns, seconds, strict=True)]
+
+
+def beside(plan: Plan, case: Case) -> tuple[Case, ...]:
+    """The reference of a case's workload, where the plan has one."""
+    return () if plan.reference is None else (plan.reference.beside(case),)
 
 
 def turn(costs: Sequence[Cost], start: float, settings: Settings) -> Turn:

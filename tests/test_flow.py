@@ -386,7 +386,7 @@ def judged(speed: Callable[[float], float], names: str, one_by_one: bool) -> lis
     compared = stats.apart if one_by_one else stats.ratio
     found = [compared(samples[one.id], samples[cases[0].id]) for one in cases[1:]]
     columns = [np.array([float(getattr(one, name)) for one in found]) for name in ("log", "error", "freedom")]
-    return list(verdicts(Estimate(*columns)))  # type: ignore[arg-type]
+    return list(verdicts(Estimate(*columns)))
 
 
 def slower_and_slower(now: float) -> float:
