@@ -53,6 +53,16 @@ class Turn:
         """All of it."""
         return self.start + self.rounds * self.round
 
+    def processes(self, purse: float, settings: Settings) -> int:
+        """How many of them there will be in so many seconds."""
+        least, most = settings.processes, MOST_PROCESSES * settings.processes
+        return max(least, min(most, int(purse / self.seconds))) if self.seconds > 0 else most
+
+    def expected(self, purse: float, settings: Settings) -> float:
+        """The time that they will take together where so many seconds are given for it."""
+        shortest = self.start + settings.min_rounds * self.round
+        return max(min(purse, MOST_PROCESSES * settings.processes * self.seconds), FEWEST_PROCESSES * shortest)
+
 
 @dataclass(frozen=True)
 class Share:
@@ -115,12 +125,6 @@ def purses(turns: Sequence[Turn], sizes: Sequence[int], settings: Settings) -> l
     if settings.time_budget is None:
         return own
     return [settings.time_budget * part / sum(own) for part in own]
-
-
-def processes(turn: Turn, purse: float, settings: Settings) -> int:
-    """How many processes such a block will have."""
-    least, most = settings.processes, MOST_PROCESSES * settings.processes
-    return max(least, min(most, int(purse / turn.seconds))) if turn.seconds > 0 else most
 
 
 def _slowness(cost: Cost) -> int:

@@ -10,7 +10,7 @@ from fakes import FakeClock, FakeStore, FakeWorkers
 
 from a2u_bench.plan import Plan, Reference, Settings
 from a2u_bench.runner import run
-from a2u_bench.schedule import Cost, Turn, compose, processes, purses, turn
+from a2u_bench.schedule import Cost, Turn, compose, purses, turn
 from a2u_bench.spec import Case
 
 REFERENCE = Reference("ref", "default", "ref")
@@ -75,7 +75,7 @@ def test_time_follows_from_what_is_asked_and_from_what_it_costs():
     quick, slow = Turn(0.5, 0.03, 10), Turn(4.0, 10.0, 2)
     assert purses([quick, slow], [9, 9], settings) == [18.0, 6 * 24.0]
     assert purses([quick, slow], [9, 9], Settings(each=2.0, time_budget=81.0)) == [9.0, 72.0]
-    assert [processes(one, purse, settings) for one, purse in ((quick, 18.0), (slow, 144.0), (quick, 1e3))] == [
+    assert [one.processes(purse, settings) for one, purse in ((quick, 18.0), (slow, 144.0), (quick, 1e3))] == [
         22,
         6,
         30,
