@@ -62,6 +62,9 @@ def foretell(
     shared = Shared(plan.settings, workers or Processes(), clock, lambda samples: None, doing, lambda: None)
     trial = _Trial(shared, lambda case: None)
     subjects = list(dict.fromkeys([*left, *(case for one in left for case in beside(plan, one))]))
+    for case in subjects[:1]:
+        with shared.start(case):  # the first one loads for all of them, as in a run those do that look at the machine
+            pass
     trial.run(subjects)
     shares = arrange(left, plan, trial.costs, trial.starts)
     costs = [trial.costs.get(case.id, Cost()) for case in subjects]

@@ -77,7 +77,7 @@ def test_a_run_takes_what_was_foretold(device: str, starting: float, budget: flo
 
 def test_a_case_that_cannot_be_tried_does_not_end_the_forecast():
     plan = Plan("", (case("a"), case("b")), (), Settings(processes=3))
-    fails = {("a", "attempt", 0): CaseEnded("oom", "why", True)}
+    fails = {("a", "attempt", 1): CaseEnded("oom", "why", True)}
     trying = machine(fails=fails)
     said = foretell(plan, plan.cases, lambda case, step: None, workers=trying, clock=trying.clock)
     assert said.cases == 2
