@@ -84,9 +84,10 @@ class _Run:
                 self._write(row)
             if self.left:
                 known = self._prepare()
+                sound = [case for case in self.left if case.id not in self.shared.ended]
                 self.blocks = [
                     Block(share, next(iter(beside(self.plan, share.cases[0])), None), self.shared)
-                    for share in arrange(self.left, self.plan, known.costs, known.starts)
+                    for share in arrange(sound, self.plan, known.costs, known.starts)
                 ]
                 self._time()
         except OSError as error:

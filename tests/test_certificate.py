@@ -17,8 +17,7 @@ from fakes import FakeClock, FakeWorker, FakeWorkers
 
 from a2u_bench import build, certificate
 from a2u_bench.certificate import FULL, QUICK, Certificate, Size, certify
-from a2u_bench.certificate.alarms import _share, alike_findings, slowed_findings
-from a2u_bench.certificate.finding import Finding
+from a2u_bench.certificate.alarms import Finding, _share, alike_findings, slowed_findings
 from a2u_bench.certificate.known import known_cases
 from a2u_bench.certificate.pairs import BLOCK, Comparison, order, replicas
 from a2u_bench.cli import main

@@ -68,8 +68,8 @@ def test_a_run_takes_what_was_foretold(device: str, starting: float, budget: flo
     assert said.starting == starting
     own = [row for row in rows if row["operator"] != "ref"]
     if budget is None:
-        assert min(row["processes"] for row in own) == pytest.approx(said.processes[0], abs=1)
-        assert max(row["processes"] for row in own) == pytest.approx(said.processes[1], abs=2)
+        assert min(row["processes"] for row in own) == pytest.approx(said.processes[0], rel=0.2)
+        assert max(row["processes"] for row in own) == pytest.approx(said.processes[1], rel=0.2)
         assert said.processes[0] <= min(row["processes"] for row in rows)
     assert said.cases == 44
     assert "process" in said.words()

@@ -87,7 +87,7 @@ def test_the_page_has_environment_problems_and_certificate(tmp_path):
 
 def test_the_certificate_that_check_stores_is_the_one_that_a_report_shows(tmp_path, monkeypatch, capsys):
     from a2u_bench import certificate
-    from a2u_bench.certificate.finding import Finding
+    from a2u_bench.certificate.alarms import Finding
     from a2u_bench.certificate.pairs import Comparison
 
     finding = Finding("A/A false alarms", "at most 16 of 208", "9 (4.3 %)", True)

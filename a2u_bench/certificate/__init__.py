@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from a2u_bench import runner
-from a2u_bench.certificate.alarms import SLOWER, alike_findings, slowed_findings
-from a2u_bench.certificate.finding import Finding
+from a2u_bench.certificate.alarms import SLOWER, Finding, alike_findings, slowed_findings
 from a2u_bench.certificate.known import known_cases, known_findings
 from a2u_bench.certificate.pairs import BLOCK, Comparison, compare, order, replicas
 from a2u_bench.listener import Listener, Silence

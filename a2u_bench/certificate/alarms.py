@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from scipy.stats import binomtest
 
 from a2u_bench import stats
-from a2u_bench.certificate.finding import Finding
 from a2u_bench.certificate.pairs import Comparison
 from a2u_bench.judge import LEVEL
 
 SLOWER = 5  # per cent
 FOUND = 0.95  # of the slow-downs, at least
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked: what was demanded, what was found, and whether that will do."""
+
+    name: str
+    demanded: str
+    found: str
+    holds: bool
 
 
 def alike_findings(alike: Sequence[Comparison], asked: int) -> list[Finding]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from a2u_bench.certificate.cases import CHANNELS, SIDE, synthetic
-from a2u_bench.certificate.finding import Finding
+from a2u_bench.certificate.alarms import Finding
+from a2u_bench.certificate.pairs import CHANNELS, SIDE, synthetic
 from a2u_bench.spec import Case
 
 DURATIONS = (100, 500)  # microseconds: short, because a busy machine takes a longer call apart

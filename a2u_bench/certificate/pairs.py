@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from a2u_bench import build, stats
-from a2u_bench.certificate.cases import replica
 from a2u_bench.judge import LEVEL, verdicts
 from a2u_bench.spec import Case
 from a2u_bench.stats import Estimate
 
 BLOCK = 16
+
+SIDE, CHANNELS = 16, 16
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,17 @@ class Comparison:
     high: float
     probability: float
     verdict: str
+
+
+def synthetic(name: str) -> Case:
+    """A case of an operator of `a2u_bench.synthetic`."""
+    asked = build.operator(f"a2u_bench.synthetic:{name}")
+    return Case(asked.name, asked.variant, asked.text, 1, CHANNELS, SIDE, SIDE)
+
+
+def replica(of: str, variant: int, percent: int, copy: int) -> Case:
+    """An operator by its name and the index of its variant, so many per cent slower; copies differ in nothing else."""
+    return synthetic(f"Replica:of={of},variant={variant},percent={percent},copy={copy}")
 
 
 def replicas(count: int, percent: int) -> list[tuple[Case, Case]]:
