@@ -133,10 +133,15 @@ def _is_sample(line: Mapping[str, Any]) -> bool:
     return (
         isinstance(line.get("case"), str)
         and isinstance(line.get("origin", ""), str)
-        and all(type(number) is int and 0 <= number < MOST for number in (line.get("process"), line.get("round")))
+        and _is_number(line.get("process"))
+        and _is_number(line.get("round"))
         and _are_times(line.get("latency"))
         and ("latency_cold" not in line or _are_times(line["latency_cold"]))
     )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int and 0 <= value < MOST
 
 
 def _are_times(values: Any) -> bool:
