@@ -39,14 +39,6 @@ class Examination:
     examining: float = 0.0
     compiling: float = 0.0
 
-    def cost(self, case: Case) -> Cost:
-        """What a case costs a process; nothing where it is not known."""
-        return self.costs.get(case.id, Cost())
-
-    def start(self, case: Case) -> float:
-        """Seconds that a process for such a case takes to start."""
-        return self.starts.get(case.device, 0.0)
-
     def to_manifest(self) -> dict[str, float]:
         """What it took, in seconds."""
         return {name: round(getattr(self, name), 3) for name in ("examining", "checking", "compiling")}
