@@ -55,12 +55,14 @@ class Reading:
         if timed is None:
             return Estimate(np.full(len(rows), np.nan), np.zeros(len(rows)), np.zeros(len(rows)))
         first, second = self.place[rows], self.place[others]
-        paired = timed.ratios(first, second)
-        base = self.base[rows]
-        same = (base >= 0) & (base == self.base[others])  # of one run and one workload
-        reference = np.where(same, self.place[base], -1)
-        through = stats.change(timed.ratios(second, reference), timed.ratios(first, reference))
-        return judge.choose(np.isnan(paired.log), through, paired)
+        found = timed.ratios(first, second)
+        apart = np.isnan(found.log)
+        base = np.where(apart & (self.base[rows] == self.base[others]), self.base[rows], -1)  # of one run and workload
+        if (base >= 0).any():
+            reference = np.where(base >= 0, self.place[base], -1)
+            through = stats.change(timed.ratios(second, reference), timed.ratios(first, reference))
+            found = judge.choose(apart, through, found)
+        return found
 
     def strays(self) -> dict[str, tuple[str, float]]:
         """For each run its reference, and how far the reference's latency strays from process to process: half of the
@@ -121,7 +123,8 @@ def _timings(runs: Sequence[Run], ambiguous: set[Key]) -> tuple[dict[str, Timing
         for label, run in frames.labelled(runs):
             problems: list[str] = []
             for sample in each_sample(run.path, problems):
-                name = frames.label_of(label, sample.get("origin"))
+                origin = sample.get("origin")
+                name = label if origin is None else frames.label_of(label, origin)
                 if (name, sample["case"]) not in ambiguous:
                     yield name, sample
             said.extend(f"{run.path}: {problem}" for problem in problems)

@@ -24,6 +24,7 @@ from a2u_bench.rows import Rows
 MANIFEST, ROWS, SAMPLES = "manifest.json", "rows.jsonl", "samples.jsonl"
 CURVES = "curves.jsonl"  # only where something was trained
 FORMAT = "a2u-bench run"
+MOST = 1 << 30  # processes, and rounds of one
 
 
 @dataclass(frozen=True)
@@ -132,10 +133,15 @@ def _is_sample(line: Mapping[str, Any]) -> bool:
     return (
         isinstance(line.get("case"), str)
         and isinstance(line.get("origin", ""), str)
-        and type(line.get("process")) is type(line.get("round")) is int
+        and _is_number(line.get("process"))
+        and _is_number(line.get("round"))
         and _are_times(line.get("latency"))
         and ("latency_cold" not in line or _are_times(line["latency_cold"]))
     )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int and 0 <= value < MOST
 
 
 def _are_times(values: Any) -> bool:

@@ -101,5 +101,5 @@ def _welch(first: Sequence[float], second: Sequence[float]) -> float:
 def _mean(values: Sequence[float], confidence: float) -> tuple[object, object, object]:
     if not values:
         return pd.NA, pd.NA, pd.NA
-    mean, *ends = stats.scores(values, confidence)
-    return mean, *(end if math.isfinite(end) else pd.NA for end in ends)
+    mean, low, high = stats.scores(values, confidence)
+    return (mean, low, high) if math.isfinite(high) else (mean, pd.NA, pd.NA)

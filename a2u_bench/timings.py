@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -89,27 +88,26 @@ def gather(samples: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Timing
     """
     cases: dict[Key, int] = {}
     processes: dict[tuple[str, int], int] = {}
-    moments: dict[tuple[int, int], int] = {}
-    found: dict[str, tuple[array[Any], ...]] = {
-        name: (array("q"), array("q"), array("q"), array("d")) for name in MEASURES
+    found: dict[str, tuple[list[int], list[int], list[int], list[float]]] = {
+        name: ([], [], [], []) for name in MEASURES
     }
     for label, sample in samples:
+        case = cases.setdefault((label, sample["case"]), len(cases))
         process = processes.setdefault((label, sample["process"]), len(processes))
-        numbers = (
-            cases.setdefault((label, sample["case"]), len(cases)),
-            process,
-            moments.setdefault((process, sample["round"]), len(moments)),
-        )
-        for name, columns in found.items():
-            times = sample.get(name)
+        for name in MEASURES if "latency_cold" in sample else MEASURES[:1]:
+            times = sample[name]
             if times and min(times) > 0:
-                for column, number in zip(columns, (*numbers, sum(times) / len(times)), strict=True):
-                    column.append(number)
+                columns = found[name]
+                columns[0].append(case)
+                columns[1].append(process)
+                columns[2].append(sample["round"])
+                columns[3].append(times[0] if len(times) == 1 else sum(times) / len(times))
     return {name: _sorted(cases, *map(np.array, columns)) for name, columns in found.items() if columns[0]}
 
 
-def _sorted(cases: Mapping[Key, int], case: Places, process: Places, moment: Places, seconds: Numbers) -> Timings:
-    key = case * (int(moment.max(initial=0)) + 1) + moment
+def _sorted(cases: Mapping[Key, int], case: Places, process: Places, index: Places, seconds: Numbers) -> Timings:
+    moment = np.unique(process * (int(index.max()) + 1) + index, return_inverse=True)[1]
+    key = case * (int(moment.max()) + 1) + moment
     order = np.argsort(key, kind="stable")
     order = order[np.append(np.diff(key[order]) > 0, True)]  # the last of each round
     first = np.searchsorted(case[order], np.arange(len(cases) + 1))

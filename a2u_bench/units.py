@@ -16,6 +16,7 @@ CONVENTIONS: dict[str, tuple[str, int]] = {"mac": ("MACs", 1), "flop": ("FLOPs",
 PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
 SPREAD = " ±"
 USUAL = {"s": "ms", "B": "MB"}  # what a person means such a quantity in, who must say so
+NONE = 1e-9  # of a value: less is the computer's own rounding, and no spread
 EXACT_DIGITS = 4  # significant digits of a value without a spread
 _EXACT = f"%#.{EXACT_DIGITS}g"
 
@@ -91,7 +92,7 @@ def with_spread(value: float, low: float, high: float, scale: Scale = UNSCALED) 
     Without a width (one sample, or all alike) the value has four significant digits and the half-width is "0".
     """
     half = abs(scale.of(high) - scale.of(low)) / 2
-    if half == 0:
+    if half <= abs(scale.of(value)) * NONE:
         return exact(value, scale), "0"
     digits, _, magnitude = f"{half:.1e}".partition("e")
     places = -int(magnitude) + (1 if digits < "2" else 0)
