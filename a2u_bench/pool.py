@@ -12,6 +12,7 @@ import signal
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from multiprocessing import forkserver
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -49,10 +50,6 @@ class Worker(Protocol):
         that has none."""
         ...
 
-    def pace(self) -> float:
-        """Seconds of a convolution that has nothing to do with any case. Raises CaseEnded where the process is gone."""
-        ...
-
     def __enter__(self) -> Worker: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -63,6 +60,10 @@ class Workers(Protocol):
     """Whoever starts fresh processes."""
 
     def start(self, device: str, threads: int, seed: int, timeout: float) -> Worker: ...
+
+    def renew(self) -> None:
+        """From now on processes have nothing in common with those before."""
+        ...
 
     def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any] | None:
         """What the machine can do at best, measured by a fresh process; None where it cannot be measured."""
@@ -81,6 +82,14 @@ class Processes:
     def start(self, device: str, threads: int, seed: int, timeout: float) -> Worker:
         """A fresh process. BenchError where none starts."""
         return _Process(self._context, (device, threads, seed), timeout)
+
+    def renew(self) -> None:
+        """A new forkserver. Processes of one share its addresses, and so how their memory falls into caches: each is
+        fast or slow alike by some percent, which no number of them would show."""
+        if self._context.get_start_method() == "forkserver":
+            forkserver._forkserver._stop()  # type: ignore[attr-defined]  # there is no public name for it
+            with suppress(CaseEnded), _Process(self._context, ("cpu", 1, 0), START_TIMEOUT):
+                pass  # now it is there, and no case waits for it
 
     def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any] | None:
         """As `measure.ceilings.ceilings` has it."""
@@ -132,9 +141,6 @@ class _Process:
         except CaseEnded as end:
             end.place = self._place.value
             raise
-
-    def pace(self) -> float:
-        return float(self.request("pace"))
 
     def request(self, step: str, *arguments: Any) -> Any:
         """One step, answered within the timeout. A process that fails a case is not asked again: it may be spoilt."""

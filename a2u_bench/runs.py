@@ -24,6 +24,7 @@ from a2u_bench.rows import Rows
 MANIFEST, ROWS, SAMPLES = "manifest.json", "rows.jsonl", "samples.jsonl"
 CURVES = "curves.jsonl"  # only where something was trained
 FORMAT = "a2u-bench run"
+MOST = 1 << 30  # processes, and rounds of one
 
 
 @dataclass(frozen=True)
@@ -129,15 +130,22 @@ def _read_rows(path: Path) -> tuple[Rows, tuple[str, ...]]:
 
 
 def _is_sample(line: Mapping[str, Any]) -> bool:
-    times = line.get("latency")
     return (
         isinstance(line.get("case"), str)
         and isinstance(line.get("origin", ""), str)
-        and all(type(line.get(name)) is int for name in ("process", "round"))
-        and isinstance(times, list)
-        and all(_is_time(t) for t in times)
-        and ("pace" not in line or (_is_time(line["pace"]) and line["pace"] > 0))
+        and _is_number(line.get("process"))
+        and _is_number(line.get("round"))
+        and _are_times(line.get("latency"))
+        and ("latency_cold" not in line or _are_times(line["latency_cold"]))
     )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int and 0 <= value < MOST
+
+
+def _are_times(values: Any) -> bool:
+    return isinstance(values, list) and all(map(_is_time, values))
 
 
 def _is_time(value: Any) -> bool:

@@ -14,7 +14,9 @@ CONVENTIONS: dict[str, tuple[str, int]] = {"mac": ("MACs", 1), "flop": ("FLOPs",
 """How work is counted: the word in headings, and how many for one multiply-add."""
 
 PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
+SPREAD = " ±"
 USUAL = {"s": "ms", "B": "MB"}  # what a person means such a quantity in, who must say so
+NONE = 1e-9  # of a value: less is the computer's own rounding, and no spread
 EXACT_DIGITS = 4  # significant digits of a value without a spread
 _EXACT = f"%#.{EXACT_DIGITS}g"
 
@@ -90,7 +92,7 @@ def with_spread(value: float, low: float, high: float, scale: Scale = UNSCALED) 
     Without a width (one sample, or all alike) the value has four significant digits and the half-width is "0".
     """
     half = abs(scale.of(high) - scale.of(low)) / 2
-    if half == 0:
+    if half <= abs(scale.of(value)) * NONE:
         return exact(value, scale), "0"
     digits, _, magnitude = f"{half:.1e}".partition("e")
     places = -int(magnitude) + (1 if digits < "2" else 0)
@@ -98,20 +100,6 @@ def with_spread(value: float, low: float, high: float, scale: Scale = UNSCALED) 
     most = 5 - _magnitude(scaled) if scaled else places  # a spread of one nanosecond is no reason for ten digits
     places = max(0, min(places, most))
     return _fixed(scaled, places), _fixed(half, places)
-
-
-def is_lopsided(value: float, low: float, high: float) -> bool:
-    """Whether half the width of the interval would mislead: one side of it is more than twice the other, or it would
-    reach below zero where the interval does not."""
-    below, above = value - low, high - value
-    return high > low and (max(below, above) > 2 * min(below, above) or (low >= 0 and (high - low) / 2 > value))
-
-
-def with_interval(value: float, low: float, high: float, scale: Scale = UNSCALED) -> tuple[str, str, str]:
-    """A value and both ends of its interval, to the digits of `with_spread`; an end that is not 0 has one at least."""
-    text = with_spread(value, low, high, scale)[0]
-    places = len(text.partition(".")[2])
-    return text, _end(scale.of(low), places), _end(scale.of(high), places)
 
 
 def ratio(value: float) -> str:
@@ -152,13 +140,6 @@ def _factors(unit: str) -> dict[str, float]:
     factors["u"] = factors["µ"]
     longer = {"min": 60.0, "h": 3600.0} if unit == "s" else {}
     return {f"{prefix}{unit}": factor for prefix, factor in factors.items()} | longer | {"": 1.0}
-
-
-def _end(scaled: float, places: int) -> str:
-    """To so many places, or to its first digit where that is farther behind the point."""
-    if scaled and abs(scaled) < 10.0**-places:
-        places = max(places, -_magnitude(_rounded(scaled, 1)))
-    return _fixed(scaled, places)
 
 
 def _magnitude(value: float) -> int:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 STEPS = {
     "facts": "looking around",
     "ceilings": "measuring what this machine can do",
+    "attempt": "trying it out",
     "predict": "predicting its memory",
     "build": "building",
     "compile": "compiling",
@@ -36,7 +37,6 @@ STEPS = {
     "warm_up": "warming up",
     "time": "timing",
     "round": "timing",
-    "pace": "timing",
     "time_cold": "timing on a flushed cache",
     "notes": "looking at what may have disturbed it",
     "drop": "clearing away",
@@ -114,6 +114,12 @@ class Bench:
         from a2u_bench.measure.ceilings import ceilings
 
         return ceilings(self.device, self.threads, dtypes, self._timer())
+
+    def attempt(self, case: Case) -> tuple[float, Calls]:
+        """About what a case costs: seconds in which it is built, and the calls of a sample."""
+        from a2u_bench.measure.attempt import attempt
+
+        return attempt(case, self.seed, self._timer())
 
     def predict(self, case: Case, limit: int | None) -> None:
         """Nothing, or the end of a case that will not fit into memory."""
@@ -226,14 +232,6 @@ class Bench:
             self.place.value = place
             found.append(self.time(case, calls))
         return found
-
-    def pace(self) -> float:
-        """The machine's pace, in seconds of a small convolution."""
-        from a2u_bench.measure.pace import Pacer
-
-        if not hasattr(self, "_pacer"):
-            self._pacer = Pacer(self.device)
-        return self._pacer.pace(self._timer())
 
     def time_cold(self, case: Case, calls: Calls) -> list[float]:
         """One sample on a flushed cache, in seconds; none where nothing can flush it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from a2u_bench.store import Store
 
 COSTS = {"nearest": 1, "bilinear": 2, "carafe": 11, "a2u": 7, "a2u:rank=4,sharing=unshared": 16, "dysample": 4}
 """Operator strings and how much slower, larger and heavier each is made than the first."""
+
+STUDENT = 12.706204736  # of one degree of freedom
 
 MACHINE = {"cpu": "Imaginary 9000", "cores": 4, "torch": {"version": "2.13.0"}}
 
@@ -32,8 +35,8 @@ def measures(cost: int, one: Case) -> dict[str, Any]:
         "params": 1000 * (cost - 1),
         "macs": cost * elements,
         "latency": latency,
-        "latency_low": 0.99 * latency,
-        "latency_high": 1.02 * latency,
+        "latency_low": latency * math.exp(-STUDENT * _noise(cost)),
+        "latency_high": latency * math.exp(STUDENT * _noise(cost)),
         "samples": 8,
         "processes": 2,
         "floor": 5e-11 * elements,
@@ -43,15 +46,23 @@ def measures(cost: int, one: Case) -> dict[str, Any]:
     }
 
 
+def _noise(cost: int) -> float:
+    """How far each of two processes is from their mean, as a logarithm, which is also the error of that mean."""
+    return 0.001 * (1 + cost % 3)
+
+
 def make_run(folder: Path, cases: list[Case] | None = None) -> Path:
     """A run of these cases, by default every operator at one workload; one that failed stands at its end."""
     made = [case(options) for options in COSTS] if cases is None else cases
-    with Store.create(folder, {"suite": "custom", "machine": MACHINE, "created": "2026-01-02T03:04:05+00:00"}) as store:
+    with Store.create(
+        folder, {"suite": "custom", "reference": "bilinear", "machine": MACHINE, "created": "2026-01-02T03:04:05+00:00"}
+    ) as store:
         for one in made:
             row = measures(COSTS[one.options], one)
             store.append_row(make_row(one, "ok", "", row))
-            for process in (1, 2):
-                times = [row["latency"] * (1 + process / 100 + step / 1000) for step in range(4)]
+            for process, sign in ((1, -1), (2, 1)):
+                middle = row["latency"] * math.exp(sign * _noise(COSTS[one.options]))
+                times = [middle * (1 + step / 10_000) for step in (-1, 0, 0, 1)]
                 store.append_samples([{"case": one.id, "process": process, "round": 0, "latency": times}])
         if cases is None:
             store.append_row(make_row(case("fade"), "failed", "out of patience", {}))

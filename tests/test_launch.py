@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -398,11 +399,18 @@ def test_a_dry_run_prints_jobs_cases_and_time_and_does_nothing(capsys, tmp_path,
     assert main(["run", *flags, "--launcher", "slurm", "--jobs", "1", "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert "cpu-1x4x8x8-" in out
-    assert out.endswith("4 cases to measure, 2 jobs, about 2 min 0 s; nothing was done\n")
+    assert out.endswith("4 cases to measure, 2 jobs, about 2 min 4 s; nothing was done\n")
     assert main(["run", *flags, "--launcher", "slurm", "--dry-run", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["seconds"] == 60
+    assert json.loads(capsys.readouterr().out)["seconds"] == 62
     assert main(["run", *flags, "--dry-run"]) == 0
-    assert capsys.readouterr().out == "4 cases to measure, about 50 s; nothing was done\n"
+    said = capsys.readouterr().out.splitlines()
+    assert re.fullmatch("4 cases to measure, about .* s; nothing was stored", said[0])
+    assert re.fullmatch(r"checking and counting .*s, timing .*s; each case has \d+.* of \d+.* rounds, .*", said[1])
+    assert main(["run", *flags, "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["timing"] <= 50 + 1
+    assert told["seconds"] > told["timing"] + told["examining"]
+    assert told["samples"][0] >= told["processes"][0] * 2 >= 6
     assert list(tmp_path.iterdir()) == []
 
 

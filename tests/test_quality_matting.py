@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from a2u_bench import machine
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
-from a2u_bench.frames import runs_to_frame
 from a2u_bench.quality import checkpoints, matting, pairs, presets
 from a2u_bench.quality.mattes import UNKNOWN, Mattes
 from a2u_bench.quality.matting import SYMMETRIES, WAYS, Alphas, Held, Matting, predict, symmetry
 from a2u_bench.quality.presets import Preset
 from a2u_bench.quality.task import task
 from a2u_bench.quality.train import Diverged, Training
+from a2u_bench.reading import read
 from a2u_bench.report.content import gather
 from a2u_bench.runs import read_run
 
@@ -248,8 +248,8 @@ def test_two_tasks_stand_in_two_tables_and_two_tabs_of_a_report(tmp_path, capsys
         assert "SAD: twin/a2u > conv/nearest" in mattes
         assert "SAD" not in toy
         assert "PSNR" not in mattes
-    runs = [read_run(first), read_run(second)]
-    sheets = gather(runs, runs_to_frame(runs), "mac").sheets
+    found = read([read_run(first), read_run(second)])
+    sheets = gather(found, found.frame, "mac").sheets
     assert [[text for text, _ in sheet.headings][-2:] for sheet in sheets] == [
         ["PSNR [dB]", "status"],
         ["SAD", "status"],

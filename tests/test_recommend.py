@@ -21,15 +21,16 @@ def test_by_cost_alone_the_plainest_wins_and_that_is_said(capsys, tmp_path):
     out = printed(capsys, "--budget", "latency=0.3ms,memory=8MB", str(make_run(tmp_path / "run")))
     assert out == (
         "z 1×64×32×32, scale 2, float32, contiguous, inference, eager, cpu, 4 threads\n"
-        "operator          latency peak mem params  MACs fits\n"
-        "                     [µs]     [MB]          [k]\n"
-        "────────────────────────────────────────────────────\n"
-        "nearest  26.2 (26.0–26.7)    1.049      0 262.1 yes\n"
+        "operator   latency        ratio peak mem params  MACs fits\n"
+        "              [µs]                  [MB]          [k]\n"
+        "──────────────────────────────────────────────────────────\n"
+        "nearest  26.2 ±0.7 0.500 ±0.006    1.049      0 262.1 yes\n"
         "fit too, but something that fits is nowhere worse and somewhere surely better (latency, peak memory): "
         "bilinear; dysample; a2u; carafe\n"
         "over the budget: a2u:rank=4,sharing=unshared\n"
         "not judged, since they did not end ok: fade\n"
         "no quality is known here, so the plainest wins; name a run of `a2u-bench quality` as well\n"
+        "ratio: to bilinear, timed in the same rounds\n"
         "ONNX: not stored; `a2u-bench check --exports` tells\n"
         "compiles: not stored; `a2u-bench run --runtime compile` tells\n"
     )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from a2u_bench import build, ratios
-from a2u_bench.certificate.cases import replica
+from a2u_bench import build, stats
 from a2u_bench.judge import LEVEL, verdicts
-from a2u_bench.ratios import Ratios
 from a2u_bench.spec import Case
+from a2u_bench.stats import Estimate
 
 BLOCK = 16
+
+SIDE, CHANNELS = 16, 16
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,17 @@ class Comparison:
     high: float
     probability: float
     verdict: str
+
+
+def synthetic(name: str) -> Case:
+    """A case of an operator of `a2u_bench.synthetic`."""
+    asked = build.operator(f"a2u_bench.synthetic:{name}")
+    return Case(asked.name, asked.variant, asked.text, 1, CHANNELS, SIDE, SIDE)
+
+
+def replica(of: str, variant: int, percent: int, copy: int) -> Case:
+    """An operator by its name and the index of its variant, so many per cent slower; copies differ in nothing else."""
+    return synthetic(f"Replica:of={of},variant={variant},percent={percent},copy={copy}")
 
 
 def replicas(count: int, percent: int) -> list[tuple[Case, Case]]:
@@ -53,15 +66,18 @@ def order(pairs: Sequence[tuple[Case, Case]]) -> list[Case]:
     return found
 
 
-def compare(pairs: Iterable[tuple[Case, Case]], samples: Iterable[Mapping[str, object]]) -> list[Comparison]:
-    """The verdict on each pair that was measured, as if each were a table of its own."""
-    by_case = ratios.gather(samples)
+def compare(
+    pairs: Iterable[tuple[Case, Case]], samples: Iterable[Mapping[str, Any]], reference: Case
+) -> list[Comparison]:
+    """The verdict on each pair that was measured, as if each were a table of its own; through the reference where the
+    two were timed in two blocks."""
+    by_case = stats.gather(samples)
     found = []
     for first, second in pairs:
         if first.id in by_case and second.id in by_case:
             one, other = by_case[second.id], by_case[first.id]
-            ratio = ratios.within_a_run(one, other)
-            single = Ratios(*(np.atleast_1d(getattr(ratio, name)) for name in ("log", "error", "freedom")))
+            ratio = stats.through(one, other, by_case.get(reference.id, {}))
+            single = Estimate(*(np.atleast_1d(getattr(ratio, name)) for name in ("log", "error", "freedom")))
             low, high = (float(end[0]) for end in single.interval(1 - LEVEL))
             found.append(
                 Comparison(
