@@ -25,9 +25,11 @@ def small(name: str, **axes: Any) -> Case:
     return Case(name, name, name, 1, 8, 4, 4, **axes)
 
 
-def measured(cases: list[Case], onnx: bool = True, **ends: CaseEnded) -> dict[str, tuple[str, Any]]:
+def measured(
+    cases: list[Case], ends: dict[str, CaseEnded] | None = None, onnx: bool = True
+) -> dict[str, tuple[str, Any]]:
     """Status and ONNX of each case of a run that asks for it."""
-    fails = {(name, "onnx", process): end for name, end in ends.items() for process in range(2)}
+    fails = {(name, "onnx", process): end for name, end in (ends or {}).items() for process in range(2)}
     workers = FakeWorkers(FakeClock(), fails=fails)
     plan = Plan("test", tuple(cases), (), Settings(time_budget=1.0, processes=3, max_rounds=4, onnx=onnx))
     rows = run(plan, FakeStore(), workers=workers, clock=workers.clock)  # type: ignore[arg-type]
@@ -38,8 +40,8 @@ def measured(cases: list[Case], onnx: bool = True, **ends: CaseEnded) -> dict[st
 def test_a_run_that_asks_keeps_the_answers_in_its_rows_and_one_that_fails_costs_no_measure():
     names = [small(name) for name in "abcd"]
     ends = {"b": CaseEnded("failed", "no such operation", True), "c": CaseEnded("timeout", "too long", True)}
-    assert list(measured(names, **ends).values()) == [("ok", "yes"), ("ok", "no"), ("ok", None), ("ok", "yes")]
-    assert {answer for _, answer in measured(names, onnx=False, **ends).values()} == {None}
+    assert list(measured(names, ends).values()) == [("ok", "yes"), ("ok", "no"), ("ok", None), ("ok", "yes")]
+    assert {answer for _, answer in measured(names, ends, onnx=False).values()} == {None}
 
 
 @pytest.mark.parametrize(
