@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from a2u_bench import build
+from a2u_bench import build, exporting
 from a2u_bench.block import Shared
 from a2u_bench.pool import CaseEnded, Worker
 from a2u_bench.schedule import Cost
@@ -62,6 +62,8 @@ class Examination:
             begin, compiled = self.shared.clock(), self.compiling
             try:
                 self._one(worker, case)
+                if not self._export(worker, case):
+                    return
                 worker.ask("drop", case)
             except CaseEnded as end:
                 self.shared.ended[case.id] = end
@@ -89,6 +91,18 @@ class Examination:
         calls = worker.ask("warm_up", case, 0.0)
         flushed = 2 if case.device == "cuda" else 1  # a sample on a flushed cache beside each
         self.costs[case.id] = Cost(setup + max(self.shared.settings.warm_up, calls.warming), flushed * calls.sample)
+
+    def _export(self, worker: Worker, case: Case) -> bool:
+        """Ask whether the operator becomes an ONNX model, where that is wanted; False where it cost the process."""
+        if not self.shared.settings.onnx or not exporting.is_asked(case):
+            return True
+        measures = self.measures[case.id]
+        try:
+            measures["onnx"] = "no" if worker.ask("onnx", case) else "yes"
+        except CaseEnded as end:
+            measures["onnx"] = "no" if end.status == "failed" else None
+            return not end.lost
+        return True
 
 
 def work(case: Case) -> float:

@@ -4,18 +4,46 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
 
 from a2u_bench import build, opstrings
-from a2u_bench.errors import UsageError
-from a2u_bench.exported import NO, YES, Answer
+from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.pool import CaseEnded, Workers
 from a2u_bench.spec import Case
+
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 SHAPE = (1, 64, 8, 8)
 """B, C, H, W of z: whether an operator exports does not depend on how large a map is."""
 
 TIMEOUT = 300.0
 SEED = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether an operator with its options becomes an ONNX model at this scale: "yes", "no", None where it is unknown.
+
+    `why` says what stands against it.
+    """
+
+    options: str
+    scale: int
+    onnx: str | None
+    why: str = ""
+
+
+def must_be_installed() -> None:
+    """BenchError, with what to install, where a package is missing that an export needs."""
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise BenchError(f"exports need {', '.join(missing)}: pip install 'a2u-bench[onnx]'")
+
+
+def is_asked(case: Case) -> bool:
+    """Whether `run --onnx` asks it of such a case: of an operator alone, as it is exported."""
+    plain = (case.dtype, case.mode, case.runtime, case.device) == ("float32", "inference", "eager", "cpu")
+    return plain and case.network is None
 
 
 def cases(operators: str | Iterable[str], scales: Iterable[int] = (2,)) -> list[Case]:
@@ -45,8 +73,8 @@ def answers(asked: Iterable[Case], workers: Workers) -> Iterator[Answer]:
                     why = str(worker.ask("onnx", case) or "")
                     worker.ask("drop", case)
                 except CaseEnded as end:
-                    yield Answer(case.options, case.scale, NO if end.status == "failed" else None, end.reason)
+                    yield Answer(case.options, case.scale, "no" if end.status == "failed" else None, end.reason)
                     if end.lost:
                         break
                 else:
-                    yield Answer(case.options, case.scale, NO if why else YES, why)
+                    yield Answer(case.options, case.scale, "no" if why else "yes", why)

@@ -32,6 +32,7 @@ class Settings:
     block: int = BLOCK  # cases that interleave, beside the reference
     memory_limit: int | None = None  # bytes that a case may need; what is free on its device where None
     seed: int = 0
+    onnx: bool = False  # whether each operator is also asked if it becomes an ONNX model
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def _moving(label: str, operator: str, share: float) -> str:
     """How far absolute times move from run to run, by what the reference's own processes showed."""
     return (
         f"{f'{label}: ' if label else ''}from process to process {operator} varied by ±{share:.1%}: the times of "
-        "another run may differ by as much, its ratios do not"
+        "another run may differ by as much, ratios of the same rounds do not"
     )
 
 

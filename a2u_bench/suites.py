@@ -97,6 +97,7 @@ def make_plan(
     allocators: Sequence[str] = (),
     quick: bool = False,
     seed: int = 0,
+    onnx: bool = False,
     time_budget: float | None = None,
     processes: int | None = None,
     warm_up: float | None = None,
@@ -187,7 +188,7 @@ def make_plan(
         "timeout": timeout,
     }
     usual = Settings() if chosen.each is None else Settings(each=chosen.each)
-    settings = _settings(QUICK if quick else usual, limits, seed)
+    settings = replace(_settings(QUICK if quick else usual, limits, seed), onnx=onnx)
     if memory_limit is not None:
         settings = replace(settings, memory_limit=parse_bytes(memory_limit))
     name = "custom" if _texts(shapes) else chosen.name

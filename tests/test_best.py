@@ -85,6 +85,7 @@ def test_latencies_and_ratios_are_marked_by_what_happened_in_the_same_round(tmp_
 
 def test_cases_of_two_blocks_are_marked_by_way_of_their_reference(tmp_path):
     """The block of the second one ran on a machine that was slower."""
-    timed = {"bilinear": {**one_round(LOAD), **one_round(3 * LOAD, 6)}, "a": one_round(2 * LOAD * NOISE)}
-    found = read([write_run(tmp_path / "run", {**timed, "b": one_round(1.5 * LOAD * NOISE, 6)})])
+    reference = {**one_round(LOAD), **one_round(3 * LOAD, 6)}
+    timed = {"bilinear": reference, "a": one_round(2 * LOAD * NOISE), "b": one_round(1.5 * LOAD * NOISE, 6)}
+    found = read([write_run(tmp_path / "run", timed)])
     assert best(found.frame.iloc[1:], ["latency"], found)["latency"].tolist() == [False, True]

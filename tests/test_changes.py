@@ -69,20 +69,22 @@ def test_a_machine_that_is_twice_as_slow_changes_no_verdict_and_one_slower_opera
 def test_the_change_of_a_ratio_has_its_own_interval(tmp_path):
     sheet, _ = compared(measured(tmp_path / "before"), measured(tmp_path / "after", 0.5, 1))
     table = sheet.changes["latency"].set_index("options")
-    row = table.loc["a2u"]
+    row: Any = table.loc["a2u"]
     assert row["before_low"] < row["before"] < row["before_high"]
     assert row["after/before"] == pytest.approx(row["after"] / row["before"])
     assert row["after/before_low"] < 1 < row["after/before_high"]
     assert row["after/before_high"] / row["after/before_low"] < 1.15
-    assert table.loc["bilinear", ["before", "after", "after/before"]].tolist() == [1, 1, 1]
+    own: Any = table.loc["bilinear"]
+    assert [own[name] for name in ("before", "after", "after/before")] == [1, 1, 1]
 
 
 def test_two_runs_say_how_well_their_ratios_agree(tmp_path):
     sheet, _ = compared(measured(tmp_path / "before"), measured(tmp_path / "after", 2.0, 1))
     notes = sheet.tables()[0].notes
     (agreement,) = [note for note in notes if "combined" in note]
-    known = sheet.changes["latency"].query("options != 'bilinear'")
-    within = int(((known["after/before_low"] <= 1) & (known["after/before_high"] >= 1)).sum())
+    table = sheet.changes["latency"]
+    low, high = (table[f"after/before_{end}"][table["options"] != "bilinear"].tolist() for end in ("low", "high"))
+    within = sum(least <= 1 <= most for least, most in zip(low, high, strict=True))
     assert agreement.startswith(
         f"{within} of 5 ratios are the same within their combined 95 % interval; nine of ten differ"
     )

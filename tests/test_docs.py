@@ -25,7 +25,3 @@ SHOWN = [
 @pytest.mark.parametrize(("page", "command", "shown"), SHOWN, ids=[command for _, command, _ in SHOWN])
 def test_a_page_shows_what_the_command_prints(page: str, command: str, shown: str) -> None:
     assert refresh.output(command) == shown, "run `make readme` to write the present output"
-
-
-def test_the_multiples_of_the_committed_run_are_shown() -> None:
-    assert any(page == "backends.md" and "multiples" in shown for page, _, shown in SHOWN)

@@ -1,103 +1,65 @@
-"""Whether operators become ONNX models: asked in processes, stored once, joined to the rows of runs of that torch."""
+"""Whether operators become ONNX models: asked in processes of their own, printed, or kept in the rows of a run."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from example_rows import MACHINE, case, make_run
-from fakes import FakeClock, FakeWorkers
+from example_rows import case, make_run
+from fakes import FakeClock, FakeStore, FakeWorkers
 
-from a2u_bench import exported, exporting
+from a2u_bench import exporting
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
-from a2u_bench.exported import FILE, Answer, Exports
-from a2u_bench.frames import runs_to_frame, to_records
+from a2u_bench.exporting import Answer
+from a2u_bench.plan import Plan, Settings
 from a2u_bench.pool import CaseEnded
 from a2u_bench.record import make_row
-from a2u_bench.runs import read_run
+from a2u_bench.runner import run
+from a2u_bench.spec import Case
 from a2u_bench.store import Store
 
-TORCH = "2.13.0"  # of the example's machine
-FOUND = Exports(TORCH, (Answer("nearest", 2, "yes"), Answer("a2u", 2, "no", "too new"), Answer("carafe", 4, "yes")))
+
+def small(name: str, **axes: Any) -> Case:
+    return Case(name, name, name, 1, 8, 4, 4, **axes)
 
 
-def write(path: Path, found: Exports = FOUND) -> Path:
-    path.write_text(json.dumps(found.to_json({})))
-    return path
+def measured(
+    cases: list[Case], ends: dict[str, CaseEnded] | None = None, onnx: bool = True
+) -> dict[str, tuple[str, Any]]:
+    """Status and ONNX of each case of a run that asks for it."""
+    fails = {(name, "onnx", process): end for name, end in (ends or {}).items() for process in range(2)}
+    workers = FakeWorkers(FakeClock(), fails=fails)
+    plan = Plan("test", tuple(cases), (), Settings(time_budget=1.0, processes=3, max_rounds=4, onnx=onnx))
+    rows = run(plan, FakeStore(), workers=workers, clock=workers.clock)  # type: ignore[arg-type]
+    assert workers.alive == 0
+    return {str(row["case"]): (row["status"], row["onnx"]) for row in rows}
 
 
-def onnx(run: Path) -> dict[str, Any]:
-    rows = to_records(runs_to_frame([read_run(run)]))
-    return {row["options"]: row["onnx"] for row in rows if row["onnx"]}
+def test_a_run_that_asks_keeps_the_answers_in_its_rows_and_one_that_fails_costs_no_measure():
+    names = [small(name) for name in "abcd"]
+    ends = {"b": CaseEnded("failed", "no such operation", True), "c": CaseEnded("timeout", "too long", True)}
+    assert list(measured(names, ends).values()) == [("ok", "yes"), ("ok", "no"), ("ok", None), ("ok", "yes")]
+    assert {answer for _, answer in measured(names, ends, onnx=False).values()} == {None}
 
 
-@pytest.mark.parametrize("place", ["in the run", "beside the run"])
-def test_answers_in_a_run_or_beside_it_are_columns_of_its_rows(place, tmp_path):
-    run = make_run(tmp_path / "run")
-    assert onnx(run) == {}
-    write((run if place == "in the run" else tmp_path) / FILE)
-    assert onnx(run) == {"nearest": "yes", "a2u": "no"}  # carafe was asked at another scale
-
-
-def test_what_a_row_says_itself_stands(tmp_path):
-    with Store.create(tmp_path / "run", {"machine": MACHINE}) as store:
-        store.append_row(make_row(case("nearest"), "ok", "", {"onnx": "no"}))
-    write(tmp_path / FILE)
-    assert onnx(tmp_path / "run") == {"nearest": "no"}
-
-
-def test_a_network_is_more_than_its_operator(tmp_path):
-    with Store.create(tmp_path / "run", {"machine": MACHINE}) as store:
-        store.append_row(make_row(case("nearest", network="matting-unet"), "ok", "", {}))
-    write(tmp_path / FILE)
-    assert onnx(tmp_path / "run") == {}
+@pytest.mark.parametrize(
+    "axes", [{"network": "matting-unet"}, {"dtype": "bfloat16"}, {"mode": "training"}, {"runtime": "compile"}]
+)
+def test_it_is_asked_of_an_operator_as_it_is_exported_alone(axes):
+    assert list(measured([small("a", **axes)]).values()) == [("ok", None)]
 
 
 def test_recommend_shows_what_exports_and_says_how_to_learn_the_rest(tmp_path, capsys):
-    run = make_run(tmp_path / "run")
-    write(run / FILE)
-    assert main(["recommend", "--budget", "latency=1s", "--all", str(run)]) == 0
+    with Store.create(tmp_path / "run", {}) as store:
+        for name, answer in (("nearest", "yes"), ("a2u", "no"), ("carafe", None)):
+            store.append_row(make_row(case(name), "ok", "", {"latency": 1e-3, "onnx": answer}))
+    assert main(["recommend", "--budget", "latency=1s", "--all", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
     assert "ONNX" in out.splitlines()[1]
-    assert [line.split()[-3] for line in out.splitlines() if line.startswith(("nearest", "a2u "))] == ["yes", "no"]
-    assert "ONNX: not stored of every operator; `a2u-bench check --exports` tells" in out
+    assert "ONNX: not stored of every operator; `a2u-bench run --onnx` tells" in out
     assert "compiles: not stored; `a2u-bench run --runtime compile` tells" in out
-
-
-BAD: dict[str, tuple[str | bytes, str]] = {
-    "another torch": (json.dumps(Exports("2.6.0", FOUND.answers).to_json({})), "of torch 2.6.0, the run is of 2.13.0"),
-    "a newer version": (json.dumps(FOUND.to_json({"version": 2})), "is of version 2, this program reads 1"),
-    "another file": ('{"format": "a2u-bench run"}', "is no answer of check --exports"),
-    "torn": ('{"format": "a2u-be', "cannot be read"),
-    "no text": (b"\xff\xfe", "cannot be read"),
-    "deep": ("[" * 100_000, "cannot be read"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_what_holds_no_answer_for_a_run_is_left_out_and_named(name, tmp_path, capsys):
-    content, says = BAD[name]
-    run = make_run(tmp_path / "run")
-    (run / FILE).write_bytes(content if isinstance(content, bytes) else content.encode())
-    assert onnx(run) == {}
-    assert main(["compare", str(run)]) == 0
-    assert says in capsys.readouterr().err
-
-
-def test_answers_of_the_wrong_kind_are_unknown(tmp_path):
-    answers = [{"options": "a2u", "scale": "2", "onnx": "yes"}, 7, {"options": "nearest", "scale": 2, "onnx": "surely"}]
-    (tmp_path / FILE).write_text(json.dumps(FOUND.to_json({}) | {"operators": answers}))
-    assert exported.read(tmp_path / FILE).answers == (Answer("nearest", 2, None),)
-    assert onnx(make_run(tmp_path / "run")) == {}
-
-
-def test_new_answers_replace_old_ones_of_the_same_torch_only():
-    new = Exports(TORCH, (Answer("a2u", 2, "yes"),))
-    assert new.with_those_of(FOUND).answers == (FOUND.answers[0], FOUND.answers[2], Answer("a2u", 2, "yes"))
-    assert new.with_those_of(Exports("2.6.0", FOUND.answers)) == new
 
 
 def ask(names: list[str], **ends: CaseEnded) -> tuple[list[Answer], FakeWorkers]:
@@ -135,26 +97,18 @@ def test_the_operators_are_those_that_were_named():
         exporting.cases(" ")
 
 
-def test_the_command_asks_stores_and_prints(tmp_path, capsys, monkeypatch):
+def test_the_command_asks_and_prints(capsys, monkeypatch):
     for name in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(name)
     monkeypatch.setattr("a2u_bench.pool.Processes", lambda: FakeWorkers(FakeClock()))
-    run = make_run(tmp_path / "run")
-    assert main(["check", "--exports", "--run", str(run)]) == 0
-    out, err = capsys.readouterr()
-    assert out.splitlines()[0].split() == ["operator", "scale", "ONNX", "why", "not"]
-    assert f"stored in {run / FILE}" in err
-    assert {answer.options for answer in exported.read(run / FILE).answers} == {
-        str(row["options"]) for row in read_run(run).rows
-    }
-    monkeypatch.chdir(tmp_path)
+    assert main(["check", "--exports", "--ops", "nearest"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == ["operator", "ONNX", "why", "not"]
     assert main(["check", "--exports", "--ops", "nearest,bilinear", "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert [one["onnx"] for one in content["operators"]] == ["yes", "yes"]
-    assert Path("results", FILE).is_file()
 
 
-def test_the_exporter_and_onnx_runtime_are_asked_for_real(tmp_path):
+def test_the_exporter_and_onnx_runtime_are_asked_for_real():
     for name in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(name)
     from a2u_bench.pool import Processes
@@ -169,10 +123,9 @@ def test_the_exporter_and_onnx_runtime_are_asked_for_real(tmp_path):
 WRONG = {
     "two things at once": (["--self", "--exports"], "one of --self, --claims FILE and --exports"),
     "operators of a certificate": (["--self", "--ops", "a2u"], "--ops belongs to --exports"),
-    "a run and operators": (["--exports", "--run", "RUN", "--ops", "a2u"], "given: both"),
-    "a folder to write to": (["--exports", "--ops", "a2u", "--out", "RUN"], "is a folder"),
+    "a run": (["--exports", "--run", "RUN"], "--run belongs to --claims FILE"),
+    "a file": (["--exports", "--ops", "a2u", "--out", "x"], "--out belongs to --self"),
     "an unknown operator": (["--exports", "--ops", "a3u"], "did you mean 'a2u'"),
-    "no run": (["--exports", "--run", "nowhere"], "nowhere"),
 }
 
 
@@ -187,7 +140,8 @@ def test_wrong_usage_is_one_line(name, tmp_path, capsys):
     assert says in err
 
 
-def test_without_onnx_runtime_one_line_says_what_to_install(capsys, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert main(["check", "--exports", "--ops", "nearest"]) == 1
+@pytest.mark.parametrize("command", [["check", "--exports", "--ops", "nearest"], ["run", "--onnx", "--ops", "nearest"]])
+def test_without_onnx_runtime_one_line_says_what_to_install(command, capsys, monkeypatch):
+    monkeypatch.setattr(exporting, "find_spec", lambda name: None)
+    assert main(command) == 1
     assert "pip install 'a2u-bench[onnx]'" in capsys.readouterr().err

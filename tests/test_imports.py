@@ -36,9 +36,7 @@ MAY_IMPORT_TORCH = (
 
 RIGHT_OF_STORE = (
     "store",
-    "exported",
     "lacks",
-    "medians",
     "runs",
     "rows",
     "frames",
@@ -49,10 +47,8 @@ RIGHT_OF_STORE = (
     "gates",
     "sheet",
     "texts",
-    "spreads",
     "provenance",
     "judge",
-    "ratios",
     "stats",
     "claims",
     "units",

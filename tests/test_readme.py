@@ -14,8 +14,7 @@ import pytest
 
 from a2u_bench.cli import main
 from a2u_bench.frames import FLOOR_SHARE, RUN, SHAPE
-from a2u_bench.judge import RATIO, VERDICT
-from a2u_bench.record import BY_NAME
+from a2u_bench.record import BY_NAME, RATIO, VERDICT
 from a2u_bench.seeds import SEEDS
 
 ROOT = Path(__file__).parent.parent

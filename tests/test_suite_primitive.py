@@ -14,7 +14,6 @@ from fakes import FakeClock, FakeWorkers
 from a2u_bench import ways
 from a2u_bench.measure.inputs import prepare
 from a2u_bench.plan import Plan, Settings
-from a2u_bench.rivals import rivals
 from a2u_bench.runner import run
 from a2u_bench.schedule import compose
 from a2u_bench.spec import Case
@@ -137,17 +136,3 @@ def rows() -> list[dict[str, Any]]:
 
 def test_the_best_round_is_the_shortest_of_all_processes() -> None:
     assert [row["latency_best"] for row in rows()] == list(TIMES.values())
-
-
-def test_ratios_are_of_medians_and_of_best_rounds() -> None:
-    table = rivals(rows())
-    assert table is not None
-    assert [heading.label for heading in table.headings[2:]] == [
-        *("of nearest, best", "of nearest, median"),
-        *("unfold's, best", "unfold's, median"),
-    ]
-    assert [(row[0], *map(str, row[2:])) for row in table.cells] == [
-        ("Unfold", "40.0", "40.0", "–", "–"),
-        ("Primitive", "2.00", "2.00", "20.0", "20.0"),
-    ]
-    assert rivals([row for row in rows() if row["operator"] == "nearest"]) is None

@@ -33,14 +33,15 @@ def one_round(times: Any, first: int = 0) -> Times:
 
 def write_run(
     folder: Path,
-    timed: Mapping[str | Case, Times],
+    timed: Mapping[Any, Times],
     ended: Mapping[str, str] | None = None,
     rows: Mapping[str, Mapping[str, Any]] | None = None,
     **manifest: Any,
 ) -> Run:
     """A run of these cases with these samples, and of those that `ended` in another way; `rows` changes what rows say.
 
-    The manifest names bilinear as the reference unless `reference` says another one, or None for none.
+    `timed` has an operator string or a case for each. The manifest names bilinear as the reference unless `reference`
+    says another one, or None for none.
     """
     folder.mkdir(parents=True)
     facts = {"reference": "bilinear", "interval": INTERVAL, "created": "2026-01-02T03:04:05+00:00"} | manifest

@@ -52,24 +52,17 @@ def show(runs: Sequence[Run], *, convention: str = "mac", as_json: bool = False)
 
 
 def print_sheet(sheet: Sheet, as_json: bool, most: int | None) -> None:
-    """The tables of a sheet, or its rows as JSON, on standard output; of ways of computing wᵀz their multiples too."""
+    """The tables of a sheet, or its rows as JSON, on standard output."""
     if as_json:
         from a2u_bench.export.json import write
 
         for part in write(sheet):
             typer.echo(part, nl=False)
         return
-    from a2u_bench.frames import to_records
     from a2u_bench.render import print_table
-    from a2u_bench.rivals import compared, rivals
 
     for table in sheet.tables(most):
         print_table(table)
-    if len(sheet.runs) == 1:
-        operators = compared(sheet.frame["operator"].dropna().unique())
-        multiples = rivals(to_records(sheet.frame[sheet.frame["operator"].isin(operators)])) if operators else None
-        if multiples is not None:
-            print_table(multiples)
 
 
 def check_convention(given: str) -> None:

@@ -21,16 +21,16 @@ def command(
     exports: Annotated[bool, typer.Option("--exports", help="Which operators become ONNX models.")] = False,
     ops: Annotated[
         list[str] | None,
-        typer.Option("--ops", "--op", help="Operators of --exports. [default: all, or those of --run]"),
+        typer.Option("--ops", "--op", help="Operators of --exports. [default: all]"),
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="The run of --claims [default: it names it], or of --exports."),
+        typer.Option(metavar="RUN", help="The run of --claims. [default: it names it]"),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer comparisons with --self.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Of --self and --exports. [default: under results/, or in --run]"),
+        typer.Option(metavar="FILE", help="Of --self. [default: under results/]"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> int:
@@ -38,7 +38,7 @@ def command(
 
     --self: known costs come back right, equal cases differ as rarely as promised, 5 % are found. --claims: every
     number in the table is the one that its run has stored. Exit code 1 where anything does not hold. --exports: each
-    operator is exported, and ONNX Runtime must agree; `recommend` and the tables show it.
+    operator is exported, and ONNX Runtime must agree; `run --onnx` keeps it in a run.
     """
     from a2u_bench.errors import UsageError
 
@@ -46,14 +46,16 @@ def command(
         raise UsageError("check needs one of --self, --claims FILE and --exports")
     if ops and not exports:
         raise UsageError("--ops belongs to --exports")
-    if run is not None and itself:
-        raise UsageError("--run belongs to --claims FILE and --exports")
+    if run is not None and claims is None:
+        raise UsageError("--run belongs to --claims FILE")
+    if out is not None and not itself:
+        raise UsageError("--out belongs to --self")
     if claims is not None:
         return _claims(claims, run, as_json)
     if exports:
         from a2u_bench.cli._exports import check_exports
 
-        return check_exports(ops or (), run, out, as_json)
+        return check_exports(ops or (), as_json)
     return _itself(out or CERTIFICATE, quick, as_json)
 
 

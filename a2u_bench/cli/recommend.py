@@ -77,7 +77,7 @@ def command(
         typer.echo("\n".join(map(plain, notes)))
         return
     shown = rows.assign(**{recommend.FRONT: rows[recommend.FRONT].map({True: "yes", False: "beaten"}).astype("string")})
-    for name, how in (("onnx", "check --exports"), ("compiles", "run --runtime compile")):
+    for name, how in (("onnx", "run --onnx"), ("compiles", "run --runtime compile")):
         if shown[name].isna().any():
             some = "" if name not in known else " of every operator"
             notes.append(f"{BY_NAME[name].label}: not stored{some}; `a2u-bench {how}` tells")

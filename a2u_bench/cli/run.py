@@ -41,6 +41,7 @@ def command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or start it.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="The quick suite with a small time budget.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of inputs and weights.")] = 0,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Ask too whether each operator becomes an ONNX model.")] = False,
     time_budget: Annotated[
         str | None,
         typer.Option(
@@ -82,7 +83,7 @@ def command(
     """
     from datetime import datetime
 
-    from a2u_bench import build, doctor, machine, runner
+    from a2u_bench import build, doctor, exporting, machine, runner
     from a2u_bench.cli._forecast import print_forecast, rows_in
     from a2u_bench.cli._store import exit_code, open_store, print_interrupted
     from a2u_bench.cli._table import check_convention, listed, show
@@ -99,6 +100,8 @@ def command(
     check_convention(convention)
     if resume and out is None:
         raise UsageError("--resume needs --out RUN, the folder of the run to go on with")
+    if onnx:
+        exporting.must_be_installed()
     choose.check_names(launcher, jobs, slurm or (), listed(device))
     plan = make_plan(
         ops=ops,
@@ -114,6 +117,7 @@ def command(
         allocators=allocator or (),
         quick=quick,
         seed=seed,
+        onnx=onnx,
         time_budget=None if time_budget is None else parse_seconds("--time-budget", time_budget),
         processes=processes,
         target_ci=None if target_ci is None else parse_share("--target-ci", target_ci),

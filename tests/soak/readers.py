@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from a2u_bench import exported
 from a2u_bench.claims import read as claims
 from a2u_bench.kernels.image import read_image
 from a2u_bench.launch import lesson, part
@@ -52,7 +51,6 @@ def readers() -> tuple[Reader, ...]:
             Reader(f"claims, {name}", Path(name).suffix, ((GOLDEN / "exports" / name).read_bytes(),), claims.read)
             for name in ("rows.csv", "table.md", "table.tex")
         ),
-        Reader("exports", ".json", (_exports(),), exported.read, (ValueError,)),
         Reader(
             "certificate",
             ".json",
@@ -107,11 +105,6 @@ def _lesson() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         lesson.write(Path(folder), lesson.Lesson(next(found), "natural", {}))
         return (Path(folder) / part.PLAN).read_bytes()
-
-
-def _exports() -> bytes:
-    answers = (exported.Answer("a2u", 2, "yes"), exported.Answer("carafe", 2, "no", "it cannot"))
-    return json.dumps(exported.Exports("2.13.0", answers).to_json({})).encode()
 
 
 def _certificate() -> bytes:
