@@ -27,9 +27,9 @@ class FakeWorkers:
     """Processes that take a stated time for a sample, and fail where they are told to.
 
     `seconds(case, process, round)` is a sample; `fails` maps (operator, step, process) to the way a case ends there.
-    `starting` is how long a process takes to start, `renewing` a new forkserver, `building` a case in it; `checking` how long the check of a case
-    takes, `compiling` how long kernels are compiled in it besides. `cost` is what a sample takes by the examination,
-    which knows nothing where it is 0. Process 0 examines; the others time.
+    `starting` is how long a process takes to start, `renewing` a new forkserver, `building` a case in it; `checking`
+    how long the check of a case takes, `compiling` how long kernels are compiled in it besides. `cost` is what a sample
+    takes by the examination, which knows nothing where it is 0. Process 0 examines; the others time.
     """
 
     clock: FakeClock
