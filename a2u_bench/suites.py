@@ -81,6 +81,9 @@ USUAL = "usual"
 
 QUICK = Settings(each=0.6, processes=4, target_ci=0.05)
 
+FEW_PROCESSES = 6
+"""On an accelerator, where each takes seconds to start."""
+
 
 def make_plan(
     *,
@@ -187,8 +190,10 @@ def make_plan(
         "target_ci": target_ci,
         "timeout": timeout,
     }
-    usual = Settings() if chosen.each is None else Settings(each=chosen.each)
-    settings = replace(_settings(QUICK if quick else usual, limits, seed), onnx=onnx)
+    usual = QUICK if quick else Settings() if chosen.each is None else Settings(each=chosen.each)
+    if devices[0] != "cpu":
+        usual = replace(usual, processes=min(usual.processes, FEW_PROCESSES))
+    settings = replace(_settings(usual, limits, seed), onnx=onnx)
     if memory_limit is not None:
         settings = replace(settings, memory_limit=parse_bytes(memory_limit))
     name = "custom" if _texts(shapes) else chosen.name

@@ -13,6 +13,7 @@ from a2u_bench.plan import Plan, Reference, Settings
 from a2u_bench.runner import run
 from a2u_bench.schedule import Cost, Turn, compose, purses, turn
 from a2u_bench.spec import Case
+from a2u_bench.suites import make_plan
 
 REFERENCE = Reference("ref", "default", "ref")
 VARIANTS = 44
@@ -86,7 +87,7 @@ def test_time_follows_from_what_is_asked_and_from_what_it_costs():
 def test_on_a_device_whose_processes_are_dear_a_default_run_has_enough_of_them_in_time():
     """All operators on an accelerator: 3.5 s to start a process, 50 ms to build a case in it, 0.4 ms a call."""
     store = FakeStore()
-    settings = Settings()
+    settings = make_plan(ops="nearest", device="cuda", elsewhere=True).settings
     rows, workers = measure(
         everything(settings, device="cuda"),
         store,
