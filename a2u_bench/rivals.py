@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from a2u_bench import units
-from a2u_bench.cells import Heading, Table
+from a2u_bench.table import Heading, Table
 from a2u_bench.frames import is_axis
 from a2u_bench.judge import SUBJECT
 

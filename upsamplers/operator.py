@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from upsamplers.errors import OptionError, Unsupported
+from upsamplers.errors import OptionError, TooLarge, Unsupported, is_too_large
 from upsamplers.primitive import downassemble, reassemble
 from upsamplers.tracing import as_node, one_node, proxy_in, sizes
 
@@ -61,6 +61,10 @@ class Facts:
     variants: tuple[Variant, ...] = (Variant("default"),)
 
 
+MOST = {"channels": 1 << 20, "guide_channels": 1 << 20, "scale": 1 << 10}
+"""The largest sizes of an operator. Far beyond any use; past them sizes overflow before memory ends."""
+
+
 def check_option(holds: bool, operator: str, name: str, given: object, allowed: str) -> None:
     """Raise OptionError unless `holds`: the operator, the option, what was given and what is allowed."""
     if not holds:
@@ -89,8 +93,8 @@ class Upsampler(nn.Module):
         name = self.facts.name
         guide_channels = channels if guide_channels is None else guide_channels
         for label, value in (("channels", channels), ("guide_channels", guide_channels), ("scale", scale)):
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            check_option(whole, name, label, value, "an integer >= 1")
+            whole = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST[label]
+            check_option(whole, name, label, value, f"an integer >= 1, at most {MOST[label]}")
         if self.facts.scales and scale not in self.facts.scales:
             allowed = ", ".join(str(s) for s in self.facts.scales)
             raise Unsupported(f"{name}: scale {scale} is not possible; allowed: {allowed}")
@@ -103,9 +107,18 @@ class Upsampler(nn.Module):
             setattr(cls, name, one_node(vars(cls)[name]))
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """`forward` with its hooks; in a symbolic trace of torch.fx one node."""
+        """`forward` with its hooks; in a symbolic trace of torch.fx one node. TooLarge where memory does not suffice."""
         proxy = proxy_in(inputs, options)
-        return super().__call__(*inputs, **options) if proxy is None else as_node(proxy, self, inputs, options)
+        if proxy is not None:
+            return as_node(proxy, self, inputs, options)
+        try:
+            return super().__call__(*inputs, **options)
+        except RuntimeError as error:
+            if not is_too_large(error):
+                raise
+            shapes = ", ".join(str(tuple(x.shape)) for x in (*inputs, *options.values()) if isinstance(x, Tensor))
+            message = f"{self.facts.name}: memory does not suffice to upsample {shapes} at scale {self.scale}"
+        raise TooLarge(message)
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """The kernels w [B or 1, G, K, sH, sW], or one phase [1, G, K, s, s], for z [B, C, H, W] and its guide."""

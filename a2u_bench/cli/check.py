@@ -94,7 +94,7 @@ def _itself(out: Path, quick: bool, as_json: bool) -> int:
 
 
 def _print(found: Certificate, described: dict[str, Any]) -> None:
-    from a2u_bench.cells import Heading, Table
+    from a2u_bench.table import Heading, Table
     from a2u_bench.render import print_table
 
     headings = (
