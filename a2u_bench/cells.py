@@ -20,7 +20,7 @@ from a2u_bench.spreads import UNKNOWN
 from a2u_bench.table import Heading, Table
 from a2u_bench.texts import column
 
-__all__ = ["MEASURES", "SCORES", "SHAPE", "apart", "axis_text", "in_common", "lay_out"]
+__all__ = ["MEASURES", "SCORES", "SHAPE", "Heading", "Table", "apart", "axis_text", "in_common", "lay_out"]
 
 MEASURES = ("params", "macs", "macs_fvcore", "latency", "peak_memory", "saved_memory", RATIO, VERDICT)
 """The columns shown when none are chosen, where they are known."""

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from a2u_bench import units
-from a2u_bench.table import Heading, Table
 from a2u_bench.frames import is_axis
 from a2u_bench.judge import SUBJECT
+from a2u_bench.table import Heading, Table
 
 Row = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from a2u_bench import changes, conditions, frames, gates, judge, medians, seeds, spreads, texts, units
 from a2u_bench.best import best
-from a2u_bench.cells import MEASURES, SCORES, apart, lay_out
+from a2u_bench.cells import MEASURES, SCORES, Heading, Table, apart, lay_out
 from a2u_bench.changes import Pair
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.frames import FLOOR_SHARE, RUN, SHAPE

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from a2u_bench.cells import apart, lay_out
+from a2u_bench.cells import Heading, Table, apart, lay_out
 from a2u_bench.errors import UsageError
 from a2u_bench.frames import runs_to_frame, to_frame
 from a2u_bench.judge import against

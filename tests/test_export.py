@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from a2u_bench.cells import Heading, Table
 from a2u_bench.export import csv as csv_export
 from a2u_bench.export import html, latex, markdown
 from a2u_bench.export.csv import harmless

@@ -88,4 +88,5 @@ def test_a_damaged_cache_is_asked_anew(text: str, fresh: Path) -> None:
 
 def test_a_home_that_cannot_be_written_is_no_error(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
-    assert [remembered("q", lambda: one) for one in (1, 2)] == [1, 2] if os.name == "posix" else [1, 1]
+    answers = iter(range(9))
+    assert [remembered("q", lambda: next(answers)) for _ in range(2)] == [0, 1]

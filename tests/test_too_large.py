@@ -1,4 +1,4 @@
-"""Sizes that no machine has are answered in one line of our own, by every operator, when it is made and when it runs."""
+"""Sizes that no machine has are answered in one line of our own, by every operator: when it is made, when it runs."""
 
 from __future__ import annotations
 
@@ -33,13 +33,15 @@ def test_maps_that_no_memory_holds_are_refused_in_one_line(name: str) -> None:
     def huge(x: Tensor, scale: int) -> Tensor:
         return x.expand(1 << 30, -1, scale * side, scale * side)  # one number, seen many times
 
-    with pytest.raises(upsamplers.TooLarge, match=rf"^{name}: memory does not suffice to upsample \(1073741824, ") as met:
+    with pytest.raises(
+        upsamplers.TooLarge, match=rf"^{name}: memory does not suffice to upsample \(1073741824, "
+    ) as met:
         op(*(huge(x, scale) for x, scale in zip(small, (1, op.scale), strict=False)))
     assert "\n" not in str(met.value)
 
 
 def test_parameters_that_no_memory_holds_are_refused_in_one_line() -> None:
-    with pytest.raises(upsamplers.TooLarge, match="^pixel_shuffle: memory does not suffice for the parameters at ch"):
+    with pytest.raises(upsamplers.TooLarge, match=r"^pixel_shuffle: memory does not suffice for the parameters at ch"):
         upsamplers.create("pixel_shuffle", channels=1 << 20, scale=1 << 10)
     case = Case("pixel_shuffle", "default", "pixel_shuffle", 1, 1 << 20, 4, 4, scale=1 << 10)
     assert build.why_not(case).startswith("pixel_shuffle: memory does not suffice")

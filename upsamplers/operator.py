@@ -107,7 +107,7 @@ class Upsampler(nn.Module):
             setattr(cls, name, one_node(vars(cls)[name]))
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """`forward` with its hooks; in a symbolic trace of torch.fx one node. TooLarge where memory does not suffice."""
+        """`forward` with its hooks; one node of a symbolic trace. TooLarge where memory does not suffice."""
         proxy = proxy_in(inputs, options)
         if proxy is not None:
             return as_node(proxy, self, inputs, options)

@@ -86,6 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("A2U_BENCH_DEBUG") == "1":
             raise
         _complain(_sentence(error, given))
+        try:
+            sys.stdout.flush()
+        except OSError:  # a full disk, which would be told again
+            _silence()
         return 2 if isinstance(error, (UsageError, ClickException)) else 1
 
 

@@ -77,9 +77,9 @@ def check_exports(ops: Sequence[str], run: Path | None, out: Path | None, as_jso
 
 
 def _print(told: Exports) -> None:
-    from a2u_bench.table import Heading, Table
     from a2u_bench.plain import plain
     from a2u_bench.render import print_table
+    from a2u_bench.table import Heading, Table
 
     headings = (
         Heading("options", "operator", right=False),

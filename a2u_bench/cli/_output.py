@@ -1,4 +1,4 @@
-"""Standard output as commands meet it: a file's bytes where it is none of a terminal, and nowhere where it is closed."""
+"""Standard output as commands meet it: a file's bytes where it is no terminal's, and nowhere where it is closed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def replace_closed_streams() -> None:
 
     Else the next file that is opened takes its number, and whatever writes to the stream writes into that file.
     """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, the stream's own
             os.set_inheritable(descriptor, True)  # as a stream's is: processes that are started have it too
-            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))
+            setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", encoding="utf-8", closefd=False))

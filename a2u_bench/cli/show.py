@@ -123,8 +123,8 @@ def _audit(text: str, as_json: bool) -> None:
         content = {"options": operator.text, "shape": list(SHAPE), "scale": 2, "tools": [asdict(t) for t in tallies]}
         typer.echo(json.dumps(content, indent=2))
         return
-    from a2u_bench.table import Heading, Table
     from a2u_bench.render import print_table
+    from a2u_bench.table import Heading, Table
 
     heads = (
         Heading("tool", "counted by", right=False, whole=True),
