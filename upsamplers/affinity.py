@@ -119,4 +119,4 @@ class Factor(nn.Module):
 
 def scaled_affinity(u: Tensor, v: Tensor, rank: int) -> Tensor:
     """The affinity a = Σ_k U_k V_k / √C of normalised projections, [B, d, H, W]."""
-    return contract(u, v, rank) / math.sqrt(u.shape[1] // rank)
+    return contract(u, v, rank) / math.sqrt(sizes(u)[1] // rank)
