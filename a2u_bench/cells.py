@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,8 @@ from a2u_bench.pivot import grid
 from a2u_bench.plain import plain, some
 from a2u_bench.record import BY_NAME, RANKED, RATIO, VERDICT
 from a2u_bench.seeds import SEEDS, is_trained
-from a2u_bench.texts import UNKNOWN, Heading, column
+from a2u_bench.table import Heading, Table
+from a2u_bench.texts import UNKNOWN, column
 
 __all__ = ["MEASURES", "SCORES", "SHAPE", "Heading", "Table", "apart", "axis_text", "in_common", "lay_out"]
 
@@ -42,17 +42,6 @@ SAID = {
     "learning_rate": "rate {:g}",
     SEEDS: "{} seeds",
 }
-
-
-@dataclass(frozen=True)
-class Table:
-    """Text, ready for any renderer: each row of `cells` has one text a heading; `bold` are the (row, column) best."""
-
-    title: str
-    headings: tuple[Heading, ...]
-    cells: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-    bold: frozenset[tuple[int, int]] = frozenset()
 
 
 def lay_out(

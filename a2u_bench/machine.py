@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 PACKAGES = ("a2u-bench", "torch", "numpy", "scipy", "numba", "triton", "fvcore", "pandas")
+TIMEOUT = 120.0
+"""Seconds in which a process that loads torch has answered."""
+
 VARIABLES = (
     *("OMP_", "MKL_", "KMP_", "GOMP_", "OPENBLAS_"),
     *("PYTORCH_", "TORCH_", "CUDA_", "CUBLAS_", "NVIDIA_"),
@@ -20,13 +24,16 @@ VARIABLES = (
 """Beginnings of the environment variables that change threads, kernels or allocation."""
 
 
-def record(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Everything about this machine and this process; torch's own facts are asked of a fresh process."""
+def record(argv: Sequence[str] | None = None, alone: bool = False) -> dict[str, Any]:
+    """Everything about this machine and this process; torch's own facts are asked of a fresh process.
+
+    `alone`: of one that loads nothing but torch, for whoever measures nothing afterwards.
+    """
     import psutil
 
     from a2u_bench import host
-    from a2u_bench.pool import torch_facts as facts_of_a_process
 
+    of_torch = ask_torch() if alone else _of_the_pool  # it loads while the rest is looked at
     root = Path(__file__).resolve().parent.parent
     return {
         "host": platform.node(),
@@ -45,11 +52,42 @@ def record(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "turbo": first_line(Path("/sys/devices/system/cpu/cpufreq/boost")),
         "environment": {name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)},
         "packages": {name: _version(name) for name in PACKAGES},
-        "torch": facts_of_a_process(),
+        "torch": of_torch(),
         "git_commit": _git(root, "rev-parse", "HEAD"),
         "git_dirty": None if (changes := _git(root, "status", "--porcelain")) is None else bool(changes),
         "command": list(("a2u-bench", *sys.argv[1:]) if argv is None else argv),
     }
+
+
+def ask_torch() -> Callable[[], dict[str, Any]]:
+    """Start a process that answers `torch_facts`; what is returned waits for the answer, empty where there is none."""
+    code = "import json; from a2u_bench.machine import torch_facts; print(json.dumps(torch_facts()))"
+    places = (str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", ""))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))},
+    )
+
+    def answer() -> dict[str, Any]:
+        try:
+            said, _ = process.communicate(timeout=TIMEOUT)
+            return dict(json.loads(said.splitlines()[-1]))
+        except (subprocess.TimeoutExpired, IndexError, ValueError):
+            return {}
+        finally:
+            process.kill()
+            process.wait()
+
+    return answer
+
+
+def _of_the_pool() -> dict[str, Any]:
+    from a2u_bench.pool import torch_facts
+
+    return torch_facts()
 
 
 def torch_facts() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from a2u_bench.cells import Table
+from a2u_bench.table import Table
 
 STATUS_STYLES = {"ok": "green", "skipped": "yellow", "faster": "green", "slower": "red", "baseline": "bold"}
 ATTENTION = {"oom": "red", "timeout": "red", "failed": "red", "incorrect": "bold red"}

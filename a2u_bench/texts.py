@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from a2u_bench.frames import FLOOR_SHARE, RUN, SHAPE, is_axis, to_values
 from a2u_bench.plain import plain
 from a2u_bench.record import BY_NAME, RATIO, SHOWN
 from a2u_bench.seeds import SEEDS
+from a2u_bench.table import Heading
 
 LABELS = {
     "macs": "{work}",
@@ -31,23 +31,6 @@ WORK = ("macs", "macs_fvcore", "macs_torch")
 ENDS = ("", "_low", "_high")
 UNPREFIXED = ("", "dB")
 """Units of quantities that are no counts and take no prefix: a millidecibel says nothing to anyone."""
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A column's name in the schema, what is written over it, its unit with the prefix, and which side it keeps to."""
-
-    name: str
-    label: str
-    unit: str = ""
-    right: bool = True
-    whole: bool = False  # never broken into lines
-    most: int | None = None  # letters of width, beyond which words go to the next line
-
-    @property
-    def text(self) -> str:
-        """Label and unit as one text."""
-        return f"{self.label} [{self.unit}]" if self.unit else self.label
 
 
 def column(

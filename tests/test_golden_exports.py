@@ -142,9 +142,8 @@ def test_a_table_too_wide_for_any_page_says_so(at_root, capsys):
 
 
 def test_latex_compiles_whatever_the_texts_of_a_run_are(tmp_path):
-    from a2u_bench.cells import Table
     from a2u_bench.export.latex import lines
-    from a2u_bench.texts import Heading
+    from a2u_bench.table import Heading, Table
 
     headings = (
         Heading("options", HOSTILE, right=False),

@@ -124,6 +124,80 @@ def test_vmap_gives_what_a_loop_gives(verb: str) -> None:
         assert_close(ours, torch.autograd.grad(function(leaf, many[1][index]).square().sum(), leaf)[0])
 
 
+class ByKernels(torch.nn.Module):
+    """An operator by its own kernels, where it has a path of torch's too."""
+
+    def __init__(self, op: Upsampler) -> None:
+        super().__init__()
+        self.op = op
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        return Upsampler.forward(self.op, z, guide)
+
+
+Leaves = tuple[dict[str, Tensor], tuple[Tensor, ...]]
+
+
+def samples(name: str, variant: Variant, by_kernels: bool) -> tuple[Callable[..., Tensor], Leaves, int]:
+    """A function of parameters and inputs, with the parameters and two samples of inputs side by side."""
+    op = testing.build(operator_class(name), variant.options, 2)
+    assert op is not None
+    module = ByKernels(op) if by_kernels else op
+    given = [x for x in testing.inputs(op, batch=2, height=3, width=2) if x is not None]
+    many = tuple(torch.stack([x[:1], x[1:]]) for x in given)
+    parameters = {key: value.detach() for key, value in module.named_parameters()}
+    return lambda state, *inputs: torch.func.functional_call(module, state, inputs), (parameters, many), len(given)
+
+
+def loop(function: Callable[..., Any], parameters: dict[str, Tensor], many: tuple[Tensor, ...]) -> Any:
+    """The function of each sample alone, its results stacked."""
+    found = [function(parameters, *(x[index] for x in many)) for index in range(2)]
+    return torch.utils._pytree.tree_map(lambda *parts: torch.stack(parts), *found)
+
+
+TRANSFORMED = [pytest.param(*one.values, path, id=f"{one.id}-{path}") for one in VARIANTS for path in (False, True)
+               if not path or str(one.values[0]) in NATIVE]  # fmt: skip
+OF_NO_RULE = pytest.mark.filterwarnings("ignore:.*batching rule for aten::max_unpool2d")  # slower, as torch says
+
+
+@pytest.mark.parametrize(("name", "variant", "by_kernels"), TRANSFORMED)
+@pytest.mark.filterwarnings(OF_TORCH_ITSELF)
+@OF_NO_RULE
+def test_per_sample_derivatives_are_those_of_a_loop(name: str, variant: Variant, by_kernels: bool) -> None:
+    function, (parameters, many), inputs = samples(name, variant, by_kernels)
+    dims = (None, *[0] * inputs)
+    each = tuple(range(inputs + 1)) if parameters else tuple(range(1, inputs + 1))
+
+    def loss(state: dict[str, Tensor], *given: Tensor) -> Tensor:
+        return function(state, *given).square().sum()
+
+    def corner(state: dict[str, Tensor], *given: Tensor) -> Tensor:
+        return function(state, *given)[:, :1, 1:3, 1:3]
+
+    def tangent(state: dict[str, Tensor], *given: Tensor) -> Any:
+        leaves = (state, *given) if parameters else given
+        along = torch.utils._pytree.tree_map(torch.cos, leaves)
+        call = function if parameters else lambda *inputs: function(state, *inputs)
+        return torch.func.jvp(call, leaves, along)
+
+    for derivative in (torch.func.grad(loss, each), torch.func.jacrev(corner, each), tangent):
+        assert_close(torch.vmap(derivative, dims)(parameters, *many), loop(derivative, parameters, many))
+
+
+@pytest.mark.parametrize("name", upsamplers.names())
+@pytest.mark.filterwarnings(OF_TORCH_ITSELF)
+@OF_NO_RULE
+def test_an_ensemble_of_parameters_gives_what_a_loop_gives(name: str) -> None:
+    function, (parameters, many), _ = samples(name, upsamplers.facts(name).variants[0], by_kernels=False)
+    if not parameters:
+        return
+    members = [parameters, {key: value + 0.1 for key, value in parameters.items()}]
+    stacked = {key: torch.stack([one[key] for one in members]) for key in parameters}
+    inputs = [x[0] for x in many]
+    expected = torch.stack([function(one, *inputs) for one in members])
+    assert_close(torch.vmap(lambda state: function(state, *inputs))(stacked), expected)
+
+
 @pytest.mark.parametrize("name", ["carafe", "dysample"])
 @pytest.mark.filterwarnings("ignore")  # of the compiler's own files
 def test_inductor_compiles_and_trains(name: str) -> None:

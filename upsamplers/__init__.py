@@ -1,6 +1,6 @@
 """Every feature-upsampling operator behind one interface: g(w, z) = wᵀz."""
 
-from upsamplers.errors import OptionError, StateDictError, UnknownOperator, Unsupported
+from upsamplers.errors import OptionError, StateDictError, TooLarge, UnknownOperator, Unsupported
 from upsamplers.official import from_official, load_state
 from upsamplers.operator import Facts, Paper, Upsampler, Variant
 from upsamplers.primitive import correlate, downassemble, reassemble
@@ -12,6 +12,7 @@ __all__ = [
     "OptionError",
     "Paper",
     "StateDictError",
+    "TooLarge",
     "UnknownOperator",
     "Unsupported",
     "Upsampler",

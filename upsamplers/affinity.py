@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from upsamplers.primitive import correlate
+from upsamplers.tracing import is_jit, sizes
 
 
 def kernel_side(kernel_size: int, stride: int) -> int:
@@ -38,12 +39,24 @@ def project(x: Tensor, kernels: Tensor, stride: int) -> Tensor:
         stride: s; the padding is ⌊(e − 1)/2⌋, zero.
     """
     channels = x.shape[1]
-    own, groups, rank, side = kernels.shape[:4]
+    if sizes(kernels)[0] == 0:  # of an empty batch, which has no kernels of its own: convolutions need one
+        kernels = kernels.sum(0, keepdim=True)
+    own, (groups, rank, side) = kernels.shape[0], sizes(kernels)[1:4]
     per_channel = kernels.unsqueeze(2).expand(-1, -1, channels // groups, -1, -1, -1)  # [own, g, C/g, d, e, e]
+    if is_jit():
+        return _unfolded(x, per_channel.flatten(1, 2).flatten(-2), side, stride)
     filters = per_channel.flatten(0, 3).unsqueeze(1)  # [own·C·d, 1, e, e]
-    maps = x.unflatten(0, (-1, own)).flatten(1, 2)  # [b/own, own·C, sH, sW]
+    maps = x.unflatten(0, (x.shape[0] // own, own)).flatten(1, 2)  # [b/own, own·C, sH, sW]
     out = functional.conv2d(maps, filters, stride=stride, padding=(side - 1) // 2, groups=own * channels)
     return out.unflatten(1, (own, channels, rank)).flatten(0, 1).transpose(1, 2).flatten(1, 2)  # [b, d·C, H, W]
+
+
+def _unfolded(x: Tensor, kernels: Tensor, side: int, stride: int) -> Tensor:
+    """The same for kernels [b or 1, C, d, e²], as a product: a trace keeps the groups of a convolution as they are."""
+    padding = (side - 1) // 2
+    height, width = ((size + 2 * padding - side) // stride + 1 for size in x.shape[2:])
+    windows = functional.unfold(x, side, padding=padding, stride=stride).unflatten(1, (x.shape[1], side**2))
+    return (kernels @ windows).transpose(1, 2).flatten(1, 2).unflatten(-1, (height, width))
 
 
 def contract(u: Tensor, v: Tensor, rank: int) -> Tensor:
@@ -96,7 +109,7 @@ class Factor(nn.Module):
         slices = self.project(x, stride).unflatten(1, (self.rank, -1)).flatten(0, 1)  # [B·d, C, H, W]
         # nn.functional refuses a single value per group, which a 1×1 map has; here it normalises to the bias.
         normal = torch.group_norm(slices, self.norm.num_groups, self.norm.weight, self.norm.bias, self.norm.eps)
-        return functional.leaky_relu(normal, 0.01).unflatten(0, (-1, self.rank)).flatten(1, 2)
+        return functional.leaky_relu(normal, 0.01).unflatten(0, (x.shape[0], self.rank)).flatten(1, 2)
 
     def macs(self, channels: int, points: int, stride: int) -> int:
         """Multiply-adds for one sample with this many low-resolution points: e²·d·(C·n + C·g), the last if dynamic."""
@@ -106,4 +119,4 @@ class Factor(nn.Module):
 
 def scaled_affinity(u: Tensor, v: Tensor, rank: int) -> Tensor:
     """The affinity a = Σ_k U_k V_k / √C of normalised projections, [B, d, H, W]."""
-    return contract(u, v, rank) / math.sqrt(u.shape[1] // rank)
+    return contract(u, v, rank) / math.sqrt(sizes(u)[1] // rank)

@@ -18,6 +18,19 @@ class StateDictError(ValueError):
     """Weights that do not fit the operator: the keys, their shapes or their values; the message names them."""
 
 
+class TooLarge(MemoryError):
+    """Sizes that no memory here holds; the message says which."""
+
+
+def is_too_large(error: Exception) -> bool:
+    """Whether an error of torch says that what was asked for does not fit; a GPU's own OutOfMemoryError does not count.
+
+    Callers of a GPU catch that one by its type.
+    """
+    said = ("can't allocate memory", "not enough memory", "overflow", "invalid size", "Invalid size")
+    return type(error).__name__ != "OutOfMemoryError" and any(words in str(error) for words in said)
+
+
 class UnknownOperator(KeyError):
     """A name that no operator has."""
 

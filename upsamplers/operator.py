@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from upsamplers.errors import OptionError, Unsupported
+from upsamplers.errors import OptionError, TooLarge, Unsupported, is_too_large
 from upsamplers.primitive import downassemble, reassemble
+from upsamplers.tracing import as_node, one_node, proxy_in, sizes
 
 Family = Literal["distance-based", "learned static", "first order", "second order"]
 
@@ -60,6 +61,10 @@ class Facts:
     variants: tuple[Variant, ...] = (Variant("default"),)
 
 
+MOST = {"channels": 1 << 20, "guide_channels": 1 << 20, "scale": 1 << 10}
+"""The largest sizes of an operator. Far beyond any use; past them sizes overflow before memory ends."""
+
+
 def check_option(holds: bool, operator: str, name: str, given: object, allowed: str) -> None:
     """Raise OptionError unless `holds`: the operator, the option, what was given and what is allowed."""
     if not holds:
@@ -88,13 +93,32 @@ class Upsampler(nn.Module):
         name = self.facts.name
         guide_channels = channels if guide_channels is None else guide_channels
         for label, value in (("channels", channels), ("guide_channels", guide_channels), ("scale", scale)):
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            check_option(whole, name, label, value, "an integer >= 1")
+            whole = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST[label]
+            check_option(whole, name, label, value, f"an integer >= 1, at most {MOST[label]}")
         if self.facts.scales and scale not in self.facts.scales:
             allowed = ", ".join(str(s) for s in self.facts.scales)
             raise Unsupported(f"{name}: scale {scale} is not possible; allowed: {allowed}")
         self.channels, self.guide_channels, self.scale = channels, guide_channels, scale
         self.kernel_size, self.border = self.facts.kernel_size, self.facts.border
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in {"assemble", "downsample", "halve"} & vars(cls).keys():
+            setattr(cls, name, one_node(vars(cls)[name]))
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """`forward` with its hooks; one node of a symbolic trace. TooLarge where memory does not suffice."""
+        proxy = proxy_in(inputs, options)
+        if proxy is not None:
+            return as_node(proxy, self, inputs, options)
+        try:
+            return super().__call__(*inputs, **options)
+        except RuntimeError as error:
+            if not is_too_large(error):
+                raise
+            shapes = ", ".join(str(tuple(x.shape)) for x in (*inputs, *options.values()) if isinstance(x, Tensor))
+            message = f"{self.facts.name}: memory does not suffice to upsample {shapes} at scale {self.scale}"
+        raise TooLarge(message)
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """The kernels w [B or 1, G, K, sH, sW], or one phase [1, G, K, s, s], for z [B, C, H, W] and its guide."""
@@ -114,6 +138,7 @@ class Upsampler(nn.Module):
         up = self._read(self.weights(z, guide), z, guide)  # the kernels are gone before the epilogue makes its maps
         return self.epilogue(up, z, guide)
 
+    @one_node
     def assemble(self, w: Tensor, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """`forward` with kernels w [B or 1, G, K, sH, sW] that are already there, as `halve` gives them."""
         return self.epilogue(self._read(w, z, guide), z, guide)
@@ -131,18 +156,20 @@ class Upsampler(nn.Module):
 
     @property
     def down_kernel_size(self) -> int:
-        """Side of the downsampling twin's window."""
-        raise Unsupported(f"{self.facts.name} has no downsampling twin; create it with twin=True where it has one")
+        """Side of the downsampling twin's window; an operator without a twin has no such attribute."""
+        raise AttributeError(f"{self.facts.name} has no downsampling twin")
 
     def down_weights(self, guide: Tensor) -> Tensor:
         """The twin's kernels [B, G, K_d, H, W] for a guide [B, Cg, sH, sW]."""
         raise Unsupported(f"{self.facts.name} has no downsampling twin; create it with twin=True where it has one")
 
+    @one_node
     def downsample(self, guide: Tensor) -> Tensor:
         """The downsampled guide [B, Cg, H, W]."""
         w = self.down_weights(guide)
         return downassemble(w, guide, self.scale, self.down_kernel_size, self.border)
 
+    @one_node
     def halve(self, guide: Tensor) -> tuple[Tensor, Tensor | None]:
         """The downsampled guide [B, Cg, H, W] and, where they need nothing but the guide, the kernels for `assemble`.
 
@@ -173,15 +200,16 @@ class Upsampler(nn.Module):
                 raise ValueError(
                     f"{name}: {label} must be floating point; got {given.dtype}; convert it, as {label}.float()"
                 )
-        if z.ndim != 4 or z.shape[1] != self.channels:
-            raise ValueError(f"{name}: z must be [B, {self.channels}, H, W]; got {tuple(z.shape)}")
+        shape = sizes(z)
+        if z.ndim != 4 or shape[1] != self.channels:
+            raise ValueError(f"{name}: z must be [B, {self.channels}, H, W]; got {shape}")
         if guide is None:
             if self.facts.guide == "required":
                 raise ValueError(f"{name}: needs a guide [B, {self.guide_channels}, sH, sW]")
             return
-        expected = (z.shape[0], self.guide_channels, self.scale * z.shape[2], self.scale * z.shape[3])
-        if tuple(guide.shape) != expected and self.facts.guide != "none":
-            raise ValueError(f"{name}: guide must be {expected} for z {tuple(z.shape)}; got {tuple(guide.shape)}")
+        expected = (shape[0], self.guide_channels, self.scale * shape[2], self.scale * shape[3])
+        if sizes(guide) != expected and self.facts.guide != "none":
+            raise ValueError(f"{name}: guide must be {expected} for z {shape}; got {sizes(guide)}")
 
     def extra_repr(self) -> str:
         return f"{self.channels}, guide_channels={self.guide_channels}, scale={self.scale}"

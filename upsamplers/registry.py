@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from upsamplers import ops
-from upsamplers.errors import OptionError, UnknownOperator, nearest_hint
+from upsamplers.errors import OptionError, TooLarge, UnknownOperator, is_too_large, nearest_hint
 from upsamplers.operator import Facts, Upsampler
 from upsamplers.own import check_class, meant, own_class
 
@@ -160,6 +160,7 @@ def create(name: str, *, channels: int, guide_channels: int | None = None, scale
         UnknownOperator: no such name, module or class.
         OptionError: no such option, or a value out of its range.
         Unsupported: channels or a scale that the operator cannot serve.
+        TooLarge: parameters that memory does not hold.
     """
     return create_class(operator_class(name), channels, guide_channels, scale, options)
 
@@ -169,7 +170,14 @@ def create_class(
 ) -> Upsampler:
     """The same for a class that need not be registered, such as a user's own."""
     check_options(cls, options)
-    return cls(channels, guide_channels, scale, **options)
+    try:
+        return cls(channels, guide_channels, scale, **options)
+    except (RuntimeError, OverflowError, MemoryError) as error:
+        if not is_too_large(error):
+            raise
+    given = {"channels": channels, "guide_channels": guide_channels, "scale": scale, **options}
+    sizes = ", ".join(f"{key}={value}" for key, value in given.items() if value is not None)
+    raise TooLarge(f"{cls.facts.name}: memory does not suffice for the parameters at {sizes}")
 
 
 def check_options(cls: type[Upsampler], options: dict[str, Any]) -> None:

@@ -127,14 +127,14 @@ def network_outline(name: str, options: str) -> Any:
 
 
 def _create(options: str, channels: int, guide_channels: int | None, scale: int, twin: bool = False) -> Upsampler:
-    from upsamplers import OptionError, Unsupported
+    from upsamplers import OptionError, TooLarge, Unsupported
     from upsamplers.registry import create_class
 
     asked = opstrings.parse(options)
     more = {"twin": True} if twin else {}
     try:
         return create_class(operator_class(asked.name), channels, guide_channels, scale, {**asked.options, **more})
-    except Unsupported as error:
+    except (TooLarge, Unsupported) as error:
         raise Impossible(str(error)) from None
     except OptionError as error:
         raise UsageError(str(error)) from None

@@ -20,6 +20,7 @@ from typing import Annotated, Any
 import typer
 
 import a2u_bench.cli
+from a2u_bench.cli._output import replace_closed_streams
 from a2u_bench.errors import BenchError, UsageError, nearest
 from a2u_bench.plain import plain
 
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Without `arguments` the process's own are meant, and the process is ours.
     """
+    replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without ± is no reason to stop
@@ -84,6 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("A2U_BENCH_DEBUG") == "1":
             raise
         _complain(_sentence(error, given))
+        try:
+            sys.stdout.flush()
+        except OSError:  # a full disk, which would be told again
+            _silence()
         return 2 if isinstance(error, (UsageError, ClickException)) else 1
 
 

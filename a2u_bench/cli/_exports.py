@@ -18,10 +18,10 @@ def check_exports(ops: Sequence[str], as_json: bool) -> int:
     from rich.progress import track
 
     from a2u_bench import exporting
-    from a2u_bench.cells import Heading, Table
     from a2u_bench.plain import plain
     from a2u_bench.pool import Processes
     from a2u_bench.render import print_table
+    from a2u_bench.table import Heading, Table
 
     exporting.must_be_installed()
     asked = exporting.cases(ops or "all")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from a2u_bench import units
-from a2u_bench.cells import Table as Text
 from a2u_bench.plain import plain
 from a2u_bench.published import FLOPS, MACS, UNITS, Source, Table
 from a2u_bench.reproduce import VERDICTS, Cost, Reproduced, shown
-from a2u_bench.texts import UNKNOWN, Heading
+from a2u_bench.table import Heading
+from a2u_bench.table import Table as Text
+from a2u_bench.texts import UNKNOWN
 
 WORK = {"mac": MACS, "flop": FLOPS}
 COUNTED = "work: multiply-adds of convolutions, linear layers and wᵀz; no bias, norm, softmax or pooling"

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def print_ranking(reading: Reading, frame: pd.DataFrame, axis: str, as_json: bool) -> None:
     """One line for each value of the axis against its first. UsageError for an axis that is none, or never changes."""
     from a2u_bench import ranking
-    from a2u_bench.cells import Heading, Table
     from a2u_bench.errors import UsageError, unknown
     from a2u_bench.plain import plain
     from a2u_bench.render import print_table
+    from a2u_bench.table import Heading, Table
 
     if axis not in ranking.AXES:
         raise unknown("axis", axis, ranking.AXES)

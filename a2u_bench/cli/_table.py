@@ -54,10 +54,10 @@ def show(runs: Sequence[Run], *, convention: str = "mac", as_json: bool = False)
 def print_sheet(sheet: Sheet, as_json: bool, most: int | None) -> None:
     """The tables of a sheet, or its rows as JSON, on standard output."""
     if as_json:
+        from a2u_bench.cli import _output as output
         from a2u_bench.export.json import write
 
-        for part in write(sheet):
-            typer.echo(part, nl=False)
+        output.write(write(sheet))
         return
     from a2u_bench.render import print_table
 

@@ -96,8 +96,8 @@ def _itself(out: Path, quick: bool, as_json: bool) -> int:
 
 
 def _print(found: Certificate, described: dict[str, Any]) -> None:
-    from a2u_bench.cells import Heading, Table
     from a2u_bench.render import print_table
+    from a2u_bench.table import Heading, Table
 
     headings = (
         Heading("name", "what", right=False),

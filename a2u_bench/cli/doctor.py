@@ -24,7 +24,7 @@ def command(
     if run is None:
         from a2u_bench import machine
 
-        machines = {"": machine.record()}
+        machines = {"": machine.record(alone=True)}
     else:
         from a2u_bench.machines import by_node
         from a2u_bench.runs import read_run
@@ -42,10 +42,10 @@ def command(
 
 
 def _print(node: str, report: Report) -> None:
-    from a2u_bench.cells import Heading, Table
     from a2u_bench.doctor import MEANING
     from a2u_bench.plain import plain
     from a2u_bench.render import print_table
+    from a2u_bench.table import Heading, Table
 
     heads = (
         Heading("grade", "grade", right=False, whole=True),

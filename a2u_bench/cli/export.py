@@ -38,6 +38,7 @@ def command(
     import sys
     from itertools import chain
 
+    from a2u_bench.cli import _output as output
     from a2u_bench.cli._table import check_convention, listed, read_runs
     from a2u_bench.errors import UsageError, unknown
     from a2u_bench.export import exporter, formats
@@ -48,7 +49,7 @@ def command(
         raise unknown("format", form, formats())
     if out is not None and out.is_dir():
         raise UsageError(f"--out {out}: is a folder; allowed: the name of a file")
-    if form == "parquet" and out is None and sys.stdout.isatty():
+    if form == "parquet" and out is None and (sys.stdout.isatty() or not hasattr(sys.stdout, "buffer")):
         raise UsageError("parquet is no text for a terminal; give --out FILE")
     check_convention(convention)
     read = read_runs(runs or [])
@@ -72,9 +73,4 @@ def command(
             for part in chain([first], parts):
                 file.write(part.encode() if isinstance(part, str) else part)
         return
-    sys.stdout.flush()
-    for part in chain([first], parts):
-        if isinstance(part, str):
-            sys.stdout.write(part)
-        else:
-            sys.stdout.buffer.write(part)
+    output.write(chain([first], parts))

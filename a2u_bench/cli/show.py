@@ -19,46 +19,26 @@ def command(
 
     With --audit: its multiply-adds by the formula, by fvcore and by torch, and the operations that they skip.
     """
-    from a2u_bench import build
-
-    asked = build.operator(operator)
     if audit:
-        _audit(asked, as_json)
+        _audit(operator, as_json)
         return
-    facts = build.facts(asked.name)
-    options = [
-        {"name": name, "type": option.kind.__name__, "default": option.default, "allowed": list(option.choices)}
-        for name, option in build.options(asked.name).items()
-    ]
-    variants = [_cost(build, one) for one in build.every_variant() if one.name == asked.name]
-    if asked.text not in [variant["options"] for variant in variants]:
-        variants.insert(0, _cost(build, asked))
-    paper = facts.paper
-    about = {
-        "name": facts.name,
-        "title": facts.title,
-        "family": facts.family,
-        "paper": f"{paper.authors}: {paper.title}. {paper.venue}, {paper.year}",
-        "arxiv": paper.arxiv or None,
-        "guide": facts.guide,
-        "G": facts.groups,
-        "K": facts.taps,
-        "kernel size": facts.kernel_size,
-        "border": facts.border,
-        "twin": "yes" if facts.twin else "no",
-        "scales": ", ".join(map(str, facts.scales)) or "any",
-    }
+    from a2u_bench.remembered import remembered
+
+    # One with options, or of the person's own file, is no answer that depends on our code alone.
+    content = _content(operator) if ":" in operator else remembered(f"show {operator}", lambda: _content(operator))
     if as_json:
         import json
 
-        typer.echo(json.dumps({**about, "options": options, "variants": variants}, indent=2))
+        typer.echo(json.dumps(content, indent=2))
         return
-    from a2u_bench.cells import Heading, Table
     from a2u_bench.render import print_table
+    from a2u_bench.table import Heading, Table
 
+    options, variants = content["options"], content["variants"]
     unnamed = (Heading("", "", right=False, whole=True), Heading("", "", right=False))
-    lines = tuple((name, str(value)) for name, value in about.items() if value is not None and name != "name")
-    print_table(Table(f"{facts.name}", unnamed, lines))
+    told = {name: value for name, value in content.items() if name not in ("name", "options", "variants")}
+    lines = tuple((name, str(value)) for name, value in told.items() if value is not None)
+    print_table(Table(content["name"], unnamed, lines))
     if options:
         heads = tuple(Heading(name, name, right=False) for name in ("option", "default", "allowed"))
         texts = ((o["name"], _word(o["default"]), ", ".join(map(_word, o["allowed"])) or o["type"]) for o in options)
@@ -75,6 +55,37 @@ def command(
     print_table(Table("", heads, cells, (f"for z {'×'.join(map(str, SHAPE))}, scale 2",)))
 
 
+def _content(operator: str) -> dict[str, Any]:
+    """What is known of an operator as plain data: facts, options, and each variant with its costs."""
+    from a2u_bench import build
+
+    asked = build.operator(operator)
+    facts = build.facts(asked.name)
+    paper = facts.paper
+    variants = [_cost(build, one) for one in build.every_variant() if one.name == asked.name]
+    if asked.text not in [variant["options"] for variant in variants]:
+        variants.insert(0, _cost(build, asked))
+    return {
+        "name": facts.name,
+        "title": facts.title,
+        "family": facts.family,
+        "paper": f"{paper.authors}: {paper.title}. {paper.venue}, {paper.year}",
+        "arxiv": paper.arxiv or None,
+        "guide": facts.guide,
+        "G": facts.groups,
+        "K": facts.taps,
+        "kernel size": facts.kernel_size,
+        "border": facts.border,
+        "twin": "yes" if facts.twin else "no",
+        "scales": ", ".join(map(str, facts.scales)) or "any",
+        "options": [
+            {"name": name, "type": option.kind.__name__, "default": option.default, "allowed": list(option.choices)}
+            for name, option in build.options(asked.name).items()
+        ],
+        "variants": variants,
+    }
+
+
 def _cost(build: Any, operator: Any) -> dict[str, Any]:
     """One variant with its parameters and multiply-adds, unknown where the shape does not suit it."""
     from a2u_bench.spec import Case
@@ -89,7 +100,7 @@ def _cost(build: Any, operator: Any) -> dict[str, Any]:
     return {**cost, "params": params, "macs": module.macs(case.height, case.width) * case.batch}
 
 
-def _audit(operator: Any, as_json: bool) -> None:
+def _audit(text: str, as_json: bool) -> None:
     """One operator's multiply-adds by every tool, with what each left out."""
     from dataclasses import asdict
 
@@ -99,6 +110,7 @@ def _audit(operator: Any, as_json: bool) -> None:
     from a2u_bench.measure.inputs import prepare
     from a2u_bench.spec import Case
 
+    operator = build.operator(text)
     case = Case(operator.name, operator.variant, operator.text, *SHAPE)
     try:
         prepared = prepare(case, 0, {})
@@ -111,8 +123,8 @@ def _audit(operator: Any, as_json: bool) -> None:
         content = {"options": operator.text, "shape": list(SHAPE), "scale": 2, "tools": [asdict(t) for t in tallies]}
         typer.echo(json.dumps(content, indent=2))
         return
-    from a2u_bench.cells import Heading, Table
     from a2u_bench.render import print_table
+    from a2u_bench.table import Heading, Table
 
     heads = (
         Heading("tool", "counted by", right=False, whole=True),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 
-from a2u_bench.cells import Table
+from a2u_bench.table import Table
 
 _HARMLESS = re.compile("[0-9A-Za-z ,.()×±–]*")
 """What Markdown and HTML show as it is."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from a2u_bench import provenance
-from a2u_bench.cells import Table
 from a2u_bench.sheet import Request, Sheet
+from a2u_bench.table import Table
 
 BOLD = "bold: best, or not surely worse than the best"
 

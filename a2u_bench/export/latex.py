@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import compress
 
-from a2u_bench.cells import Table
 from a2u_bench.export._fit import BREAKS, Column, fit
 from a2u_bench.export._once import bold, columns, once
 from a2u_bench.export._tables import tables
 from a2u_bench.plain import plain
 from a2u_bench.sheet import Sheet
-from a2u_bench.texts import Heading
+from a2u_bench.table import Heading, Table
 from a2u_bench.units import SPREAD
 
 PREFIXES = {

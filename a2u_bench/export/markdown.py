@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from a2u_bench.cells import Table
 from a2u_bench.export._once import bold, columns, escaped
 from a2u_bench.export._tables import tables
 from a2u_bench.plain import plain
 from a2u_bench.sheet import Sheet
+from a2u_bench.table import Table
 
 _SPECIAL = str.maketrans(
     {letter: f"\\{letter}" for letter in "\\`*_{}[]|~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}

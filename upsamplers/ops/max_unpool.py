@@ -57,8 +57,8 @@ class MaxUnpool(Upsampler):
         """torch's own kernel; equals `reassemble(weights(z, guide), z)`."""
         self.check(z, guide)
         assert guide is not None
-        # The function of nn.functional compares sizes, which a trace holds as tensors, and so cannot be traced.
-        up: Tensor = torch.ops.aten.max_unpool2d(z, self._indices(guide), guide.shape[-2:])
+        # nn.functional compares sizes, which a trace holds as tensors, and torch.ops keeps those of the trace.
+        up: Tensor = torch._C._nn.max_unpool2d(z, self._indices(guide), guide.shape[-2:])
         return up
 
     @property
@@ -68,8 +68,9 @@ class MaxUnpool(Upsampler):
 
     def down_weights(self, guide: Tensor) -> Tensor:
         """w [B, C, s², H, W]: one-hot over each block."""
-        blocks = functional.pixel_unshuffle(self._one_hot(guide), self.scale)
-        return blocks.unflatten(1, (self.channels, self.scale**2))
+        size = (guide.shape[2] // self.scale, self.scale, guide.shape[3] // self.scale, self.scale)
+        blocks = self._one_hot(guide).unflatten(-1, size[2:]).unflatten(-3, size[:2])  # [B, C, H, s, W, s]
+        return blocks.permute(0, 1, 3, 5, 2, 4).flatten(2, 3)
 
     def downsample(self, guide: Tensor) -> Tensor:
         """Max pooling, [B, C, H, W]."""

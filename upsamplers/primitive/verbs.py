@@ -10,6 +10,7 @@ from upsamplers.errors import nearest_hint
 from upsamplers.primitive import library, written_out
 from upsamplers.primitive.backends import choose, is_written_out
 from upsamplers.primitive.window import BORDERS
+from upsamplers.tracing import is_jit, unrecorded
 
 
 def _require(holds: bool, message: Callable[[], str]) -> None:
@@ -91,6 +92,11 @@ def reassemble(
         ValueError: shapes, devices or options that do not fit, with the shapes.
     """
 
+    if is_jit():  # operations that hold at any size; what was checked at this one is no part of them
+        with unrecorded():
+            reassemble(w, z, scale=scale, kernel_size=kernel_size, border=border, points=points)
+        return written_out.reassemble(w, z, points, scale, kernel_size, border)
+
     def given() -> str:
         return f"{_shapes(w=w, z=z)}, scale {scale}, kernel_size {kernel_size}"
 
@@ -152,6 +158,11 @@ def correlate(
         ValueError: shapes, devices or options that do not fit, with the shapes.
     """
 
+    if is_jit():
+        with unrecorded():
+            correlate(g, z, groups=groups, scale=scale, kernel_size=kernel_size, border=border)
+        return written_out.correlate(g, z, groups, scale, kernel_size, border)
+
     def given() -> str:
         return f"{_shapes(g=g, z=z)}, scale {scale}"
 
@@ -175,11 +186,9 @@ def correlate(
     _require(
         g.device == z.device, lambda: f"correlate: g is on {g.device}, z on {z.device}; both must be on one device"
     )
-    # A torch.jit trace holds sizes as tensors, which an operator's list of integers cannot take.
-    batch, height, width = (int(n) if isinstance(n, Tensor) else n for n in (g.shape[0], *g.shape[2:]))
-    w_shape = (batch, groups, kernel_size**2, height, width)
     if is_written_out(backend):
-        return written_out.correlate(g, z, w_shape, scale, kernel_size, border)
+        return written_out.correlate(g, z, groups, scale, kernel_size, border)
+    w_shape = (g.shape[0], groups, kernel_size**2, *g.shape[2:])
     return library.correlate(g, z, None, w_shape, scale, kernel_size, border, choose(z, backend))
 
 
@@ -204,6 +213,11 @@ def downassemble(
     Raises:
         ValueError: shapes, devices or options that do not fit, with the shapes.
     """
+
+    if is_jit():
+        with unrecorded():
+            downassemble(w, x, scale, kernel_size, border)
+        return written_out.downassemble(w, x, scale, kernel_size, border)
 
     def given() -> str:
         return f"{_shapes(w=w, x=x)}, scale {scale}, kernel_size {kernel_size}"
