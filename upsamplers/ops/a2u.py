@@ -59,6 +59,7 @@ from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import downassemble
 from upsamplers.shuffle import pixel_shuffle
+from upsamplers.tracing import sizes
 
 Sharing = Literal["shared", "semi-shared", "unshared"]
 Dynamics = Literal["dynamic", "hybrid", "static"]
@@ -250,11 +251,10 @@ class A2U(Upsampler):
         """Raise Unsupported without the twin's head, ValueError, with the shapes, for a guide that does not fit."""
         if self.down_head is None:
             super().down_weights(guide)
-        s = self.scale
-        if guide.ndim != 4 or guide.shape[1] != self.guide_channels or guide.shape[2] % s or guide.shape[3] % s:
+        s, shape = self.scale, sizes(guide)
+        if len(shape) != 4 or shape[1] != self.guide_channels or shape[2] % s or shape[3] % s:
             raise ValueError(
-                f"a2u: guide must be [B, {self.guide_channels}, {s}·H, {s}·W] to be downsampled; "
-                f"got {tuple(guide.shape)}"
+                f"a2u: guide must be [B, {self.guide_channels}, {s}·H, {s}·W] to be downsampled; got {shape}"
             )
 
     def macs(self, height: int, width: int, guided: bool = True) -> int:
