@@ -24,8 +24,7 @@ soak: $(READY)
 
 results: $(READY)
 	@rm -rf results/reference-cpu
-	@$(BIN) -m a2u_bench run --ops all --device cpu --out results/reference-cpu
-	@$(BIN) -m a2u_bench check --exports
+	@$(BIN) -m a2u_bench run --ops all --device cpu --onnx --out results/reference-cpu
 	@$(MAKE) readme
 
 readme: $(READY)

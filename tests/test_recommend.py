@@ -31,7 +31,7 @@ def test_by_cost_alone_the_plainest_wins_and_that_is_said(capsys, tmp_path):
         "not judged, since they did not end ok: fade\n"
         "no quality is known here, so the plainest wins; name a run of `a2u-bench quality` as well\n"
         "ratio: to bilinear, timed in the same rounds\n"
-        "ONNX: not stored; `a2u-bench check --exports` tells\n"
+        "ONNX: not stored; `a2u-bench run --onnx` tells\n"
         "compiles: not stored; `a2u-bench run --runtime compile` tells\n"
     )
 
