@@ -11,10 +11,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from a2u_bench import nvml
+
 PACKAGES = ("a2u-bench", "torch", "numpy", "scipy", "numba", "triton", "fvcore", "pandas")
 VARIABLES = (
     *("OMP_", "MKL_", "KMP_", "GOMP_", "OPENBLAS_"),
-    *("PYTORCH_", "TORCH_", "CUDA_", "CUBLAS_", "NVIDIA_"),
+    *("PYTORCH_", "TORCH_", "TORCHINDUCTOR_", "CUDA_", "CUBLAS_", "CUBLASLT_", "NVIDIA_", "TRITON_", "UPSAMPLERS_"),
     *("MALLOC_", "LD_PRELOAD"),
 )
 """Beginnings of the environment variables that change threads, kernels or allocation."""
@@ -72,18 +74,27 @@ def torch_facts() -> dict[str, Any]:
     }
     if torch.cuda.is_available():
         gpu = torch.cuda.get_device_properties(0)
+        known = visible_gpu()
+        told = known.facts() if known is not None else {}
         found |= {
             "gpu": gpu.name,
             "gpu_memory": gpu.total_memory,
             "gpu_capability": f"{gpu.major}.{gpu.minor}",
             "gpu_count": torch.cuda.device_count(),
-            "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
+            "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,  # of float32 cases; those of dtype tf32 switch it on
             "tf32_cudnn": torch.backends.cudnn.allow_tf32,
-            "driver": _run("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"),
-            "clocks": _run("nvidia-smi", "--query-gpu=clocks.max.sm,clocks.max.mem", "--format=csv,noheader"),
-            "persistence": _run("nvidia-smi", "--query-gpu=persistence_mode", "--format=csv,noheader"),
+            "driver": None if known is None else known.driver(),
+            **{name if name.startswith("now_") else f"gpu_{name}": value for name, value in told.items()},
         }
     return found
+
+
+def visible_gpu() -> nvml.Gpu | None:
+    """The GPU that CUDA shows first, as NVML knows it; for a process that may load torch."""
+    import torch
+
+    properties = torch.cuda.get_device_properties(0)
+    return nvml.gpu(str(getattr(properties, "uuid", "") or "") or None)
 
 
 def usable_cores() -> int:

@@ -38,6 +38,7 @@ STEPS = {
     "round": "timing",
     "pace": "timing",
     "time_cold": "timing on a flushed cache",
+    "time_device": "timing the device alone",
     "notes": "looking at what may have disturbed it",
     "drop": "clearing away",
 }
@@ -80,9 +81,14 @@ class Bench:
     def __post_init__(self) -> None:
         import torch
 
+        from a2u_bench.measure.precision import multiply_in
+
         # Before the first operation: threads of the pool inherit the flag when they start.
         torch.set_flush_denormal(True)
         torch.set_num_threads(self.threads)
+        multiply_in("float32")
+        if self.device == "cuda":
+            torch.zeros(1, device="cuda").sum().item()  # a GPU that cannot is told from a case that cannot
         # torch.compile would keep a pool of processes, which would run while a case is being timed.
         os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 
@@ -133,18 +139,17 @@ class Bench:
 
     def compile(self, case: Case) -> None:
         """One call, in which a compiled case is compiled; it takes longer than any other step."""
-        import torch
+        from a2u_bench.measure.precision import as_asked
 
-        with torch.set_grad_enabled(case.mode == "training"):
+        with as_asked(case):
             self.built[case.id].call()
 
     def check(self, case: Case) -> float:
         """Compare with the definition, noting what the first call takes; the seconds in which kernels were compiled."""
-        import torch
-
         from a2u_bench.check import check
         from a2u_bench.measure.compiling import compiling
         from a2u_bench.measure.memory import call_memory
+        from a2u_bench.measure.precision import as_asked
 
         prepared, results = self.built[case.id], []
 
@@ -156,16 +161,15 @@ class Bench:
             self.first[case.id] = call_memory(first, prepared.own, case.device)
             return results.pop() if results else first()
 
-        with torch.set_grad_enabled(case.mode == "training"), compiling() as seconds:
+        with as_asked(case), compiling() as seconds:
             check(prepared, watched)
         return sum(seconds)
 
     def measure(self, case: Case, ceilings: dict[str, Any] | None = None) -> dict[str, float | int | None]:
         """Parameters, multiply-adds, memory and the floor of a checked, so warm, case by the names of their columns."""
-        import torch
-
         from a2u_bench.measure import memory, work
         from a2u_bench.measure.floor import floor
+        from a2u_bench.measure.precision import as_asked
 
         prepared = self.built[case.id]
         training = case.mode == "training"
@@ -176,7 +180,7 @@ class Bench:
             "macs_fvcore": work.macs_fvcore(prepared.module, prepared.inputs).macs,
             "macs_torch": work.macs_torch(prepared.module, prepared.inputs).macs,
         }
-        with torch.set_grad_enabled(training):
+        with as_asked(case):
             taken = memory.call_memory(prepared.call, prepared.own, case.device)
         first = self.first.get(case.id)
         if taken is not None:
@@ -199,25 +203,19 @@ class Bench:
 
     def warm_up(self, case: Case, seconds: float) -> Calls:
         """Call until warm; the calls that make one sample."""
-        import torch
-
         from a2u_bench.measure import latency
+        from a2u_bench.measure.precision import as_asked
 
-        with torch.set_grad_enabled(case.mode == "training"):
+        with as_asked(case):
             return latency.warm_up(self.built[case.id].call, self._timer(), seconds)
 
     def time(self, case: Case, calls: Calls) -> list[float]:
         """One sample, in seconds."""
-        import torch
+        from a2u_bench.measure import latency
+        from a2u_bench.measure.precision import as_asked
 
-        from a2u_bench.measure import latency, throttle
-
-        timer = self._timer()
-        with torch.set_grad_enabled(case.mode == "training"):
-            seconds = latency.sample(self.built[case.id].call, timer, calls)
-        if self.device == "cuda":
-            self.throttled |= throttle.bits(self._nvml())
-        return [seconds]
+        with as_asked(case):
+            return [latency.sample(self.built[case.id].call, self._timer(), calls)]
 
     def round(self, asked: Sequence[tuple[Case, Calls]]) -> list[list[float]]:
         """One sample of each case, in seconds."""
@@ -225,6 +223,8 @@ class Bench:
         for place, (case, calls) in enumerate(asked):
             self.place.value = place
             found.append(self.time(case, calls))
+        if (gpu := self._gpu()) is not None:
+            self.throttled |= gpu.clock_reasons()
         return found
 
     def pace(self) -> float:
@@ -236,34 +236,33 @@ class Bench:
         return self._pacer.pace(self._timer())
 
     def time_cold(self, case: Case, calls: Calls) -> list[float]:
-        """One sample on a flushed cache, in seconds; none where nothing can flush it."""
-        import torch
+        """One sample of the device's own time on a flushed cache, in seconds; none where nothing can flush it."""
+        return self._of_the_device("cold", case, calls)
 
-        timer = self._timer()
-        if not hasattr(timer, "cold"):
-            return []
-        with torch.set_grad_enabled(case.mode == "training"):
-            return [timer.cold(self.built[case.id].call, calls.timed)]
+    def time_device(self, case: Case, calls: Calls) -> list[float]:
+        """One sample of the device's own time, in seconds; none where the host's time is the device's."""
+        return self._of_the_device("busy", case, calls)
 
     def notes(self, case: Case) -> list[str]:
-        """What a reader of this case's times must know: that it waits for launches, that the clock was throttled."""
-        import torch
-
+        """What a reader of this case's times must know: that the clock was throttled."""
         from a2u_bench.measure import throttle
-        from a2u_bench.measure.clock import launch_bound
 
-        timer, call = self._timer(), self.built[case.id].call
-        found = [f"clock throttled ({words})" for words in throttle.reasons(self.throttled)]
-        if hasattr(timer, "busy"):
-            with torch.set_grad_enabled(case.mode == "training"):
-                found.append(launch_bound(timer.sample(call, 3), timer.busy(call, 3)))
-        return [text for text in found if text]
+        return [f"clock throttled ({words})" for words in throttle.reasons(self.throttled)]
 
     def drop(self, case: Case) -> None:
         """Forget a case and all inputs."""
         self.built.pop(case.id, None)
         self.first.pop(case.id, None)
         self.cache.clear()
+
+    def _of_the_device(self, kind: str, case: Case, calls: Calls) -> list[float]:
+        from a2u_bench.measure.precision import as_asked
+
+        sample = getattr(self._timer(), kind, None)
+        if sample is None:
+            return []
+        with as_asked(case):
+            return [sample(self.built[case.id].call, calls.timed)]
 
     def _timer(self) -> Timer:
         from a2u_bench.measure.clock import timer_for
@@ -272,12 +271,15 @@ class Bench:
             self._made = timer_for(self.device)
         return self._made
 
-    def _nvml(self) -> Any:
-        from a2u_bench.measure.throttle import nvml
+    def _gpu(self) -> Any:
+        """The GPU as NVML knows it; None without one."""
+        if self.device != "cuda":
+            return None
+        if not hasattr(self, "_found"):
+            from a2u_bench.machine import visible_gpu
 
-        if not hasattr(self, "_module"):
-            self._module = nvml()
-        return self._module
+            self._found = visible_gpu()
+        return self._found
 
 
 def _stand_alone(log: str) -> None:

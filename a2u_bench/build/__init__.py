@@ -15,8 +15,8 @@ from a2u_bench.build.catalogue import (
     options,
     plugin_problems,
 )
-from a2u_bench.build.definition import counter_formulas, definition, kernels, native_macs, primitive_macs
-from a2u_bench.build.devices import device, gpus
+from a2u_bench.build.definition import counter_formulas, definition, kernels, native_macs, primitive_macs, samples_points
+from a2u_bench.build.devices import device, gpus, is_device
 from a2u_bench.build.modules import (
     Impossible,
     create,
@@ -46,6 +46,7 @@ __all__ = [
     "every_variant",
     "facts",
     "gpus",
+    "is_device",
     "kernels",
     "load_ours",
     "module",
@@ -59,6 +60,7 @@ __all__ = [
     "outline",
     "plugin_problems",
     "primitive_macs",
+    "samples_points",
     "seeded",
     "why_not",
 ]
