@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field
-from itertools import groupby
+from collections.abc import Mapping, Set
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from a2u_bench.spec import Case
 
 BLOCK = 8
-"""Cases that interleave: more would not fit in memory together, fewer would see other moments of the machine."""
+"""Cases that interleave, beside the reference: more would not fit in memory together."""
+
+Workload = tuple[tuple[str, object], ...]
+
+SUBJECT = ("operator", "variant", "options")
+"""The axes by which operators differ. All others together are a workload."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """How long and how closely to measure. Times in seconds."""
 
-    time_budget: float = 80.0  # of the whole run, process starts included; twice that ends it whatever is left undone
-    processes: int = 6  # fresh ones for each block; more where time is left, three if possible where it is not
-    warm_up: float = 0.05  # of each case in each process
-    target_ci: float = (
-        0.02  # a case is measured closely enough when half its interval is below this share of its median
-    )
-    timeout: float = 60.0  # of one step of one case: building, checking, or one round
+    time_budget: float | None = None  # for timing; what the cases need at `each` where None. `schedule` says how
+    each: float = 2.2  # seconds of timing for each case, where no budget is given
+    processes: int = 6  # fresh ones for each block, at least; more where time is left, three if it is not enough
+    warm_up: float = 0.02  # of each case in each process
+    target_ci: float = 0.02  # a case is measured closely enough when half its interval is below this share
+    timeout: float = 60.0  # of one step of one case: building, checking, or one round; not of a process's start
     min_rounds: int = 2  # of each process, whatever the budget: one there and one back
     max_rounds: int = 50  # of each process
-    block: int = BLOCK  # cases that interleave
+    block: int = BLOCK  # cases that interleave, beside the reference
     memory_limit: int | None = None  # bytes that a case may need; what is free on its device where None
     seed: int = 0
 
@@ -50,14 +53,31 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """The operator that is timed beside every block, so that what was timed apart can be compared through it."""
+
+    operator: str
+    variant: str
+    options: str
+
+    def beside(self, case: Case) -> Case:
+        """The reference's own case of the same workload."""
+        return replace(case, **asdict(self))
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Everything `run` needs: cases in the order of the table, those known to be impossible, and the settings."""
+    """Everything `run` needs: cases in the order of the table, those known to be impossible, and the settings.
+
+    The reference's own cases are among them, one of each workload.
+    """
 
     suite: str
     cases: tuple[Case, ...]
     skipped: tuple[Skipped, ...] = ()
     settings: Settings = field(default_factory=Settings)
     sites: tuple[Site, ...] = ()
+    reference: Reference | None = None
 
     def to_manifest(self) -> dict[str, object]:
         """The plan as plain data for the manifest of a run."""
@@ -65,7 +85,8 @@ class Plan:
             "suite": self.suite,
             "sites": [{"shape": list(site.shape), "count": site.count} for site in self.sites],
             "settings": asdict(self.settings),
-            "interval": "of repeated runs, at any pace that the machine has shown",
+            "reference": self.reference.options if self.reference else None,
+            "interval": "mean of logarithms over processes, Student's t",
             "allocation": "each timed call allocates its output",
             "planned": len(self.cases) + len(self.skipped),
         }
@@ -81,6 +102,8 @@ class Plan:
         known = manifest.get("planned")
         if type(known) is int and len(asked) > known:  # asked for more when it went on: it has not ended yet
             changed["planned"] = len(asked)
+        if self.reference and not manifest.get("reference"):  # begun when there was none
+            changed["reference"] = self.reference.options
         settings, before = asdict(self.settings), manifest.get("settings")
         if before != settings and any(case.id not in finished for case in self.cases):
             earlier = manifest.get("earlier_settings")
@@ -89,11 +112,6 @@ class Plan:
         return changed
 
 
-def blocks(cases: Sequence[Case], size: int = BLOCK) -> Iterator[tuple[Case, ...]]:
-    """Cases that are measured together: neighbours in the plan with the same device, threads and allocator."""
-    for _, group in groupby(cases, key=lambda case: (case.device, case.threads, case.runtime, case.allocator)):
-        members = list(group)
-        count = -(-len(members) // size)
-        for index in range(count):
-            start, stop = index * len(members) // count, (index + 1) * len(members) // count
-            yield tuple(members[start:stop])
+def workload(case: Case) -> Workload:
+    """What a case has in common with those that it is compared with: all of its axes but the operator."""
+    return tuple((field.name, getattr(case, field.name)) for field in fields(case) if field.name not in SUBJECT)

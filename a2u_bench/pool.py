@@ -49,10 +49,6 @@ class Worker(Protocol):
         that has none."""
         ...
 
-    def pace(self) -> float:
-        """Seconds of a convolution that has nothing to do with any case. Raises CaseEnded where the process is gone."""
-        ...
-
     def __enter__(self) -> Worker: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -132,9 +128,6 @@ class _Process:
         except CaseEnded as end:
             end.place = self._place.value
             raise
-
-    def pace(self) -> float:
-        return float(self.request("pace"))
 
     def request(self, step: str, *arguments: Any) -> Any:
         """One step, answered within the timeout. A process that fails a case is not asked again: it may be spoilt."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from a2u_bench import build, check  # noqa: F401
-from a2u_bench.measure import ceilings, floor, latency, memory, pace, predict, work  # noqa: F401
+from a2u_bench.measure import ceilings, floor, latency, memory, predict, work  # noqa: F401
 
 with work.quiet_import():
     import fvcore.nn  # noqa: F401

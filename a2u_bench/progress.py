@@ -39,6 +39,7 @@ class Bar:
     def __init__(self, bar: Progress, console: Console) -> None:
         self._bar, self._console = bar, console
         self._task = bar.add_task("starting", total=1.0, left="")
+        self._checking = bar.add_task("", total=1.0, left="", visible=False)  # has a line of its own
         self._rows = self._total = 0
 
     def planned(self, plan: Plan, finished: int) -> None:
@@ -46,14 +47,22 @@ class Bar:
         self._update(total=float(max(self._total, 1)))
 
     def doing(self, case: Case, step: str) -> None:
-        self._update(description=f"{DOING.get(step, step)} {_label(case)}")
+        description = f"{DOING.get(step, step)} {_label(case)}"
+        if step == "check":
+            self._update(description="timing comes next")
+            total = float(max(self._total, 1))
+            self._bar.update(self._checking, visible=True, total=total, description=description, refresh=True)
+            self._bar.advance(self._checking)
+        else:
+            self._update(description=description)
 
     def round_done(self, done: float, seconds_left: float) -> None:
+        self._bar.update(self._checking, visible=False)
         self._update(completed=done, left=f"{minutes(seconds_left)} left at most", description="timing")
 
     def row_done(self, row: Mapping[str, Any]) -> None:
         self._rows += 1
-        self._update(completed=float(self._rows))
+        self._update()
         reason = f": {row['reason']}" if row["reason"] else ""
         if row["status"] != "ok" or not self._console.is_terminal:
             # What an operator or a file says is text, never markup.

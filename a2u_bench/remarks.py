@@ -9,7 +9,6 @@ import pandas as pd
 
 from a2u_bench import doctor, ranking
 from a2u_bench.frames import RUN, floor_share
-from a2u_bench.paces import strayed
 
 FLOOR = (
     "speed of light: the longer of moving z, guide, parameters and output at this machine's copy rate and making the "
@@ -21,20 +20,16 @@ BEYOND = (
     "it, so their floor is no bound"
 )
 
-STRAYED = 1.1
-"""A machine that is slower by less for a while is not worth a sentence: two runs differ by as much anyway."""
-
 MOST_ROWS = 5000
 """Rankings of more rows are left to whoever asks for them: comparing every pair takes time."""
 
 
 def remarks(manifests: Sequence[Mapping[str, Any]], frame: pd.DataFrame, columns: Sequence[str] = ()) -> list[str]:
-    """Sentences in this order: notes of rows, the environment's grade, the machine's pace, where memory comes from,
-    rankings, the floor."""
+    """Sentences in this order: notes of rows, the environment's grade, where memory comes from, rankings, the
+    floor."""
     said = _of_rows(frame)
     if frame["latency"].notna().any():
         said += doctor.notes(manifests)
-        said += _paces(manifests)
         said += _allocation(manifests)
         if RUN not in frame and len(frame) <= MOST_ROWS:
             said += ranking.notes(frame)
@@ -62,17 +57,6 @@ def _of_rows(frame: pd.DataFrame) -> list[str]:
 
 def _more(names: Mapping[str, None]) -> str:
     return f" and {len(names) - 4} more" if len(names) > 4 else ""
-
-
-def _paces(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence where a machine was slower for a while, by as much as the worst of them."""
-    factors = [factor for manifest in manifests for factor in strayed(manifest).values()]
-    worst = max(factors, default=1.0)
-    if worst < STRAYED:
-        return []
-    return [
-        f"at times the machine was {worst:.1f} times slower: intervals hold that, ratios within a run are free of it"
-    ]
 
 
 def _allocation(manifests: Sequence[Mapping[str, Any]]) -> list[str]:

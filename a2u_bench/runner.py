@@ -9,18 +9,19 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from a2u_bench.block import Block, Sample
-from a2u_bench.drift import drift
+from a2u_bench.block import Block, Shared
 from a2u_bench.errors import Unwritten
+from a2u_bench.examine import Examination
 from a2u_bench.listener import Listener, Silence
-from a2u_bench.paces import Place
-from a2u_bench.plan import Plan, blocks
+from a2u_bench.plan import Plan
 from a2u_bench.pool import Processes, Workers
-from a2u_bench.record import make_row
+from a2u_bench.record import BUDGET, make_row
+from a2u_bench.samples import Taken
+from a2u_bench.schedule import compose, purses, turn
 from a2u_bench.spec import Case
 
 if TYPE_CHECKING:
@@ -29,12 +30,11 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 OVERRUN, GRACE = 2.0, 60.0
-"""Times the time budget, but at least so many seconds: what is not measured by then will not be. Until then a slow or
+"""Times the time budget, but at least so many seconds: what is not timed by then will not be. Until then a slow or
 loaded machine may still come to the fewest processes that an interval needs. A budget of 0 has no such end: it asks
-for the least that can be measured, however long that takes."""
+for the least that can be measured, however long that takes; nor has a run without one, whose time is what it needs."""
 
-EXAMINING = 0.75
-"""The share of that time after which no further case is examined, so that those that were can be timed."""
+LATE = "the time of the run was over before it was timed"
 
 
 def run(
@@ -45,16 +45,14 @@ def run(
     workers: Workers | None = None,
     clock: Callable[[], float] = time.monotonic,
     examine: bool = True,
-    paces: Mapping[Place, Sequence[float]] | None = None,
 ) -> list[Row]:
     """Measure every case of the plan that the store has no row for; the new rows, in the order of the plan.
 
     Samples are appended after every round, rows when their block and those before it end. One bad case costs no other
     its row. Raises Unwritten, with the rows measured so far, where the store cannot write; KeyboardInterrupt passes
-    through after the processes are ended. `examine`: check each case, and measure more than its latency. `paces`: those
-    of earlier runs on this machine, in seconds, which say how far an interval must reach.
+    through after the processes are ended. `examine`: check each case, and measure more than its latency.
     """
-    return _Run(plan, store, listener or Silence(), workers or Processes(), clock, examine, paces or {}).all()
+    return _Run(plan, store, listener or Silence(), workers or Processes(), clock, examine).all()
 
 
 @dataclass
@@ -65,60 +63,69 @@ class _Run:
     workers: Workers
     clock: Callable[[], float]
     examine: bool
-    paces: Mapping[Place, Sequence[float]]  # of earlier runs
     rows: list[Row] = field(default_factory=list)
-    blocks: list[Block] = field(default_factory=list)  # those whose rows are not written
-    end: float = 0.0  # of the time budget
+    left: list[Case] = field(default_factory=list)  # without a row, in the order of the plan
+    blocks: list[Block] = field(default_factory=list)
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     known: dict[tuple[str, int], dict[str, Any] | None] = field(default_factory=dict)  # ceilings by device and threads
     node: str = field(default_factory=platform.node)
-    timed: list[Block] = field(default_factory=list)  # every block of the run: they have met the machine's paces
+
+    def __post_init__(self) -> None:
+        settings, listener = self.plan.settings, self.listener
+        self.shared = Shared(settings, self.workers, self.clock, self._keep, listener.doing, self._progress)
 
     def all(self) -> list[Row]:
         finished = self.store.finished if self.store else set()
         self.listener.planned(self.plan, len(finished & {case.id for case in self.plan.cases}))
-        self.blocks = list(self._blocks(finished))
-        self.timed = list(self.blocks)
         skipped = [make_row(s.case, s.status, s.reason, {}) for s in self.plan.skipped if s.case.id not in finished]
-        budget, begin = self.plan.settings.time_budget, self.clock()
-        self.end = begin + budget
-        longest = max(OVERRUN * budget, GRACE) if budget > 0 else math.inf
+        self.left = [case for case in self.plan.cases if case.id not in finished]
         try:
-            self._write(skipped)
-            for block in self.blocks if self.examine else ():
-                block.ceilings = self._ceilings(block)
-                block.examine(begin + EXAMINING * longest)
-            if self.store and self.blocks:
-                compiling = sum(block.compiling for block in self.blocks)
-                examining = sum(block.examining for block in self.blocks) - compiling
-                self.store.write_manifest({"examining": round(examining, 3), "compiling": round(compiling, 3)})
-            self._time(begin + longest)
-            if self.store and self.timed:
-                met = [{"device": d, "threads": t, "seconds": seconds} for (d, t), seconds in self._met().items()]
-                self.store.write_manifest({"paces": met})
+            for row in skipped:
+                self._write(row)
+            if self.left:
+                self._make_blocks(self._prepare())
+                self._time()
         except OSError as error:
             why = f"cannot write results: {error.strerror or error}"
             raise Unwritten(why, self._measured(skipped)) from error
         return self.rows
 
-    def _blocks(self, finished: set[str]) -> Iterator[Block]:
-        # Blocks of the whole plan, so that a resumed case meets the same neighbours.
-        for cases in blocks(self.plan.cases, self.plan.settings.block):
-            left = [case for case in cases if case.id not in finished]
-            if left:
-                yield self._block(left)
+    def _prepare(self) -> Examination:
+        """Examine what is left, and the references, which may have rows of an earlier run."""
+        subjects = list(dict.fromkeys([*self.left, *(case for one in self.left for case in self._beside(one))]))
+        for case in subjects:
+            self.shared.taken[case.id] = taken = Taken()
+            for sample in self.store.rounds.get(case.id, ()) if self.store else ():
+                taken.add(sample)
+        found = Examination(self.shared, self._ceilings)
+        if self.examine:
+            found.run(subjects)
+            self.measures = found.measures
+            if self.store:
+                self.store.write_manifest(found.to_manifest())
+        return found
 
-    def _block(self, cases: list[Case]) -> Block:
-        block = Block(
-            cases, self.plan.settings, self.workers, self.clock, self._keep, self.listener.doing, self._progress
-        )
-        if self.store:
-            for case in cases:
-                block.take_up(self.store.rounds.get(case.id, ()))
-        return block
+    def _make_blocks(self, known: Examination) -> None:
+        settings = self.plan.settings
+        groups = compose(self.left, self.plan, known.costs)
+        timed = [dict.fromkeys([*cases, *self._beside(cases[0])]) for cases in groups]
+        turns = [
+            turn([known.cost(case) for case in some], known.start(cases[0]), settings)
+            for cases, some in zip(groups, timed, strict=True)
+        ]
+        shares = purses(turns, [len(some) for some in timed], settings)
+        self.blocks = [
+            Block(cases, next(iter(self._beside(cases[0])), None), one, purse, self.shared)
+            for cases, one, purse in zip(groups, turns, shares, strict=True)
+        ]
 
-    def _ceilings(self, block: Block) -> dict[str, Any] | None:
-        """What the machine can do with a block's device and threads; measured once, kept in the manifest."""
-        place = _place(block)
+    def _beside(self, case: Case) -> tuple[Case, ...]:
+        """The reference of a case's workload, where the plan has one."""
+        return () if self.plan.reference is None else (self.plan.reference.beside(case),)
+
+    def _ceilings(self, case: Case) -> dict[str, Any] | None:
+        """What the machine can do with a case's device and threads; measured once, kept in the manifest."""
+        place = case.device, case.threads
         if place not in self.known:
             stored = (self.store.manifest if self.store else {}).get("ceilings", ())
             own = [entry for entry in stored if entry.get("node", self.node) == self.node]  # a gathered run has others
@@ -131,79 +138,61 @@ class _Run:
                 self.store.write_manifest({"ceilings": [*others, *filter(None, self.known.values())]})
         return self.known[place]
 
-    def _time(self, latest: float) -> None:
+    def _time(self) -> None:
         """Turns of all blocks until every one is over."""
-        least, begin = self.plan.settings.processes, self.clock()
+        budget = self.plan.settings.time_budget
+        latest = self.clock() + max(OVERRUN * budget, GRACE) if budget else math.inf
         number = 1 + (self.store.last_process if self.store else -1)
-        cases = sum(len(block.alive) for block in self.blocks)
-        fair = max(0.0, self.end - begin) / max(1, least * cases)  # seconds of each case in each process
         forward = True
-        while waiting := self._waiting(latest, fair):
-            for index, block in enumerate(order := waiting if forward else waiting[::-1]):
-                now = self.clock()
-                if now >= latest:
-                    break
-                # What is left is shared by this turn, the rest of this pass, and the passes that must follow.
-                turns = sum(
-                    len(other.alive) * max(place >= index, least - other.done) for place, other in enumerate(order)
-                )
-                share = max(0.0, self.end - now) / max(1, turns)
-                block.turn(number, len(block.alive) * (share if block.done < least else min(share, fair)), latest)
-                number += 1
+        while waiting := self._waiting(latest):
+            for block in waiting if forward else waiting[::-1]:
+                if self.clock() < latest:
+                    block.time(number, latest)
+                    number += 1
             forward = not forward
 
-    def _waiting(self, latest: float, fair: float) -> list[Block]:
-        """The blocks that are not over. Rows of those that are get written, in the order of the plan.
-
-        It is late where what is left of the budget would give each of them less than half a `fair` share.
-        """
-        now = self.clock()
-        if now >= latest:
-            for block in self.blocks:
-                block.give_up()
-        needed = fair / 2 * sum(len(block.alive) for block in self.blocks)
-        late = now + needed >= self.end
-        waiting = [block for block in self.blocks if now < latest and not block.is_over(late)]
-        while self.blocks and self.blocks[0] not in waiting:
-            self._write(self._rows(self.blocks[0]))
-            self.blocks.pop(0)
+    def _waiting(self, latest: float) -> list[Block]:
+        """The blocks that are not over. Rows of what they do not time any more get written, in the plan's order."""
+        late = self.clock() >= latest
+        for block in self.blocks:
+            block.is_over = late or block.is_enough()
+        waiting = [block for block in self.blocks if not block.is_over]
+        busy = {case.id for block in waiting for case in (*block.cases, *self._beside(block.cases[0]))}
+        while self.left and self.left[0].id not in busy:
+            self._write(self._row(self.left[0]))
+            self.left.pop(0)
         return waiting
 
-    def _rows(self, block: Block) -> list[Row]:
-        """What a block came to; its intervals reach as far as the paces do that this machine has shown."""
-        known = self._met()
-        place = _place(block)
-        block.drift = drift(block.pace, [*self.paces.get(place, ()), *known.get(place, ())])
-        return block.rows()
+    def _row(self, case: Case) -> Row:
+        """What a case came to; where the time of the run was over before it, `stopped` says so."""
+        measures = dict(self.measures.get(case.id, {}))
+        end, taken = self.shared.ended.get(case.id), self.shared.taken[case.id]
+        if end is not None:
+            return make_row(case, end.status, end.reason, measures)
+        if not taken.warm:
+            return make_row(case, "timeout", LATE, {**measures, "stopped": BUDGET})
+        block = next(block for block in self.blocks if case in block.cases or case == block.reference)
+        return make_row(case, "ok", "", {**measures, **taken.columns(), "stopped": block.stopped_by(case)})
 
-    def _met(self) -> dict[Place, list[float]]:
-        """The pace in each process so far, by device and threads."""
-        found: dict[Place, list[float]] = {}
-        for block in self.timed:
-            found.setdefault(_place(block), []).extend(block.paces)
-        return found
-
-    def _keep(self, samples: list[Sample]) -> None:
+    def _keep(self, samples: list[dict[str, Any]]) -> None:
         if self.store:
             self.store.append_samples(samples)
 
-    def _write(self, rows: list[Row]) -> None:
-        for row in rows:
-            row["node"] = self.node
-            if self.store:
-                self.store.append_row(row)
-            self.rows.append(row)
-            self.listener.row_done(row)
+    def _write(self, row: Row) -> None:
+        row["node"] = self.node
+        if self.store:
+            self.store.append_row(row)
+        self.rows.append(row)
+        self.listener.row_done(row)
 
     def _measured(self, skipped: list[Row]) -> list[Row]:
         """Every row that there is, written or not."""
-        rows = [*self.rows, *skipped, *(row for block in self.blocks for row in self._rows(block))]
+        taken, ended = self.shared.taken, self.shared.ended
+        there = [case for case in self.left if case.id in ended or taken.get(case.id, Taken()).warm]
+        rows = [*self.rows, *skipped, *(self._row(case) for case in there if self.blocks)]
         return list({row["case"]: row for row in rows}.values())
 
     def _progress(self) -> None:
-        part = sum(block.part * len(block.cases) for block in self.blocks)
-        self.listener.round_done(len(self.rows) + part, max(0.0, self.end - self.clock()))
-
-
-def _place(block: Block) -> Place:
-    return block.cases[0].device, block.cases[0].threads
+        done = sum(len(block.cases) * block.part for block in self.blocks)
+        left = sum(max(0.0, block.purse - block.spent) for block in self.blocks if not block.is_over)
+        self.listener.round_done(done, left)

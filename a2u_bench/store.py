@@ -51,8 +51,8 @@ class Store:
     """An open run folder. Use it in a `with` statement: it holds the folder's lock until `close`.
 
     `finished` holds the ids of cases with a row that is the last word on them (`record.is_open`); `rounds` the samples
-    of the others, by case id; `last_process` the highest number of a process that has samples, -1 where none has;
-    `rows` what was stored before; `problems` what could not be read or was set aside.
+    of the others and of the references, by case id; `last_process` the highest number of a process that has samples,
+    -1 where none has; `rows` what was stored before; `problems` what could not be read or was set aside.
     """
 
     def __init__(self, folder: Path, lock: FileLock) -> None:
@@ -184,9 +184,11 @@ class Store:
         problems: list[str] = []
         self.manifest, self.rows = dict(run.manifest), run.rows if isinstance(run.rows, Rows) else Rows(run.rows)
         self.finished = _finished(run.rows)
+        reference = self.manifest.get("reference")
+        beside = {row["case"] for row in run.rows if row["options"] == reference}  # cases to come are paired with it
         for sample in each_sample(self.folder, problems):
             self.last_process = max(self.last_process, sample["process"])
-            if sample["case"] not in self.finished:
+            if sample["case"] not in self.finished - beside:
                 self.rounds.setdefault(sample["case"], []).append(sample)
         self._curves = {_curve_key(curve) for curve in each_curve(self.folder)}
         self.problems = (*(text for text in torn if text), *run.problems, *problems)

@@ -10,7 +10,7 @@ from itertools import product
 from a2u_bench import build, opstrings, units
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.machine import usable_cores
-from a2u_bench.plan import Plan, Settings, Site, Skipped
+from a2u_bench.plan import Plan, Reference, Settings, Site, Skipped
 from a2u_bench.spec import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES, Case
 
 MAX_SIDE = 1 << 20
@@ -31,7 +31,8 @@ class Suite:
     network: str | None = None
     modes: tuple[str, ...] = ("inference",)
     allocators: tuple[str, ...] = ("default",)
-    time_budget: float | None = None  # seconds, where not that of any run
+    each: float | None = None  # seconds of timing for each case, where not those of any run
+    reference: str = "bilinear"  # the operator that is timed beside every block
 
 
 def _ways(shape: Shape, options: str = "", rival: str = "Unfold", ours: str = "Primitive") -> Site:
@@ -69,12 +70,13 @@ SUITES: dict[str, Suite] = {
             ),
             modes=("inference", "training"),
             allocators=("default", "kept"),
-            time_budget=600.0,
+            each=9.0,
+            reference="nearest",
         ),
     )
 }
 
-QUICK = Settings(time_budget=36.0, warm_up=0.02, target_ci=0.05)
+QUICK = Settings(each=0.75, target_ci=0.05)
 
 
 def make_plan(
@@ -98,6 +100,7 @@ def make_plan(
     target_ci: float | None = None,
     timeout: float | None = None,
     memory_limit: str | None = None,
+    reference: str | None = None,
     elsewhere: bool = False,
 ) -> Plan:
     """The cases a request means. Every sequence is an axis; an empty one takes its suite's default.
@@ -106,7 +109,8 @@ def make_plan(
     named, and a small time budget. Raises UsageError, in one line, for whatever cannot be: also for an operator that
     was named and cannot take a shape or scale; under `all` such a case is in the plan's `skipped`. `elsewhere`: other
     machines will measure, so that a device need not be here. `memory_limit` is a text such as ``8GiB``: what a case may
-    need, in place of what is free on its device.
+    need, in place of what is free on its device. `reference` is an operator string, in place of the suite's: its cases
+    are in the plan whether or not `ops` has it.
     """
     asked = _devices(device)
     devices = tuple(one.partition(":")[0] if elsewhere else build.device(one) for one in asked)
@@ -134,13 +138,14 @@ def make_plan(
         mode_axis,
     )
     asked_for = {site: _operators(site.ops or "all" if ops is None else ops) for site in sites}
+    beside = build.operator(chosen.reference if reference is None else reference)
     cases: dict[str, Case] = {}
     skipped: dict[str, Skipped] = {}
     for place, runtime, count, allocator, site, scale, dtype, layout, mode in axes:
         if place != "cpu" and allocator == "kept":  # a suite's own axis: an accelerator keeps what it frees anyway
             continue
         operators, broken = asked_for[site]
-        for operator, named in operators:
+        for operator, named in (*operators, (beside, False)):
             batch, channels, height, width = site.shape
             case = Case(
                 operator=operator.name,
@@ -163,8 +168,12 @@ def make_plan(
             reason = broken.get(case.options) or build.why_not(case)
             if case.options in broken:
                 skipped.setdefault(case.id, Skipped(case, reason, "failed"))
+            elif reason and operator is beside and reference is not None:
+                raise UsageError(f"--reference {case.options}: {reason}")
             elif reason and named:
                 raise UsageError(f"{case.options}: {reason}")
+            elif reason and operator is beside:
+                continue  # nothing that was asked for: this workload has no reference
             elif reason:
                 skipped.setdefault(case.id, Skipped(case, reason))
             else:
@@ -176,12 +185,13 @@ def make_plan(
         "target_ci": target_ci,
         "timeout": timeout,
     }
-    usual = Settings() if chosen.time_budget is None else Settings(time_budget=chosen.time_budget)
+    usual = Settings() if chosen.each is None else Settings(each=chosen.each)
     settings = _settings(QUICK if quick else usual, limits, seed)
     if memory_limit is not None:
         settings = replace(settings, memory_limit=parse_bytes(memory_limit))
     name = "custom" if _texts(shapes) else chosen.name
-    return Plan(name, tuple(cases.values()), tuple(skipped.values()), settings, sites)
+    subject = Reference(beside.name, beside.variant, beside.text)
+    return Plan(name, tuple(cases.values()), tuple(skipped.values()), settings, sites, subject)
 
 
 def parse_shape(text: str) -> Shape:

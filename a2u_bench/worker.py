@@ -36,7 +36,6 @@ STEPS = {
     "warm_up": "warming up",
     "time": "timing",
     "round": "timing",
-    "pace": "timing",
     "time_cold": "timing on a flushed cache",
     "time_device": "timing the device alone",
     "notes": "looking at what may have disturbed it",
@@ -226,14 +225,6 @@ class Bench:
         if (gpu := self._gpu()) is not None:
             self.throttled |= gpu.clock_reasons()
         return found
-
-    def pace(self) -> float:
-        """The machine's pace, in seconds of a small convolution."""
-        from a2u_bench.measure.pace import Pacer
-
-        if not hasattr(self, "_pacer"):
-            self._pacer = Pacer(self.device)
-        return self._pacer.pace(self._timer())
 
     def time_cold(self, case: Case, calls: Calls) -> list[float]:
         """One sample of the device's own time on a flushed cache, in seconds; none where nothing can flush it."""

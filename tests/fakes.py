@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from a2u_bench.measure.latency import Calls
 from a2u_bench.pool import CaseEnded
 from a2u_bench.spec import Case
 
@@ -26,9 +27,9 @@ class FakeWorkers:
     """Processes that take a stated time for a sample, and fail where they are told to.
 
     `seconds(case, process, round)` is a sample; `fails` maps (operator, step, process) to the way a case ends there.
-    `pace(process)` is the machine's while it times.
-    `checking` is how long the check of a case takes, `compiling` how long kernels are compiled in it besides. Process 0
-    examines; the others time.
+    `starting` is how long a process takes to start, `building` a case in it; `checking` how long the check of a case
+    takes, `compiling` how long kernels are compiled in it besides. `cost` is what a sample takes by the examination,
+    which knows nothing where it is 0. Process 0 examines; the others time.
     """
 
     clock: FakeClock
@@ -36,7 +37,9 @@ class FakeWorkers:
     fails: Mapping[tuple[str, str, int], CaseEnded] = field(default_factory=dict)
     checking: float = 0.0
     compiling: float = 0.0
-    pace: Callable[[int], float] = lambda process: 0.002
+    starting: float = 0.0
+    building: float = 0.0
+    cost: Callable[[Case], float] = lambda case: 0.0
     asked: list[tuple[str, int, tuple[str, ...]]] = field(default_factory=list)  # ceilings
     log: list[tuple[int, str, str]] = field(default_factory=list)
     started: int = 0
@@ -45,6 +48,7 @@ class FakeWorkers:
     def start(self, device: str, threads: int, seed: int, timeout: float) -> FakeWorker:
         self.started += 1
         self.alive += 1
+        self.clock.now += self.starting
         return FakeWorker(self, self.started - 1)
 
     def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any] | None:
@@ -67,6 +71,10 @@ class FakeWorker:
         if step == "check":
             workers.clock.now += workers.checking + workers.compiling
             return workers.compiling
+        if step == "build":
+            workers.clock.now += workers.building
+        if step == "warm_up":
+            return Calls(0, 1, workers.cost(case))
         if step == "measure":
             return {"params": 7, "macs": 11, "macs_fvcore": 11, "peak_memory": 13}
         if step == "time_cold":
@@ -90,9 +98,6 @@ class FakeWorker:
                 end.place = place
                 raise
         return found
-
-    def pace(self) -> float:
-        return self.workers.pace(self.number)
 
     def __enter__(self) -> FakeWorker:
         return self

@@ -53,6 +53,7 @@ RIGHT_OF_STORE = (
     "provenance",
     "judge",
     "ratios",
+    "stats",
     "claims",
     "units",
     "cells",

@@ -133,10 +133,11 @@ def test_reasons_of_a_throttled_clock_are_named_and_idling_is_none():
 
 
 def test_short_calls_are_repeated_until_a_sample_spans_the_clock_s_resolution_a_thousandfold():
-    assert calls_for(10e-6) == Calls(before=1, timed=10)
-    assert calls_for(1e-3) == Calls(before=1, timed=1)
-    assert calls_for(20e-3) == Calls(before=0, timed=1)
+    assert calls_for(10e-6) == Calls(before=1, timed=10, seconds=10e-6)
+    assert calls_for(1e-3) == Calls(before=1, timed=1, seconds=1e-3)
+    assert calls_for(20e-3) == Calls(before=0, timed=1, seconds=20e-3)
     assert calls_for(0.0) == Calls(before=1, timed=1000)
+    assert calls_for(1e-3).sample == 2e-3
 
 
 def test_a_sample_times_only_its_timed_calls():
@@ -161,7 +162,20 @@ def test_warming_up_goes_on_for_its_time_and_three_calls_at_least():
     def seconds() -> float:
         return clock.now * 1e-9
 
-    assert warm_up(call, HostTimer(clock), 0.0, seconds) == Calls(before=0, timed=1)
+    found = warm_up(call, HostTimer(clock), 0.0, seconds)
+    assert found == Calls(before=0, timed=1, seconds=0.01)
     assert count == 3
+    assert found.warming == pytest.approx(0.03)
     warm_up(call, HostTimer(clock), 0.1, seconds)
     assert count == 3 + 10
+
+
+def test_a_call_that_lasts_warms_up_by_itself():
+    clock = Nanoseconds()
+
+    def call() -> None:
+        clock.now += 2_000_000_000
+
+    found = warm_up(call, HostTimer(clock), 0.02, lambda: clock.now * 1e-9)
+    assert clock.now == 2_000_000_000
+    assert found.warming == found.seconds == 2.0

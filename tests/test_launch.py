@@ -398,9 +398,9 @@ def test_a_dry_run_prints_jobs_cases_and_time_and_does_nothing(capsys, tmp_path,
     assert main(["run", *flags, "--launcher", "slurm", "--jobs", "1", "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert "cpu-1x4x8x8-" in out
-    assert out.endswith("4 cases to measure, 2 jobs, about 2 min 0 s; nothing was done\n")
+    assert out.endswith("4 cases to measure, 2 jobs, about 2 min 4 s; nothing was done\n")
     assert main(["run", *flags, "--launcher", "slurm", "--dry-run", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["seconds"] == 60
+    assert json.loads(capsys.readouterr().out)["seconds"] == 62
     assert main(["run", *flags, "--dry-run"]) == 0
     assert capsys.readouterr().out == "4 cases to measure, about 50 s; nothing was done\n"
     assert list(tmp_path.iterdir()) == []

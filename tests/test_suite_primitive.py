@@ -13,9 +13,10 @@ from fakes import FakeClock, FakeWorkers
 
 from a2u_bench import ways
 from a2u_bench.measure.inputs import prepare
-from a2u_bench.plan import Plan, Settings, blocks
+from a2u_bench.plan import Plan, Settings
 from a2u_bench.rivals import rivals
 from a2u_bench.runner import run
+from a2u_bench.schedule import compose
 from a2u_bench.spec import Case
 from a2u_bench.suites import make_plan
 from upsamplers import Unsupported, Upsampler, testing
@@ -50,11 +51,12 @@ def test_groups_that_do_not_divide_are_impossible() -> None:
 def test_ways_of_one_workload_meet_in_one_block() -> None:
     plan = make_plan(suite="primitive", device="cpu", threads=[2])
     assert Counter(case.allocator for case in plan.cases) == {"default": 32, "kept": 32}
-    for block in blocks(plan.cases):
-        assert len({(case.shape, case.allocator) for case in block}) == 1
-        assert Counter(case.mode for case in block) == {"inference": 4, "training": 4}
-        assert Counter(case.operator for case in block)["nearest"] == 2
-    assert plan.settings.time_budget == 600
+    found = compose(plan.cases, plan, {})
+    assert len(found) == 4 * 2 * 2  # shapes, modes, allocators
+    for block in found:
+        assert len({(case.shape, case.allocator, case.mode) for case in block}) == 1
+        assert len(block) == 3  # and nearest, the suite's reference
+    assert plan.reference is not None and plan.reference.options == "nearest"
 
 
 def test_operators_that_are_named_are_measured_on_the_shapes_of_the_suite() -> None:
@@ -65,7 +67,7 @@ def test_operators_that_are_named_are_measured_on_the_shapes_of_the_suite() -> N
 def test_a_case_without_an_allocator_keeps_its_id() -> None:
     plain = Case("nearest", "nearest", "nearest", 1, 64, 32, 32, threads=2)
     assert plain.id == "nearest-f1145f8b5613"
-    (case,) = make_plan(ops="nearest", allocators=["default"], threads=[2], device="cpu").cases
+    case = make_plan(ops="nearest", allocators=["default"], threads=[2], device="cpu").cases[0]
     assert case.allocator is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,12 +31,12 @@ def test_a2u_is_among_all_at_ranks_1_2_4_in_every_sharing_mode():
 def test_the_default_suite_is_the_small_one_on_a_cpu():
     plan = make_plan(ops="nearest", device="cpu")
     assert plan.suite == "quick"
-    assert [case.shape for case in plan.cases] == [(1, 64, 32, 32)]
+    assert [case.shape for case in plan.cases] == [(1, 64, 32, 32)] * 2
 
 
 def test_a_suite_measures_equal_sites_once_and_records_how_many_they_are():
     plan = make_plan(ops="nearest", suite="segformer-b1", device="cpu")
-    assert [case.shape for case in plan.cases] == [(1, 256, 16, 16), (1, 256, 32, 32), (1, 256, 64, 64)]
+    assert [case.shape for case in plan.cases[::2]] == [(1, 256, 16, 16), (1, 256, 32, 32), (1, 256, 64, 64)]
     assert [site.count for site in plan.sites] == [1, 2, 3]
     assert sum(site.count for site in SUITES["segformer-b1"].sites) == 6
     assert plan.to_manifest()["sites"][1] == {"shape": [1, 256, 32, 32], "count": 2}  # type: ignore[index]
@@ -58,7 +59,32 @@ def test_repeated_and_comma_listed_values_make_axes():
 
 def test_the_same_request_twice_is_one_case():
     plan = make_plan(ops="nearest,nearest,carafe:kernel_size=5,carafe", device="cpu")
-    assert [case.options for case in plan.cases] == ["nearest", "carafe"]
+    assert [case.options for case in plan.cases] == ["nearest", "carafe", "bilinear"]
+
+
+def test_the_reference_is_measured_on_every_workload_whether_or_not_it_is_asked_for():
+    plan = make_plan(ops="nearest", shapes=["1x4x3x5,1x4x6x5"], device="cpu")
+    assert plan.reference is not None and plan.reference.options == "bilinear"
+    assert [(case.options, case.height) for case in plan.cases] == [
+        *(("nearest", 3), ("bilinear", 3)),
+        *(("nearest", 6), ("bilinear", 6)),
+    ]
+    assert [plan.reference.beside(case) for case in plan.cases[::2]] == list(plan.cases[1::2])
+    everything = make_plan(ops="all", device="cpu")
+    assert [case.options for case in everything.cases].count("bilinear") == 1
+    other = make_plan(ops="nearest", reference="carafe:kernel_size=5", device="cpu")
+    assert [case.options for case in other.cases] == ["nearest", "carafe"]
+    assert other.to_manifest()["reference"] == "carafe"
+
+
+def test_a_reference_that_is_impossible_on_a_workload_is_left_out_unless_it_was_named(monkeypatch):
+    asked: dict[str, Any] = {"shapes": ["1x6x4x4"], "scales": [3], "device": "cpu"}
+    impossible = make_plan(ops="all", **asked).skipped[0].case.options
+    with pytest.raises(UsageError, match=f"--reference {impossible}: "):
+        make_plan(ops="bilinear", reference=impossible, **asked)
+    suite = replace(SUITES["quick"], reference=impossible)
+    monkeypatch.setitem(SUITES, "quick", suite)
+    assert [case.options for case in make_plan(ops="bilinear", **asked).cases] == ["bilinear"]
 
 
 def test_an_operator_that_cannot_is_skipped_under_all_and_wrong_when_named():
@@ -72,7 +98,8 @@ def test_an_operator_that_cannot_is_skipped_under_all_and_wrong_when_named():
 
 def test_quick_takes_a_small_budget_and_explicit_limits_win():
     quick, slow = make_plan(ops="nearest", quick=True, device="cpu"), make_plan(ops="nearest", device="cpu")
-    assert quick.settings.time_budget < slow.settings.time_budget
+    assert quick.settings.each < slow.settings.each
+    assert quick.settings.time_budget is slow.settings.time_budget is None
     assert make_plan(ops="nearest", quick=True, device="cpu", time_budget=5.0).settings.time_budget == 5.0
 
 
@@ -105,6 +132,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"ops": "all", "memory_limit": "much"}, "--memory-limit"),
     ({"ops": "all", "memory_limit": "0"}, "1B and more"),
     ({"ops": "all", "device": "gpu"}, "cpu"),
+    ({"ops": "all", "reference": "bilinaer"}, "bilinear"),
+    ({"ops": "all", "reference": "all"}, "all"),
+    ({"ops": "all", "reference": "nearest,bilinear"}, "nearest"),
+    ({"ops": "all", "reference": ""}, "operator"),
 ]
 
 

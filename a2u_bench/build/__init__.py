@@ -20,6 +20,7 @@ from a2u_bench.build.devices import device, gpus, is_device
 from a2u_bench.build.modules import (
     Impossible,
     create,
+    expected_macs,
     module,
     network_outline,
     official,
@@ -44,6 +45,7 @@ __all__ = [
     "definition",
     "device",
     "every_variant",
+    "expected_macs",
     "facts",
     "gpus",
     "is_device",

@@ -1,9 +1,9 @@
 """The instrument measured by itself: costs that are known, cases against themselves, and a slow-down put in on purpose.
 
 *Known*: operators of known work, memory and duration come back right. *A/A*: every operator against itself, in real
-processes by the real clock; whatever is called a difference is a false alarm. *A/B*: operators against
-themselves made 5 % slower, in the same processes; the verdict must be *slower*, may be *inconclusive* and is never
-another.
+processes by the real clock; whatever is called a difference is a false alarm. *A/B*: operators against themselves made
+5 % slower; the verdict must be *slower*, may be *inconclusive* and is never another. Half of both are compared in the
+same processes, half through the reference of two blocks.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from a2u_bench.certificate.finding import Finding
 from a2u_bench.certificate.known import known_cases, known_findings
 from a2u_bench.certificate.pairs import BLOCK, Comparison, compare, order, replicas
 from a2u_bench.listener import Listener, Silence
-from a2u_bench.plan import Plan, Settings
+from a2u_bench.plan import Plan, Reference, Settings
 from a2u_bench.pool import Workers
 from a2u_bench.spec import Case
+
+REFERENCE = Reference("bilinear", "default", "bilinear")
 
 Listen = Callable[[str, int], Listener]
 """Gives whoever watches a stage: its title and how many cases it has."""
@@ -52,8 +54,8 @@ def _settings(time_budget: float, processes: int, rounds: int, most: int, warm_u
     )
 
 
-FULL = Size(208, 24, _settings(30, 3, 10, 20, 0.02), _settings(120, 4, 10, 10, 0.005), _settings(130, 6, 16, 40, 0.01))
-QUICK = Size(64, 16, _settings(20, 3, 10, 10, 0.02), _settings(40, 4, 10, 10, 0.005), _settings(60, 6, 16, 40, 0.01))
+FULL = Size(208, 32, _settings(20, 3, 10, 20, 0.02), _settings(100, 4, 10, 10, 0.005), _settings(90, 6, 16, 40, 0.01))
+QUICK = Size(64, 32, _settings(15, 3, 10, 10, 0.02), _settings(40, 4, 10, 10, 0.005), _settings(70, 6, 16, 40, 0.01))
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def certify(
 
     def measure(title: str, cases: Sequence[Case], settings: Settings, examine: bool) -> tuple[list[Any], _Kept]:
         kept = _Kept()
-        plan = Plan("certificate", tuple(cases), (), settings)
+        beside = () if examine else (REFERENCE.beside(cases[0]),)
+        plan = Plan("certificate", (*cases, *beside), (), settings, reference=None if examine else REFERENCE)
         rows = runner.run(plan, kept, listen(title, len(cases)), workers=workers, clock=clock, examine=examine)  # type: ignore[arg-type]  # a store in memory
         return rows, kept
 
@@ -106,9 +109,9 @@ def certify(
         (f"A/B: {SLOWER} % slower", size.slowed, SLOWER, size.slowed_settings),
     ):
         pairs = replicas(count, percent)
-        cases = order(pairs) if not percent else [case for pair in pairs for case in pair]
+        cases = order(pairs)
         _, kept = measure(title, cases, settings, examine=False)
-        compared.append(compare(pairs, kept.samples))
+        compared.append(compare(pairs, kept.samples, REFERENCE.beside(cases[0])))
     alike, slowed = compared
     findings += [*alike_findings(alike, size.alike), *slowed_findings(slowed, size.slowed)]
     return Certificate(tuple(findings), tuple(alike), tuple(slowed), clock() - begin)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from scipy import stats
+from scipy.stats import binomtest
 
-from a2u_bench import ratios
+from a2u_bench import stats
 from a2u_bench.certificate.finding import Finding
 from a2u_bench.certificate.pairs import Comparison
 from a2u_bench.judge import LEVEL
 
 SLOWER = 5  # per cent
-FOUND = 0.9  # of the slow-downs, at least
+FOUND = 0.95  # of the slow-downs, at least
 
 
 def alike_findings(alike: Sequence[Comparison], asked: int) -> list[Finding]:
@@ -23,11 +23,8 @@ def alike_findings(alike: Sequence[Comparison], asked: int) -> list[Finding]:
         alarms, count = _alarms(alike), len(alike)
         most = math.floor(count * (LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / count)))
         found.append(Finding("A/A false alarms", f"at most {most} of {count}", _share(alarms, count), alarms <= most))
-    # Each further limit would be one more that a sound instrument exceeds by chance: the rest is reported.
-    for name, same_process in (("of these, in one process", True), ("of these, in two blocks", False)):
-        some = [one for one in alike if one.same_process is same_process]
-        found.append(Finding(name, f"reported, of {len(some)}", _share(_alarms(some), len(some)), holds=True))
-    corrected = ratios.holm([one.probability for one in alike])
+    found += _apart(alike, _alarms)
+    corrected = stats.holm([one.probability for one in alike])
     said = f"{int(sum(corrected <= LEVEL))} after Holm's correction over all"
     return [*found, Finding("A/A as one table", "reported", said, holds=True)]
 
@@ -40,8 +37,19 @@ def slowed_findings(slowed: Sequence[Comparison], asked: int) -> list[Finding]:
     return [
         _enough("A/B", slowed, asked),
         Finding(f"A/B {SLOWER} % found", f"at least {least} of {count}", _share(found, count), found >= least),
+        *_apart(slowed, lambda some: [one.verdict for one in some].count("slower")),
         Finding("A/B the rest", "inconclusive", ", ".join(wrong) or "inconclusive", not wrong),
     ]
+
+
+def _apart(some: Sequence[Comparison], count: Callable[[Sequence[Comparison]], int]) -> list[Finding]:
+    """How many there are in one process and in two blocks. These are reported: each further limit would be one more
+    that a sound instrument exceeds by chance."""
+    found = []
+    for name, same_process in (("of these, in one process", True), ("of these, in two blocks", False)):
+        group = [one for one in some if one.same_process is same_process]
+        found.append(Finding(name, f"reported, of {len(group)}", _share(count(group), len(group)), holds=True))
+    return found
 
 
 def _alarms(some: Sequence[Comparison]) -> int:
@@ -57,5 +65,5 @@ def _share(part: int, whole: int) -> str:
     """`3 (1.4 %, 95 % surely between 0.3 % and 4.2 %)`, by Clopper and Pearson."""
     if not whole:
         return "0"
-    ends = stats.binomtest(part, whole).proportion_ci(0.95, "exact")
+    ends = binomtest(part, whole).proportion_ci(0.95, "exact")
     return f"{part} ({part / whole:.1%}; 95 % interval {ends.low:.1%} to {ends.high:.1%})"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from a2u_bench import build, ratios
+from a2u_bench import build, stats
 from a2u_bench.certificate.cases import replica
 from a2u_bench.judge import LEVEL, verdicts
-from a2u_bench.ratios import Ratios
 from a2u_bench.spec import Case
+from a2u_bench.stats import Estimate
 
 BLOCK = 16
 
@@ -53,15 +54,18 @@ def order(pairs: Sequence[tuple[Case, Case]]) -> list[Case]:
     return found
 
 
-def compare(pairs: Iterable[tuple[Case, Case]], samples: Iterable[Mapping[str, object]]) -> list[Comparison]:
-    """The verdict on each pair that was measured, as if each were a table of its own."""
-    by_case = ratios.gather(samples)
+def compare(
+    pairs: Iterable[tuple[Case, Case]], samples: Iterable[Mapping[str, Any]], reference: Case
+) -> list[Comparison]:
+    """The verdict on each pair that was measured, as if each were a table of its own; through the reference where the
+    two were timed in two blocks."""
+    by_case = stats.gather(samples)
     found = []
     for first, second in pairs:
         if first.id in by_case and second.id in by_case:
             one, other = by_case[second.id], by_case[first.id]
-            ratio = ratios.within_a_run(one, other)
-            single = Ratios(*(np.atleast_1d(getattr(ratio, name)) for name in ("log", "error", "freedom")))
+            ratio = stats.through(one, other, by_case.get(reference.id, {}))
+            single = Estimate(*(np.atleast_1d(getattr(ratio, name)) for name in ("log", "error", "freedom")))
             low, high = (float(end[0]) for end in single.interval(1 - LEVEL))
             found.append(
                 Comparison(

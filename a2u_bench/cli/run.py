@@ -32,15 +32,25 @@ def command(
         Many | None, typer.Option(help="default, or kept: a process keeps the memory that it frees.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder. [default: a new one under results/]")] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OP", help="Timed beside all others; ratios are to it. [default: bilinear, or the suite's]"
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or start it.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="The quick suite with a small time budget.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of inputs and weights.")] = 0,
     time_budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="For the whole run, or each job: 90 (seconds), 90s, 5min.")
+        str | None,
+        typer.Option(
+            metavar="TIME", help="For timing, or that of each job: 90 (seconds), 90s, 5min. [default: by the plan]"
+        ),
     ] = None,
-    processes: Annotated[int | None, typer.Option(help="Fresh processes for each block of cases.")] = None,
+    processes: Annotated[int | None, typer.Option(help="Fresh processes for each block of cases, at least.")] = None,
     target_ci: Annotated[
-        str | None, typer.Option(metavar="SHARE", help="Stop when half the interval is below it: 0.02, 2%.")
+        str | None,
+        typer.Option(metavar="SHARE", help="Stop when half the interval of the ratio is below it: 0.02, 2%."),
     ] = None,
     timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="Longest step of one case: 60, 60s, 2min.")
@@ -72,7 +82,7 @@ def command(
     """
     from datetime import datetime
 
-    from a2u_bench import build, doctor, machine, paces, runner
+    from a2u_bench import build, doctor, machine, runner
     from a2u_bench.cli._forecast import print_forecast, rows_in
     from a2u_bench.cli._store import exit_code, open_store, print_interrupted
     from a2u_bench.cli._table import check_convention, listed, show
@@ -109,6 +119,7 @@ def command(
         target_ci=None if target_ci is None else parse_share("--target-ci", target_ci),
         timeout=None if timeout is None else parse_seconds("--timeout", timeout),
         memory_limit=memory_limit,
+        reference=_reference(reference, out if resume else None),
         elsewhere=launcher == "slurm",
     )
     for problem in build.plugin_problems():
@@ -136,10 +147,7 @@ def command(
                     described = machine.record()
                     report = doctor.examine(described, [case.threads for case in plan.cases])
                     store.write_manifest({"machine": described, "doctor": report.to_manifest()})
-                others = paces.beside(folder, store.manifest.get("machine"))
-                store.write_manifest({"beside": others})
-                met = paces.by_place([entry for entries in others.values() for entry in entries])
-                runner.run(plan, store, listener, paces=met)
+                runner.run(plan, store, listener)
     except KeyboardInterrupt:
         code = 130
     except BenchError as error:
@@ -156,19 +164,42 @@ def command(
         raise failure
     if code:
         return code
-    typer.echo(f"stored in {folder}{_examining(store.manifest, plan.settings.time_budget)}", err=True)
+    typer.echo(f"stored in {folder}{_late(rows)}{_examining(store.manifest)}", err=True)
     return exit_code(rows, strict, "case")
+
+
+def _reference(asked: str | None, begun: Path | None) -> str | None:
+    """The reference that is asked for, or that of a run that goes on: it has one throughout."""
+    from a2u_bench import build
+    from a2u_bench.errors import UsageError
+    from a2u_bench.runs import MANIFEST, read_manifest
+
+    known = read_manifest(begun)[0].get("reference") if begun is not None and (begun / MANIFEST).is_file() else None
+    if not isinstance(known, str):
+        return asked
+    if asked is not None and build.operator(asked).text != known:
+        raise UsageError(f"--reference {asked}: the run in {begun} has {known} as its reference; allowed: the same")
+    return known
+
+
+def _late(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many cases the run had no time for, and what helps; said once."""
+    from a2u_bench.record import is_open
+
+    late = sum(is_open(row["status"], row["stopped"]) for row in rows)
+    cases = f"{late} case{'s' * (late > 1)}"
+    return f"; no time was left for {cases}: --resume with a larger --time-budget takes them up again" if late else ""
 
 
 NOTED = 0.1
 """Seconds of compiling from which on they are mentioned."""
 
 
-def _examining(manifest: Mapping[str, Any], budget: float) -> str:
-    """What the run paid for knowing more than latencies."""
+def _examining(manifest: Mapping[str, Any]) -> str:
+    """What was done before timing began, in seconds."""
     seconds, compiling = manifest.get("examining"), manifest.get("compiling")
-    if not isinstance(seconds, float) or budget <= 0:
+    if not isinstance(seconds, float):
         return ""
     is_noted = isinstance(compiling, float) and compiling >= NOTED
-    kernels = f", and {compiling:.1f} s into kernels, which later runs find compiled" if is_noted else ""
-    return f"; {seconds:.1f} s went into checking and counting, {seconds / budget:.0%} of the time budget{kernels}"
+    kernels = f", compiling {compiling:.1f} s (later runs find the kernels compiled)" if is_noted else ""
+    return f"; before timing: checking and counting {seconds:.1f} s{kernels}"

@@ -24,6 +24,8 @@ Row = dict[str, Any]
 def gather(folder: Path, store: Store) -> list[Row]:
     """Copy the rows of a part that the run lacks, and their samples; the rows. A part that is used up is removed.
 
+    Samples of the reference come with those that were timed beside it, also where its own row is there already.
+
     A case that time did not suffice for, but that has samples, stays in its part, where a job goes on with it.
     """
     try:
@@ -50,7 +52,10 @@ def _copy_samples(folder: Path, store: Store, cases: list[str]) -> None:
 
     The numbers of processes go on from those of the run, because processes of different parts are different ones.
     """
-    copied = {case: [s for s in store.rounds.get(case, ()) if s.get("part") == folder.name] for case in cases}
+    beside = {case.id for case in part.references(folder)}
+    copied = {
+        case: [s for s in store.rounds.get(case, ()) if s.get("part") == folder.name] for case in {*cases, *beside}
+    }
     offset: int | None = None
     waiting: list[dict[str, Any]] = []
     for sample in each_sample(folder / part.RUN, []):
@@ -62,6 +67,8 @@ def _copy_samples(folder: Path, store: Store, cases: list[str]) -> None:
             continue
         offset = store.last_process + 1 if offset is None else offset
         waiting.append({**sample, "process": sample["process"] + offset, "part": folder.name})
+        if sample["case"] in beside:  # the part may be gathered again, with more of them
+            store.rounds.setdefault(sample["case"], []).append(waiting[-1])
         if len(waiting) == HELD:
             store.append_samples(waiting)
             waiting = []

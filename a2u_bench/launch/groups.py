@@ -10,19 +10,17 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from a2u_bench.plan import Settings
+from a2u_bench.plan import Settings, workload
 from a2u_bench.runner import GRACE, OVERRUN
 from a2u_bench.spec import Case
 
-SUBJECT = ("operator", "variant", "options")
 SLOWEST_START = 300.0
 """Seconds in which the slowest file system has given a job all that it loads."""
 
 START, LEAST = 10.0, 1.0
-"""Seconds in which a job starts and loads what it needs, and in which a case is examined and timed, whatever the time
-budget: guesses, for a forecast."""
+"""Seconds in which a job starts and loads what it needs, and in which a case is examined: guesses, for a forecast."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +55,19 @@ def groups(cases: Iterable[Case]) -> list[Group]:
 
 
 def expected_seconds(group: Group, settings: Settings) -> float:
-    """How long a job is likely to take: its start, and its time budget or what its cases need at least."""
-    return START + max(settings.time_budget, LEAST * len(group.cases))
+    """How long a job is likely to take: its start, a second for each case before it is timed, and its time budget."""
+    count = len(group.cases)
+    timing = settings.each * count if settings.time_budget is None else settings.time_budget
+    return START + LEAST * count + timing
 
 
 def most_seconds(group: Group, settings: Settings) -> float:
     """How long a job may take before something is wrong with it.
 
-    A budget of 0 sets no end; there, every step of every case may take its timeout.
+    Without a budget, or with one of 0, there is no end; there, some step of every case may take its timeout.
     """
-    if settings.time_budget > 0:
-        return SLOWEST_START + max(OVERRUN * settings.time_budget, GRACE) + settings.timeout
-    return SLOWEST_START + len(group.cases) * settings.timeout
+    examined = SLOWEST_START + len(group.cases) * settings.timeout
+    return examined + (max(OVERRUN * settings.time_budget, GRACE) if settings.time_budget else 0.0)
 
 
 def elapsed_seconds(groups: Iterable[Group], settings: Settings, at_once: int | None) -> float:
@@ -80,6 +79,5 @@ def elapsed_seconds(groups: Iterable[Group], settings: Settings, at_once: int | 
 
 
 def _name(case: Case) -> str:
-    workload = {name: value for name, value in asdict(case).items() if name not in SUBJECT}
-    digest = hashlib.sha256(json.dumps(workload, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(dict(workload(case)), sort_keys=True).encode()).hexdigest()
     return f"{case.device}-{'x'.join(map(str, case.shape))}-{digest[:12]}"

@@ -14,7 +14,7 @@ from typing import Any
 from a2u_bench.errors import BenchError
 from a2u_bench.launch.groups import Group
 from a2u_bench.lines import parse_line
-from a2u_bench.plan import Plan, Settings
+from a2u_bench.plan import Plan, Reference, Settings
 from a2u_bench.quality.trial import Trial
 from a2u_bench.spec import Case
 
@@ -61,7 +61,8 @@ def command(folder: Path) -> list[str] | None:
 def write_plan(folder: Path, group: Group, plan: Plan) -> None:
     """A part in which the cases of a group are measured."""
     cases = [asdict(case) for case in group.cases]
-    write(folder, {"suite": plan.suite, "settings": asdict(plan.settings), "cases": cases})
+    reference = asdict(plan.reference) if plan.reference else None
+    write(folder, {"suite": plan.suite, "settings": asdict(plan.settings), "cases": cases, "reference": reference})
 
 
 def read_plan(folder: Path) -> Plan:
@@ -69,9 +70,16 @@ def read_plan(folder: Path) -> Plan:
     content = read(folder)
     try:
         cases = tuple(Case(**{field.name: entry[field.name] for field in fields(Case)}) for entry in content["cases"])
-        return Plan(content["suite"], cases, settings=Settings(**content["settings"]))
+        reference = Reference(**content["reference"]) if content["reference"] else None
+        return Plan(content["suite"], cases, settings=Settings(**content["settings"]), reference=reference)
     except (KeyError, TypeError) as error:
         raise BenchError(f"{folder / PLAN}: not the plan of a job: {error}") from None
+
+
+def references(folder: Path) -> set[Case]:
+    """The cases that are timed beside those of a part's plan; none beside a training."""
+    plan = None if TRIAL in read(folder) else read_plan(folder)
+    return {plan.reference.beside(case) for case in plan.cases} if plan and plan.reference else set()
 
 
 def ids(folder: Path) -> tuple[str, ...]:

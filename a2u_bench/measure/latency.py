@@ -16,23 +16,42 @@ SHORTEST = 100e-6
 LONG = 5e-3
 """Seconds: a call that takes this long finds the caches cold anyway."""
 
-MOST_CALLS = 1000
+WARMING, MOST_CALLS = 3, 1000
+"""Calls of a warm-up: at least, and at most."""
+
+
+LASTING = 0.2
+"""Seconds: a call that takes this long warms up whatever it needs by itself."""
 
 
 @dataclass(frozen=True)
 class Calls:
-    """What one sample consists of: calls that are not timed, then calls whose mean is the sample."""
+    """What one sample consists of: calls that are not timed, then calls whose mean is the sample.
+
+    `seconds` is what one of them took when it was warm.
+    """
 
     before: int
     timed: int
+    seconds: float = 0.0
+
+    @property
+    def sample(self) -> float:
+        """Seconds that one sample takes."""
+        return (self.before + self.timed) * self.seconds
+
+    @property
+    def warming(self) -> float:
+        """Seconds that warming up takes at least."""
+        return (1 if self.seconds >= LASTING else WARMING) * self.seconds
 
 
 def warm_up(call: Call, timer: Timer, seconds: float, clock: Callable[[], float] = time.monotonic) -> Calls:
-    """Call until `seconds` are over, three times at least, and say which calls make one sample."""
+    """Call until `seconds` are over, several times unless a call lasts, and say which calls make one sample."""
     end = clock() + seconds
-    shortest = math.inf
-    count = 0
-    while count < 3 or (clock() < end and count < MOST_CALLS):
+    shortest = timer.sample(call, 1)
+    count = 1
+    while (count < WARMING and shortest < LASTING) or (clock() < end and count < MOST_CALLS):
         shortest = min(shortest, timer.sample(call, 1))
         count += 1
     return calls_for(shortest)
@@ -44,7 +63,7 @@ def calls_for(seconds: float) -> Calls:
     Other cases ran since this one's last sample, so a short call is preceded by one that is not timed.
     """
     timed = 1 if seconds >= SHORTEST else min(MOST_CALLS, math.ceil(SHORTEST / max(seconds, 1e-9)))
-    return Calls(0 if seconds >= LONG else 1, timed)
+    return Calls(0 if seconds >= LONG else 1, timed, seconds)
 
 
 def sample(call: Call, timer: Timer, calls: Calls) -> float:

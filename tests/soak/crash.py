@@ -33,7 +33,7 @@ PLAN = Plan(
     tuple(Case(f"o{index}", "default", f"o{index}", 1, 8, 4, 4) for index in range(10)),
     settings=Settings(time_budget=1e9, processes=2, min_rounds=2, max_rounds=3, target_ci=0.5),
 )
-COUNTED = ("samples", "processes", "stopped")
+COUNTED = ("samples", "processes", "stopped", "latency_low", "latency_high")
 """Columns that tell how a run went: one that was killed has begun more processes."""
 
 Entry = tuple[Any, ...]

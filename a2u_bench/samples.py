@@ -1,0 +1,58 @@
+"""What was timed of one case, and what that makes of its row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from a2u_bench import stats
+from a2u_bench.stats import Estimate
+
+Rounds = dict[int, dict[int, float]]
+"""Process -> round -> seconds."""
+
+
+@dataclass
+class Taken:
+    """The samples of one case: warm ones, those on a flushed cache, and what was noted beside them."""
+
+    warm: Rounds = field(default_factory=dict)
+    cold: Rounds = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)  # each once, in order
+
+    def add(self, sample: Mapping[str, Any]) -> None:
+        """A stored sample: one round of one process."""
+        for rounds, times in ((self.warm, sample["latency"]), (self.cold, sample.get("latency_cold"))):
+            if times:
+                rounds.setdefault(sample["process"], {})[sample["round"]] = math.fsum(times) / len(times)
+
+    def half_width(self, reference: Taken | None) -> float:
+        """Half the interval of the ratio to the reference, or of the latency where there is none, as a share."""
+        beside = None if reference is None or reference is self else stats.ratio(self.warm, reference.warm)
+        return float((stats.latency(self.warm) if beside is None else beside).half_width)
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of a row that are made of samples."""
+        return {
+            **_interval("latency", stats.latency(self.warm)),
+            **(_interval("latency_cold", stats.latency(self.cold)) if self.cold else {}),
+            "latency_best": min(min(rounds.values()) for rounds in self.warm.values()),
+            "samples": sum(len(rounds) for rounds in self.warm.values()),
+            "processes": len(self.warm),
+            "note": "; ".join(self.notes) or None,
+        }
+
+
+def sample(case: str, process: int, index: int, times: Sequence[float], cold: Sequence[float]) -> dict[str, Any]:
+    """One round of one process as it is stored; seconds."""
+    line = {"case": case, "process": process, "round": index, "latency": list(times)}
+    return {**line, "latency_cold": list(cold)} if cold else line
+
+
+def _interval(name: str, estimate: Estimate) -> dict[str, float | None]:
+    """An estimate and the ends of its interval, which are unknown where one process was timed."""
+    low, high = (float(end) for end in estimate.interval())
+    known = math.isfinite(high)
+    return {name: float(estimate.value), f"{name}_low": low if known else None, f"{name}_high": high if known else None}
