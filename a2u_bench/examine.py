@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from a2u_bench import build
+from a2u_bench.ahead import compile_ahead
 from a2u_bench.block import Shared
 from a2u_bench.pool import CaseEnded, Worker
 from a2u_bench.schedule import Cost
@@ -52,8 +53,11 @@ class Examination:
         return {name: round(getattr(self, name), 3) for name in ("examining", "checking", "compiling")}
 
     def run(self, cases: Iterable[Case]) -> None:
-        """Examine these cases, in processes that time nothing."""
-        for _, group in groupby(sorted(cases, key=_process), key=_process):
+        """Examine these cases, in processes that time nothing, with kernels that are compiled."""
+        cases = list(cases)
+        self.compiling += compile_ahead(cases, self.shared)
+        left = [case for case in cases if case.id not in self.shared.ended]
+        for _, group in groupby(sorted(left, key=_process), key=_process):
             waiting = sorted(group, key=work)
             while waiting:
                 begin, device = self.shared.clock(), waiting[0].device
@@ -95,8 +99,8 @@ class Examination:
         self.checking += clock() - begin - compiled
         self.measures[case.id] = worker.ask("measure", case, self.ceilings(case))
         calls = worker.ask("warm_up", case, 0.0)
-        flushed = 2 if case.device == "cuda" else 1  # a sample on a flushed cache beside each
-        self.costs[case.id] = Cost(setup + max(self.shared.settings.warm_up, calls.warming), flushed * calls.sample)
+        kinds = 5 if case.device == "cuda" else 1  # the device's own time, warm and cold, each after a call and a wait
+        self.costs[case.id] = Cost(setup + max(self.shared.settings.warm_up, calls.warming), kinds * calls.sample)
 
 
 def work(case: Case) -> float:

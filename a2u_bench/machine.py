@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,11 @@ VARIABLES = (
 """Beginnings of the environment variables that change threads, kernels or allocation."""
 
 
-def record(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Everything about this machine and this process; torch's own facts are asked of a fresh process."""
+def record(argv: Sequence[str] | None = None, devices: Collection[str] = ("cpu",)) -> dict[str, Any]:
+    """Everything about this machine and this process; torch's own facts are asked of a fresh process.
+
+    `devices` are those that will be measured on.
+    """
     import psutil
 
     from a2u_bench import host
@@ -47,7 +50,7 @@ def record(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "turbo": first_line(Path("/sys/devices/system/cpu/cpufreq/boost")),
         "environment": {name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)},
         "packages": {name: _version(name) for name in PACKAGES},
-        "torch": facts_of_a_process(),
+        "torch": facts_of_a_process(devices),
         "git_commit": _git(root, "rev-parse", "HEAD"),
         "git_dirty": None if (changes := _git(root, "status", "--porcelain")) is None else bool(changes),
         "command": list(("a2u-bench", *sys.argv[1:]) if argv is None else argv),

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from a2u_bench.measure.latency import Calls
     from a2u_bench.measure.memory import Memory
 
+COMPILING = -1
+"""What `place` says while kernels are being compiled."""
+
 STEPS = {
     "facts": "looking around",
     "ceilings": "measuring what this machine can do",
@@ -136,12 +139,16 @@ class Bench:
 
         self.built[case.id] = prepare(case, self.seed, self.cache)
 
-    def compile(self, case: Case) -> None:
-        """One call, in which a compiled case is compiled; it takes longer than any other step."""
+    def compile(self, case: Case) -> float:
+        """One call, in which what a case runs is compiled; its seconds, which may be more than those of other steps."""
+        import time
+
         from a2u_bench.measure.precision import as_asked
 
+        begin = time.monotonic()
         with as_asked(case):
             self.built[case.id].call()
+        return time.monotonic() - begin
 
     def check(self, case: Case) -> float:
         """Compare with the definition, noting what the first call takes; the seconds in which kernels were compiled."""
@@ -160,7 +167,7 @@ class Bench:
             self.first[case.id] = call_memory(first, prepared.own, case.device)
             return results.pop() if results else first()
 
-        with as_asked(case), compiling() as seconds:
+        with as_asked(case), compiling(self._now_compiling) as seconds:
             check(prepared, watched)
         return sum(seconds)
 
@@ -245,6 +252,11 @@ class Bench:
         self.built.pop(case.id, None)
         self.first.pop(case.id, None)
         self.cache.clear()
+
+    def _now_compiling(self, begins: bool) -> None:
+        """Tell the other side, which then waits longer."""
+        if self.place is not None:
+            self.place.value = COMPILING if begins else 0
 
     def _of_the_device(self, kind: str, case: Case, calls: Calls) -> list[float]:
         from a2u_bench.measure.precision import as_asked

@@ -77,8 +77,8 @@ class FakeWorker:
             return Calls(0, 1, workers.cost(case))
         if step == "measure":
             return {"params": 7, "macs": 11, "macs_fvcore": 11, "peak_memory": 13}
-        if step == "time_cold":
-            return [3 * workers.seconds(case, self.number, self.rounds[case.operator] - 1)]
+        if step in ("time_cold", "time_device"):
+            return [{"time_cold": 3, "time_device": 0.5}[step] * workers.seconds(case, self.number, self.rounds[case.operator] - 1)]
         if step == "notes":
             return [f"note of {case.operator}"]
         if step == "time":

@@ -50,6 +50,7 @@ EXPECTED = {
     "WrongDtype": ("incorrect", "gives float64 instead of float32"),
     "WrongType": ("incorrect", "gives a tuple instead of a tensor"),
     "WrongValues": ("incorrect", "differs from its float64 definition by"),
+    "TellsPrecision": ("failed", "TF32 of products and convolutions: (False, False)"),
     "Refuses": ("skipped", "no channels will do"),
     "Throws": ("failed", "RuntimeError: two lines"),
     "ThrowsWhenBuilt": ("failed", "RuntimeError: two lines"),

@@ -17,6 +17,7 @@ from a2u_bench.build.catalogue import (
 )
 from a2u_bench.build.definition import counter_formulas, definition, kernels, native_macs, primitive_macs, samples_points
 from a2u_bench.build.devices import device, gpus, is_device
+from a2u_bench.build.loading import preload
 from a2u_bench.build.modules import (
     Impossible,
     create,
@@ -29,14 +30,8 @@ from a2u_bench.build.modules import (
     why_not,
 )
 
-PRELOAD = (
-    *("torch", "torch._dynamo", "upsamplers", "a2u_bench.preload"),
-    *("upsamplers.primitive.cpu.calls", "upsamplers.primitive.cpu.points_calls"),
-)
-"""What a process that measures has loaded before it starts."""
 
 __all__ = [
-    "PRELOAD",
     "Broken",
     "Impossible",
     "Operator",
@@ -61,6 +56,7 @@ __all__ = [
     "options",
     "outline",
     "plugin_problems",
+    "preload",
     "primitive_macs",
     "samples_points",
     "seeded",

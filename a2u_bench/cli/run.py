@@ -144,7 +144,7 @@ def command(
                 run_jobs(plan, store, carrier, listener)
             else:
                 if "machine" not in store.manifest:
-                    described = machine.record()
+                    described = machine.record(devices=plan.devices)
                     report = doctor.examine(described, [case.threads for case in plan.cases])
                     store.write_manifest({"machine": described, "doctor": report.to_manifest()})
                 runner.run(plan, store, listener)

@@ -1,0 +1,17 @@
+"""What Triton works out once in each process before its first kernel: a digest of itself, of 400 MB, takes a second.
+
+No CUDA is touched: a process that has touched it cannot be forked.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+with suppress(ImportError):
+    import triton.backends  # finds the compilers of each kind of GPU
+    import triton.compiler  # noqa: F401
+
+for module in ("triton.runtime.cache", "triton.compiler.compiler"):  # newer, older
+    with suppress(ImportError, AttributeError, OSError):
+        getattr(__import__(module, fromlist=["triton_key"]), "triton_key")()
+        break
