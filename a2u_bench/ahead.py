@@ -60,18 +60,18 @@ class _Crew:
 
     def __init__(self, shared: Shared, waiting: deque[Case]) -> None:
         self._shared, self._waiting = shared, waiting
-        self._busy: set[Worker] = set()
+        self._busy: list[Worker] = []
 
     def work(self) -> None:
         """Compile until nothing waits, in a process of its own; in another where that one is lost."""
         while self._waiting:
             with suppress(IndexError), self._shared.start(self._waiting[0]) as worker:  # another took the last one
-                self._busy.add(worker)
+                self._busy.append(worker)
                 try:
                     while self._one(worker, self._waiting.popleft()):
                         pass
                 finally:
-                    self._busy.discard(worker)
+                    self._busy.remove(worker)
 
     def stop(self) -> None:
         """Leave what waits, and end what runs."""

@@ -84,7 +84,8 @@ def _check_values(prepared: Prepared, original: nn.Module, up: Tensor) -> None:
     exact = copy.deepcopy(original).double()
     for first in range(0, batch, together):
         samples = slice(first, first + together)
-        z, guide = _band(prepared.z, samples, rows), _band(prepared.guide, samples, case.scale * rows)
+        z = prepared.z.detach()[samples, :, :rows]
+        guide = None if prepared.guide is None else prepared.guide.detach()[samples, :, : case.scale * rows]
         with torch.no_grad():
             given = up[samples] if rows == height else _kept(original)(z, guide).detach()
             truth = build.definition(exact, z.double(), None if guide is None else guide.double())
@@ -115,10 +116,6 @@ def _rows(prepared: Prepared, module: nn.Module, samples: int) -> int:
         values = MAPS * case.channels + 2 * taps * groups + 2 * of_guide  # of each of them
         most = min(most, int(SHARE * available) // (8 * values * points))
     return max(1, min(case.height, most))
-
-
-def _band(tensor: Tensor | None, samples: slice, rows: int) -> Tensor | None:
-    return None if tensor is None else tensor.detach()[samples, :, :rows]
 
 
 def _kept(module: nn.Module) -> nn.Module:

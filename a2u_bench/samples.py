@@ -40,15 +40,17 @@ class Taken:
 
     def columns(self) -> dict[str, Any]:
         """The columns of a row that are made of samples."""
+        warm = stats.latency(self.warm)
         device = stats.latency(self.device) if self.device else None
+        waits = launch_bound(float(warm.value), float(device.value)) if device is not None else ""
         return {
-            **_interval("latency", warm := stats.latency(self.warm)),
-            **(_interval("latency_device", device) if device else {}),
+            **_interval("latency", warm),
+            **(_interval("latency_device", device) if device is not None else {}),
             **(_interval("latency_cold", stats.latency(self.cold)) if self.cold else {}),
             "latency_best": min(min(rounds.values()) for rounds in self.warm.values()),
             "samples": sum(len(rounds) for rounds in self.warm.values()),
             "processes": len(self.warm),
-            "note": "; ".join(filter(None, (*self.notes, device and launch_bound(warm.value, device.value)))) or None,
+            "note": "; ".join(self.notes | (dict.fromkeys([waits]) if waits else {})) or None,
         }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,7 +38,7 @@ class FakeGpus:
         monkeypatch.setattr(torch.cuda, "init", self._init)
         monkeypatch.setattr(torch.cuda, "mem_get_info", self._memory)
         monkeypatch.setattr(devices, "visible_gpu", lambda: None)  # no NVML: torch is asked
-        devices.why_not_cuda.cache_clear()
+        monkeypatch.setattr(devices, "why_not_cuda", cache(devices.why_not_cuda.__wrapped__))  # knows no other test
         return self
 
     def _init(self) -> None:

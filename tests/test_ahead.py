@@ -94,7 +94,9 @@ def test_on_a_cpu_no_process_starts_for_it():
 
 
 def test_a_compilation_that_takes_too_long_ends_its_case_alone_and_no_check_waits_for_it_again():
-    ends = {("b", "compile", number): CaseEnded("timeout", "compiling took longer than 600 s", True) for number in (0, 1)}
+    ends = {
+        ("b", "compile", number): CaseEnded("timeout", "compiling took longer than 600 s", True) for number in (0, 1)
+    }
     rows, workers, _, _ = measure(*(case(name) for name in "abc"), fails=ends)
     assert [(row["status"], row["reason"]) for row in rows] == [
         ("ok", ""),

@@ -16,9 +16,14 @@ from a2u_bench.suites import make_plan
 TOO_OLD = RuntimeError(
     "The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver by downloading"
 )
-LACKING: dict[str, tuple[dict[str, Any], str, list[str]]] = {
+Given = dict[str, Any]
+LACKING: dict[str, tuple[Given, str, list[str]]] = {
     "a build of torch without CUDA": ({"built": False}, "cuda", ["has no CUDA", "Allowed here: auto, cpu"]),
-    "no driver": ({"begins": RuntimeError("Found no NVIDIA driver on your system.\nPlease")}, "cuda", ["Found no NVIDIA"]),
+    "no driver": (
+        {"begins": RuntimeError("Found no NVIDIA driver on your system.\nPlease")},
+        "cuda",
+        ["Found no NVIDIA"],
+    ),
     "a driver that is too old": ({"begins": TOO_OLD}, "cuda", ["driver on your system is too old", "11040"]),
     "a GPU that is too old": ({"capability": (6, 1)}, "cuda", ["Fake H200", "6.1", "7.0 (Volta, 2017)"]),
     "no memory left": ({"free": 300 << 20}, "cuda", ["300 MiB of its memory free", "1024 MiB", "nvidia-smi"]),
@@ -63,8 +68,8 @@ def test_two_gpus_in_one_run_are_refused(monkeypatch):
 
 
 def test_tf32_is_refused_by_name_where_there_is_none_and_skipped_under_all(monkeypatch):
-    for given, device, why in (({}, "cpu", "cpu has none"), ({"capability": (7, 5)}, "cuda", "has no TF32")):
-        FakeGpus(**given).install(monkeypatch)
+    for capability, device, why in (((9, 0), "cpu", "cpu has none"), ((7, 5), "cuda", "has no TF32")):
+        FakeGpus(capability=capability).install(monkeypatch)
         with pytest.raises(UsageError, match=why):
             make_plan(ops="nearest", device=device, dtypes=["tf32"])
         plan = make_plan(ops="all", device=device, dtypes=["float32,tf32"], shapes=["1x64x4x4"])

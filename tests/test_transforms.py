@@ -27,9 +27,7 @@ NATIVE = ("bicubic", "bilinear", "nearest", "deconv", "pixel_shuffle", "max_unpo
 """Operators whose forward is torch's own kernel, with torch's own rules for autocast."""
 
 
-def built(
-    name: str, variant: Variant | None = None, device: str = "cpu"
-) -> tuple[Upsampler, Tensor, Tensor | None]:
+def built(name: str, variant: Variant | None = None, device: str = "cpu") -> tuple[Upsampler, Tensor, Tensor | None]:
     op = testing.build(operator_class(name), variant.options if variant else {}, 2, device=device)
     assert op is not None
     op = op.float()

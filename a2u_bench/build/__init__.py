@@ -15,7 +15,14 @@ from a2u_bench.build.catalogue import (
     options,
     plugin_problems,
 )
-from a2u_bench.build.definition import counter_formulas, definition, kernels, native_macs, primitive_macs, samples_points
+from a2u_bench.build.definition import (
+    counter_formulas,
+    definition,
+    kernels,
+    native_macs,
+    primitive_macs,
+    samples_points,
+)
 from a2u_bench.build.devices import device, gpus, is_device
 from a2u_bench.build.loading import preload
 from a2u_bench.build.modules import (

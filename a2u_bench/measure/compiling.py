@@ -27,7 +27,7 @@ def compiling(tell: Callable[[bool], None] = lambda begins: None) -> Iterator[li
 def _numba(found: list[float], tell: Callable[[bool], None]) -> Iterator[None]:
     from numba.core import event
 
-    class Listener(event.Listener):  # type: ignore[misc]  # numba has no types
+    class Listener(event.Listener):
         """Counts nested compilations as one, as numba's timer does."""
 
         depth = 0
@@ -47,7 +47,7 @@ def _numba(found: list[float], tell: Callable[[bool], None]) -> Iterator[None]:
 @contextmanager
 def _triton(found: list[float]) -> Iterator[None]:
     """Triton tells how long it took since 3.4."""
-    knobs = getattr(sys.modules["triton"], "knobs", None)
+    knobs: Any = getattr(sys.modules["triton"], "knobs", None)
     if not hasattr(getattr(knobs, "compilation", None), "listener"):
         yield
         return

@@ -124,7 +124,9 @@ def correlate(
     for tap, shifted in windows(z, kernel_size, border):
         if mixes:
             slot = target.unflatten(2, (channels, -1))[:, :, :, tap]  # [b, G, C, h, s, v, s]
-            kept = "".join(axis for axis, size in zip("bgchivj", slot.shape, strict=True) if axis not in "bhv" or size > 1)
+            kept = "".join(
+                axis for axis, size in zip("bgchivj", slot.shape, strict=True) if axis not in "bhv" or size > 1
+            )
             slot.copy_(torch.einsum(f"bghivj,bchv->{kept}", high_g.to(high), shifted.to(high)).view_as(slot))
         else:
             product = (high_g.to(high) * shifted[..., :, None, :, None].to(high)).unflatten(1, (groups, -1)).sum(2)
