@@ -97,7 +97,7 @@ class _Crew:
 
 
 def _spread(cases: Sequence[Case]) -> list[Case]:
-    """The first case of each operator, then the second of each, and so on: variants share kernels, so that whoever comes
+    """The first case of each operator, then the second of each, and so on: variants share kernels, and whoever comes
     later finds them compiled."""
     by_operator: dict[tuple[str, str], list[Case]] = {}
     for case in cases:

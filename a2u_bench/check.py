@@ -20,7 +20,7 @@ TOLERANCE = {"float64": 1e-10, "float32": 1e-4, "tf32": 5e-3, "float16": 2e-2, "
 """The largest error that is allowed, as a share of the largest value of the definition, but at least of 1."""
 
 MAPS = 6
-"""Maps of the output's size in float64 that a definition holds at once, at most: what it sums, and an epilogue's own."""
+"""Maps of the output's size in float64 that a definition holds at once, at most: its sums, and those of an epilogue."""
 
 COORDINATE = 2.0**-23
 """Spacing of float32 numbers, as a share of them."""
@@ -42,8 +42,9 @@ class Incorrect(Exception):
 def check(prepared: Prepared, call: Call | None = None) -> None:
     """Raise Incorrect unless the case's output is right.
 
-    Its shape and dtype, finite values, inputs left as they were, for training finite gradients; and every value, against
-    the definition in float64 on the same inputs and parameters. `call` makes the case's call where somebody watches it.
+    Its shape and dtype, finite values, inputs left as they were, for training finite gradients; and every value,
+    against the definition in float64 on the same inputs and parameters. `call` makes the case's call where somebody
+    watches it.
     """
     original = _kept(prepared.module)  # a call in training changes stored statistics
     up = _check_call(prepared, call or prepared.call)
@@ -76,7 +77,7 @@ def _check_call(prepared: Prepared, call: Call) -> Tensor:
 def _check_values(prepared: Prepared, original: nn.Module, up: Tensor) -> None:
     """Every value of every sample; of a band of rows where the definition of all of them would not fit into memory."""
     case, error, largest = prepared.case, 0.0, 0.0
-    batch, channels, height, width = prepared.z.shape
+    batch, _, height, width = prepared.z.shape
     together = batch if original.training else 1  # statistics of a batch need all of it
     rows = _rows(prepared, original, together)
     if case.network is not None and rows < height:  # stored statistics: a band has too little of its own

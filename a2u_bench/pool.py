@@ -79,8 +79,8 @@ class Processes:
     def start(self, device: str, threads: int, seed: int, timeout: float) -> Worker:
         """A fresh process. BenchError where none starts.
 
-        An accelerator that worked and on which none starts any more is gone, as a GPU that fell off its bus: from then on
-        every case there fails at once, with the reason, and no further process is tried.
+        An accelerator that worked and on which none starts any more is gone, as a GPU that fell off its bus: from then
+        on every case there fails at once, with the reason, and no further process is tried.
         """
         if device not in self._gone:
             try:

@@ -6,12 +6,13 @@ No CUDA is touched: a process that has touched it cannot be forked.
 from __future__ import annotations
 
 from contextlib import suppress
+from importlib import import_module
 
 with suppress(ImportError):
     import triton.backends  # finds the compilers of each kind of GPU
     import triton.compiler  # noqa: F401
 
-for module in ("triton.runtime.cache", "triton.compiler.compiler"):  # newer, older
+for name in ("triton.runtime.cache", "triton.compiler.compiler"):  # newer, older
     with suppress(ImportError, AttributeError, OSError):
-        getattr(__import__(module, fromlist=["triton_key"]), "triton_key")()
+        import_module(name).triton_key()
         break

@@ -46,9 +46,10 @@ ctypes.CDLL.__init__ = watched
 
 for module in sys.argv[1:]:
     importlib.import_module(module)
-keys = [m.triton_key.cache_info().currsize for m in map(sys.modules.get, ("triton.runtime.cache", "triton.compiler.compiler"))
-        if hasattr(getattr(m, "triton_key", None), "cache_info")]
-print(json.dumps({"touched": touched, "numba": "numba" in sys.modules, "keys": keys}))
+places = map(sys.modules.get, ("triton.runtime.cache", "triton.compiler.compiler"))
+keys = {m.triton_key for m in places if hasattr(m, "triton_key")}
+known = [key.cache_info().currsize for key in keys]
+print(json.dumps({"touched": touched, "numba": "numba" in sys.modules, "keys": known}))
 """
 
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="pip install triton (Linux)")

@@ -37,7 +37,6 @@ from a2u_bench.build.modules import (
     why_not,
 )
 
-
 __all__ = [
     "Broken",
     "Impossible",

@@ -1,9 +1,10 @@
 """Memory of one call, above what was there before it: its output, its peak, what it saves for the backward pass.
 
-On CUDA torch's allocator counts the bytes that were requested. On a CPU every request to torch's own allocator is recorded, inside kernels too, as CUDA's counters do, and summed in
-order of time: exact and the same every time. Requests of at most SCALAR bytes are torch's own wrapped numbers and are
-left out. Two things are not seen: what a library or a NumPy array allocates by itself, and what the C library keeps
-after torch has released it, which raises a process's own high-water mark (MALLOC_MMAP_THRESHOLD_=65536 prevents it).
+On CUDA torch's allocator counts the bytes that were requested. On a CPU every request to torch's own allocator is
+recorded, inside kernels too, and summed in order of time: exact and the same every time. Requests of at most SCALAR
+bytes are torch's own wrapped numbers and are left out. Two things are not seen: what a library or a NumPy array
+allocates by itself, and what the C library keeps after torch has released it, which raises a process's own high-water
+mark (MALLOC_MMAP_THRESHOLD_=65536 prevents it).
 """
 
 from __future__ import annotations

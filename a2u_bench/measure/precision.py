@@ -1,4 +1,4 @@
-"""What float32 means: factors as they are, or, asked for as `tf32`, with ten bits of mantissa, as GPUs multiply fastest.
+"""What float32 means: factors as they are or, asked for as `tf32`, with ten bits of mantissa, as GPUs multiply best.
 
 torch has TF32 on for convolutions by default: eight of 44 float32 cases then miss the tolerance of their definition.
 """
