@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from a2u_bench import judge
+from a2u_bench import judge, stats
 from a2u_bench.frames import workloads
-from a2u_bench.judge import SUBJECT, SamplesOf
-from a2u_bench.record import BY_NAME
+from a2u_bench.judge import LEVEL, SUBJECT, difference
+from a2u_bench.record import BY_NAME, RATIO, SHOWN
+
+if TYPE_CHECKING:
+    from a2u_bench.reading import Reading
 
 PLAIN = ("macs_fvcore", "macs_torch")
 """Other counts of what `macs` says: nobody is better in them."""
@@ -17,32 +22,28 @@ PLAIN = ("macs_fvcore", "macs_torch")
 SAME = (*SUBJECT, "pair")
 
 
-def best(frame: pd.DataFrame, names: Sequence[str], samples: SamplesOf | None = None) -> dict[str, pd.Series]:
+def best(frame: pd.DataFrame, names: Sequence[str], reading: Reading | None = None) -> dict[str, pd.Series]:
     """For each measure, whether each row is the best of its workload in it, or not surely worse than the best.
 
-    Latencies are judged as `judge.best` does; of another measure with an interval (`<name>_low`, `<name>_high`) those
-    are surely worse whose interval lies beyond the best one's; without an interval a value is what it is. Nobody is
+    Surely is what `judge.difference` to the best one allows to say, after Holm's correction over the table. Nobody is
     best where nobody is surely worse; measures in which nobody can be are left out.
     """
-    groups = workloads(frame, SAME)
     found = {}
     for name in names:
-        if name in BY_NAME and BY_NAME[name].better and name not in PLAIN and frame[name].notna().any():
-            if name == "latency":
-                found[name] = judge.best(frame, samples).set_axis(frame.index)
-            else:
-                found[name] = _best(frame, name, groups)
+        if name in SHOWN and SHOWN[name].better and name not in PLAIN and frame[name].notna().any():
+            found[name] = _best(frame, "latency" if name == RATIO else name, reading)
     return found
 
 
-def _best(frame: pd.DataFrame, name: str, groups: pd.Series) -> pd.Series:
+def _best(frame: pd.DataFrame, name: str, reading: Reading | None) -> pd.Series:
     sign = -1.0 if BY_NAME[name].better == "higher" else 1.0
-    value = sign * frame[name].astype("Float64")
-    ends = [value, value]
-    if f"{name}_low" in frame:
-        ends = [(sign * frame[f"{name}_{end}"]).fillna(value) for end in ("low", "high")]
-    near, far = ends if sign > 0 else ends[::-1]
-    least = value.groupby(groups).transform("min")
-    reach = far.where(value == least).groupby(groups).transform("max")
-    worse = (near > reach).fillna(False).astype(bool)
-    return value.notna() & ~worse & worse.groupby(groups).transform("any")
+    group = workloads(frame, SAME)
+    value = pd.Series(sign * judge.numbers(frame, name))
+    rows = np.flatnonzero(value.notna())
+    known = value.iloc[rows]
+    first = known.groupby(group.to_numpy()[rows]).transform("idxmin").to_numpy(dtype=np.intp)
+    found = difference(frame, name, rows, first, reading)
+    worse = np.zeros(len(frame), dtype=bool)
+    worse[rows] = (stats.holm(found.probability) <= LEVEL) & (sign * found.log > 0)
+    slower = pd.Series(worse, index=frame.index)
+    return pd.Series(value.notna().to_numpy(), index=frame.index) & ~slower & slower.groupby(group).transform("any")

@@ -16,7 +16,7 @@ from a2u_bench.plan import Settings
 from a2u_bench.pool import CaseEnded, Worker, Workers
 from a2u_bench.record import BUDGET
 from a2u_bench.samples import Taken, sample
-from a2u_bench.schedule import FEWEST_PROCESSES, MOST_PROCESSES, Turn
+from a2u_bench.schedule import FEWEST_PROCESSES, MOST_PROCESSES, Share
 from a2u_bench.spec import Case
 
 
@@ -40,17 +40,20 @@ class Shared:
 
 @dataclass
 class Block:
-    """The cases of one block, the reference that is timed beside them, and the seconds that it has."""
+    """One block while it is timed, and the reference beside it; times in seconds."""
 
-    cases: Sequence[Case]
+    share: Share
     reference: Case | None
-    turn: Turn
-    purse: float
     shared: Shared
     spent: float = 0.0
     last: float = 0.0  # seconds of its last process
     is_over: bool = False
     stopped: str = BUDGET
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """Its own, without the reference unless it has none but that."""
+        return self.share.cases
 
     @property
     def alive(self) -> list[Case]:
@@ -65,12 +68,12 @@ class Block:
     @property
     def part(self) -> float:
         """The share of it that is done."""
-        return 1.0 if self.is_over or self.purse <= 0 else min(1.0, self.spent / self.purse)
+        return 1.0 if self.is_over or self.share.purse <= 0 else min(1.0, self.spent / self.share.purse)
 
     def is_enough(self) -> bool:
         """Whether it is measured closely enough, or as closely as its time allows; half a process is worth no start."""
         least = self.shared.settings.processes
-        late = self.spent + (self.last or self.turn.seconds) / 2 >= self.purse
+        late = self.spent + (self.last or self.share.turn.seconds) / 2 >= self.share.purse
         if self.done >= least * MOST_PROCESSES:
             self.stopped = "limit"
         enough = self.done >= (min(FEWEST_PROCESSES, least) if late else least)
@@ -94,16 +97,16 @@ class Block:
         on."""
         shared, settings = self.shared, self.shared.settings
         begin, before = shared.clock(), self.spent
-        share = (self.purse - before) / max(1, settings.processes - self.done)
+        fair = (self.share.purse - before) / max(1, settings.processes - self.done)
         with suppress(CaseEnded), shared.start(self.cases[0]) as worker:  # what ended is noted; the others go on
             calls = self._warm_up(worker, latest)
             order = list(calls)
             random.Random(f"order {settings.seed} {number}").shuffle(order)
-            for index in range(self.turn.rounds):
+            for index in range(self.share.turn.rounds):
                 self._round(worker, number, index, order if index % 2 == 0 else order[::-1], calls)
                 self.spent = before + shared.clock() - begin
                 shared.progress()
-                over = index + 1 >= settings.min_rounds and self.spent - before >= share
+                over = index + 1 >= settings.min_rounds and self.spent - before >= fair
                 if over or shared.clock() >= latest:
                     break
             for case in order if self._is_flushed else ():

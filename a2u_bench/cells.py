@@ -12,17 +12,15 @@ import pandas as pd
 from a2u_bench import units
 from a2u_bench.errors import unknown
 from a2u_bench.frames import RUN, SHAPE, agree, to_records, to_shape, to_values
-from a2u_bench.judge import RATIO, VERDICT
 from a2u_bench.pivot import grid
-from a2u_bench.plain import plain
-from a2u_bench.record import BY_NAME, RANKED
+from a2u_bench.plain import plain, some
+from a2u_bench.record import BY_NAME, RANKED, RATIO, VERDICT
 from a2u_bench.seeds import SEEDS, is_trained
-from a2u_bench.spreads import UNKNOWN
-from a2u_bench.texts import Heading, column
+from a2u_bench.texts import UNKNOWN, Heading, column
 
 __all__ = ["MEASURES", "SCORES", "SHAPE", "Heading", "Table", "apart", "axis_text", "in_common", "lay_out"]
 
-MEASURES = ("params", "macs", "macs_fvcore", "latency", "peak_memory", "saved_memory", RATIO, VERDICT)
+MEASURES = ("params", "macs", "macs_fvcore", "latency", RATIO, "peak_memory", "saved_memory", VERDICT)
 """The columns shown when none are chosen, where they are known."""
 
 WORKLOAD = (RUN, "network", SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator")
@@ -169,8 +167,13 @@ def _with_shape(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _says_nothing(frame: pd.DataFrame, name: str) -> bool:
-    """Whether a column holds only what inference always has: nothing is saved for a backward pass that never comes."""
-    return name == "saved_memory" and not frame[name].any() and bool((frame["mode"] == "inference").all())
+    """Whether a column, which nobody asked for, holds what goes without saying: nothing is saved for a backward pass
+    that never comes, fvcore counts what the formula does, and only a baseline is there for its verdicts."""
+    if name == "saved_memory":
+        return not frame[name].any() and bool((frame["mode"] == "inference").all())
+    if name == "macs_fvcore":
+        return bool((frame[name].isna() | (frame[name] == frame["macs"]).fillna(False)).all())
+    return name == VERDICT and not (frame[name] == "baseline").any()
 
 
 Built = tuple[Heading, list[str], list[int]]
@@ -233,6 +236,5 @@ def _unwell(frame: pd.DataFrame) -> list[str]:
         who.setdefault((row["status"], row["reason"] or ""), {})[row["pair"] or row["options"] or "unknown"] = None
     notes = []
     for (status, reason), names in who.items():
-        shown = "; ".join(list(names)[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        notes.append(f"{status}: {shown}{' – ' if reason else ''}{reason}")
+        notes.append(f"{status}: {some(names)}{' – ' if reason else ''}{reason}")
     return notes

@@ -83,7 +83,7 @@ def keep(frame: pd.DataFrame, conditions: Sequence[Condition]) -> tuple[pd.DataF
     if conditions:
         said = " ".join(f"--filter {condition.text}" for condition in conditions)
         notes.insert(0, f"{int(kept.sum())} of {_rows(len(frame))} kept by {said}")
-    return frame[kept].reset_index(drop=True), tuple(notes)
+    return frame[kept], tuple(notes)
 
 
 def _meets(values: pd.Series, condition: Condition) -> pd.Series:

@@ -23,6 +23,9 @@ MEANING = {
     "F": "latencies say little",
 }
 
+PROMISE = {"A": 0.02, "B": 0.05, "C": 0.10, "D": 0.25}
+"""How far the reference's latency may vary from process to process, as half of the range that holds 95 of 100."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -78,15 +81,23 @@ def worse(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> Mapping[st
     return other if places[1] > places[0] else one
 
 
+def with_samples(report: Mapping[str, Any], operator: str, share: float) -> Mapping[str, Any]:
+    """The report, with a lower grade where this operator, the reference, varied by more than the grade promises."""
+    earned = next((grade for grade, most in PROMISE.items() if share <= most), "F")
+    if GRADES.find(str(report.get("grade", "?"))[:1]) >= GRADES.index(earned):
+        return report
+    evidence = f"{operator} varied by ±{share:.1%} from process to process"
+    found = Finding("samples", earned, evidence, "measure where nothing else runs, or with a larger --time-budget")
+    return {**report, "grade": earned, "findings": [asdict(found), *_findings(report)]}
+
+
 def sentence(report: Mapping[str, Any], nodes: Sequence[str] = ()) -> str:
     """One line for under a table: the grade, what it means, and the worst that was found. `report` as in a manifest.
 
     `nodes` are the machines that it is true of, where a run has others.
     """
     grade = str(report.get("grade", "?"))[:1]
-    raw = report.get("findings")
-    findings = [one for one in raw if isinstance(one, Mapping)] if isinstance(raw, Sequence) else []
-    worst = [str(one.get("evidence", "")) for one in findings if one.get("grade") == grade]
+    worst = [str(one.get("evidence", "")) for one in _findings(report) if one.get("grade") == grade]
     because = f" ({'; '.join(worst[:3])})" if worst else ""
     advice = "; a2u-bench doctor says what to mend" if worst else ""
     where = f" on {some(nodes)}" if nodes else ""
@@ -114,12 +125,21 @@ def reports(manifest: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return [(str(node) if len(known) > 1 else "", report) for node, report in known.items()]
 
 
-def notes(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence for each different report of these runs, with the nodes that it is of."""
+def notes(manifests: Mapping[str, Mapping[str, Any]], strays: Mapping[str, tuple[str, float]]) -> list[str]:
+    """A sentence for each different report of these runs, with the nodes that it is of.
+
+    `strays`: of the runs whose samples say so, the reference and how far it varied from process to process.
+    """
     found: dict[str, tuple[Mapping[str, Any], list[str]]] = {}
-    for manifest in manifests:
-        for node, report in reports(manifest):
+    for label, manifest in manifests.items():
+        for node, stored in reports(manifest):
+            report = with_samples(stored, *strays[label]) if label in strays else stored
             found.setdefault(sentence(report), (report, []))[1].append(node)
     if len(found) == 1:
         return list(found)
     return [sentence(report, [node for node in nodes if node]) for report, nodes in found.values()]
+
+
+def _findings(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    raw = report.get("findings")
+    return [one for one in raw if isinstance(one, Mapping)] if isinstance(raw, Sequence) else []

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from a2u_bench import judge, stats
+from a2u_bench.judge import LEVEL
 from a2u_bench.record import BY_NAME
 
+if TYPE_CHECKING:
+    from a2u_bench.reading import Reading
 
-def front(frame: pd.DataFrame, measures: Sequence[str]) -> pd.Series:
+
+def front(frame: pd.DataFrame, measures: Sequence[str], reading: Reading | None = None) -> pd.Series:
     """Whether each row is on the Pareto front of these measures. Rows that lack one of them are not.
 
-    Where a measure has an interval (`<name>_low`, `<name>_high`), a row is surely better only when the intervals do
-    not touch, so that a difference that may be chance puts nobody off the front.
+    Of the rows that are as good in everything the best one in a measure must be surely better there, as
+    `judge.difference` says after Holm's correction, so that a difference that may be chance puts nobody off the front.
     """
-    values, lows, highs = (np.stack([_costs(frame, name, end) for name in measures], 1) for end in ("", "low", "high"))
+    values = np.stack([_costs(frame, name) for name in measures], 1)  # [row, measure]
     known = ~np.isnan(values).any(1)
-    on = known.copy()
-    for row in np.flatnonzero(known):
-        as_good = (values <= values[row]).all(1)
-        surely = (highs < lows[row]).any(1)
-        on[row] = not (as_good & surely & known).any()
-    return pd.Series(on, index=frame.index)
+    beaten = np.zeros(len(frame), dtype=bool)
+    rows = np.flatnonzero(known)
+    for place, name in enumerate(measures):
+        others = np.array([_best_as_good(values, row, place) for row in rows], dtype=np.intp)
+        found = judge.difference(frame, name, rows, others, reading)
+        less = values[others, place] < values[rows, place]
+        beaten[rows] |= less & (stats.holm(found.probability) <= LEVEL)
+    return pd.Series(known & ~beaten, index=frame.index)
 
 
-def _costs(frame: pd.DataFrame, name: str, end: str) -> np.ndarray:
-    """A measure, or an end of its interval, as numbers of which less is better; NaN where unknown."""
-    sign = -1.0 if BY_NAME[name].better == "higher" else 1.0
-    if end and sign < 0:
-        end = "high" if end == "low" else "low"
-    values = frame[name].astype("Float64")
-    bound = f"{name}_{end}"
-    if end and bound in frame:
-        values = frame[bound].astype("Float64").fillna(values)
-    return sign * values.to_numpy(dtype=float, na_value=np.nan)
+def _best_as_good(values: np.ndarray, row: np.intp, place: int) -> int:
+    """Of the rows that are as good as this one in everything, itself among them, the best in one measure."""
+    as_good = np.flatnonzero((values <= values[row]).all(1))
+    return int(as_good[np.argmin(values[as_good, place])])
+
+
+def _costs(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """A measure as numbers of which less is better; NaN where unknown."""
+    return (-1.0 if BY_NAME[name].better == "higher" else 1.0) * judge.numbers(frame, name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from a2u_bench import build
 from a2u_bench.ahead import compile_ahead
@@ -17,6 +17,13 @@ from a2u_bench.block import Shared
 from a2u_bench.pool import CaseEnded, Worker
 from a2u_bench.schedule import Cost
 from a2u_bench.spec import Case
+
+if TYPE_CHECKING:
+    from a2u_bench.measure.latency import Calls
+
+ON_A_GPU = 5
+"""Samples' worth of time in each round: its own one, and the device's time, warm and cold, each with a call and a hold
+before it."""
 
 HALVES = ("float16", "bfloat16")
 SLOWER = 30.0
@@ -39,14 +46,6 @@ class Examination:
     checking: float = 0.0
     examining: float = 0.0
     compiling: float = 0.0
-
-    def cost(self, case: Case) -> Cost:
-        """What a case costs a process; nothing where it is not known."""
-        return self.costs.get(case.id, Cost())
-
-    def start(self, case: Case) -> float:
-        """Seconds that a process for such a case takes to start."""
-        return self.starts.get(case.device, 0.0)
 
     def to_manifest(self) -> dict[str, float]:
         """What it took, in seconds."""
@@ -99,8 +98,12 @@ class Examination:
         self.checking += clock() - begin - compiled
         self.measures[case.id] = worker.ask("measure", case, self.ceilings(case))
         calls = worker.ask("warm_up", case, 0.0)
-        kinds = 5 if case.device == "cuda" else 1  # the device's own time, warm and cold, each after a call and a wait
-        self.costs[case.id] = Cost(setup + max(self.shared.settings.warm_up, calls.warming), kinds * calls.sample)
+        self.note_cost(case, setup, calls)
+
+    def note_cost(self, case: Case, setup: float, calls: Calls) -> None:
+        """What a case costs a process that times it: seconds before its first round, and in each round."""
+        samples = ON_A_GPU if case.device == "cuda" else 1
+        self.costs[case.id] = Cost(setup + max(self.shared.settings.warm_up, calls.warming), samples * calls.sample)
 
 
 def work(case: Case) -> float:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.exported import join
 from a2u_bench.record import BY_NAME, COLUMNS, Column
 from a2u_bench.rows import Rows
 from a2u_bench.runs import Run
@@ -48,23 +47,28 @@ def _series(held: Values, column: Column) -> Any:
 
 
 def runs_to_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """All rows of the runs, in order, with what `check --exports` found of their operators; several runs, or the runs
-    of a merged one, are told apart by a first column, `run`."""
-    frames = [join(to_frame(run.rows), run) for run in runs]
-    if len(runs) == 1 and frames[0]["origin"].isna().all():
-        return frames[0]
-    for frame, label in zip(frames, _labels(runs), strict=True):
-        names = [_label(label, origin) for origin in to_values(frame["origin"])]
+    """All rows of the runs, in order; several runs, or the runs of a merged one, are told apart by a first column,
+    `run`."""
+    held = [to_frame(run.rows) for run in runs]
+    if len(runs) == 1 and held[0]["origin"].isna().all():
+        return held[0]
+    for frame, label in zip(held, _labels(runs), strict=True):
+        names = [label_of(label, origin) for origin in to_values(frame["origin"])]
         frame.insert(0, RUN, pd.Series(names, index=frame.index, dtype=TEXT))
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat(held, ignore_index=True)
+
+
+def labelled(runs: Sequence[Run]) -> list[tuple[str, Run]]:
+    """Each run with what `run` says of its rows that have no origin: "" where one is read."""
+    return list(zip(_labels(runs), runs, strict=True))
 
 
 def samples_by_case(runs: Sequence[Run]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """The raw samples of each case, by what `run` says of its row ("" where there is no such column) and its id."""
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for label, run in zip(_labels(runs), runs, strict=True):
+    for label, run in labelled(runs):
         for sample in run.samples:
-            found.setdefault((_label(label, sample.get("origin")), sample["case"]), []).append(sample)
+            found.setdefault((label_of(label, sample.get("origin")), sample["case"]), []).append(sample)
     return found
 
 
@@ -72,7 +76,8 @@ def _labels(runs: Sequence[Run]) -> list[str]:
     return run_labels(runs) if len(runs) > 1 else [""]
 
 
-def _label(run: str, origin: str | None) -> str:
+def label_of(run: str, origin: str | None) -> str:
+    """What `run` says of a row of this origin."""
     return "/".join(filter(None, (run, origin)))
 
 
@@ -95,7 +100,7 @@ def sort(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     order = [(part, key.startswith("-")) for key, name in zip(keys, names, strict=True) for part in _parts(name)]
     for name, falling in reversed(order):  # one by one: stable, and each with its own order
         frame = frame.sort_values(name, ascending=not falling, kind="stable", na_position="last")
-    return frame.reset_index(drop=True)
+    return frame
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from a2u_bench import changes, judge, ratios, units
+from a2u_bench import judge, stats, units
 from a2u_bench.cells import apart
+from a2u_bench.changes import Change, Pair
 from a2u_bench.conditions import split
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.ratios import Ratios, Samples
+from a2u_bench.judge import numbers
+from a2u_bench.plain import some
 from a2u_bench.record import BY_NAME
+from a2u_bench.stats import Estimate
 
 FLAG = "--fail-if"
 ALLOWED = tuple(name for name, column in BY_NAME.items() if column.role == "measure" and column.better)
@@ -46,7 +49,9 @@ class Outcome:
     def sentence(self) -> str:
         """The outcome in one line."""
         parts = [
-            f"{words}: {_some(names)}" for words, names in (("fails", self.failed), ("unclear", self.unclear)) if names
+            f"{words}: {some(names, 6)}"
+            for words, names in (("fails", self.failed), ("unclear", self.unclear))
+            if names
         ]
         return f"{FLAG} {self.gate.text}: {'; '.join([*parts, f'{self.passed} within it'])}"
 
@@ -72,54 +77,51 @@ def parse(text: str) -> Gate:
         raise UsageError(f"{FLAG} {text!r}: {error}, or a share such as 5%") from None
 
 
-def check_change(
-    gate: Gate,
-    before: pd.DataFrame,
-    after: pd.DataFrame,
-    samples: tuple[Mapping[str, Samples], Mapping[str, Samples]] | None = None,
-    differ: Sequence[str] = (),
-) -> Outcome:
+def check_change(gate: Gate, pair: Pair, change: Change, differ: Sequence[str] = ()) -> Outcome:
     """A relative gate on each pair of rows of two runs; `differ` is what makes their times incomparable.
 
     A case fails where after/before is beyond the limit at 95 %, after Holm's correction over the cases; it passes
-    where the 95 % interval of after/before is within the limit; else it is unclear.
+    where the 95 % interval of after/before is within the limit; else it is unclear. The reference that latencies are
+    compared with is left out.
     """
-    found = changes.between(before, after, gate.name, samples)
     sign = 1.0 if gate.above else -1.0
-    shifted = Ratios(sign * (found.log - np.log1p(gate.limit)), found.error, found.freedom)
-    known = ~np.isnan(shifted.log)
+    shifted = Estimate(sign * (change.found.log - np.log1p(gate.limit)), change.found.error, change.found.freedom)
+    known = ~np.isnan(shifted.log) & ~change.own
     comparable = known & (not differ if BY_NAME[gate.name].unit == "s" else True)
     with np.errstate(invalid="ignore"):
         corrected = np.ones(len(known))
-        corrected[comparable] = ratios.holm(_of(shifted, comparable).probability)
+        corrected[comparable] = stats.holm(shifted[comparable].probability)
         failed = comparable & (shifted.log > 0) & (corrected <= judge.LEVEL)
         passed = comparable & ~failed & (shifted.interval()[1] <= 1)
     why = np.full(len(known), "", dtype=object)
     why[known & ~comparable] = "the machines differ"
-    for word, part in (("before", before), ("after", after)):
+    unknown = []
+    for word, part in (("before", pair.before), ("after", pair.after)):
         missing = part[gate.name].isna().to_numpy()
+        unknown.append(missing)
         why[missing] = [
             f"{word}: {status}" if status != "ok" else f"{word}: unknown" for status in part["status"][missing]
         ]
-    both_unknown = before[gate.name].isna().to_numpy() & after[gate.name].isna().to_numpy()
-    values = [_change(gate, *pair) for pair in zip(_values(before, gate.name), _values(after, gate.name), strict=True)]
-    return _outcome(gate, before, failed, passed, both_unknown & _alike(before, after), why, values)
+    alike = unknown[0] & unknown[1] & (pair.before["status"].to_numpy() == pair.after["status"].to_numpy())
+    return _outcome(
+        gate, pair.before, failed, passed, alike.astype(bool) | change.own, why, _changes(gate, pair, change)
+    )
 
 
 def check_value(gate: Gate, frame: pd.DataFrame) -> Outcome:
     """An absolute gate on each row: beyond the limit with its whole interval it fails, within it it passes."""
     sign = 1.0 if gate.above else -1.0
-    value = sign * _values(frame, gate.name)
+    value = sign * numbers(frame, gate.name)
     near = far = value
     if f"{gate.name}_low" in frame:
-        ends = [sign * _values(frame, f"{gate.name}_{end}") for end in ("low", "high")]
+        ends = [sign * numbers(frame, f"{gate.name}_{end}") for end in ("low", "high")]
         near, far = ends if gate.above else ends[::-1]
     with np.errstate(invalid="ignore"):
         failed, passed = near > sign * gate.limit, far <= sign * gate.limit
     why = np.array(
         ["" if status == "ok" else str(status) for status in frame["status"].fillna("unknown")], dtype=object
     )
-    texts = ["" if np.isnan(one) else _quantity(gate, one) for one in _values(frame, gate.name)]
+    texts = ["" if np.isnan(one) else _quantity(gate, one) for one in numbers(frame, gate.name)]
     skipped = (frame["status"] == "skipped").fillna(False).to_numpy(dtype=bool)
     return _outcome(gate, frame, failed, passed, skipped, why, texts)
 
@@ -144,30 +146,24 @@ def _outcome(
     return Outcome(gate, pick[0], pick[1], int(passed.sum()))
 
 
-def _alike(before: pd.DataFrame, after: pd.DataFrame) -> NDArray[np.bool_]:
-    """Where the case ended in the same way both times, so that a missing value is no news."""
-    return (before["status"].to_numpy() == after["status"].to_numpy()).astype(bool)
-
-
-def _change(gate: Gate, before: float, after: float) -> str:
-    if np.isnan(before) or np.isnan(after):
-        return ""
-    share = f", {after / before - 1:+.1%}" if before else ""
-    return f"{_quantity(gate, before)} → {_quantity(gate, after)}{share}"
+def _changes(gate: Gate, pair: Pair, change: Change) -> list[str]:
+    """What each case came from and went to: of latencies that are compared by their ratios, those."""
+    unit = "" if change.relative else None
+    sides = [numbers(part, gate.name) for part in (pair.before, pair.after)]
+    if change.relative:
+        sides = [np.where(change.base[0] >= 0, np.exp(one.log), np.nan) for one in (change.before, change.after)]
+    said = []
+    for before, after, log in zip(*sides, change.found.log, strict=True):
+        share = f"{np.expm1(log):+.1%}" if np.isfinite(log) else ""
+        values = (
+            ""
+            if np.isnan(before) or np.isnan(after)
+            else " → ".join(units.ratio(value) if unit == "" else _quantity(gate, value) for value in (before, after))
+        )
+        said.append(", ".join(filter(None, (values, share))))
+    return said
 
 
 def _quantity(gate: Gate, value: float) -> str:
     scale = units.scale_for([value]) if BY_NAME[gate.name].unit != "dB" else units.UNSCALED
     return f"{units.exact(value, scale)} {scale.prefix}{BY_NAME[gate.name].unit}".strip()
-
-
-def _values(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    return np.asarray(frame[name].to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)
-
-
-def _of(found: Ratios, chosen: NDArray[np.bool_]) -> Ratios:
-    return Ratios(found.log[chosen], found.error[chosen], found.freedom[chosen])
-
-
-def _some(names: Sequence[str], most: int = 6) -> str:
-    return "; ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,17 +1,23 @@
-"""Verdicts: each latency's ratio to a baseline's on the same workload, and what the samples allow to say of it."""
+"""Verdicts: how each latency compares with another one's of its workload, and what the samples allow to say of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from a2u_bench import ratios
+from a2u_bench import stats
 from a2u_bench.errors import UsageError, nearest
-from a2u_bench.frames import RUN, is_axis, samples_by_case, workloads
-from a2u_bench.ratios import Ratios, Samples
-from a2u_bench.runs import Run
+from a2u_bench.frames import RUN, is_axis, workloads
+from a2u_bench.record import RATIO, VERDICT
+from a2u_bench.seeds import SEEDS
+from a2u_bench.stats import Estimate, Numbers
+from a2u_bench.timings import MEASURES as TIMED
+
+if TYPE_CHECKING:
+    from a2u_bench.reading import Reading
 
 MARGIN = 0.02
 """Two latencies whose ratio surely lies within 1 ± this share are the same for any purpose."""
@@ -22,129 +28,119 @@ LEVEL = 0.05
 SUBJECT = ("operator", "variant", "options")
 """The columns that say which operator; the other axes are the workload."""
 
-RATIO, VERDICT = "latency_ratio", "verdict"
 VERDICTS = ("faster", "slower", "same", "inconclusive")
 
-SamplesOf = Mapping[tuple[str, str], Samples]
-"""The samples of each case, by the label of its run ("" where there is one run alone) and its id."""
+Rows = NDArray[np.intp]
 
 
-def samples_of(runs: Sequence[Run]) -> SamplesOf:
-    """The raw samples of these runs, under the labels that `frames.runs_to_frame` gives them."""
-    return gathered(samples_by_case(runs))
+def difference(frame: pd.DataFrame, name: str, rows: Rows, others: Rows, reading: Reading | None = None) -> Estimate:
+    """By how much each of `rows` has more of a measure than the one of `others` beside it.
 
-
-def gathered(samples: Mapping[tuple[str, str], Sequence[Mapping[str, object]]]) -> SamplesOf:
-    """Stored samples by process and round."""
-    return {key: rounds for key, listed in samples.items() for rounds in ratios.gather(listed).values()}
-
-
-def against(
-    frame: pd.DataFrame, baseline: str, margin: float = MARGIN, samples: SamplesOf | None = None
-) -> pd.DataFrame:
-    """`frame` with `latency_ratio`, its 95 % interval (`_low`, `_high`) and `verdict`; NA where there is no baseline.
-
-    *same*: the interval lies within 1 ± `margin`; else *faster* or *slower*: the ratio is not 1, after Holm's
-    correction over the table; else *inconclusive*. With `samples` the ratio is taken round by round, as `ratios`
-    says; without, it is the ratio of the medians, and less is sure. `baseline` is an operator string as it stands in
-    `options`, or an operator's name that has one row a workload.
+    Of latencies the logarithm of the ratio: paired round by round where `reading` has samples that allow it, else by
+    way of the reference, else of two latencies that are independent (Welch). Of other measures the difference, whose
+    error is zero where the measure has no interval. `rows` and `others` are places in the frame.
     """
-    frame = frame.reset_index(drop=True)
-    chosen = _baseline_rows(frame, baseline)
-    workload = [name for name in frame.columns if is_axis(name) and name not in SUBJECT]
-    reference = frame.loc[chosen, workload].assign(base=frame.index[chosen]).drop_duplicates(workload)
-    base = frame[workload].merge(reference, on=workload, how="left", sort=False)["base"]
-    rows = np.flatnonzero(base.notna() & frame["latency"].notna())
-    rows = rows[frame["latency"].iloc[base.iloc[rows].astype(int)].notna().to_numpy()] if len(rows) else rows
-    found = _ratios(frame, rows, base.iloc[rows].to_numpy(dtype=int), samples or {})
-    own = chosen.to_numpy()[rows]
-    said = np.full(len(rows), "baseline", dtype=object)
-    said[~own] = verdicts(_of(found, ~own), margin)
+    each = estimates(frame, name)
+    found = stats.change(each[others], each[rows])
+    if reading is None or name not in TIMED:
+        return found
+    paired = reading.ratios(name, frame.index[rows].to_numpy(), frame.index[others].to_numpy())
+    return choose(~np.isnan(paired.log), paired, found)
+
+
+def estimates(frame: pd.DataFrame, name: str) -> Estimate:
+    """The measure of each row: the logarithms of latencies, other measures as they are."""
+    value = numbers(frame, name)
+    if f"{name}_low" not in frame:
+        return Estimate(value, np.zeros(len(value)), np.where(np.isnan(value), 0.0, np.inf))
+    low, high = numbers(frame, f"{name}_low"), numbers(frame, f"{name}_high")
+    counted = "processes" if name in TIMED else SEEDS
+    count = numbers(frame, counted) if counted in frame else np.full(len(frame), np.nan)
+    if name in TIMED:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value, low, high = np.log(value), np.log(low), np.log(high)
+    return stats.from_interval(value, low, high, count)
+
+
+def against(frame: pd.DataFrame, base: Rows, word: str, reading: Reading | None = None) -> pd.DataFrame:
+    """`frame` with `latency_ratio`, its 95 % interval and `verdict`: each row against the row at its place of `base`.
+
+    *same*: the interval lies within 1 ± MARGIN; else *faster* or *slower*: the ratio is not 1, after Holm's correction
+    over the rows of its run; else *inconclusive*. What is compared with itself has `word` for a verdict. -1 in `base`
+    is none, and all four are then unknown.
+    """
+    latency = numbers(frame, "latency")
+    rows = np.flatnonzero((base >= 0) & ~np.isnan(latency) & ~np.isnan(latency[base]))
+    found = difference(frame, "latency", rows, base[rows], reading)
+    own = base[rows] == rows
+    found = choose(own, Estimate(np.zeros(len(rows)), np.zeros(len(rows)), np.full(len(rows), np.inf)), found)
+    said = np.full(len(rows), word, dtype=object)
+    runs = frame[RUN].to_numpy()[rows] if RUN in frame else np.zeros(len(rows))
+    for run in pd.unique(runs):
+        here = np.flatnonzero((runs == run) & ~own)
+        said[here] = verdicts(found[here])
     low, high = found.interval()
-    columns = {RATIO: found.value, f"{RATIO}_low": low, f"{RATIO}_high": high}
     known = found.freedom > 0
-    made = {name: _spread(values, rows, len(frame), known | (name == RATIO)) for name, values in columns.items()}
+    columns = {RATIO: (found.value, rows), f"{RATIO}_low": (low[known], rows[known])}
+    columns[f"{RATIO}_high"] = (high[known], rows[known])
+    made = {name: _spread(values, at, len(frame)).set_axis(frame.index) for name, (values, at) in columns.items()}
     verdict = pd.Series(pd.NA, index=frame.index, dtype="string")
     verdict.iloc[rows] = said
-    verdict[chosen] = "baseline"
     return frame.assign(**made, **{VERDICT: verdict})
 
 
-def verdicts(found: Ratios, margin: float = MARGIN, level: float = LEVEL) -> np.ndarray:
+def verdicts(found: Estimate, margin: float = MARGIN, level: float = LEVEL) -> NDArray[np.object_]:
     """One of VERDICTS for each ratio, all of one table."""
     low, high = found.interval(1 - level)
     said = np.full(len(found.log), "inconclusive", dtype=object)
-    sure = ratios.holm(found.probability) <= level
+    sure = stats.holm(found.probability) <= level
     said[sure & (found.log < 0)] = "faster"
     said[sure & (found.log > 0)] = "slower"
     said[(low >= 1 - margin) & (high <= 1 + margin)] = "same"
     return said
 
 
-def best(frame: pd.DataFrame, samples: SamplesOf | None = None, level: float = LEVEL) -> pd.Series:
-    """Which rows are significantly fastest on their workload: the fastest, and those not surely slower than it.
-
-    None where nobody on the workload is surely slower, since nothing then stands out.
-    """
-    frame = frame.reset_index(drop=True)
-    group = workloads(frame, SUBJECT)
-    fastest = frame["latency"].groupby(group).transform("min")
-    holds = frame["latency"].notna() & (frame["latency"] == fastest).fillna(False)
-    first = pd.Series(frame.index[holds], index=group[holds]).groupby(level=0).first()
-    rows = np.flatnonzero(frame["latency"].notna())
-    found = _ratios(frame, rows, first.reindex(group.iloc[rows]).to_numpy(dtype=int), samples or {})
-    worse = np.zeros(len(frame), dtype=bool)
-    worse[rows] = (ratios.holm(found.probability) <= level) & (found.log > 0)
-    slower = pd.Series(worse, index=frame.index)
-    stands_out = slower.groupby(group).transform("any")
-    return frame["latency"].notna() & ~slower & stands_out
+def base_of(frame: pd.DataFrame, chosen: NDArray[np.bool_]) -> Rows:
+    """For each row the first of the chosen rows on its workload, -1 where there is none."""
+    group = workloads(frame, SUBJECT).to_numpy()
+    found = np.full(int(group.max(initial=-1)) + 1, -1, dtype=np.intp)
+    rows = np.flatnonzero(chosen)[::-1]
+    found[group[rows]] = rows
+    return found[group]
 
 
-def _ratios(frame: pd.DataFrame, rows: np.ndarray, base: np.ndarray, samples: SamplesOf) -> Ratios:
-    """The ratio of each of `rows` to the row of `base` beside it."""
-    times = [frame[name].to_numpy(dtype=float, na_value=np.nan) for name in ("latency", "latency_low", "latency_high")]
-    median, low, high = times
-    processes = frame["processes"].to_numpy(dtype=float, na_value=np.inf)
-    freedom = np.minimum(processes[rows], processes[base]) - 1
-    mine, theirs = ((median[at], low[at], high[at]) for at in (rows, base))
-    found = ratios.from_intervals(mine, theirs, freedom)
-    if not samples:
-        return found
-    labels = frame[RUN].astype(str).to_numpy() if RUN in frame else np.full(len(frame), "")
-    keys = list(zip(labels, frame["case"].astype(str), strict=True))
-    log, error, free = found.log.copy(), found.error.copy(), found.freedom.copy()
-    for index, (row, other) in enumerate(zip(rows, base, strict=True)):
-        first, second = samples.get(keys[row]), samples.get(keys[other])
-        if first and second:
-            one = ratios.within_a_run(first, second)
-            log[index], error[index], free[index] = float(one.log), float(one.error), float(one.freedom)
-    return Ratios(log, error, free)
-
-
-def _of(found: Ratios, chosen: np.ndarray) -> Ratios:
-    return Ratios(found.log[chosen], found.error[chosen], found.freedom[chosen])
-
-
-def _spread(values: np.ndarray, rows: np.ndarray, length: int, known: np.ndarray) -> pd.Series:
-    """The values at their rows, NA elsewhere and where they are not known."""
-    column = pd.Series(pd.NA, index=range(length), dtype="Float64")
-    column.iloc[rows[known]] = values[known]
-    return column
-
-
-def _baseline_rows(frame: pd.DataFrame, baseline: str) -> pd.Series:
-    """Which rows are the baseline's. UsageError where none is, or where a name means several settings."""
-    exactly = (frame["options"] == baseline).fillna(False).astype(bool)
+def named(frame: pd.DataFrame, baseline: str) -> NDArray[np.bool_]:
+    """Which rows are the baseline's: an operator string as it stands in `options`, or an operator's name that has one
+    row a workload. UsageError where none is, or where a name means several settings."""
+    exactly = (frame["options"] == baseline).fillna(False).to_numpy(dtype=bool)
     if exactly.any():
         return exactly
-    named = (frame["operator"] == baseline).fillna(False).astype(bool)
-    settings = [str(text) for text in frame.loc[named, "options"].dropna().unique()]
+    rows = (frame["operator"] == baseline).fillna(False).to_numpy(dtype=bool)
+    settings = [str(text) for text in frame.loc[rows, "options"].dropna().unique()]
     workload = [name for name in frame.columns if is_axis(name) and name not in SUBJECT]
-    if len(settings) == 1 or (settings and not frame.loc[named].duplicated(workload).any()):
-        return named
+    if len(settings) == 1 or (settings and not frame.loc[rows].duplicated(workload).any()):
+        return rows
     if settings:
         raise UsageError(f"--baseline {baseline} means several rows; allowed: {'; '.join(settings)}")
     allowed = [str(text) for text in frame["options"].dropna().unique()]
     match = nearest(baseline, allowed)
     hint = f"did you mean {match!r}? " if match else ""
     raise UsageError(f"--baseline {baseline!r} is not in this table; {hint}allowed: {'; '.join(allowed) or 'none'}")
+
+
+def choose(first: NDArray[np.bool_], one: Estimate, other: Estimate) -> Estimate:
+    """One estimate where `first` holds, else the other."""
+    pairs = zip((one.log, one.error, one.freedom), (other.log, other.error, other.freedom), strict=True)
+    return Estimate(*(np.where(first, *pair) for pair in pairs))
+
+
+def numbers(frame: pd.DataFrame, name: str) -> Numbers:
+    """A column as numbers, NaN where unknown."""
+    return np.asarray(frame[name].to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)
+
+
+def _spread(values: Numbers, rows: Rows, length: int) -> pd.Series:
+    """The values at their rows, NA elsewhere."""
+    column = pd.Series(pd.NA, index=range(length), dtype="Float64")
+    column.iloc[rows] = values
+    return column

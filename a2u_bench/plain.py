@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_]?)")
 _UNSEEN = re.compile(
@@ -17,3 +18,10 @@ def plain(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _UNSEEN.sub(" ", _ESCAPES.sub("", text))
+
+
+def some(names: Iterable[object], most: int = 4, between: str = "; ") -> str:
+    """Names in a line, each once, the first few and a count where they are many: `a; b; c and 9 more`."""
+    different = list(dict.fromkeys(map(str, names)))
+    more = f" and {len(different) - most} more" if len(different) > most else ""
+    return f"{between.join(different[:most])}{more}"

@@ -12,7 +12,7 @@ import pandas as pd
 from a2u_bench import units
 from a2u_bench.frames import run_labels
 from a2u_bench.plain import plain
-from a2u_bench.runs import Run
+from a2u_bench.reading import Reading
 
 PROGRAM = "a2u-bench"
 COUNTED = {
@@ -22,12 +22,13 @@ COUNTED = {
 
 
 def notes(
-    runs: Sequence[Run], frame: pd.DataFrame, shown: Sequence[str], convention: str, arguments: Sequence[str]
+    reading: Reading, frame: pd.DataFrame, shown: Sequence[str], convention: str, arguments: Sequence[str]
 ) -> tuple[str, ...]:
     """Sentences for a table of these rows; `arguments` is the command line that made it, without the program.
 
     `shown` are the names of its headings: what is not in the table is not explained.
     """
+    runs = reading.runs
     on_gpu = bool(frame["device"].str.startswith("cuda").fillna(False).any())
     said = []
     for label, run in zip(run_labels(runs), runs, strict=True):
@@ -36,7 +37,7 @@ def notes(
     if any(name.startswith("macs") for name in shown):
         said.append(f"work: {COUNTED[convention]}")
     if any(name.startswith("latency") for name in shown) and frame["latency"].notna().any():
-        said.append(_latency(frame, runs))
+        said.append(_latency(frame, reading))
     said += dict.fromkeys(f"measured by: {text}" for run in runs if (text := _run_command(run.manifest)))
     said.append(f"this table: {shlex.join([PROGRAM, *arguments])}")
     return tuple(plain(text) for text in said)
@@ -61,17 +62,16 @@ def hardware(manifest: Mapping[str, Any], on_gpu: bool) -> str:
     return ", ".join(str(part) for part in parts if part) or "machine unknown"
 
 
-def _latency(frame: pd.DataFrame, runs: Sequence[Run]) -> str:
+def _latency(frame: pd.DataFrame, reading: Reading) -> str:
+    """How the latencies of these rows and their intervals were made."""
     known = frame[frame["latency"].notna()]
-    counts = [f"n = {_range(known['samples'])} samples", f"{_range(known['processes'])} processes"]
-    named = " in ".join(
-        text for text, name in zip(counts, ("samples", "processes"), strict=True) if known[name].notna().any()
-    )
-    text = f"latency: median{f' of {named}' if named else ''}"
+    counts = [f"{_range(known[name])} {name}" for name in ("processes", "samples") if known[name].notna().any()]
+    text = f"latency: geometric mean of the medians of processes{f', n = {counts[0]}' if counts else ''}"
+    text += f" of {counts[1]} in all" if len(counts) > 1 else ""
     if known["latency_low"].notna().any():
-        kinds = {str(run.manifest.get("interval", "")) for run in runs}  # earlier runs do not say
-        kind = f" {kinds.pop()}" if len(kinds) == 1 and "" not in kinds else ""
-        text += f"; ± is half the 95 % interval{kind}, and where that is lopsided its ends are given"
+        text += "; ± is half the 95 % interval" + (
+            ", Student's t over processes" if reading.timings else " of the rows"
+        )
     return text
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from a2u_bench import stats
 from a2u_bench.frames import SHAPE, is_axis, to_shape
-from a2u_bench.judge import SUBJECT
+from a2u_bench.judge import LEVEL, SUBJECT, difference
+
+if TYPE_CHECKING:
+    from a2u_bench.reading import Reading
 
 AXES = (SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator")
 """The axes along which a ranking may change; all others tell operators or runs apart."""
@@ -31,18 +37,6 @@ class Comparison:
     tau: float
     swaps: tuple[tuple[str, str], ...]  # quicker at the first value, quicker at the second
 
-    @property
-    def sentence(self) -> str:
-        """The comparison in a line."""
-        many = f", the least of {self.workloads} workloads" if self.workloads > 1 else ""
-        names = [f"{a} and {b}" for a, b in self.swaps[:3]]
-        more = f" and {len(self.swaps) - 3} more" if len(self.swaps) > 3 else ""
-        count = len(self.swaps)
-        said = f"{count} pair{' changes' if count == 1 else 's change'} places: {'; '.join(names)}{more}"
-        rank = f"Kendall's τ {self.tau:.2f} over {self.operators} operators{many}"
-        what = f"ranking by latency, {self.axis} {self.first} to {self.second}"
-        return f"{what}: {rank}; {said if count else 'no pair surely changes places'}"
-
 
 def varying(frame: pd.DataFrame) -> list[str]:
     """The axes of which the frame has several values."""
@@ -50,13 +44,13 @@ def varying(frame: pd.DataFrame) -> list[str]:
     return [axis for axis in AXES if axis in frame and frame[axis].nunique() > 1]
 
 
-def along(frame: pd.DataFrame, axis: str) -> list[Comparison]:
+def along(frame: pd.DataFrame, axis: str, reading: Reading | None = None) -> list[Comparison]:
     """The first value of an axis against each other one, over all workloads that have both.
 
-    A pair changes places where both orders are sure: the intervals of its latencies are apart at both values.
+    A pair changes places where both orders are sure, as `judge.difference` says after Holm's correction over all pairs.
     """
     timed = frame[frame["latency"].notna() & frame["options"].notna()]
-    timed = timed.assign(**{SHAPE: to_shape(timed)})
+    timed = timed.assign(**{SHAPE: to_shape(timed)}).assign(at=range(len(timed)))
     if timed.empty:
         return []
     rest = [
@@ -70,7 +64,7 @@ def along(frame: pd.DataFrame, axis: str) -> list[Comparison]:
     for second in values[1:]:
         pairs = [pair for group in workloads if (pair := _both(group, axis, values[0], second)) is not None]
         if pairs:
-            swaps = dict.fromkeys(swap for pair in pairs for swap in _swaps(pair))
+            swaps = dict.fromkeys(swap for pair in pairs for swap in _swaps(timed, pair, reading))
             taus = [_tau(pair) for pair in pairs]
             most = max(len(pair) for pair in pairs)
             found.append(Comparison(axis, str(values[0]), str(second), len(pairs), most, min(taus), tuple(swaps)))
@@ -78,10 +72,9 @@ def along(frame: pd.DataFrame, axis: str) -> list[Comparison]:
 
 
 def _both(group: pd.DataFrame, axis: str, first: object, second: object) -> pd.DataFrame | None:
-    """Latencies and intervals of the operators that have both values, side by side; None where they are too few."""
-    columns = ["latency", "latency_low", "latency_high"]
+    """Places and latencies of the operators that have both values, side by side; None where they are too few."""
     sides = [
-        group[group[axis] == value].drop_duplicates("options").set_index("options")[columns].astype("float64")
+        group[group[axis] == value].drop_duplicates("options").set_index("options")[["at", "latency"]]
         for value in (first, second)
     ]
     joined = sides[0].add_suffix("_first").join(sides[1].add_suffix("_second"), how="inner")
@@ -89,21 +82,22 @@ def _both(group: pd.DataFrame, axis: str, first: object, second: object) -> pd.D
 
 
 def _tau(pair: pd.DataFrame) -> float:
-    from scipy import stats
+    from scipy import stats as scipy_stats
 
-    return float(stats.kendalltau(pair["latency_first"], pair["latency_second"]).statistic)
-
-
-def _swaps(pair: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    rows = pair.to_dict("index")
-    for a, b in combinations(rows, 2):
-        for one, other in ((a, b), (b, a)):
-            sure_first = rows[one]["latency_high_first"] < rows[other]["latency_low_first"]
-            sure_second = rows[other]["latency_high_second"] < rows[one]["latency_low_second"]
-            if sure_first and sure_second:
-                yield str(one), str(other)
+    both = (pair[name].astype("float64") for name in ("latency_first", "latency_second"))
+    return float(scipy_stats.kendalltau(*both).statistic)
 
 
-def notes(frame: pd.DataFrame, axes: Sequence[str] | None = None) -> list[str]:
-    """A sentence for each comparison along each axis that varies."""
-    return [one.sentence for axis in (varying(frame) if axes is None else axes) for one in along(frame, axis)]
+def _swaps(timed: pd.DataFrame, pair: pd.DataFrame, reading: Reading | None) -> Iterator[tuple[str, str]]:
+    """The pairs that surely change places, the one that is quicker at the first value before the other."""
+    couples = np.array(list(combinations(range(len(pair)), 2)), dtype=np.intp)
+    signs = []
+    for side in ("first", "second"):
+        at = pair[f"at_{side}"].to_numpy(dtype=np.intp)
+        found = difference(timed, "latency", at[couples[:, 0]], at[couples[:, 1]], reading)
+        signs.append(np.where(stats.holm(found.probability) <= LEVEL, np.sign(found.log), 0))
+    names = [str(name) for name in pair.index]
+    for one, other in couples[(signs[0] < 0) & (signs[1] > 0)]:
+        yield names[one], names[other]
+    for one, other in couples[(signs[0] > 0) & (signs[1] < 0)]:
+        yield names[other], names[one]

@@ -10,6 +10,8 @@ import pandas as pd
 from a2u_bench import dominance, units
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.frames import SHAPE, to_records, to_shape
+from a2u_bench.plain import some
+from a2u_bench.reading import Reading
 from a2u_bench.record import BY_NAME, RANKED
 
 ALIASES = {"memory": "peak_memory", "mem": "peak_memory", "time": "latency", "quality": "psnr"}
@@ -86,7 +88,7 @@ def read_budget(texts: Sequence[str]) -> tuple[Limit, ...]:
     return tuple(limits.values())
 
 
-def advise(frame: pd.DataFrame, limits: Sequence[Limit]) -> Advice:
+def advise(frame: pd.DataFrame, limits: Sequence[Limit], reading: Reading | None = None) -> Advice:
     """The rows that ended ok within every limit, and which of them are on the front.
 
     The front is over the quantities of the budget, latency, and quality where it is known. A row that lacks a quantity
@@ -104,7 +106,7 @@ def advise(frame: pd.DataFrame, limits: Sequence[Limit]) -> Advice:
     objectives = [limit.name for limit in limits]
     objectives += [name for name in ("latency", *RANKED) if name not in objectives and fitting[name].notna().any()]
     quality = [name for name in RANKED if name in objectives]
-    on = dominance.front(fitting, objectives) if len(fitting) else pd.Series([], dtype=bool)
+    on = dominance.front(fitting, objectives, reading) if len(fitting) else pd.Series([], dtype=bool)
     rows = fitting.assign(**{FRONT: on}).sort_values([FRONT, limits[0].name], ascending=[False, True], kind="stable")
     words = ", ".join(BY_NAME[name].label.partition(",")[0] for name in objectives)
     notes = []
@@ -156,7 +158,7 @@ def _within(frame: pd.DataFrame, limits: Sequence[Limit], end: str) -> pd.Series
         values = frame[limit.name]
         bound = f"{limit.name}_{'low' if more_is_better else 'high'}"
         if end and bound in frame:
-            values = frame[bound].fillna(values)
+            values = frame[bound]
         kept &= (values >= limit.value if more_is_better else values <= limit.value).fillna(False).astype(bool)
     return kept
 
@@ -178,9 +180,5 @@ def _closest(judged: pd.DataFrame, limits: Sequence[Limit]) -> str:
     return f"nothing fits {asked}; closest: {name}, {units.ratio(factor)} times as much as one of the limits"
 
 
-def _named(words: str, rows: pd.DataFrame, most: int = 6) -> list[str]:
-    names = list(dict.fromkeys(str(name) for name in rows["options"]))
-    if not names:
-        return []
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return [f"{words}: {'; '.join(names[:most])}{more}"]
+def _named(words: str, rows: pd.DataFrame) -> list[str]:
+    return [f"{words}: {some(rows['options'], 6)}"] if len(rows) else []

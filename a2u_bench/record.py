@@ -21,7 +21,7 @@ STATUSES = ("ok", "skipped", "oom", "timeout", "failed", "incorrect")
 BUDGET = "budget"
 """What `stopped` says where the time of the run was over; `is_open` says what that means of a case without a time."""
 
-Role = Literal["key", "axis", "status", "measure", "origin"]
+Role = Literal["key", "axis", "status", "measure", "origin", "derived"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,6 @@ COLUMNS: tuple[Column, ...] = (
     Column("processes", "measure", "Int64", "processes"),
     Column("stopped", "origin", "string", "stopped by"),  # "target", "budget" of time, or "limit" of processes
     Column("latency_best", "measure", "Float64", "latency, best round", "s", "lower"),
-    Column("pace", "measure", "Float64", "machine's pace", "s"),  # of a small convolution between the rounds
     Column("floor", "measure", "Float64", "speed of light", "s", "lower"),  # of the forward pass; see measure/floor.py
     Column("output_memory", "measure", "Int64", "output", "B", "lower"),
     Column("peak_memory", "measure", "Int64", "peak memory", "B", "lower"),  # of a warm call, above its inputs
@@ -117,7 +116,23 @@ COLUMNS: tuple[Column, ...] = (
 RANKED = ("psnr", "sad")
 """What ranks the networks of a task: reconstruction's, matting's. A training has one of them."""
 
+RATIO, VERDICT = "latency_ratio", "verdict"
+
+DERIVED: tuple[Column, ...] = (
+    Column(RATIO, "derived", "Float64", "ratio", "", "lower"),
+    Column(f"{RATIO}_low", "derived", "Float64", "ratio, low", "", "lower"),
+    Column(f"{RATIO}_high", "derived", "Float64", "ratio, high", "", "lower"),
+    Column(VERDICT, "derived", "string", "verdict"),
+)
+"""What no row holds: filled when a run is read, against its reference operator or a baseline."""
+
+GONE = frozenset({"pace"})
+"""Columns that rows of earlier programs have and that no longer mean anything."""
+
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
+
+SHOWN: dict[str, Column] = BY_NAME | {column.name: column for column in DERIVED}
+"""Every column of a frame that was read."""
 
 
 def is_open(status: object, stopped: object) -> bool:

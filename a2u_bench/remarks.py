@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from a2u_bench import doctor, ranking
-from a2u_bench.frames import RUN, floor_share
+from a2u_bench import doctor
+from a2u_bench.frames import floor_share
+from a2u_bench.plain import some
+from a2u_bench.reading import Reading
 
 FLOOR = (
     "speed of light: the longer of moving z, guide, parameters and output at this machine's copy rate and making the "
@@ -20,19 +22,16 @@ BEYOND = (
     "it, so their floor is no bound"
 )
 
-MOST_ROWS = 5000
-"""Rankings of more rows are left to whoever asks for them: comparing every pair takes time."""
 
-
-def remarks(manifests: Sequence[Mapping[str, Any]], frame: pd.DataFrame, columns: Sequence[str] = ()) -> list[str]:
-    """Sentences in this order: notes of rows, the environment's grade, where memory comes from, rankings, the
-    floor."""
+def remarks(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) -> list[str]:
+    """Sentences on some rows of what was read, in this order: notes of rows, the environment's grade, how far absolute
+    times move, where memory comes from, the floor."""
     said = _of_rows(frame)
     if frame["latency"].notna().any():
-        said += doctor.notes(manifests)
-        said += _allocation(manifests)
-        if RUN not in frame and len(frame) <= MOST_ROWS:
-            said += ranking.notes(frame)
+        strays = reading.strays()
+        said += doctor.notes(reading.manifests, strays)
+        said += [_moving(label, *stray) for label, stray in strays.items()]
+        said += _allocation([run.manifest for run in reading.runs])
     if any(name.startswith("floor") for name in columns):
         said += [FLOOR, *beyond(frame)]
     return said
@@ -41,8 +40,7 @@ def remarks(manifests: Sequence[Mapping[str, Any]], frame: pd.DataFrame, columns
 def beyond(frame: pd.DataFrame) -> list[str]:
     """A sentence on the rows that are quicker than their floor, which then is none."""
     names = frame["options"][(floor_share(frame) > 1).fillna(False).astype(bool)].fillna("unknown")
-    who = dict.fromkeys(map(str, names))
-    return [BEYOND.format(f"{'; '.join(list(who)[:4])}{_more(who)}")] if who else []
+    return [BEYOND.format(some(names))] if len(names) else []
 
 
 def _of_rows(frame: pd.DataFrame) -> list[str]:
@@ -52,11 +50,15 @@ def _of_rows(frame: pd.DataFrame) -> list[str]:
     for note, options in zip(known["note"], known["options"], strict=True):
         for text in str(note).split("; "):
             who.setdefault(text.partition(":")[0], {})[str(options)] = None
-    return [f"{what}: {'; '.join(list(names)[:4])}{_more(names)}" for what, names in who.items() if what]
+    return [f"{what}: {some(names)}" for what, names in who.items() if what]
 
 
-def _more(names: Mapping[str, None]) -> str:
-    return f" and {len(names) - 4} more" if len(names) > 4 else ""
+def _moving(label: str, operator: str, share: float) -> str:
+    """How far absolute times move from run to run, by what the reference's own processes showed."""
+    return (
+        f"{f'{label}: ' if label else ''}from process to process {operator} varied by ±{share:.1%}: the times of "
+        "another run may differ by as much, its ratios do not"
+    )
 
 
 def _allocation(manifests: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -11,7 +11,7 @@ from itertools import accumulate, chain
 from operator import le
 from typing import Any, overload
 
-from a2u_bench.record import BY_NAME, STATUSES, is_open
+from a2u_bench.record import BY_NAME, GONE, STATUSES, is_open
 from a2u_bench.values import Add, Values, checked, held
 
 CHUNK = 200
@@ -51,7 +51,7 @@ class Rows(Sequence[dict[str, Any]]):
             if not chunk:
                 continue
             found = _by_column(chunk)
-            for name in found.keys() - BY_NAME.keys():
+            for name in found.keys() - BY_NAME.keys() - GONE:
                 for number, content in zip(numbers, chunk, strict=True):
                     if name in content:
                         add(f"unknown column {name[:40]!r}, set aside", number)

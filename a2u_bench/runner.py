@@ -21,7 +21,7 @@ from a2u_bench.plan import Plan
 from a2u_bench.pool import Processes, Workers
 from a2u_bench.record import BUDGET, make_row
 from a2u_bench.samples import Taken
-from a2u_bench.schedule import compose, purses, turn
+from a2u_bench.schedule import arrange, beside
 from a2u_bench.spec import Case
 
 if TYPE_CHECKING:
@@ -83,7 +83,11 @@ class _Run:
             for row in skipped:
                 self._write(row)
             if self.left:
-                self._make_blocks(self._prepare())
+                known = self._prepare()
+                self.blocks = [
+                    Block(share, next(iter(beside(self.plan, share.cases[0])), None), self.shared)
+                    for share in arrange(self.left, self.plan, known.costs, known.starts)
+                ]
                 self._time()
         except OSError as error:
             why = f"cannot write results: {error.strerror or error}"
@@ -92,7 +96,7 @@ class _Run:
 
     def _prepare(self) -> Examination:
         """Examine what is left, and the references, which may have rows of an earlier run."""
-        subjects = list(dict.fromkeys([*self.left, *(case for one in self.left for case in self._beside(one))]))
+        subjects = list(dict.fromkeys([*self.left, *(case for one in self.left for case in beside(self.plan, one))]))
         for case in subjects:
             self.shared.taken[case.id] = taken = Taken()
             for sample in self.store.rounds.get(case.id, ()) if self.store else ():
@@ -104,24 +108,6 @@ class _Run:
             if self.store:
                 self.store.write_manifest(found.to_manifest())
         return found
-
-    def _make_blocks(self, known: Examination) -> None:
-        settings = self.plan.settings
-        groups = compose(self.left, self.plan, known.costs)
-        timed = [dict.fromkeys([*cases, *self._beside(cases[0])]) for cases in groups]
-        turns = [
-            turn([known.cost(case) for case in some], known.start(cases[0]), settings)
-            for cases, some in zip(groups, timed, strict=True)
-        ]
-        shares = purses(turns, [len(some) for some in timed], settings)
-        self.blocks = [
-            Block(cases, next(iter(self._beside(cases[0])), None), one, purse, self.shared)
-            for cases, one, purse in zip(groups, turns, shares, strict=True)
-        ]
-
-    def _beside(self, case: Case) -> tuple[Case, ...]:
-        """The reference of a case's workload, where the plan has one."""
-        return () if self.plan.reference is None else (self.plan.reference.beside(case),)
 
     def _ceilings(self, case: Case) -> dict[str, Any] | None:
         """What the machine can do with a case's device and threads; measured once, kept in the manifest."""
@@ -157,7 +143,7 @@ class _Run:
         for block in self.blocks:
             block.is_over = late or block.is_enough()
         waiting = [block for block in self.blocks if not block.is_over]
-        busy = {case.id for block in waiting for case in (*block.cases, *self._beside(block.cases[0]))}
+        busy = {case.id for block in waiting for case in (*block.cases, *beside(self.plan, block.cases[0]))}
         while self.left and self.left[0].id not in busy:
             self._write(self._row(self.left[0]))
             self.left.pop(0)
@@ -194,5 +180,5 @@ class _Run:
 
     def _progress(self) -> None:
         done = sum(len(block.cases) * block.part for block in self.blocks)
-        left = sum(max(0.0, block.purse - block.spent) for block in self.blocks if not block.is_over)
+        left = sum(max(0.0, block.share.purse - block.spent) for block in self.blocks if not block.is_over)
         self.listener.round_done(done, left)

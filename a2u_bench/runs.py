@@ -129,15 +129,17 @@ def _read_rows(path: Path) -> tuple[Rows, tuple[str, ...]]:
 
 
 def _is_sample(line: Mapping[str, Any]) -> bool:
-    times = line.get("latency")
     return (
         isinstance(line.get("case"), str)
         and isinstance(line.get("origin", ""), str)
-        and all(type(line.get(name)) is int for name in ("process", "round"))
-        and isinstance(times, list)
-        and all(_is_time(t) for t in times)
-        and ("pace" not in line or (_is_time(line["pace"]) and line["pace"] > 0))
+        and type(line.get("process")) is type(line.get("round")) is int
+        and _are_times(line.get("latency"))
+        and ("latency_cold" not in line or _are_times(line["latency_cold"]))
     )
+
+
+def _are_times(values: Any) -> bool:
+    return isinstance(values, list) and all(map(_is_time, values))
 
 
 def _is_time(value: Any) -> bool:

@@ -21,7 +21,7 @@ STRAYING = 2.0
 FEW_ROUNDS = 10
 """A process runs so many rounds, if they fit into its share of the time, where the formula asks for fewer."""
 
-MOST_PROCESSES = 3
+MOST_PROCESSES = 5
 """Times the asked number of processes: where more would not bring the intervals to their target, nothing will."""
 
 FEWEST_PROCESSES = 3
@@ -53,6 +53,25 @@ class Turn:
         """All of it."""
         return self.start + self.rounds * self.round
 
+    def processes(self, purse: float, settings: Settings) -> int:
+        """How many of them there will be in so many seconds."""
+        least, most = settings.processes, MOST_PROCESSES * settings.processes
+        return max(least, min(most, int(purse / self.seconds))) if self.seconds > 0 else most
+
+    def expected(self, purse: float, settings: Settings) -> float:
+        """The time that they will take together where so many seconds are given for it."""
+        shortest = self.start + settings.min_rounds * self.round
+        return max(min(purse, MOST_PROCESSES * settings.processes * self.seconds), FEWEST_PROCESSES * shortest)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A block to come: its cases, what a process of it costs, and the seconds that it has."""
+
+    cases: tuple[Case, ...]
+    turn: Turn
+    purse: float
+
 
 def compose(cases: Sequence[Case], plan: Plan, costs: Mapping[str, Cost]) -> list[tuple[Case, ...]]:
     """Blocks of cases of one workload that are alike slow, without the reference unless nothing else is left."""
@@ -71,6 +90,23 @@ def compose(cases: Sequence[Case], plan: Plan, costs: Mapping[str, Cost]) -> lis
     return found
 
 
+def arrange(cases: Sequence[Case], plan: Plan, costs: Mapping[str, Cost], starts: Mapping[str, float]) -> list[Share]:
+    """The blocks of these cases by what each costs, by its id, and what a process takes to start, by device."""
+    groups = compose(cases, plan, costs)
+    timed = [dict.fromkeys([*some, *beside(plan, some[0])]) for some in groups]
+    turns = [
+        turn([costs.get(case.id, Cost()) for case in some], starts.get(cases[0].device, 0.0), plan.settings)
+        for cases, some in zip(groups, timed, strict=True)
+    ]
+    seconds = purses(turns, [len(some) for some in timed], plan.settings)
+    return [Share(*parts) for parts in zip(groups, turns, seconds, strict=True)]
+
+
+def beside(plan: Plan, case: Case) -> tuple[Case, ...]:
+    """The reference of a case's workload, where the plan has one."""
+    return () if plan.reference is None else (plan.reference.beside(case),)
+
+
 def turn(costs: Sequence[Cost], start: float, settings: Settings) -> Turn:
     """What a process of a block with these cases costs, where starting one takes `start` seconds."""
     ready, each = start + sum(cost.setup for cost in costs), sum(cost.sample for cost in costs)
@@ -78,7 +114,7 @@ def turn(costs: Sequence[Cost], start: float, settings: Settings) -> Turn:
         return Turn(ready, 0.0, settings.max_rounds)
     best = STRAYING * math.sqrt(math.pi / 2 * ready / each)
     fit = (settings.each * len(costs) / settings.processes - ready) / each
-    rounds = 2 * math.ceil(max(best, min(FEW_ROUNDS, fit)) / 2)
+    rounds = max(2 * round(best / 2), 2 * int(min(FEW_ROUNDS, fit) / 2))
     return Turn(ready, each, max(settings.min_rounds, min(settings.max_rounds, rounds)))
 
 
@@ -89,12 +125,6 @@ def purses(turns: Sequence[Turn], sizes: Sequence[int], settings: Settings) -> l
     if settings.time_budget is None:
         return own
     return [settings.time_budget * part / sum(own) for part in own]
-
-
-def processes(turn: Turn, purse: float, settings: Settings) -> int:
-    """How many processes such a block will have."""
-    least, most = settings.processes, MOST_PROCESSES * settings.processes
-    return max(least, min(most, int(purse / turn.seconds))) if turn.seconds > 0 else most
 
 
 def _slowness(cost: Cost) -> int:

@@ -8,8 +8,8 @@ from itertools import combinations
 
 import pandas as pd
 
+from a2u_bench import stats
 from a2u_bench.frames import RUN, is_axis
-from a2u_bench.ratios import holm
 from a2u_bench.record import BY_NAME, RANKED
 
 SEEDS = "seeds"
@@ -76,7 +76,7 @@ def order(frame: pd.DataFrame, measure: str = "", level: float = 0.05) -> str:
     higher = BY_NAME[measure].better == "higher"
     samples.sort(key=lambda sample: math.fsum(sample[1]) / len(sample[1]), reverse=higher)
     ends = list(combinations(range(len(samples)), 2))
-    corrected = holm([_welch(samples[a][1], samples[b][1]) for a, b in ends])
+    corrected = stats.holm([_welch(samples[a][1], samples[b][1]) for a, b in ends])
     sure = {pair: bool(chance <= level) for pair, chance in zip(ends, corrected, strict=True)}
     text = samples[0][0]
     for index in range(1, len(samples)):
@@ -95,20 +95,11 @@ def _of_one_study(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _welch(first: Sequence[float], second: Sequence[float]) -> float:
     """The probability of so large a difference; without any spread it is certain either way."""
-    from scipy import stats  # takes a second to load, and few tables need it
-
-    if len(set(first)) == len(set(second)) == 1:
-        return float(first[0] == second[0])
-    return float(stats.ttest_ind(first, second, equal_var=False).pvalue)
+    return float(stats.change(stats.over_replicates(first), stats.over_replicates(second)).probability)
 
 
 def _mean(values: Sequence[float], confidence: float) -> tuple[object, object, object]:
     if not values:
         return pd.NA, pd.NA, pd.NA
-    mean = math.fsum(values) / len(values)
-    if len(values) == 1:
-        return mean, pd.NA, pd.NA
-    from scipy import stats
-
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
-    return mean, mean - half, mean + half
+    mean, *ends = stats.scores(values, confidence)
+    return mean, *(end if math.isfinite(end) else pd.NA for end in ends)

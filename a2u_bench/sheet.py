@@ -8,24 +8,20 @@ from functools import cached_property
 
 import pandas as pd
 
-from a2u_bench import changes, conditions, frames, gates, judge, medians, seeds, spreads, texts, units
+from a2u_bench import changes, conditions, frames, gates, seeds, texts, units
 from a2u_bench.best import best
 from a2u_bench.cells import MEASURES, SCORES, Heading, Table, apart, lay_out
-from a2u_bench.changes import Pair
+from a2u_bench.changes import Change, Pair
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.frames import FLOOR_SHARE, RUN, SHAPE
 from a2u_bench.gates import Outcome
-from a2u_bench.judge import RATIO, SUBJECT, VERDICT
+from a2u_bench.judge import SUBJECT
 from a2u_bench.machines import differences, hardware_differences
 from a2u_bench.pivot import pivot
-from a2u_bench.plain import plain
-from a2u_bench.ratios import Samples
-from a2u_bench.record import BY_NAME
+from a2u_bench.reading import Reading, read
+from a2u_bench.record import BY_NAME, SHOWN, VERDICT
 from a2u_bench.remarks import remarks
-from a2u_bench.runs import SAMPLES, Run
-
-MOST_SAMPLES = 64 << 20
-"""Bytes of raw samples that are read for verdicts. Beyond, the intervals of the rows must do."""
+from a2u_bench.runs import Run
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,7 @@ class Request:
     order: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     fail_if: tuple[str, ...] = ()
+    absolute: bool = False  # times of two runs are compared as they are, the machine's own change among them
 
 
 @dataclass(frozen=True)
@@ -49,19 +46,26 @@ class Sheet:
     request: Request
     frame: pd.DataFrame
     notes: tuple[str, ...]
-    samples: judge.SamplesOf
+    reading: Reading
     pair: Pair | None = None
     outcomes: tuple[Outcome, ...] = field(default=())
 
     @cached_property
-    def changes(self) -> dict[str, pd.DataFrame]:
-        """Of two runs that are compared, for each measure shown, the axes with before, after, ratio and verdict."""
+    def compared(self) -> dict[str, Change]:
+        """Of two runs that are compared, how each measure that is shown changed."""
         if self.pair is None:
             return {}
-        before, after = self.pair.before, self.pair.after
-        measures = changes.shown(self.request.columns, before, after)
-        samples = _by_run(self.samples, frames.run_labels(self.runs))
-        return {name: changes.table(before, after, name, samples) for name in measures}
+        return {name: self.change(name) for name in changes.shown(self.request.columns, self.pair)}
+
+    @cached_property
+    def changes(self) -> dict[str, pd.DataFrame]:
+        """The same as frames: for each measure the axes with before, after, after/before and the verdict."""
+        return {} if self.pair is None else {n: changes.table(self.pair, one) for n, one in self.compared.items()}
+
+    def change(self, name: str) -> Change:
+        """How one measure changed between the two runs."""
+        assert self.pair is not None
+        return changes.between(self.pair, name, self.reading, self.request.absolute)
 
     def tables(self, most: int | None = None) -> list[Table]:
         """The tables, each with at most so many lines: costs and each task's trainings apart; or before and after."""
@@ -79,24 +83,24 @@ class Sheet:
     def _table(self, frame: pd.DataFrame, notes: Sequence[str], most: int | None) -> Table:
         frame = frame.reset_index(drop=True)
         request = self.request
-        bold = best(frame, _shown(frame, request.columns), self.samples)
+        bold = best(frame, _shown(frame, request.columns), self.reading)
         return lay_out(frame, request.columns, request.by, request.convention, notes, bold, most)
 
     def _changes(self, most: int | None) -> Table:
-        """One table with, for each measure, before, after, their ratio; and the verdict on latencies."""
+        """One table with, for each measure, before, after, after/before and the verdict."""
         found = self.changes
         first = next(iter(found.values()))
         labels = frames.run_labels(self.runs)
-        agreement = ""
-        if "latency" in found and self.pair is not None:
-            agreement = changes.agreement(self.pair.before, self.pair.after)
-        notes = [f"before: {labels[0]}, after: {labels[1]}", *filter(None, [agreement]), *self.notes]
+        said = [
+            note for one in self.compared.values() for note in changes.notes(one, self.reading, self.request.absolute)
+        ]
+        notes = [f"before: {labels[0]}, after: {labels[1]}", *said, *self.notes]
         laid = lay_out(first, ["status"], (), self.request.convention, notes, most=most)
         width = len(laid.headings) - 1
         headings = list(laid.headings[:width])
         columns = [[row[place] for row in laid.cells] for place in range(width)]
         for name, table in found.items():
-            heads, cells = _change_columns(name, table[:most], table, self.request.convention)
+            heads, cells = _change_columns(self.compared[name], table[:most], table, self.request.convention)
             headings += heads
             columns += cells
         return Table(laid.title, tuple(headings), tuple(zip(*columns, strict=True)), laid.notes)
@@ -107,26 +111,20 @@ def make(runs: Sequence[Run], request: Request) -> Sheet:
     if request.convention not in units.CONVENTIONS:
         raise unknown("convention", request.convention, units.CONVENTIONS)
     asked = [gates.parse(text) for text in request.fail_if]
-    frame = frames.runs_to_frame(runs)
+    reading = read(runs, request.baseline)
+    frame = reading.frame
     if FLOOR_SHARE in (*request.columns, *(key.removeprefix("-") for key in request.order)):
         frame = frame.assign(**{FLOOR_SHARE: frames.floor_share(frame)})
     columns = [str(name) for name in frame.columns]
     _check_names(request, columns)
-    every = frame
     wanted = [conditions.parse(text, columns) for text in request.filters]
     frame, notes = conditions.keep(frame, wanted)
     manifests = [run.manifest for run in runs]
     notes += tuple(f"the runs are of machines that differ: {text}" for text in differences(manifests))
-    paired = len(runs) == 2 and request.baseline is None
-    judged = request.baseline is not None or paired
-    samples, told = _samples(runs, every, frame) if judged else ({}, ())
-    notes += told
-    if request.baseline is not None:
-        frame = judge.against(frame, request.baseline, samples=samples)
     keys = [key for key in request.by if key not in SUBJECT]
     frame = frames.sort(frame, request.order or keys)
     pair = None
-    if paired or any(gate.relative for gate in asked):
+    if (len(runs) == 2 and request.baseline is None) or any(gate.relative for gate in asked):
         if len(runs) != 2:
             raise UsageError(
                 f"--fail-if {_relative(asked)} compares two runs; given: {len(runs)}. Allowed: BEFORE AFTER"
@@ -138,10 +136,10 @@ def make(runs: Sequence[Run], request: Request) -> Sheet:
         else:
             pair = found
             notes += found.notes(labels)
-    notes += tuple(remarks(manifests, frame, request.columns))
-    sheet = Sheet(runs, request, frame, notes, samples, pair)
+    notes += (*reading.notes, *remarks(reading, frame, request.columns))
+    sheet = Sheet(runs, request, frame, notes, reading, pair)
     outcomes = tuple(_outcome(sheet, gate) for gate in asked)
-    return Sheet(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), samples, pair, outcomes)
+    return Sheet(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), reading, pair, outcomes)
 
 
 def to_export(sheet: Sheet) -> pd.DataFrame:
@@ -172,8 +170,7 @@ def _outcome(sheet: Sheet, gate: gates.Gate) -> Outcome:
     if sheet.pair is None:
         raise UsageError(f"--fail-if {gate.text}: the two runs have no case in common, so there is nothing to judge")
     differ = hardware_differences([run.manifest for run in sheet.runs])
-    samples = _by_run(sheet.samples, frames.run_labels(sheet.runs))
-    outcome = gates.check_change(gate, sheet.pair.before, sheet.pair.after, samples, differ)
+    outcome = gates.check_change(gate, sheet.pair, sheet.change(gate.name), differ)
     gone, new = (part[part[gate.name].notna()] for part in (sheet.pair.gone, sheet.pair.new))
     more = new[new["case"].isin(sheet.pair.before["case"])]  # of a case that stands once more after
     alone = [
@@ -182,40 +179,9 @@ def _outcome(sheet: Sheet, gate: gates.Gate) -> Outcome:
     return replace(outcome, unclear=(*outcome.unclear, *alone))
 
 
-def _samples(runs: Sequence[Run], every: pd.DataFrame, shown: pd.DataFrame) -> tuple[judge.SamplesOf, tuple[str, ...]]:
-    """The raw samples, or none with a note where they are too many to read for a table.
-
-    Those of a case that stands in several rows of its run are left out; what contradicts its row is said of the rows
-    that are shown.
-    """
-    doubled = medians.doubled(every)
-    said = tuple(medians.of_doubled(shown, doubled))
-    size = size_of_samples(runs)
-    if size > MOST_SAMPLES:
-        return {}, (
-            *said,
-            f"verdicts are from the rows' intervals: {size >> 20} MiB of samples are too many to read here",
-        )
-    said += tuple(plain(f"{run.path}: {problem}") for run in runs for problem in run.sample_problems)
-    listed = {key: found for key, found in frames.samples_by_case(runs).items() if key not in doubled}
-    return judge.gathered(listed), (*said, *medians.contradicted(shown, listed))
-
-
-def size_of_samples(runs: Sequence[Run]) -> int:
-    """Bytes of the raw samples of these runs, unread."""
-    return sum((run.path / SAMPLES).stat().st_size for run in runs if (run.path / SAMPLES).is_file())
-
-
-def _by_run(samples: judge.SamplesOf, labels: Sequence[str]) -> tuple[dict[str, Samples], dict[str, Samples]]:
-    first, second = ({case: rounds for (run, case), rounds in samples.items() if run == label} for label in labels)
-    return first, second
-
-
 def _shown(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """The measures that the table will show and that may be better or worse."""
-    return [
-        name for name in columns or (*MEASURES, *SCORES) if name in frame and name in BY_NAME and BY_NAME[name].better
-    ]
+    return [name for name in columns or (*MEASURES, *SCORES) if name in frame and name in SHOWN and SHOWN[name].better]
 
 
 def _relative(asked: Sequence[gates.Gate]) -> str:
@@ -223,31 +189,36 @@ def _relative(asked: Sequence[gates.Gate]) -> str:
 
 
 def _check_names(request: Request, columns: Sequence[str]) -> None:
-    made = [RATIO, f"{RATIO}_low", f"{RATIO}_high", VERDICT] if request.baseline is not None else []
     for name in (*request.columns, *request.by):
-        if name not in (*columns, *made, SHAPE, seeds.SEEDS):
-            raise unknown("column", name, [*columns, *made, SHAPE, FLOOR_SHARE])
+        if name not in (*columns, SHAPE, seeds.SEEDS):
+            raise unknown("column", name, [*columns, SHAPE, FLOOR_SHARE])
 
 
 def _change_columns(
-    name: str, cut: pd.DataFrame, table: pd.DataFrame, convention: str
+    change: Change, cut: pd.DataFrame, table: pd.DataFrame, convention: str
 ) -> tuple[list[Heading], list[list[str]]]:
-    """Before and after under one prefix, their ratio, and the verdict."""
+    """Before and after under one prefix, after/before, and the verdict."""
+    name = change.name
     factor = units.CONVENTIONS[convention][1] if name in texts.WORK else 1
     scale = texts.common_scale([table[changes.BEFORE] * factor, table[changes.AFTER] * factor])
-    if BY_NAME[name].unit in texts.UNPREFIXED and BY_NAME[name].dtype != "Int64":
+    if change.relative or (BY_NAME[name].unit in texts.UNPREFIXED and BY_NAME[name].dtype != "Int64"):
         scale = units.UNSCALED
-    unit = scale.prefix + BY_NAME[name].unit
+    unit = "" if change.relative else scale.prefix + BY_NAME[name].unit
     label = texts.column(pd.DataFrame({name: pd.Series([], dtype=BY_NAME[name].dtype)}), name, convention)[0].label
+    if change.relative:
+        label = label.replace("latency", "ratio")
     headings, columns = [], []
     for word in (changes.BEFORE, changes.AFTER):
-        parts = [word, *(f"{word}_{end}" for end in ("low", "high") if f"{word}_low" in table)]
         headings.append(Heading(f"{name} {word}", f"{label} {word}", unit))
-        columns.append(spreads.spread_texts([frames.to_values(cut[part] * factor) for part in parts], scale))
-    headings.append(Heading(f"{name} ratio", "ratio"))
-    columns.append(
-        [spreads.UNKNOWN if value is None else units.ratio(value) for value in frames.to_values(cut[changes.CHANGE])]
-    )
+        parts = [frames.to_values(cut[part] * factor) for part in _with_ends(word, table)]
+        columns.append(texts.ratio_texts(*parts) if change.relative else texts.spread_texts(parts, scale))
+    headings.append(Heading(f"{name} ratio", changes.CHANGE))
+    parts = [frames.to_values(cut[part]) for part in _with_ends(changes.CHANGE, table)]
+    columns.append(texts.ratio_texts(*(parts if len(parts) == 3 else [*parts, *[[None] * len(cut)] * 2])))
     headings.append(Heading(f"{name} verdict", "verdict", right=False))
-    columns.append([value or spreads.UNKNOWN for value in frames.to_values(cut[VERDICT])])
+    columns.append([value or texts.UNKNOWN for value in frames.to_values(cut[VERDICT])])
     return headings, columns
+
+
+def _with_ends(word: str, table: pd.DataFrame) -> list[str]:
+    return [word, *(f"{word}_{end}" for end in ("low", "high") if f"{word}_low" in table)]

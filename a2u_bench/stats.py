@@ -132,6 +132,18 @@ def change(before: Estimate, after: Estimate) -> Estimate:
     return Estimate(after.log - before.log, np.sqrt(first + second), np.where(known, freedom, 0.0)[()])
 
 
+def from_interval(center: Any, low: Any, high: Any, replicates: Any, confidence: float = CONFIDENCE) -> Estimate:
+    """The estimate whose interval this is: of logarithms all three, of scores the scores themselves.
+
+    NaN is unknown; where the number of replicates is, they are taken as many.
+    """
+    freedom = np.where(np.isnan(replicates), MANY, replicates - 1.0)
+    known = (freedom > 0) & np.isfinite(high - low)
+    with np.errstate(invalid="ignore"):
+        error = (high - low) / 2 / _student((1 + confidence) / 2, np.where(known, np.minimum(freedom, MANY), 1.0))
+    return Estimate(center, np.where(known, error, 0.0)[()], np.where(known, freedom, 0.0)[()])
+
+
 def scores(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float, float]:
     """The mean of independent scores and the ends of its interval, in the scores' unit; infinite ends for one score.
 

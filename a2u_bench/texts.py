@@ -11,11 +11,9 @@ import pandas as pd
 
 from a2u_bench import units
 from a2u_bench.frames import FLOOR_SHARE, RUN, SHAPE, is_axis, to_values
-from a2u_bench.judge import RATIO, VERDICT
 from a2u_bench.plain import plain
-from a2u_bench.record import BY_NAME
+from a2u_bench.record import BY_NAME, RATIO, SHOWN
 from a2u_bench.seeds import SEEDS
-from a2u_bench.spreads import UNKNOWN, spread_texts
 
 LABELS = {
     "macs": "{work}",
@@ -24,13 +22,13 @@ LABELS = {
     "macs_torch": "torch",
     "peak_memory": "peak mem",
     "saved_memory": "saved mem",
-    RATIO: "ratio",
     FLOOR_SHARE: "of light speed",
-    VERDICT: "verdict",
     RUN: "run",
     "options": "operator",
 }
+UNKNOWN = ""
 WORK = ("macs", "macs_fvcore", "macs_torch")
+ENDS = ("", "_low", "_high")
 UNPREFIXED = ("", "dB")
 """Units of quantities that are no counts and take no prefix: a millidecibel says nothing to anyone."""
 
@@ -62,11 +60,13 @@ def column(
     measure = measure or name
     work, factor = units.CONVENTIONS[convention]
     values = frame[name]
-    label = LABELS.get(name, BY_NAME[name].label if name in BY_NAME else name).format(work=work)
+    label = LABELS.get(name, SHOWN[name].label if name in SHOWN else name).format(work=work)
     if name in WORK and name != "macs" and factor != 1:
         label = f"{label} {work}"
-    if name in (RATIO, FLOOR_SHARE):
+    if name == FLOOR_SHARE:
         return Heading(name, label), [UNKNOWN if v is None else units.ratio(v) for v in to_values(values[:most])]
+    if name == RATIO:
+        return Heading(name, label), ratio_texts(*(to_values(frame[f"{name}{end}"][:most]) for end in ENDS))
     if is_axis(name) or name == SHAPE or pd.api.types.is_string_dtype(values.dtype):
         numeric = pd.api.types.is_numeric_dtype(values.dtype)
         return Heading(name, label, right=numeric), _words(to_values(values[:most]))
@@ -78,6 +78,37 @@ def column(
     scale = common_scale([values * factor if measure in WORK else values]) if counted else units.UNSCALED
     numbers = [to_values(part[:most] * factor if measure in WORK else part[:most]) for part in parts]
     return Heading(name, label, scale.prefix + (schema.unit if schema else "")), spread_texts(numbers, scale)
+
+
+def spread_texts(columns: Sequence[Sequence[Any]], scale: units.Scale) -> list[str]:
+    """`1.234 ±0.012`, or the value alone where its interval is unknown.
+
+    `columns`: the values alone, or the values and both ends of their intervals; None is unknown.
+    """
+    if len(columns) == 1:
+        return units.exacts(columns[0], scale)
+    return [
+        UNKNOWN
+        if value is None
+        else units.exact(value, scale)
+        if low is None or high is None
+        else units.SPREAD.join(units.with_spread(value, low, high, scale))
+        for value, low, high in zip(*columns, strict=True)
+    ]
+
+
+def ratio_texts(values: Sequence[Any], lows: Sequence[Any], highs: Sequence[Any]) -> list[str]:
+    """`2.02 ±0.08`; what is compared with itself is 1."""
+    return [
+        UNKNOWN
+        if value is None
+        else units.ratio(value)
+        if low is None or high is None
+        else "1"
+        if low == value == high == 1
+        else units.SPREAD.join(units.with_spread(value, low, high))
+        for value, low, high in zip(values, lows, highs, strict=True)
+    ]
 
 
 def common_scale(columns: Sequence[pd.Series]) -> units.Scale:

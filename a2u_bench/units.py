@@ -14,6 +14,7 @@ CONVENTIONS: dict[str, tuple[str, int]] = {"mac": ("MACs", 1), "flop": ("FLOPs",
 """How work is counted: the word in headings, and how many for one multiply-add."""
 
 PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
+SPREAD = " ±"
 USUAL = {"s": "ms", "B": "MB"}  # what a person means such a quantity in, who must say so
 EXACT_DIGITS = 4  # significant digits of a value without a spread
 _EXACT = f"%#.{EXACT_DIGITS}g"
@@ -100,20 +101,6 @@ def with_spread(value: float, low: float, high: float, scale: Scale = UNSCALED) 
     return _fixed(scaled, places), _fixed(half, places)
 
 
-def is_lopsided(value: float, low: float, high: float) -> bool:
-    """Whether half the width of the interval would mislead: one side of it is more than twice the other, or it would
-    reach below zero where the interval does not."""
-    below, above = value - low, high - value
-    return high > low and (max(below, above) > 2 * min(below, above) or (low >= 0 and (high - low) / 2 > value))
-
-
-def with_interval(value: float, low: float, high: float, scale: Scale = UNSCALED) -> tuple[str, str, str]:
-    """A value and both ends of its interval, to the digits of `with_spread`; an end that is not 0 has one at least."""
-    text = with_spread(value, low, high, scale)[0]
-    places = len(text.partition(".")[2])
-    return text, _end(scale.of(low), places), _end(scale.of(high), places)
-
-
 def ratio(value: float) -> str:
     """A ratio with three significant digits."""
     if value == 0:
@@ -152,13 +139,6 @@ def _factors(unit: str) -> dict[str, float]:
     factors["u"] = factors["µ"]
     longer = {"min": 60.0, "h": 3600.0} if unit == "s" else {}
     return {f"{prefix}{unit}": factor for prefix, factor in factors.items()} | longer | {"": 1.0}
-
-
-def _end(scaled: float, places: int) -> str:
-    """To so many places, or to its first digit where that is farther behind the point."""
-    if scaled and abs(scaled) < 10.0**-places:
-        places = max(places, -_magnitude(_rounded(scaled, 1)))
-    return _fixed(scaled, places)
 
 
 def _magnitude(value: float) -> int:

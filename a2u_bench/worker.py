@@ -30,6 +30,7 @@ COMPILING = -1
 STEPS = {
     "facts": "looking around",
     "ceilings": "measuring what this machine can do",
+    "attempt": "trying it out",
     "predict": "predicting its memory",
     "build": "building",
     "compile": "compiling",
@@ -122,6 +123,12 @@ class Bench:
         from a2u_bench.measure.ceilings import ceilings
 
         return ceilings(self.device, self.threads, dtypes, self._timer())
+
+    def attempt(self, case: Case) -> tuple[float, Calls]:
+        """About what a case costs: seconds in which it is built, and the calls of a sample."""
+        from a2u_bench.measure.attempt import attempt
+
+        return attempt(case, self.seed, self._timer())
 
     def predict(self, case: Case, limit: int | None) -> None:
         """Nothing, or the end of a case that will not fit into memory."""

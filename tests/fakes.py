@@ -75,14 +75,15 @@ class FakeWorker:
         if step == "build":
             workers.clock.now += workers.building
         if step == "warm_up":
-            return Calls(0, 1, workers.cost(case))
+            calls = Calls(0, 1, workers.cost(case))
+            workers.clock.now += calls.warming
+            return calls
         if step == "measure":
             return {"params": 7, "macs": 11, "macs_fvcore": 11, "peak_memory": 13}
         if step in ("time_cold", "time_device"):
-            return [
-                {"time_cold": 3, "time_device": workers.own}[step]
-                * workers.seconds(case, self.number, self.rounds[case.operator] - 1)
-            ]
+            seconds = workers.seconds(case, self.number, self.rounds[case.operator] - 1)
+            workers.clock.now += seconds
+            return [{"time_cold": 3, "time_device": workers.own}[step] * seconds]
         if step == "notes":
             return [f"note of {case.operator}"]
         if step == "time":

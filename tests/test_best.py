@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from timed_runs import NOISE, one_round, write_run
 
 from a2u_bench.best import best
 from a2u_bench.frames import to_frame
+from a2u_bench.reading import read
 from a2u_bench.record import make_row
 from a2u_bench.spec import Case
 
@@ -64,3 +67,24 @@ def test_those_not_surely_worse_share_it(name, values, half, marked):
 
 def test_each_workload_has_its_own_best():
     assert marks(frame(3, 1, 5, 9, heights=(4, 4, 8, 8)), "params") == [1, 2]
+
+
+LOAD = np.array([1.0, 3.0, 1.5, 2.0, 1.2, 2.6])
+
+
+def test_latencies_and_ratios_are_marked_by_what_happened_in_the_same_round(tmp_path):
+    timed = {"bilinear": LOAD, "b": LOAD * NOISE, "c": 1.05 * LOAD * NOISE[::-1]}
+    found = read([write_run(tmp_path / "run", {name: one_round(times) for name, times in timed.items()})])
+    for name in ("latency", "latency_ratio"):
+        assert best(found.frame, [name], found)[name].tolist() == [True, True, False]
+        assert not best(found.frame, [name])[name].any()  # the machine hides it from two intervals
+    tied = {name: timed[name] for name in ("bilinear", "b")}
+    found = read([write_run(tmp_path / "tied", {name: one_round(times) for name, times in tied.items()})])
+    assert best(found.frame, ["latency"], found)["latency"].tolist() == [False, False]
+
+
+def test_cases_of_two_blocks_are_marked_by_way_of_their_reference(tmp_path):
+    """The block of the second one ran on a machine that was slower."""
+    timed = {"bilinear": {**one_round(LOAD), **one_round(3 * LOAD, 6)}, "a": one_round(2 * LOAD * NOISE)}
+    found = read([write_run(tmp_path / "run", {**timed, "b": one_round(1.5 * LOAD * NOISE, 6)})])
+    assert best(found.frame.iloc[1:], ["latency"], found)["latency"].tolist() == [False, True]

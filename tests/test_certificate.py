@@ -108,7 +108,7 @@ def test_one_that_favours_whichever_comes_first_is_found_out():
 
 
 def test_one_that_sees_nothing_for_noise_is_found_out():
-    found = failed(certified(sound(spread=0.2)))
+    found = failed(certified(sound(spread=0.2, seed=2)))
     assert "A/B 5 % found" in found
     assert "A/B the rest" not in found
 

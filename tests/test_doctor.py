@@ -6,11 +6,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from timed_runs import one_round, write_run
 
 from a2u_bench import doctor, host
 from a2u_bench.ailments import RULES
-from a2u_bench.remarks import remarks
+from a2u_bench.reading import read
+from a2u_bench.record import make_row
+from a2u_bench.remarks import BEYOND, remarks
+from a2u_bench.runs import Run
+from a2u_bench.sheet import Request, make
+from a2u_bench.spec import Case
 
 WELL: dict[str, Any] = {
     "usable_cores": 8,
@@ -151,10 +158,30 @@ def test_a_report_from_a_strange_file_is_no_traceback(report: dict[str, Any]):
 
 def test_the_grade_comes_from_the_manifest_or_from_the_machines_in_it():
     stored = doctor.examine(with_(governor="powersave")).to_manifest()
-    assert doctor.notes([{"doctor": stored}]) == [doctor.sentence(stored)]
+    assert doctor.notes({"": {"doctor": stored}}, {}) == [doctor.sentence(stored)]
     nodes = {"machines": {"a": WELL, "b": with_(now__on_battery=True)}}
-    assert [line[19:20] for line in doctor.notes([nodes, {"machine": WELL}])] == ["A", "D"]
-    assert doctor.notes([{"machine": {"cpu": "old"}}, {}]) == []
+    assert [line[19:20] for line in doctor.notes({"one": nodes, "two": {"machine": WELL}}, {})] == ["A", "D"]
+    assert doctor.notes({"one": {"machine": {"cpu": "old"}}, "two": {}}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("share", "grade"), [(0.01, "A"), (0.02, "A"), (0.021, "B"), (0.06, "C"), (0.2, "D"), (0.3, "F")]
+)
+def test_the_grade_falls_where_the_reference_varied_by_more_than_it_promises(share, grade):
+    (said,) = doctor.notes({"": {"machine": WELL}}, {"": ("bilinear", share)})
+    assert said.startswith(f"environment: grade {grade}, ")
+    assert (f"bilinear varied by ±{share:.1%} from process to process" in said) == (grade != "A")
+    stored = doctor.examine(with_(now__load=[24.0])).to_manifest()
+    assert doctor.with_samples(stored, "bilinear", share) == stored  # an F cannot fall, and nothing rises
+
+
+def test_the_grade_that_is_shown_is_the_one_that_the_samples_allow(tmp_path):
+    steady, stray = np.array([1.0, 1.001, 0.999]), np.array([1.0, 1.1, 0.9])
+    for name, times, grade in (("steady", steady, "A"), ("stray", stray, "D")):
+        run = write_run(tmp_path / name, {"bilinear": one_round(times), "a": one_round(times)}, machine=WELL)
+        said = make([run], Request()).notes
+        assert any(note.startswith(f"environment: grade {grade}, ") for note in said)
+        assert any("the times of another run may differ by as much, its ratios do not" in note for note in said)
 
 
 def test_this_machine_can_be_examined():
@@ -181,34 +208,27 @@ def test_the_state_of_a_machine_is_read_from_its_files(tmp_path: Path):
 
 
 def test_under_a_table_stand_the_notes_of_rows_the_grade_and_where_outputs_come_from():
-    from a2u_bench.frames import to_frame
-    from a2u_bench.record import make_row
-    from a2u_bench.spec import Case
-
     rows = [
         make_row(Case(name, "", name, 1, 8, 4, 4), "ok", "", {"latency": 1.0, "note": f"launch-bound: {name} µs"})
         for name in ("a", "b")
     ]
     manifest = {"machine": WELL, "allocation": "each timed call allocates its output"}
-    assert remarks([manifest], to_frame(rows)) == [
+    found = read([Run(Path("x"), manifest, tuple(rows), ())])
+    assert remarks(found, found.frame) == [
         "launch-bound: a; b",
         "environment: grade A, nothing found that moves latencies",
         "each timed call allocates its output (glibc malloc)",
     ]
-    assert remarks([manifest], to_frame(rows), ["floor"])[-1].startswith("speed of light")
+    assert remarks(found, found.frame, ["floor"])[-1].startswith("speed of light")
 
 
 def test_what_is_quicker_than_its_floor_is_named_with_the_reason():
-    from a2u_bench.frames import to_frame
-    from a2u_bench.record import make_row
-    from a2u_bench.remarks import BEYOND
-    from a2u_bench.spec import Case
-
     floors = {"slow": 0.5, "exact": 1.0, "quick": 3.08, "unknown": None}
     rows = [
         make_row(Case(name, "", name, 1, 8, 4, 4), "ok", "", {"latency": 1.0, "floor": floor})
         for name, floor in floors.items()
     ]
-    assert remarks([{}], to_frame(rows), ["floor_share"])[-1] == BEYOND.format("quick")
-    assert [text for text in remarks([{}], to_frame(rows)) if "light" in text] == []
-    assert "light" not in remarks([{}], to_frame(rows[:2]), ["floor_share"])[-1].partition("speed of light")[2]
+    found = read([Run(Path("x"), {}, tuple(rows), ())])
+    assert remarks(found, found.frame, ["floor_share"])[-1] == BEYOND.format("quick")
+    assert [text for text in remarks(found, found.frame) if "light" in text] == []
+    assert "light" not in remarks(found, found.frame[:2], ["floor_share"])[-1].partition("speed of light")[2]

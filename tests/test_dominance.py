@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from example_rows import COSTS, case, make_quality, make_run, measures
+from timed_runs import NOISE, one_round, write_run
 
 from a2u_bench.dominance import front
 from a2u_bench.frames import runs_to_frame, to_frame
+from a2u_bench.reading import read
 from a2u_bench.record import make_row
 from a2u_bench.runs import read_run
 from a2u_bench.worth import with_quality
@@ -27,10 +30,20 @@ def test_two_that_are_equal_are_both_on_the_front():
 
 
 def test_a_difference_that_may_be_chance_puts_nobody_off():
-    made = frame(latency=[1.0, 1.1], latency_low=[0.9, 1.0], latency_high=[1.05, 1.2])
+    made = frame(latency=[1.0, 1.1], latency_low=[0.9, 1.0], latency_high=[1.05, 1.2], processes=[6, 6])
     assert front(made, ["latency"]).tolist() == [True, True]
-    apart = made.assign(latency_low=pd.array([0.9, 1.06], dtype="Float64"))
+    apart = made.assign(latency_low=pd.array([0.98, 1.08], dtype="Float64"), latency_high=[1.02, 1.12])
     assert front(apart, ["latency"]).tolist() == [True, False]
+
+
+def test_latencies_are_compared_round_by_round_though_their_own_intervals_touch(tmp_path):
+    load = np.array([1.0, 3.0, 1.5, 2.0, 1.2, 2.6])
+    timed = {"bilinear": load, "b": 1.02 * load * NOISE, "c": 1.5 * load[::-1]}
+    found = read([write_run(tmp_path / "run", {name: one_round(times) for name, times in timed.items()})])
+    assert front(found.frame, ["latency"], found).tolist() == [True, False, True]
+    assert front(found.frame, ["latency"]).tolist() == [True, True, True]
+    turned = found.frame.iloc[[2, 1, 0]]  # rows are known by the index of the frame, however it is sorted
+    assert front(turned, ["latency"], found).tolist() == [True, False, True]
 
 
 def test_of_quality_more_is_better():

@@ -52,9 +52,9 @@ def test_a_row_holds_the_mean_over_processes_and_what_was_measured():
     assert list(row) == list(BY_NAME)
     assert row["case"] == case("a").id
     assert (row["status"], row["reason"]) == ("ok", "")
-    # Nine processes (three times the three asked for, since 1 to 9 ms are far apart) of four rounds each.
-    assert (row["samples"], row["processes"], row["stopped"]) == (36, 9, "limit")
-    assert row["latency"] == pytest.approx(0.001 * math.factorial(9) ** (1 / 9))
+    # Fifteen processes (five times the three asked for, since 1 to 15 ms are far apart) of four rounds each.
+    assert (row["samples"], row["processes"], row["stopped"]) == (60, 15, "limit")
+    assert row["latency"] == pytest.approx(0.001 * math.factorial(15) ** (1 / 15))
     assert row["latency_low"] * row["latency_high"] == pytest.approx(row["latency"] ** 2)
     assert row["latency_low"] < row["latency"]
     assert (row["params"], row["macs"], row["macs_fvcore"], row["peak_memory"]) == (7, 11, 11, 13)
@@ -396,7 +396,7 @@ def judged(speed: Callable[[float], float], names: str, one_by_one: bool) -> lis
     compared = stats.apart if one_by_one else stats.ratio
     found = [compared(samples[one.id], samples[cases[0].id]) for one in cases[1:]]
     columns = [np.array([float(getattr(one, name)) for one in found]) for name in ("log", "error", "freedom")]
-    return list(verdicts(Estimate(*columns)))  # type: ignore[arg-type]
+    return list(verdicts(Estimate(*columns)))
 
 
 def slower_and_slower(now: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -404,7 +405,14 @@ def test_a_dry_run_prints_jobs_cases_and_time_and_does_nothing(capsys, tmp_path,
     assert main(["run", *flags, "--launcher", "slurm", "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["seconds"] == 62
     assert main(["run", *flags, "--dry-run"]) == 0
-    assert capsys.readouterr().out == "4 cases to measure, about 50 s; nothing was done\n"
+    said = capsys.readouterr().out.splitlines()
+    assert re.fullmatch("4 cases to measure, about .* s; nothing was stored", said[0])
+    assert re.fullmatch(r"checking and counting .*s, timing .*s; each case has \d+.* of \d+.* rounds, .*", said[1])
+    assert main(["run", *flags, "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["timing"] <= 50 + 1
+    assert told["seconds"] > told["timing"] + told["examining"]
+    assert told["samples"][0] >= told["processes"][0] * 2 >= 6
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,9 +11,8 @@ import pytest
 from a2u_bench import merge as module
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
-from a2u_bench.frames import runs_to_frame
-from a2u_bench.judge import against, samples_of
 from a2u_bench.merge import merge
+from a2u_bench.reading import read
 from a2u_bench.record import make_row
 from a2u_bench.runs import each_curve, read_run
 from a2u_bench.spec import Case
@@ -69,7 +68,7 @@ def test_the_same_case_of_two_runs_stays_two_rows_each_with_its_origin(tmp_path)
 def test_operators_are_compared_within_one_origin_only(tmp_path):
     merge([made(tmp_path / "x"), made(tmp_path / "y", 0.003)], tmp_path / "m")
     run = read_run(tmp_path / "m")
-    frame = against(runs_to_frame([run]), "a", samples=samples_of([run]))
+    frame = read([run], "a").frame
     assert frame["run"].tolist() == ["x", "x", "y", "y"]
     assert frame["latency_ratio"].tolist() == pytest.approx([1, 2, 1, 2])
     assert frame["verdict"].tolist() == ["baseline", "slower", "baseline", "slower"]

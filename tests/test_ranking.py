@@ -5,14 +5,19 @@ from __future__ import annotations
 import pytest
 
 from a2u_bench.frames import to_frame
-from a2u_bench.ranking import Comparison, along, notes, varying
+from a2u_bench.ranking import Comparison, along, varying
 from a2u_bench.record import make_row
 from a2u_bench.spec import Case
 
 
 def row(name: str, seconds: float, spread: float = 0.01, **axes):
     case = Case(name, name, name, **({"batch": 1, "channels": 8, "height": 4, "width": 4} | axes))
-    times = {"latency": seconds, "latency_low": seconds * (1 - spread), "latency_high": seconds * (1 + spread)}
+    times = {
+        "latency": seconds,
+        "latency_low": seconds * (1 - spread),
+        "latency_high": seconds * (1 + spread),
+        "processes": 6,
+    }
     return make_row(case, "ok", "", times)
 
 
@@ -35,16 +40,11 @@ def test_a_pair_that_changes_places_is_named_the_quicker_first():
     (found,) = along(frame(SLOWER, SWAPPED), "dtype")
     assert found.swaps == (("a", "b"),)
     assert found.tau == pytest.approx(1 / 3)
-    assert found.sentence == (
-        "ranking by latency, dtype float32 to float16: Kendall's τ 0.33 over 3 operators; "
-        "1 pair changes places: a and b"
-    )
 
 
 def test_a_pair_whose_intervals_meet_does_not_surely_change_places():
-    (found,) = along(frame(SLOWER, SWAPPED, spread=0.4), "dtype")
+    (found,) = along(frame(SLOWER, SWAPPED, spread=0.6), "dtype")
     assert found.swaps == ()
-    assert "no pair surely changes places" in found.sentence
 
 
 def test_workloads_stay_apart_and_the_least_tau_counts():
@@ -67,8 +67,3 @@ def test_two_operators_are_no_ranking_and_failed_rows_none():
     two = {"a": 1.0, "b": 2.0}
     assert along(frame(("float32", two), ("float16", two)), "dtype") == []
     assert along(to_frame([make_row(Case("a", "a", "a", 1, 8, 4, 4), "failed", "x", {})]), "dtype") == []
-
-
-def test_a_run_with_an_axis_says_so_by_itself():
-    assert len(notes(frame(SLOWER, SWAPPED))) == 1
-    assert notes(frame(SLOWER)) == []

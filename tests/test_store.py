@@ -393,7 +393,9 @@ def test_broken_samples_are_left_out_and_said(tmp_path):
     finished_run(tmp_path)
     with (tmp_path / "samples.jsonl").open("a") as file:
         file.write('{"case": "x", "process": 0, "round": 0, "latency": ["fast"]}\n{"case": "x"}\n')
-        file.writelines(json.dumps({**sample(), "pace": pace}) + "\n" for pace in ("slow", 0, True, None))
+        file.writelines(
+            json.dumps({**sample(), "latency_cold": cold}) + "\n" for cold in ("slow", [True], [-1.0], None)
+        )
     samples, problems = read_samples(tmp_path)
     assert samples == (sample(),)
     assert problems == ("samples.jsonl: not a sample, left out (line 2 and 5 more)",)

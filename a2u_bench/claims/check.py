@@ -10,18 +10,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from a2u_bench import medians
 from a2u_bench.claims.read import Grid, read
 from a2u_bench.claims.remake import Remade, remake
-from a2u_bench.frames import runs_to_frame, samples_by_case
 from a2u_bench.plain import plain
-from a2u_bench.runs import Run
-from a2u_bench.sheet import MOST_SAMPLES, size_of_samples
-from a2u_bench.spreads import BETWEEN, SPREAD
-from a2u_bench.units import PREFIXES
+from a2u_bench.units import PREFIXES, SPREAD
 
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
-_CELL = re.compile(rf"({_NUMBER})(?:{SPREAD}({_NUMBER})| \(({_NUMBER}){BETWEEN}({_NUMBER})\))?")
+_CELL = re.compile(rf"({_NUMBER})(?:{SPREAD}({_NUMBER}))?")
 _HEADING = re.compile(r"(?P<label>.*?) \[(?P<prefix>[" + "".join(PREFIXES.values()) + r"]?)(?P<unit>s|B|dB|)\]")
 SHOWN = 20
 
@@ -77,24 +72,14 @@ class Checked:
 def check(file: Path, run: Path | None = None) -> Checked:
     """Compare each table in `file` with what its run, or `run`, has stored. UsageError where either cannot be read."""
     printed = read(file)
-    runs, remade = remake(printed, file, run)
+    runs, doubts, remade = remake(printed, file, run)
     cells, wrong = 0, []
     for grid in printed.grids:
         if grid.rows:
             count, found = _compare(grid, _nearest(grid, remade))
             cells += count
             wrong += found
-    return Checked(str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), _remarks(runs))
-
-
-def _remarks(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Of the rows that a table can hold to, those that the samples beside them contradict."""
-    if size_of_samples(runs) > MOST_SAMPLES:
-        return ()
-    frame = runs_to_frame(runs)
-    doubled = medians.doubled(frame)
-    samples = {key: found for key, found in samples_by_case(runs).items() if key not in doubled}
-    return (*medians.of_doubled(frame, doubled), *medians.contradicted(frame, samples))
+    return Checked(str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), doubts)
 
 
 def agrees(given: str, stored: str, shift: int = 0) -> bool:

@@ -12,8 +12,8 @@ from a2u_bench.claims.read import Grid, Printed
 from a2u_bench.errors import UsageError
 from a2u_bench.export.csv import harmless
 from a2u_bench.frames import RUN, SHAPE, is_axis, to_shape, to_values
-from a2u_bench.judge import VERDICT
 from a2u_bench.provenance import PROGRAM
+from a2u_bench.record import VERDICT
 from a2u_bench.runs import Run, read_run
 from a2u_bench.sheet import Request, Sheet, make, to_export
 
@@ -31,8 +31,9 @@ class Remade:
     keys: tuple[int, ...]
 
 
-def remake(printed: Printed, file: Path, run: Path | None) -> tuple[list[Run], list[Remade]]:
-    """The runs that the table is of, and their tables of today. UsageError where the run is not named or not there."""
+def remake(printed: Printed, file: Path, run: Path | None) -> tuple[list[Run], tuple[str, ...], list[Remade]]:
+    """The runs that the table is of, notes on what they say, and their tables of today. UsageError where the run is not
+    named or not there."""
     folders, request = _command(printed)
     if run is not None:
         if len(folders) > 1:
@@ -41,9 +42,9 @@ def remake(printed: Printed, file: Path, run: Path | None) -> tuple[list[Run], l
     if not folders:
         raise UsageError(f"--claims {file} does not say of which run it is; name it: --run RUN")
     runs = [read_run(_there(folder, file)) for folder in folders]
-    if printed.form == "csv":
-        return runs, [_of_frame(to_export(make(runs, _of_csv(printed.grids[0]))))]
-    return runs, _of_tables(make(runs, request))
+    sheet = make(runs, _of_csv(printed.grids[0]) if printed.form == "csv" else request)
+    tables = [_of_frame(to_export(sheet))] if printed.form == "csv" else _of_tables(sheet)
+    return runs, sheet.reading.notes, tables
 
 
 def _command(printed: Printed) -> tuple[list[Path], Request]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ def print_forecast(forecast: Forecast, as_json: bool, what: str = "case", done: 
 
     if as_json:
         content = {"jobs": forecast.jobs, f"{what}s": forecast.cases, "seconds": forecast.seconds}
+        if forecast.each is not None:
+            content |= {name: value for name, value in asdict(forecast.each).items() if name != "cases"}
         typer.echo(json.dumps(content, indent=2))
         return
     if forecast.jobs:
@@ -43,7 +46,10 @@ def print_forecast(forecast: Forecast, as_json: bool, what: str = "case", done: 
     basis = f" {forecast.basis}" if forecast.basis else ""
     time = f", about {minutes(forecast.seconds)}{basis}" if forecast.seconds is not None else f";{basis}"
     cases = f"{forecast.cases} {what}{'' if forecast.cases == 1 else 's'}"
-    typer.echo(f"{cases} to {done}{jobs}{time}; nothing was done")
+    typer.echo(f"{cases} to {done}{jobs}{time}; nothing was {'stored' if forecast.each else 'done'}")
+    if forecast.each is not None and forecast.cases:
+        parts = (minutes(seconds) for seconds in (forecast.each.examining, forecast.each.timing))
+        typer.echo("checking and counting {}, timing {}; ".format(*parts) + forecast.each.words())
 
 
 def _text(value: object) -> str:

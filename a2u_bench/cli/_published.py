@@ -9,8 +9,7 @@ from a2u_bench.cells import Table as Text
 from a2u_bench.plain import plain
 from a2u_bench.published import FLOPS, MACS, UNITS, Source, Table
 from a2u_bench.reproduce import VERDICTS, Cost, Reproduced, shown
-from a2u_bench.spreads import UNKNOWN
-from a2u_bench.texts import Heading
+from a2u_bench.texts import UNKNOWN, Heading
 
 WORK = {"mac": MACS, "flop": FLOPS}
 COUNTED = "work: multiply-adds of convolutions, linear layers and wᵀz; no bias, norm, softmax or pooling"

@@ -11,8 +11,10 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from a2u_bench.reading import Reading
 
-def print_ranking(frame: pd.DataFrame, axis: str, as_json: bool) -> None:
+
+def print_ranking(reading: Reading, frame: pd.DataFrame, axis: str, as_json: bool) -> None:
     """One line for each value of the axis against its first. UsageError for an axis that is none, or never changes."""
     from a2u_bench import ranking
     from a2u_bench.cells import Heading, Table
@@ -22,7 +24,7 @@ def print_ranking(frame: pd.DataFrame, axis: str, as_json: bool) -> None:
 
     if axis not in ranking.AXES:
         raise unknown("axis", axis, ranking.AXES)
-    found = ranking.along(frame, axis)
+    found = ranking.along(frame, axis, reading)
     if not found:
         varying = ", ".join(ranking.varying(frame)) or "none"
         raise UsageError(

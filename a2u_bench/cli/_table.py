@@ -20,7 +20,6 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     error."""
     import os
 
-    from a2u_bench.exported import of_run
     from a2u_bench.lacks import lacks
     from a2u_bench.plain import plain
     from a2u_bench.runs import newest_run, read_run
@@ -36,7 +35,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         if len(named) > 1:
             told = "it is one run, read once, and cannot have changed since itself"
             typer.echo(plain(f"note: {run.path}: named {len(named)} times; {told}"), err=True)
-        for problem in (*run.problems, *lacks(run), *of_run(run)[1]):
+        for problem in (*run.problems, *lacks(run)):
             typer.echo(plain(f"note: {run.path}: {problem}"), err=True)
     return runs
 

@@ -34,13 +34,17 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 4 where --fail-if is inconclusive, or cases are missing.")
     ] = False,
+    absolute: Annotated[
+        bool, typer.Option("--absolute", help="Compare times of two runs, not their ratios to the reference.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Show every line, however many.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in SI units instead of the table.")] = False,
 ) -> int:
     """Print the table of a run, or of several.
 
-    Two runs are compared as before and after. With --baseline each latency gets its ratio to that operator's and a
-    verdict. What is best, or not surely worse than the best, is bold.
+    Two runs are compared as before and after, by the ratios to their reference operator, which a slower machine leaves
+    alone. With --baseline each latency gets its ratio to that operator's and a verdict. What is best, or not surely
+    worse than the best, is bold.
     """
     from a2u_bench.cli._table import MOST, check_convention, listed, print_sheet, read_runs
     from a2u_bench.errors import UsageError
@@ -62,6 +66,7 @@ def command(
         tuple(listed(sort)),
         tuple(keep or ()),
         tuple(fail_if or ()),
+        absolute,
     )
     relative = [text for text in request.fail_if if gates.parse(text).relative]
     if relative and len(read) == 1 < len(runs or []):
@@ -73,7 +78,7 @@ def command(
     if ranking is not None:
         from a2u_bench.cli._ranking import print_ranking
 
-        print_ranking(sheet.frame, ranking, as_json)
+        print_ranking(sheet.reading, sheet.frame, ranking, as_json)
     else:
         print_sheet(sheet, as_json, None if everything else MOST)
     if any(outcome.failed for outcome in sheet.outcomes):

@@ -37,9 +37,9 @@ def command(
     from a2u_bench.cli._narrow import narrowed
     from a2u_bench.cli._table import check_convention, listed, read_runs
     from a2u_bench.errors import BenchError, UsageError, unknown
-    from a2u_bench.frames import runs_to_frame
     from a2u_bench.plain import plain
     from a2u_bench.plots import FORMATS, KINDS, Picture, Undrawable, pictures, undrawn
+    from a2u_bench.reading import read
     from a2u_bench.worth import with_quality
 
     check_convention(convention)
@@ -56,13 +56,14 @@ def command(
         raise UsageError(f"--out {out} is one file: name one --kind and no other --format, or give a folder")
     if out.exists() and not out.is_dir() and not single:
         raise UsageError(f"--out {out}: is a file; allowed: a folder, or a file that ends in {', '.join(FORMATS)}")
-    kept, notes = narrowed(runs_to_frame(read_runs(runs or [])), conditions)
+    reading = read(read_runs(runs or []))
+    kept, notes = narrowed(reading.frame, conditions)
     frame, told = with_quality(kept)
-    notes = (*notes, *filter(None, [told]), *undrawn(frame))
+    notes = (*notes, *reading.notes, *filter(None, [told]), *undrawn(frame))
     drawn: list[Picture] = []
     for name in kinds or KINDS:
         try:
-            drawn += pictures(frame, name, forms, convention)
+            drawn += pictures(frame, name, forms, convention, reading)
         except Undrawable as error:
             if kinds:
                 raise UsageError(f"--kind {error}") from None

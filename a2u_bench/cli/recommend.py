@@ -35,15 +35,17 @@ def command(
     from a2u_bench.cli._narrow import narrowed
     from a2u_bench.cli._table import check_convention, read_runs
     from a2u_bench.errors import UsageError
-    from a2u_bench.frames import RUN, runs_to_frame, to_records
+    from a2u_bench.frames import RUN, to_records
     from a2u_bench.machines import differences
-    from a2u_bench.record import BY_NAME, RANKED
+    from a2u_bench.reading import read as read_all
+    from a2u_bench.record import BY_NAME, RANKED, RATIO
     from a2u_bench.worth import with_quality
 
     check_convention(convention)
     limits = recommend.read_budget(budget)
     read = read_runs(runs or [])
-    frame, told = with_quality(runs_to_frame(read))
+    reading = read_all(read)
+    frame, told = with_quality(reading.frame)
     frame = recommend.with_exports(frame)  # before rows of other runtimes are left out
     asked = {"shape": shape, "scale": scale, "mode": mode}
     texts = [f"{axis}={value}" for axis, value in asked.items() if value is not None]
@@ -54,10 +56,10 @@ def command(
         raise UsageError("no costs in what was read; name a run that `a2u-bench run` made")
     if RUN in frame and frame[RUN].nunique() == 1:
         frame = frame.drop(columns=RUN)
-    advice = recommend.advise(frame, limits)
+    advice = recommend.advise(frame, limits, reading)
     rows = advice.rows if everything else advice.front
-    measured = [run.manifest for run in read if runs_to_frame([run])["task"].isna().any()]
-    notes = [*advice.notes, *filter(None, [told]), *left[:1]]
+    measured = [run.manifest for run in read if any(row["task"] is None for row in run.rows)]
+    notes = [*advice.notes, *filter(None, [told]), *left[:1], *reading.notes]
     notes += [f"the runs are of machines that differ: {text}" for text in differences(measured)]
     if as_json:
         budgeted = {limit.name: limit.value for limit in limits}
@@ -68,7 +70,7 @@ def command(
     from a2u_bench.plain import plain
     from a2u_bench.render import print_table
 
-    columns = ["latency", "peak_memory", "params", "macs", *(limit.name for limit in limits), *RANKED]
+    columns = ["latency", RATIO, "peak_memory", "params", "macs", *(limit.name for limit in limits), *RANKED]
     columns += ["onnx", "compiles", recommend.FITS, *([recommend.FRONT] if everything else [])]
     known = [name for name in dict.fromkeys(columns) if rows[name].notna().any()]
     if not known or rows.empty:

@@ -31,7 +31,7 @@ def command(
     from a2u_bench.cli._narrow import narrowed
     from a2u_bench.cli._table import check_convention, read_runs
     from a2u_bench.errors import UsageError
-    from a2u_bench.frames import runs_to_frame
+    from a2u_bench.reading import read as read_all
     from a2u_bench.report.content import gather
     from a2u_bench.report.page import page
 
@@ -39,10 +39,11 @@ def command(
     if out.is_dir() or out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--out {out}: allowed: the name of a file that ends in .html")
     read = read_runs(runs or [])
-    frame, notes = narrowed(runs_to_frame(read), conditions)
+    reading = read_all(read)
+    frame, notes = narrowed(reading.frame, conditions)
     if len(frame) > MOST:
         raise UsageError(f"{len(frame)} rows are too many for one page of at most {MOST}; choose some with --filter")
-    text = page(gather(read, frame, convention, notes))
+    text = page(gather(reading, frame, convention, notes))
     out.write_text(text, encoding="utf-8")
     problems = [f"{run.path}: {problem}" for run in read for problem in run.problems]
     if as_json:

@@ -127,7 +127,9 @@ def command(
     if dry_run:
         known = rows_in(out if resume else None)
         finished = {row["case"] for row in known if not is_open(row["status"], row["stopped"])}
-        print_forecast(choose.forecast(plan, finished, launcher, jobs), as_json)
+        with progress() as bar:
+            found = choose.forecast(plan, finished, launcher, jobs, bar.doing)
+        print_forecast(found, as_json)
         return 0
     folder = out or new_folder(Path("results"), plan.suite, datetime.now())
     needs = [group.needs for group in groups(plan.cases)]

@@ -16,7 +16,7 @@ def tables(sheet: Sheet, form: str) -> list[Table]:
     """The tables of the sheet; under the last stand hardware, convention, n and commands."""
     found = sheet.tables()
     shown = [heading.name for table in found for heading in table.headings]
-    said = provenance.notes(sheet.runs, sheet.frame, shown, sheet.request.convention, command(sheet, form))
+    said = provenance.notes(sheet.reading, sheet.frame, shown, sheet.request.convention, command(sheet, form))
     if any(table.bold for table in found):
         said = (BOLD, *said)
     return [*found[:-1], replace(found[-1], notes=(*found[-1].notes, *said))]

@@ -12,8 +12,8 @@ from a2u_bench.export._once import bold, columns, once
 from a2u_bench.export._tables import tables
 from a2u_bench.plain import plain
 from a2u_bench.sheet import Sheet
-from a2u_bench.spreads import BETWEEN, SPREAD
 from a2u_bench.texts import Heading
+from a2u_bench.units import SPREAD
 
 PREFIXES = {
     "p": "pico",
@@ -59,7 +59,6 @@ _PLAIN = re.compile("[0-9A-Za-z ,.:;=/()-]*")
 _DIGITS = bytes.maketrans(b"23456789", b"1" * 8)
 
 _NUMBER = re.compile(rf"-?(?P<whole>\d+)(?:\.(?P<part>\d+))?(?:{SPREAD}(?P<half>[\d.]+))?")
-_ENDS = re.compile(rf"(?P<value>-?[\d.]+) \((?P<low>-?[\d.]+){BETWEEN}(?P<high>-?[\d.]+)\)")
 
 
 MOST_ROWS = 40
@@ -142,17 +141,13 @@ def _measured(heading: Heading, texts: Sequence[str], best: bool) -> Column:
 def _kind(heading: Heading, texts: Sequence[str]) -> str:
     """The column's type: aligned at the decimal point where it holds numbers, else at its side."""
     numbers = [found for text in texts if (found := _NUMBER.fullmatch(text))]
-    if not heading.right or not numbers or any(text and not _is_number(text) for text in texts):
+    if not heading.right or not numbers or any(text and not _NUMBER.fullmatch(text) for text in texts):
         return "r" if heading.right else "l"
     whole = max(len(found["whole"]) for found in numbers)
     part = max(len(found["part"] or "") for found in numbers)
     halves = [found["half"] for found in numbers if found["half"]]
     digits = max((len(half.replace(".", "").lstrip("0") or "0") for half in halves), default=0)
     return f"S[table-format={whole}.{part}{f'({digits})' if digits else ''}]"
-
-
-def _is_number(text: str) -> bool:
-    return bool(_NUMBER.fullmatch(text) or _ENDS.fullmatch(text))
 
 
 def _foldable(text: str) -> str:
@@ -186,8 +181,6 @@ def _cell(text: str, kind: str, best: bool) -> str:
     if not kind.startswith("S"):
         shown = _foldable(text) if kind == FOLDED else escape(text)
         return f"\\textbf{{{shown}}}" if best else _start(shown)
-    if "(" in text:  # an interval; all else in such a column is a number, or nothing
-        return f"{{\\textbf{{{escape(text)}}}}}" if best else f"{{{escape(text)}}}"
     number = text.replace(SPREAD, " +- ")
     return f"\\bfseries {number}" if best and number else number
 

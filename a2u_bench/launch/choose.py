@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from a2u_bench import build
 from a2u_bench.errors import UsageError, unknown
+from a2u_bench.forecast import Foretold, foretell
 from a2u_bench.launch.groups import START, Needs, elapsed_seconds, expected_seconds, groups
 from a2u_bench.launch.launcher import Launcher
 from a2u_bench.machine import usable_cores
 from a2u_bench.plan import Plan
 from a2u_bench.quality.trial import Trial
+from a2u_bench.spec import Case
 
 NAMES = ("local", "slurm")
 
@@ -30,6 +32,7 @@ class Forecast:
     cases: int
     seconds: float | None
     basis: str = ""
+    each: Foretold | None = None  # of what this process measures by itself
 
 
 def check_names(launcher: str, jobs: int | None, options: Sequence[str], devices: Sequence[str]) -> None:
@@ -74,13 +77,15 @@ def choose(
     return Local(places(jobs, threads, build.gpus() if on_gpu else (), share_gpu))
 
 
-def forecast(plan: Plan, finished: set[str], launcher: str, jobs: int | None) -> Forecast:
-    """What would be measured, and for how long."""
+def forecast(
+    plan: Plan, finished: set[str], launcher: str, jobs: int | None, doing: Callable[[Case, str], None]
+) -> Forecast:
+    """What would be measured, and for how long: of jobs a guess, of what is measured here by trying it."""
     left = [case for case in plan.cases if case.id not in finished]
-    budget = plan.settings.time_budget
     if launcher == "local" and jobs in (None, 1):
-        return Forecast((), len(left), budget if left else 0.0)
-    found = groups(left)
+        found = foretell(plan, left, doing)
+        return Forecast((), len(left), found.seconds if left else 0.0, each=found)
+    jobs_left = groups(left)
     lines = tuple(
         {
             "job": group.name,
@@ -89,9 +94,9 @@ def forecast(plan: Plan, finished: set[str], launcher: str, jobs: int | None) ->
             "threads": group.needs.threads,
             "seconds": expected_seconds(group, plan.settings),
         }
-        for group in found
+        for group in jobs_left
     )
-    return Forecast(lines, len(left), elapsed_seconds(found, plan.settings, jobs))
+    return Forecast(lines, len(left), elapsed_seconds(jobs_left, plan.settings, jobs))
 
 
 def forecast_trainings(

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from a2u_bench.errors import unknown
 from a2u_bench.plots import latency, memory, page, pareto, share
+from a2u_bench.reading import Reading
 
 FORMATS = ("png", "svg", "pdf")
 MOST = 12
@@ -24,26 +25,26 @@ class Undrawable(Exception):
 class Kind:
     """A kind of figure: how to draw one a workload, and what to say where there is nothing to draw."""
 
-    draw: Callable[[pd.DataFrame, str], Iterable[tuple[str, Figure]]]
+    draw: Callable[[pd.DataFrame, str, Reading | None], Iterable[tuple[str, Figure]]]
     missing: str
 
 
 KINDS: dict[str, Kind] = {
     "pareto": Kind(
-        lambda frame, convention: pareto.draw(frame, convention),
+        pareto.draw,
         "no two cases that ended ok have a latency and a peak memory or MACs",
     ),
-    "scale": Kind(lambda frame, _: latency.draw(frame, "scale"), "fewer than two scales; measure with --scale 2,4"),
+    "scale": Kind(lambda frame, *_: latency.draw(frame, "scale"), "fewer than two scales; measure with --scale 2,4"),
     "channels": Kind(
-        lambda frame, _: latency.draw(frame, "channels"),
+        lambda frame, *_: latency.draw(frame, "channels"),
         "fewer than two numbers of channels; measure with --shape 1x32x32x32,1x64x32x32",
     ),
     "size": Kind(
-        lambda frame, _: latency.draw(frame, "size"),
+        lambda frame, *_: latency.draw(frame, "size"),
         "fewer than two sizes; measure with --shape 1x64x32x32,1x64x64x64",
     ),
-    "floor": Kind(lambda frame, _: share.draw(frame), "no case that ended ok has a floor and a latency"),
-    "memory": Kind(lambda frame, _: memory.draw(frame), "no case that ended ok has a peak memory"),
+    "floor": Kind(lambda frame, *_: share.draw(frame), "no case that ended ok has a floor and a latency"),
+    "memory": Kind(lambda frame, *_: memory.draw(frame), "no case that ended ok has a peak memory"),
 }
 
 
@@ -56,7 +57,9 @@ class Picture:
     data: bytes
 
 
-def pictures(frame: pd.DataFrame, kind: str, forms: Iterable[str], convention: str = "mac") -> Iterator[Picture]:
+def pictures(
+    frame: pd.DataFrame, kind: str, forms: Iterable[str], convention: str = "mac", reading: Reading | None = None
+) -> Iterator[Picture]:
     """The figures of one kind, one a workload, in each format.
 
     Raises UsageError for an unknown kind or format, Undrawable where the rows do not hold what it shows.
@@ -69,7 +72,7 @@ def pictures(frame: pd.DataFrame, kind: str, forms: Iterable[str], convention: s
             raise unknown("format", form, FORMATS)
     with page.style():
         made = 0
-        for number, (title, figure) in enumerate(_bounded(KINDS[kind].draw(frame, convention), kind), start=1):
+        for number, (title, figure) in enumerate(_bounded(KINDS[kind].draw(frame, convention, reading), kind), start=1):
             made = number
             label = kind if number == 1 else f"{kind}-{number}"
             for form in forms:

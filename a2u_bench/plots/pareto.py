@@ -13,27 +13,32 @@ from a2u_bench import dominance, units
 from a2u_bench.plots import page
 from a2u_bench.plots.labels import Named, beside
 from a2u_bench.plots.rows import NAME, drawable, workloads
-from a2u_bench.record import BY_NAME, RANKED
+from a2u_bench.reading import Reading
+from a2u_bench.record import BY_NAME, RANKED, RATIO, VERDICT
 
 AGAINST = ("peak_memory", "macs", *RANKED)
 PANEL = 52.0  # mm of height
 
 
-def draw(frame: pd.DataFrame, convention: str = "mac") -> Iterator[tuple[str, Figure]]:
-    """One figure a workload, with a panel for each other quantity that two operators or more have."""
+def draw(frame: pd.DataFrame, convention: str = "mac", reading: Reading | None = None) -> Iterator[tuple[str, Figure]]:
+    """One figure a workload, with a panel for each other quantity that two operators or more have.
+
+    Latencies are drawn as ratios to the reference, with their intervals, where all are known.
+    """
     for words, group in workloads(drawable(frame, "latency")):
         panels = [name for name in AGAINST if name in group and (group[name] > 0).fillna(False).sum() > 1]
         if panels:
-            yield words, _figure(words, group, panels, convention)
+            yield words, _figure(words, group, panels, convention, reading)
 
 
-def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: str) -> Figure:
+def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: str, reading: Reading | None) -> Figure:
     figure = page.sheet(8 + PANEL * len(panels))
     page.caption(figure, f"{words}. Filled: nothing is surely better in both")
     stack = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    scale, unit = page.scaled(group["latency"].tolist(), "s")
+    across = RATIO if RATIO in group and group[RATIO].notna().all() else "latency"
+    scale, unit = page.scaled(group[across].tolist(), "s") if across == "latency" else (units.UNSCALED, "")
     colour = page.colouring([str(name) for name in group["operator"]])
-    page.logarithmic(stack[0].xaxis, scale.of(group["latency"].min()), scale.of(group["latency"].max()))
+    page.logarithmic(stack[0].xaxis, scale.of(group[across].min()), scale.of(group[across].max()))
     work, factor = units.CONVENTIONS[convention]
     drawn = []
     for axes, name in zip(stack, panels, strict=True):
@@ -49,12 +54,13 @@ def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: 
         axes.grid()
         points = [
             Named(scale.of(x), own.of(y), text, colour(str(operator))[0])
-            for x, y, text, operator in zip(known["latency"], values, known[NAME], known["operator"], strict=True)
+            for x, y, text, operator in zip(known[across], values, known[NAME], known["operator"], strict=True)
         ]
-        front = dominance.front(known, ["latency", name]).tolist()
+        front = dominance.front(known, ["latency", name], reading).tolist()
+        _whiskers(axes, known, across, scale, points)
         _mark(axes, points, front, [colour(str(operator))[1] for operator in known["operator"]], column.better)
         drawn.append((axes, points, front))
-    stack[-1].set_xlabel(f"latency{unit}")
+    stack[-1].set_xlabel(f"latency{unit}" if across == "latency" else _beside(group))
     for axes, points, front in drawn:  # after all panels stand: names are placed on the final layout
         best = [point for point, first in zip(points, front, strict=True) if first]
         rest = [point for point, first in zip(points, front, strict=True) if not first]
@@ -72,6 +78,23 @@ def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: 
                 color=page.GREY,
             )
     return figure
+
+
+def _beside(group: pd.DataFrame) -> str:
+    """What the ratios of these rows are multiples of."""
+    own = group.loc[group[VERDICT].isin(["reference", "baseline"]), "options"]
+    return f"latency, multiple of {own.iloc[0]}'s" if len(own) else "latency, multiple of the reference's"
+
+
+def _whiskers(axes: Axes, known: pd.DataFrame, across: str, scale: units.Scale, points: Sequence[Named]) -> None:
+    """The interval of each point, from end to end."""
+    if f"{across}_low" not in known:
+        return
+    ends = zip(
+        points, known[f"{across}_low"].fillna(known[across]), known[f"{across}_high"].fillna(known[across]), strict=True
+    )
+    for point, low, high in ends:
+        axes.plot([scale.of(low), scale.of(high)], [point.y] * 2, color=point.colour, linewidth=0.7, alpha=0.6)
 
 
 def _mark(axes: Axes, points: Sequence[Named], front: Sequence[bool], markers: Sequence[str], better: str) -> None:

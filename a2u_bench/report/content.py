@@ -13,10 +13,11 @@ from a2u_bench import frames
 from a2u_bench.cells import MEASURES, SCORES, lay_out
 from a2u_bench.lacks import lacks
 from a2u_bench.lines import LONGEST
-from a2u_bench.machines import differences, hardware_differences
+from a2u_bench.machines import differences
 from a2u_bench.plain import plain
 from a2u_bench.plots.rows import NAME, named, workloads
-from a2u_bench.record import BY_NAME
+from a2u_bench.reading import Reading
+from a2u_bench.record import BY_NAME, SHOWN
 from a2u_bench.remarks import remarks
 from a2u_bench.runs import Run
 from a2u_bench.seeds import by_task, is_trained
@@ -83,9 +84,9 @@ class Content:
     data: dict[str, Any]
 
 
-def gather(runs: Sequence[Run], frame: pd.DataFrame, convention: str, notes: Sequence[str] = ()) -> Content:
-    """The content for these rows of these runs."""
-    frame = frame.reset_index(drop=True)
+def gather(reading: Reading, frame: pd.DataFrame, convention: str, notes: Sequence[str] = ()) -> Content:
+    """The content for these rows of what was read."""
+    runs = reading.runs
     samples = frames.samples_by_case(runs)
     numbered = frame.assign(**{NUMBER: pd.array(range(len(frame)), dtype="Int64")})
     trained = is_trained(numbered)
@@ -93,7 +94,7 @@ def gather(runs: Sequence[Run], frame: pd.DataFrame, convention: str, notes: Seq
     sheets = []
     if not trained.all() or numbered.empty:
         known = [name for name in (*MEASURES, *MORE) if name in numbered and numbered.loc[~trained, name].notna().any()]
-        said = remarks([run.manifest for run in runs], numbered[~trained], known)
+        said = [*reading.notes, *remarks(reading, numbered[~trained], known)]
         sheets.append(_sheet(numbered[~trained], [*known, "status"], convention, [*notes, *differ, *said]))
     for rows in by_task(numbered[trained]):
         scores = [name for name in SCORES if name in rows and rows[name].notna().any()]
@@ -162,8 +163,8 @@ def _plotted(frame: pd.DataFrame, samples: Sequence[Sequence[Mapping[str, Any]]]
     well = named(frame[(frame["status"] == "ok").fillna(False).astype(bool)])
     measures = [
         {"name": name, "label": column.label, "unit": column.unit}
-        for name, column in BY_NAME.items()
-        if column.role == "measure"
+        for name, column in SHOWN.items()
+        if column.role in ("measure", "derived")
         and column.dtype != "string"
         and name in well
         and (well[name] > 0).fillna(False).any()
@@ -199,22 +200,15 @@ def _entry(value: Any, path: str) -> tuple[tuple[str, str], ...]:
 
 
 def _certificate(run: Run) -> tuple[str, tuple[tuple[str, str], ...]] | None:
-    """The certificate in the run's folder, or beside it: its file and its facts as pairs; None where none can be read.
-
-    One of another machine says so in its first pair.
-    """
-    for path in (run.path / CERTIFICATE, run.path.resolve().parent / CERTIFICATE):
-        try:
-            if not path.is_file() or path.stat().st_size > LONGEST:
-                continue
-            content = json.loads(path.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            continue
-        if isinstance(content, Mapping):
-            apart = hardware_differences([run.manifest, content])
-            said = (("of another machine", plain("; ".join(apart))),) if apart else ()
-            return str(path), (*said, *_flat(content))
-    return None
+    """The certificate in the run's folder: its file and its facts as pairs; None where none can be read."""
+    path = run.path / CERTIFICATE
+    try:
+        if not path.is_file() or path.stat().st_size > LONGEST:
+            return None
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return (str(path), _flat(content)) if isinstance(content, Mapping) else None
 
 
 def _exactly(value: Any) -> str:

@@ -103,8 +103,9 @@
     const [across, up] = [one("#across").value, one("#up").value];
     const known = rows.filter((row) => row[across] > 0 && row[up] > 0).sort((a, b) => a[across] - b[across]);
     const spread = (name) => {
-      if (!known.length || !(`${name}_low` in known[0])) return undefined;
-      const [high, low] = [known.map((row) => row[`${name}_high`] - row[name]), known.map((row) => row[name] - row[`${name}_low`])];
+      if (!known.some((row) => `${name}_low` in row)) return undefined;
+      const high = known.map((row) => (row[`${name}_high`] ?? row[name]) - row[name]);
+      const low = known.map((row) => row[name] - (row[`${name}_low`] ?? row[name]));
       return { type: "data", symmetric: false, array: high, arrayminus: low, thickness: 1, width: 2, color: "#999" };
     };
     const marks = known.map((row) => look(row.operator));
@@ -212,7 +213,7 @@
       option(one("#across"), name, label(name));
       option(one("#up"), name, label(name));
     }
-    one("#across").value = "latency";
+    one("#across").value = measures.has("latency_ratio") ? "latency_ratio" : "latency";
     one("#up").value = ["peak_memory", "macs", "params"].find((name) => measures.has(name)) ?? "latency";
     all(".choices select").forEach((select) => select.addEventListener("change", draw));
   }
