@@ -14,7 +14,7 @@ import pytest
 import torch
 from fakes import FakeStore
 
-from a2u_bench import build, pool
+from a2u_bench import build, pool, worker
 from a2u_bench.check import Incorrect, check
 from a2u_bench.measure.inputs import prepare
 from a2u_bench.measure.latency import Calls
@@ -228,3 +228,51 @@ def test_torch_says_what_it_is_from_a_process_of_its_own():
     facts = pool.torch_facts()
     assert facts["version"]
     assert facts["flush_denormals"] is True
+
+
+class Answering:
+    """A pipe whose answer comes after so many looks, each a timeout long."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def poll(self, seconds: float) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+    def send(self, message: object) -> None: ...
+    def recv(self) -> tuple[str, str]:
+        return "ok", "checked"
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("compiling", "looks", "ends"), [(False, 0, False), (False, 1, True), (True, 10, False), (True, 11, True)]
+)
+def test_compiling_within_a_step_has_a_limit_of_its_own(compiling, looks, ends, monkeypatch):
+    process = pool._Process.__new__(pool._Process)
+    process._timeout, process._connection = 60.0, Answering(looks)
+    monkeypatch.setattr(pool._Process, "close", lambda self: None)
+
+    class Place:
+        """Says, once the step has begun, that kernels are being compiled."""
+
+        def __init__(self) -> None:
+            self.begun = False
+
+        @property
+        def value(self) -> int:
+            return worker.COMPILING if compiling and self.begun else 0
+
+        @value.setter
+        def value(self, place: int) -> None:
+            self.begun = True
+
+    process._place = Place()
+    if not ends:
+        assert process.request("check") == "checked"
+        return
+    with pytest.raises(pool.CaseEnded) as caught:
+        process.request("check")
+    assert (caught.value.status, caught.value.reason) == ("timeout", "checking took longer than 60 s")

@@ -93,7 +93,7 @@ class Local:
 
 
 def places(jobs: int, threads: int, gpus: Sequence[str] = (), share: bool = False) -> list[Place]:
-    """So many places, with cores and a GPU of their own, or one that they `share`. UsageError where there are too few."""
+    """So many places, with cores and a GPU of their own, or one that they `share`. UsageError where they lack."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     if jobs * threads > len(cores):
         raise UsageError(
