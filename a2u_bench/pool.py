@@ -183,7 +183,7 @@ class _Process:
                 elif begun == self._place.value or self._place.value == worker.COMPILING:
                     self.close()
                     raise CaseEnded("timeout", f"{worker.STEPS[step]} took longer than {self._patience:g} s", lost=True)
-                else:  # a round goes on while each of its cases keeps within the timeout
+                else:  # a round goes on while each of its cases keeps within the timeout, a step after a compilation
                     begun = self._place.value
             status, result = self._connection.recv()
         except (EOFError, OSError):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from a2u_bench.measure.memory import Memory
 
 COMPILING = -1
-"""What `place` says while kernels are being compiled."""
+"""What `place` says while kernels are being compiled; smaller numbers say how often they were."""
 
 STEPS = {
     "facts": "looking around",
@@ -80,6 +80,7 @@ class Bench:
     cache: Cache = field(default_factory=dict)
     first: dict[str, Memory | None] = field(default_factory=dict)  # of the first call of each case
     throttled: int = 0  # reasons that were seen, as NVML's bits
+    _compiled: int = 0
 
     def __post_init__(self) -> None:
         import torch
@@ -262,8 +263,9 @@ class Bench:
 
     def _now_compiling(self, begins: bool) -> None:
         """Tell the other side, which then waits longer."""
+        self._compiled += not begins
         if self.place is not None:
-            self.place.value = COMPILING if begins else 0
+            self.place.value = COMPILING if begins else COMPILING - self._compiled
 
     def _of_the_device(self, kind: str, case: Case, calls: Calls) -> list[float]:
         from a2u_bench.measure.precision import as_asked

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -230,46 +231,44 @@ def test_torch_says_what_it_is_from_a_process_of_its_own():
     assert facts["flush_denormals"] is True
 
 
-class Answering:
-    """A pipe whose answer comes after so many looks, each a timeout long."""
+class Pipe:
+    """A pipe whose answer comes after so many looks, each a timeout long; what the process says of itself meanwhile."""
 
-    def __init__(self, looks: int) -> None:
-        self.looks = looks
+    def __init__(self, said: Sequence[int]) -> None:
+        self.said, self.value = list(said), 0
 
     def poll(self, seconds: float) -> bool:
-        self.looks -= 1
-        return self.looks < 0
+        if not self.said:
+            return True
+        self.value = self.said.pop(0)
+        return False
 
     def send(self, message: object) -> None: ...
     def recv(self) -> tuple[str, str]:
         return "ok", "checked"
 
-    def close(self) -> None: ...
+
+NOW, ONCE, TWICE = worker.COMPILING, worker.COMPILING - 1, worker.COMPILING - 2
 
 
 @pytest.mark.parametrize(
-    ("compiling", "looks", "ends"), [(False, 0, False), (False, 1, True), (True, 10, False), (True, 11, True)]
+    ("said", "ends"),
+    [
+        ([], False),
+        ([0], True),
+        ([NOW] * 10, False),
+        ([NOW] * 11, True),
+        ([ONCE], False),  # it compiled and went on with its own work
+        ([ONCE, ONCE], True),
+        ([NOW, ONCE, TWICE], False),
+        ([NOW, ONCE, TWICE, TWICE], True),
+    ],
 )
-def test_compiling_within_a_step_has_a_limit_of_its_own(compiling, looks, ends, monkeypatch):
+def test_compiling_within_a_step_has_a_limit_of_its_own(said, ends, monkeypatch):
     process = pool._Process.__new__(pool._Process)
-    process._timeout, process._connection = 60.0, Answering(looks)
+    pipe = Pipe(said)
+    process._timeout, process._connection, process._place = 60.0, pipe, pipe
     monkeypatch.setattr(pool._Process, "close", lambda self: None)
-
-    class Place:
-        """Says, once the step has begun, that kernels are being compiled."""
-
-        def __init__(self) -> None:
-            self.begun = False
-
-        @property
-        def value(self) -> int:
-            return worker.COMPILING if compiling and self.begun else 0
-
-        @value.setter
-        def value(self, place: int) -> None:
-            self.begun = True
-
-    process._place = Place()
     if not ends:
         assert process.request("check") == "checked"
         return
