@@ -60,7 +60,7 @@ class Dying(FakeWorker):
 
 
 def test_finished_rows_are_kept_and_the_rest_fails_with_the_reason_and_without_a_cascade_of_starts(monkeypatch):
-    settings = Settings(processes=1, max_rounds=2, block=1, target_ci=1.0, time_budget=1e6)
+    settings = Settings(processes=1, max_rounds=2, block=1, time_budget=1e-3)
     machine, store = Machine(monkeypatch, lasts=3), FakeStore()
     rows = machine.measure(*"abcdefgh", settings=settings, store=store)
     found = {row["operator"]: (row["status"], row["reason"]) for row in rows}

@@ -28,7 +28,9 @@ def count(owner, name, answer):
 import torch
 # As a build with CUDA on a machine with a GPU; whoever asks begins CUDA, or asks its driver.
 torch._C._cuda_isCurrentStreamCapturing = lambda: False
-for name, answer in (("_cuda_init", None), ("_cuda_getDeviceCount", 1), ("_cuda_getDevice", 0)):
+for name, answer in (
+    ("_cuda_init", None), ("_cuda_getDeviceCount", 1), ("_cuda_getDevice", 0), ("_cuda_getCurrentRawStream", 0),
+):
     count(torch._C, name, answer)
 for name, answer in (
     ("is_available", True), ("init", None), ("_lazy_init", None), ("device_count", 1), ("current_device", 0),
