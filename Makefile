@@ -1,5 +1,6 @@
 # make run    set up .venv once, run the main job, print its table
 # make test   the same set-up, then every check; this is what CI runs
+# make gpu    on a machine with an NVIDIA GPU: check its kernels, test, run, measure the primitives; ten minutes at most
 # make soak   kill, fill, fuzz and run a large study: minutes to an hour; prints what it found
 # make lint   the checks without the tests
 # make results  measure the committed reference run anew, on this machine; make readme  write what the README shows
@@ -11,13 +12,16 @@ BIN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test soak lint results readme
+.PHONY: run test gpu soak lint results readme
 
 run: $(READY)
 	@$(BIN) -m a2u_bench run $(ARGS)
 
 test: lint
 	@OMP_NUM_THREADS=1 $(BIN) -m pytest -n 2
+
+gpu: $(READY)
+	@PYTHON=$(abspath $(BIN)) .ci/gpu
 
 soak: $(READY)
 	@cd tests && OMP_NUM_THREADS=1 $(abspath $(BIN)) -m soak $(PARTS)

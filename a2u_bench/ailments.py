@@ -177,8 +177,14 @@ def _gpu(facts: Facts) -> Found:
     found = []
     if facts.get("torch", "tf32_matmul"):
         found.append(("B", "float32 products are made in TF32", "torch.set_float32_matmul_precision('highest')"))
-    if facts.get("torch", "persistence") == "Disabled":
+    if facts.get("torch", "gpu_persistence") is False or facts.get("torch", "persistence") == "Disabled":
         found.append(("B", "the GPU's driver sleeps between runs", "nvidia-smi -pm 1, as root"))
+    if others := facts.get("torch", "now_processes"):
+        found.append(
+            ("D", f"{others} program{'s' * (others > 1)} besides on the GPU", "end them; nvidia-smi lists them")
+        )
+    if facts.get("torch", "gpu_mig"):
+        found.append(("C", "a slice of a GPU (MIG): its neighbours share the power and the clock", "take a whole GPU"))
     return iter(found)
 
 

@@ -135,14 +135,15 @@ class Block:
         return calls
 
     def _round(self, worker: Worker, number: int, index: int, order: Sequence[Case], calls: Mapping[Case, Any]) -> None:
-        """A sample of each case, in this order, then of each on a flushed cache; kept when all are there."""
+        """A sample of each case, in this order, then of each by the device alone; kept when all are there."""
         try:
             warm = worker.round([(case, calls[case]) for case in order])
         except CaseEnded as end:
             self.shared.ended[order[end.place].id] = end
             raise
-        cold = [self._ask(worker, "time_cold", case, calls[case]) if self._is_flushed else [] for case in order]
-        lines = [sample(case.id, number, index, *times) for case, *times in zip(order, warm, cold, strict=True)]
+        steps = ("time_device", "time_cold") if self._is_flushed else ()
+        alone = [[self._ask(worker, step, case, calls[case]) for step in steps] for case in order]
+        lines = [sample(case.id, number, index, own, *more) for case, own, more in zip(order, warm, alone, strict=True)]
         self.shared.keep(lines)
         for line in lines:
             self.shared.taken[line["case"]].add(line)

@@ -9,13 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from a2u_bench import build, exporting
+from a2u_bench.ahead import compile_ahead
 from a2u_bench.block import Shared
 from a2u_bench.pool import CaseEnded, Worker
 from a2u_bench.schedule import Cost
 from a2u_bench.spec import Case
+
+if TYPE_CHECKING:
+    from a2u_bench.measure.latency import Calls
+
+ON_A_GPU = 5
+"""Samples' worth of time in each round: its own one, and the device's time, warm and cold, each with a call and a hold
+before it."""
 
 HALVES = ("float16", "bfloat16")
 SLOWER = 30.0
@@ -44,8 +52,11 @@ class Examination:
         return {name: round(getattr(self, name), 3) for name in ("examining", "checking", "compiling")}
 
     def run(self, cases: Iterable[Case]) -> None:
-        """Examine these cases, in processes that time nothing."""
-        for _, group in groupby(sorted(cases, key=_process), key=_process):
+        """Examine these cases, in processes that time nothing, with kernels that are compiled."""
+        cases = list(cases)
+        self.compiling += compile_ahead(cases, self.shared)
+        left = [case for case in cases if case.id not in self.shared.ended]
+        for _, group in groupby(sorted(left, key=_process), key=_process):
             waiting = sorted(group, key=work)
             while waiting:
                 begin, device = self.shared.clock(), waiting[0].device
@@ -89,8 +100,12 @@ class Examination:
         self.checking += clock() - begin - compiled
         self.measures[case.id] = worker.ask("measure", case, self.ceilings(case))
         calls = worker.ask("warm_up", case, 0.0)
-        flushed = 2 if case.device == "cuda" else 1  # a sample on a flushed cache beside each
-        self.costs[case.id] = Cost(setup + max(self.shared.settings.warm_up, calls.warming), flushed * calls.sample)
+        self.note_cost(case, setup, calls)
+
+    def note_cost(self, case: Case, setup: float, calls: Calls) -> None:
+        """What a case costs a process that times it: seconds before its first round, and in each round."""
+        samples = ON_A_GPU if case.device == "cuda" else 1
+        self.costs[case.id] = Cost(setup + max(self.shared.settings.warm_up, calls.warming), samples * calls.sample)
 
     def _export(self, worker: Worker, case: Case) -> bool:
         """Ask whether the operator becomes an ONNX model, where that is wanted; False where it cost the process."""

@@ -59,7 +59,7 @@ def foretell(
     clock: Callable[[], float] = time.monotonic,
 ) -> Foretold:
     """How long these cases of a plan will take here, found by trying each of them. Compiles the kernels they need."""
-    shared = Shared(plan.settings, workers or Processes(), clock, lambda samples: None, doing, lambda: None)
+    shared = Shared(plan.settings, workers or Processes(plan.devices), clock, lambda samples: None, doing, lambda: None)
     trial = _Trial(shared, lambda case: None)
     subjects = list(dict.fromkeys([*left, *(case for one in left for case in beside(plan, one))]))
     for case in subjects[:1]:
@@ -88,8 +88,7 @@ class _Trial(Examination):
 
     def _one(self, worker: Worker, case: Case) -> None:
         setup, calls = worker.ask("attempt", case)
-        flushed = 2 if case.device == "cuda" else 1
-        self.costs[case.id] = Cost(setup + max(self.shared.settings.warm_up, calls.warming), flushed * calls.sample)
+        self.note_cost(case, setup, calls)
 
 
 def _ends(counts: Sequence[int]) -> Range:

@@ -7,10 +7,13 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from a2u_bench import nvml
 
 PACKAGES = ("a2u-bench", "torch", "numpy", "scipy", "numba", "triton", "fvcore", "pandas")
 TIMEOUT = 120.0
@@ -18,22 +21,25 @@ TIMEOUT = 120.0
 
 VARIABLES = (
     *("OMP_", "MKL_", "KMP_", "GOMP_", "OPENBLAS_"),
-    *("PYTORCH_", "TORCH_", "CUDA_", "CUBLAS_", "NVIDIA_"),
+    *("PYTORCH_", "TORCH_", "TORCHINDUCTOR_", "CUDA_", "CUBLAS_", "CUBLASLT_", "NVIDIA_", "TRITON_", "UPSAMPLERS_"),
     *("MALLOC_", "LD_PRELOAD"),
 )
 """Beginnings of the environment variables that change threads, kernels or allocation."""
 
 
-def record(argv: Sequence[str] | None = None, alone: bool = False) -> dict[str, Any]:
+def record(
+    argv: Sequence[str] | None = None, alone: bool = False, devices: Collection[str] = ("cpu",)
+) -> dict[str, Any]:
     """Everything about this machine and this process; torch's own facts are asked of a fresh process.
 
-    `alone`: of one that loads nothing but torch, for whoever measures nothing afterwards.
+    `alone`: of one that loads nothing but torch, for whoever measures nothing afterwards. `devices` are those that will
+    be measured on.
     """
     import psutil
 
     from a2u_bench import host
 
-    of_torch = ask_torch() if alone else _of_the_pool  # it loads while the rest is looked at
+    of_torch = ask_torch() if alone else partial(_of_the_pool, devices)  # it loads while the rest is looked at
     root = Path(__file__).resolve().parent.parent
     return {
         "host": platform.node(),
@@ -84,10 +90,10 @@ def ask_torch() -> Callable[[], dict[str, Any]]:
     return answer
 
 
-def _of_the_pool() -> dict[str, Any]:
+def _of_the_pool(devices: Collection[str]) -> dict[str, Any]:
     from a2u_bench.pool import torch_facts
 
-    return torch_facts()
+    return torch_facts(devices)
 
 
 def torch_facts() -> dict[str, Any]:
@@ -110,18 +116,27 @@ def torch_facts() -> dict[str, Any]:
     }
     if torch.cuda.is_available():
         gpu = torch.cuda.get_device_properties(0)
+        known = visible_gpu()
+        told = known.facts() if known is not None else {}
         found |= {
             "gpu": gpu.name,
             "gpu_memory": gpu.total_memory,
             "gpu_capability": f"{gpu.major}.{gpu.minor}",
             "gpu_count": torch.cuda.device_count(),
-            "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
+            "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,  # of float32 cases; those of dtype tf32 switch it on
             "tf32_cudnn": torch.backends.cudnn.allow_tf32,
-            "driver": _run("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"),
-            "clocks": _run("nvidia-smi", "--query-gpu=clocks.max.sm,clocks.max.mem", "--format=csv,noheader"),
-            "persistence": _run("nvidia-smi", "--query-gpu=persistence_mode", "--format=csv,noheader"),
+            "driver": None if known is None else known.driver(),
+            **{name if name.startswith("now_") else f"gpu_{name}": value for name, value in told.items()},
         }
     return found
+
+
+def visible_gpu() -> nvml.Gpu | None:
+    """The GPU that CUDA shows first, as NVML knows it; for a process that may load torch."""
+    import torch
+
+    properties = torch.cuda.get_device_properties(0)
+    return nvml.gpu(str(getattr(properties, "uuid", "") or "") or None)
 
 
 def usable_cores() -> int:

@@ -80,6 +80,11 @@ class Plan:
     sites: tuple[Site, ...] = ()
     reference: Reference | None = None
 
+    @property
+    def devices(self) -> frozenset[str]:
+        """Where its cases run."""
+        return frozenset(case.device for case in self.cases)
+
     def to_manifest(self) -> dict[str, object]:
         """The plan as plain data for the manifest of a run."""
         return {

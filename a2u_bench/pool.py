@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver
 from pathlib import Path
@@ -71,17 +71,34 @@ class Workers(Protocol):
 
 
 class Processes:
-    """Real processes."""
+    """Real processes, which measure on these devices: what that needs is loaded before they fork."""
 
-    def __init__(self) -> None:
+    def __init__(self, devices: Collection[str] = ("cpu",)) -> None:
         methods = multiprocessing.get_all_start_methods()
         self._context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+        self._worked: set[str] = set()
+        self._gone: dict[str, str] = {}  # why no process starts on a device any more
         if "forkserver" in methods:
-            self._context.set_forkserver_preload(list(build.PRELOAD))
+            self._context.set_forkserver_preload(list(build.preload(devices)))
 
     def start(self, device: str, threads: int, seed: int, timeout: float) -> Worker:
-        """A fresh process. BenchError where none starts."""
-        return _Process(self._context, (device, threads, seed), timeout)
+        """A fresh process. BenchError where none starts.
+
+        An accelerator that worked and on which none starts any more is gone, as a GPU that fell off its bus: from then
+        on every case there fails at once, with the reason, and no further process is tried.
+        """
+        if device not in self._gone:
+            try:
+                process = _Process(self._context, (device, threads, seed), timeout)
+            except BenchError as error:
+                if device not in self._worked:
+                    raise
+                self._gone[device] = f"{device} is gone: {error}"
+            else:
+                if device != "cpu":
+                    self._worked.add(device)
+                return process
+        return _Gone(self._gone[device])
 
     def renew(self) -> None:
         """A new forkserver. Processes of one share its addresses, and so how their memory falls into caches: each is
@@ -93,16 +110,40 @@ class Processes:
 
     def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any] | None:
         """As `measure.ceilings.ceilings` has it."""
-        with suppress(CaseEnded), _Process(self._context, (device, threads, 0), START_TIMEOUT) as process:
+        with (
+            suppress(CaseEnded, BenchError),
+            _Process(self._context, (device, threads, 0), START_TIMEOUT) as process,
+        ):
             return dict(process.request("ceilings", list(dtypes)))
         return None
 
 
-def torch_facts() -> dict[str, Any]:
+def torch_facts(devices: Collection[str] = ("cpu",)) -> dict[str, Any]:
     """What torch says of itself and of the accelerator, asked of a fresh process; empty where that fails."""
-    with suppress(BenchError, CaseEnded), _Process(Processes()._context, ("cpu", 1, 0), START_TIMEOUT) as process:
+    context = Processes(devices)._context
+    with suppress(BenchError, CaseEnded), _Process(context, ("cpu", 1, 0), START_TIMEOUT) as process:
         return dict(process.request("facts"))
     return {}
+
+
+class _Gone:
+    """In place of a process on a device that is gone: whatever it is asked ends the case."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def ask(self, step: str, case: Case, *arguments: Any) -> Any:
+        raise CaseEnded("failed", self._why, lost=True)
+
+    def round(self, asked: Sequence[tuple[Case, Any]]) -> list[list[float]]:
+        raise CaseEnded("failed", self._why, lost=True)
+
+    def __enter__(self) -> _Gone:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class _Process:
@@ -148,12 +189,15 @@ class _Process:
             self._patience = self._timeout * LONGER.get(step, 1.0)
             self._place.value = 0
             self._connection.send((step, *arguments))
-            begun = -1 if step == "round" else 0
+            begun, compiling = -1 if step == "round" else 0, LONGER["compile"]
             while not self._answers():
-                if begun == self._place.value:  # a round goes on while each of its cases keeps within the timeout
+                if self._place.value == worker.COMPILING and compiling > 0:  # of no step: it has a limit of its own
+                    compiling -= 1
+                elif begun == self._place.value or self._place.value == worker.COMPILING:
                     self.close()
                     raise CaseEnded("timeout", f"{worker.STEPS[step]} took longer than {self._patience:g} s", lost=True)
-                begun = self._place.value
+                else:  # a round goes on while each of its cases keeps within the timeout, a step after a compilation
+                    begun = self._place.value
             status, result = self._connection.recv()
         except (EOFError, OSError):
             raise self._died(step) from None

@@ -13,7 +13,7 @@ from rich.text import Text
 from a2u_bench.plan import Plan
 from a2u_bench.spec import Case
 
-DOING = {"check": "checking", "warm_up": "warming up"}
+DOING = {"compile": "compiling kernels for", "check": "checking", "warm_up": "warming up"}
 
 
 @contextmanager

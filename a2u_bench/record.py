@@ -60,10 +60,14 @@ COLUMNS: tuple[Column, ...] = (
     Column("macs", "measure", "Int64", "MACs", "", "lower"),
     Column("macs_fvcore", "measure", "Int64", "MACs (fvcore)", "", "lower"),
     Column("macs_torch", "measure", "Int64", "MACs (torch)", "", "lower"),
-    # Warm, the headline on every device: the case was called just before, as in a loop. Cold: the cache was flushed.
+    # Warm, the headline on every device: the case was called just before, as in a loop.
     Column("latency", "measure", "Float64", "latency, warm", "s", "lower"),
     Column("latency_low", "measure", "Float64", "latency, warm, low", "s", "lower"),
     Column("latency_high", "measure", "Float64", "latency, warm, high", "s", "lower"),
+    # Of an accelerator, its own time, launches not waited for: of such a call, and of one on a flushed cache.
+    Column("latency_device", "measure", "Float64", "latency, device", "s", "lower"),
+    Column("latency_device_low", "measure", "Float64", "latency, device, low", "s", "lower"),
+    Column("latency_device_high", "measure", "Float64", "latency, device, high", "s", "lower"),
     Column("latency_cold", "measure", "Float64", "latency, cold", "s", "lower"),
     Column("latency_cold_low", "measure", "Float64", "latency, cold, low", "s", "lower"),
     Column("latency_cold_high", "measure", "Float64", "latency, cold, high", "s", "lower"),

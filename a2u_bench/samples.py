@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from a2u_bench import stats
+from a2u_bench.measure.clock import launch_bound
 from a2u_bench.stats import Estimate
+
+KINDS = ("latency", "latency_device", "latency_cold")
+"""What a round may have of each case, by the names of columns and of samples."""
 
 Rounds = dict[int, dict[int, float]]
 """Process -> round -> seconds."""
@@ -16,16 +20,17 @@ Rounds = dict[int, dict[int, float]]
 
 @dataclass
 class Taken:
-    """The samples of one case: warm ones, those on a flushed cache, and what was noted beside them."""
+    """The samples of one case: warm ones, of an accelerator its own time, warm and on a flushed cache, and notes."""
 
     warm: Rounds = field(default_factory=dict)
+    device: Rounds = field(default_factory=dict)
     cold: Rounds = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)  # each once, in order
 
     def add(self, sample: Mapping[str, Any]) -> None:
         """A stored sample: one round of one process."""
-        for rounds, times in ((self.warm, sample["latency"]), (self.cold, sample.get("latency_cold"))):
-            if times:
+        for name, rounds in zip(KINDS, (self.warm, self.device, self.cold), strict=True):
+            if times := sample.get(name):
                 rounds.setdefault(sample["process"], {})[sample["round"]] = math.fsum(times) / len(times)
 
     def half_width(self, reference: Taken | None) -> float:
@@ -35,20 +40,25 @@ class Taken:
 
     def columns(self) -> dict[str, Any]:
         """The columns of a row that are made of samples."""
+        warm = stats.latency(self.warm)
+        device = stats.latency(self.device) if self.device else None
+        waits = launch_bound(float(warm.value), float(device.value)) if device is not None else ""
         return {
-            **_interval("latency", stats.latency(self.warm)),
+            **_interval("latency", warm),
+            **(_interval("latency_device", device) if device is not None else {}),
             **(_interval("latency_cold", stats.latency(self.cold)) if self.cold else {}),
             "latency_best": min(min(rounds.values()) for rounds in self.warm.values()),
             "samples": sum(len(rounds) for rounds in self.warm.values()),
             "processes": len(self.warm),
-            "note": "; ".join(self.notes) or None,
+            "note": "; ".join(self.notes | (dict.fromkeys([waits]) if waits else {})) or None,
         }
 
 
-def sample(case: str, process: int, index: int, times: Sequence[float], cold: Sequence[float]) -> dict[str, Any]:
-    """One round of one process as it is stored; seconds."""
-    line = {"case": case, "process": process, "round": index, "latency": list(times)}
-    return {**line, "latency_cold": list(cold)} if cold else line
+def sample(case: str, process: int, index: int, *times: Sequence[float]) -> dict[str, Any]:
+    """One round of one process as it is stored; seconds of each of the `KINDS`, of which only the first is always
+    there."""
+    line = {"case": case, "process": process, "round": index}
+    return line | {name: list(some) for name, some in zip(KINDS, times, strict=False) if some or name == KINDS[0]}
 
 
 def _interval(name: str, estimate: Estimate) -> dict[str, float | None]:

@@ -7,7 +7,10 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Protocol
 
-DTYPES = ("float32", "float64", "float16", "bfloat16")
+TF32 = "tf32"
+"""float32 tensors whose convolutions and matrix products are made in TF32, as NVIDIA GPUs do since 2020."""
+
+DTYPES = ("float32", "float64", "float16", "bfloat16", TF32)
 LAYOUTS = ("contiguous", "channels_last")
 MODES = ("inference", "training")
 RUNTIMES = ("eager", "compile")

@@ -119,8 +119,8 @@ def make_plan(
     need, in place of what is free on its device. `reference` is an operator string, in place of the suite's: its cases
     are in the plan whether or not `ops` has it.
     """
-    asked = _choices("device", device, DEVICES, "auto")
-    devices = asked if elsewhere else tuple(build.device(one) for one in asked)
+    asked = _devices(device)
+    devices = tuple(one.partition(":")[0] if elsewhere else build.device(one) for one in asked)
     chosen = _suite(suite, quick, devices[0])
     sites = tuple(Site(parse_shape(text)) for text in _texts(shapes)) or chosen.sites
     upscales = _counts("scale", scales, MAX_SCALE) or chosen.scales
@@ -133,6 +133,8 @@ def make_plan(
     allocator_axis = _texts(allocators or chosen.allocators)
     if allocator_axis:
         allocator_axis = list(_choices("allocator", allocator_axis, ALLOCATORS, ""))
+    if allocators and "kept" in allocator_axis and (others := [one for one in devices if one != "cpu"]):
+        raise UsageError(f"--allocator kept: is of the CPU's memory, and the device is {others[0]}; leave it out")
     axes = product(
         dict.fromkeys(devices),
         runtime_axis,
@@ -149,6 +151,8 @@ def make_plan(
     cases: dict[str, Case] = {}
     skipped: dict[str, Skipped] = {}
     for place, runtime, count, allocator, site, scale, dtype, layout, mode in axes:
+        if place != "cpu" and allocator == "kept":  # a suite's own axis: an accelerator keeps what it frees anyway
+            continue
         operators, broken = asked_for[site]
         for operator, named in (*operators, (beside, False)):
             batch, channels, height, width = site.shape
@@ -299,6 +303,17 @@ def _choices(what: str, values: str | Sequence[str], allowed: Sequence[str], def
         if value not in allowed:
             raise unknown(what, value, allowed)
     return tuple(dict.fromkeys(given))
+
+
+def _devices(values: str | Sequence[str]) -> tuple[str, ...]:
+    """The devices that are asked for, as they are typed."""
+    given = tuple(dict.fromkeys(_texts(values) or ["auto"]))
+    for value in given:
+        if not build.is_device(value):
+            raise unknown("device", value, (*DEVICES, "cuda:1"))
+    if len(on_gpu := [value for value in given if value.startswith("cuda")]) > 1:
+        raise UsageError(f"--device {','.join(on_gpu)}: a run measures one GPU; measure each in a run of its own")
+    return given
 
 
 def _counts(what: str, values: Sequence[int | str], largest: int) -> tuple[int, ...]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from a2u_bench.measure.latency import Calls
     from a2u_bench.measure.memory import Memory
 
+COMPILING = -1
+"""What `place` says while kernels are being compiled; smaller numbers say how often they were."""
+
 STEPS = {
     "facts": "looking around",
     "ceilings": "measuring what this machine can do",
@@ -38,6 +41,7 @@ STEPS = {
     "time": "timing",
     "round": "timing",
     "time_cold": "timing on a flushed cache",
+    "time_device": "timing the device alone",
     "notes": "looking at what may have disturbed it",
     "drop": "clearing away",
 }
@@ -76,13 +80,19 @@ class Bench:
     cache: Cache = field(default_factory=dict)
     first: dict[str, Memory | None] = field(default_factory=dict)  # of the first call of each case
     throttled: int = 0  # reasons that were seen, as NVML's bits
+    _compiled: int = 0
 
     def __post_init__(self) -> None:
         import torch
 
+        from a2u_bench.measure.precision import multiply_in
+
         # Before the first operation: threads of the pool inherit the flag when they start.
         torch.set_flush_denormal(True)
         torch.set_num_threads(self.threads)
+        multiply_in("float32")
+        if self.device == "cuda":
+            torch.zeros(1, device="cuda").sum().item()  # a GPU that cannot is told from a case that cannot
         # torch.compile would keep a pool of processes, which would run while a case is being timed.
         os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 
@@ -137,20 +147,23 @@ class Bench:
 
         self.built[case.id] = prepare(case, self.seed, self.cache)
 
-    def compile(self, case: Case) -> None:
-        """One call, in which a compiled case is compiled; it takes longer than any other step."""
-        import torch
+    def compile(self, case: Case) -> float:
+        """One call, in which what a case runs is compiled; its seconds, which may be more than those of other steps."""
+        import time
 
-        with torch.set_grad_enabled(case.mode == "training"):
+        from a2u_bench.measure.precision import as_asked
+
+        begin = time.monotonic()
+        with as_asked(case):
             self.built[case.id].call()
+        return time.monotonic() - begin
 
     def check(self, case: Case) -> float:
         """Compare with the definition, noting what the first call takes; the seconds in which kernels were compiled."""
-        import torch
-
         from a2u_bench.check import check
         from a2u_bench.measure.compiling import compiling
         from a2u_bench.measure.memory import call_memory
+        from a2u_bench.measure.precision import as_asked
 
         prepared, results = self.built[case.id], []
 
@@ -162,16 +175,15 @@ class Bench:
             self.first[case.id] = call_memory(first, prepared.own, case.device)
             return results.pop() if results else first()
 
-        with torch.set_grad_enabled(case.mode == "training"), compiling() as seconds:
+        with as_asked(case), compiling(self._now_compiling) as seconds:
             check(prepared, watched)
         return sum(seconds)
 
     def measure(self, case: Case, ceilings: dict[str, Any] | None = None) -> dict[str, float | int | None]:
         """Parameters, multiply-adds, memory and the floor of a checked, so warm, case by the names of their columns."""
-        import torch
-
         from a2u_bench.measure import memory, work
         from a2u_bench.measure.floor import floor
+        from a2u_bench.measure.precision import as_asked
 
         prepared = self.built[case.id]
         training = case.mode == "training"
@@ -182,7 +194,7 @@ class Bench:
             "macs_fvcore": work.macs_fvcore(prepared.module, prepared.inputs).macs,
             "macs_torch": work.macs_torch(prepared.module, prepared.inputs).macs,
         }
-        with torch.set_grad_enabled(training):
+        with as_asked(case):
             taken = memory.call_memory(prepared.call, prepared.own, case.device)
         first = self.first.get(case.id)
         if taken is not None:
@@ -205,25 +217,19 @@ class Bench:
 
     def warm_up(self, case: Case, seconds: float) -> Calls:
         """Call until warm; the calls that make one sample."""
-        import torch
-
         from a2u_bench.measure import latency
+        from a2u_bench.measure.precision import as_asked
 
-        with torch.set_grad_enabled(case.mode == "training"):
+        with as_asked(case):
             return latency.warm_up(self.built[case.id].call, self._timer(), seconds)
 
     def time(self, case: Case, calls: Calls) -> list[float]:
         """One sample, in seconds."""
-        import torch
+        from a2u_bench.measure import latency
+        from a2u_bench.measure.precision import as_asked
 
-        from a2u_bench.measure import latency, throttle
-
-        timer = self._timer()
-        with torch.set_grad_enabled(case.mode == "training"):
-            seconds = latency.sample(self.built[case.id].call, timer, calls)
-        if self.device == "cuda":
-            self.throttled |= throttle.bits(self._nvml())
-        return [seconds]
+        with as_asked(case):
+            return [latency.sample(self.built[case.id].call, self._timer(), calls)]
 
     def round(self, asked: Sequence[tuple[Case, Calls]]) -> list[list[float]]:
         """One sample of each case, in seconds."""
@@ -231,37 +237,44 @@ class Bench:
         for place, (case, calls) in enumerate(asked):
             self.place.value = place
             found.append(self.time(case, calls))
+        if (gpu := self._gpu()) is not None:
+            self.throttled |= gpu.clock_reasons()
         return found
 
     def time_cold(self, case: Case, calls: Calls) -> list[float]:
-        """One sample on a flushed cache, in seconds; none where nothing can flush it."""
-        import torch
+        """One sample of the device's own time on a flushed cache, in seconds; none where nothing can flush it."""
+        return self._of_the_device("cold", case, calls)
 
-        timer = self._timer()
-        if not hasattr(timer, "cold"):
-            return []
-        with torch.set_grad_enabled(case.mode == "training"):
-            return [timer.cold(self.built[case.id].call, calls.timed)]
+    def time_device(self, case: Case, calls: Calls) -> list[float]:
+        """One sample of the device's own time, in seconds; none where the host's time is the device's."""
+        return self._of_the_device("busy", case, calls)
 
     def notes(self, case: Case) -> list[str]:
-        """What a reader of this case's times must know: that it waits for launches, that the clock was throttled."""
-        import torch
-
+        """What a reader of this case's times must know: that the clock was throttled."""
         from a2u_bench.measure import throttle
-        from a2u_bench.measure.clock import launch_bound
 
-        timer, call = self._timer(), self.built[case.id].call
-        found = [f"clock throttled ({words})" for words in throttle.reasons(self.throttled)]
-        if hasattr(timer, "busy"):
-            with torch.set_grad_enabled(case.mode == "training"):
-                found.append(launch_bound(timer.sample(call, 3), timer.busy(call, 3)))
-        return [text for text in found if text]
+        return [f"clock throttled ({words})" for words in throttle.reasons(self.throttled)]
 
     def drop(self, case: Case) -> None:
         """Forget a case and all inputs."""
         self.built.pop(case.id, None)
         self.first.pop(case.id, None)
         self.cache.clear()
+
+    def _now_compiling(self, begins: bool) -> None:
+        """Tell the other side, which then waits longer."""
+        self._compiled += not begins
+        if self.place is not None:
+            self.place.value = COMPILING if begins else COMPILING - self._compiled
+
+    def _of_the_device(self, kind: str, case: Case, calls: Calls) -> list[float]:
+        from a2u_bench.measure.precision import as_asked
+
+        sample = getattr(self._timer(), kind, None)
+        if sample is None:
+            return []
+        with as_asked(case):
+            return [sample(self.built[case.id].call, calls.timed)]
 
     def _timer(self) -> Timer:
         from a2u_bench.measure.clock import timer_for
@@ -270,12 +283,15 @@ class Bench:
             self._made = timer_for(self.device)
         return self._made
 
-    def _nvml(self) -> Any:
-        from a2u_bench.measure.throttle import nvml
+    def _gpu(self) -> Any:
+        """The GPU as NVML knows it; None without one."""
+        if self.device != "cuda":
+            return None
+        if not hasattr(self, "_found"):
+            from a2u_bench.machine import visible_gpu
 
-        if not hasattr(self, "_module"):
-            self._module = nvml()
-        return self._module
+            self._found = visible_gpu()
+        return self._found
 
 
 def _stand_alone(log: str) -> None:

@@ -40,6 +40,7 @@ class FakeWorkers:
     starting: float = 0.0
     building: float = 0.0
     cost: Callable[[Case], float] = lambda case: 0.0
+    own: float = 0.75  # the share of a sample that is an accelerator's own
     asked: list[tuple[str, int, tuple[str, ...]]] = field(default_factory=list)  # ceilings
     log: list[tuple[int, str, str]] = field(default_factory=list)
     started: int = 0
@@ -85,10 +86,10 @@ class FakeWorker:
             return calls
         if step == "measure":
             return {"params": 7, "macs": 11, "macs_fvcore": 11, "peak_memory": 13}
-        if step == "time_cold":
+        if step in ("time_cold", "time_device"):
             seconds = workers.seconds(case, self.number, self.rounds[case.operator] - 1)
             workers.clock.now += seconds
-            return [3 * seconds]
+            return [{"time_cold": 3, "time_device": workers.own}[step] * seconds]
         if step == "notes":
             return [f"note of {case.operator}"]
         if step == "time":

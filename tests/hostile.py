@@ -260,3 +260,24 @@ class ThrowsWhenBuilt(Sound):
 
     def __init__(self, channels: int, guide_channels: int | None = None, scale: int = 2) -> None:
         raise RuntimeError("two\nlines")
+
+
+class TellsPrecision(Sound):
+    """Says whether float32 products may be made in TF32, as it is called."""
+
+    facts = facts("tells_precision")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        allowed = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
+        raise RuntimeError(f"TF32 of products and convolutions: {allowed}")
+
+
+class WrongFarAway(Sound):
+    """Wrong in the last value of a large map alone."""
+
+    facts = facts("wrong_far_away")
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        up = torch.nn.functional.interpolate(z, scale_factor=self.scale)
+        up[-1, -1, -1, -1] += 1
+        return up

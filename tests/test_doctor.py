@@ -78,6 +78,9 @@ AILMENTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "an allocator": ({"environment": {"LD_PRELOAD": "libjemalloc.so"}}, "B", "LD_PRELOAD", "unset"),
     "denormals": ({"torch__flush_denormals": False}, "B", "denormals", "torch"),
     "changed code": ({"git_dirty": True}, "B", "differs from its commit", "commit"),
+    "others on the GPU": ({"torch__gpu": "X", "torch__now_processes": 2}, "D", "2 programs besides", "nvidia-smi"),
+    "a slice of a GPU": ({"torch__gpu": "X", "torch__gpu_mig": True}, "C", "MIG", "a whole GPU"),
+    "a GPU whose driver sleeps": ({"torch__gpu": "X", "torch__gpu_persistence": False}, "B", "sleeps", "nvidia-smi"),
     "a sleepy driver": ({"torch__gpu": "X", "torch__persistence": "Disabled"}, "B", "sleeps", "nvidia-smi -pm 1"),
 }
 

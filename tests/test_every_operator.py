@@ -23,9 +23,9 @@ VARIANTS = [
 
 @pytest.mark.parametrize("scale", testing.SCALES)
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
-def test_the_contract_holds(name: str, variant: Variant, scale: int) -> None:
+def test_the_contract_holds(name: str, variant: Variant, scale: int, device: str) -> None:
     facts = upsamplers.facts(name)
-    served = testing.check_at_scale(operator_class(name), variant.options, scale)
+    served = testing.check_at_scale(operator_class(name), variant.options, scale, device)
     assert served == (not facts.scales or scale in facts.scales), "facts.scales and what can be built disagree"
 
 

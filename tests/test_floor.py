@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 from a2u_bench.measure import ceilings
 from a2u_bench.measure.floor import copy_rate, floor
@@ -56,6 +57,31 @@ def test_a_ceiling_is_the_best_of_several_samples_and_the_first_is_not_kept():
 def test_rates_count_bytes_read_and_written_and_one_for_each_multiply_add():
     assert ceilings.copy_rate(1 << 18, "cpu", Rates(0.001)) == (1 << 18) / 0.002
     assert ceilings.matrix_rate("float32", "cpu", Rates(0.004)) == pytest.approx(512**3 / 0.016)
+
+
+class Together(Rates):
+    """An accelerator's timer, which can time calls without a gap."""
+
+    def together(self, call: Callable[[], Any], inner: int) -> float:
+        assert inner == ceilings.TOGETHER
+        return self.sample(call, inner) / inner
+
+
+def test_on_an_accelerator_a_ceiling_is_of_calls_without_a_gap_and_data_are_random():
+    assert ceilings.best(lambda: None, Together(0.008)) == pytest.approx(0.016 / ceilings.TOGETHER)
+    seen: list[torch.Tensor] = []
+
+    class Looking(Rates):
+        def sample(self, call: Callable[[], Any], inner: int) -> float:
+            seen.extend(cell.cell_contents for cell in call.__closure__ or () if torch.is_tensor(cell.cell_contents))
+            seen.extend(one for one in call.__defaults__ or () if torch.is_tensor(one))
+            return super().sample(call, inner)
+
+    ceilings.copy_rate(1 << 12, "cpu", Looking(0.02))
+    ceilings.matrix_rate("tf32", "cpu", Looking(0.02))
+    assert {tensor.dtype for tensor in seen} == {torch.float32}
+    assert len(seen) > 4 and all(float(tensor.std()) > 0.5 for tensor in seen)  # results are of the call before
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_ceilings_are_plain_data_that_the_floor_reads(monkeypatch):

@@ -117,16 +117,26 @@ def test_a_compiled_case_is_compiled_before_it_is_checked_and_before_it_is_timed
         assert steps[:3] == ["build", "compile", "check" if number == 0 else "warm_up"]
 
 
-def test_on_an_accelerator_each_round_has_a_warm_and_a_cold_sample_and_each_process_its_notes():
+def test_on_an_accelerator_each_round_has_the_device_s_own_time_too_warm_and_cold_and_each_process_its_notes():
     store = FakeStore()
     rows, workers = measure(Plan("quick", (case("a", device="cuda"), case("b", device="cuda")), (), SETTINGS), store)
-    timed = [step for number, step, _ in workers.log if number == 1 and step.startswith("time")]
-    assert timed[:8] == ["time", "time", "time_cold", "time_cold"] * 2
+    last = workers.started - 1
+    timed = [step for number, step, _ in workers.log if number == last and step.startswith("time")]
+    assert timed[:12] == ["time", "time", *["time_device", "time_cold"] * 2] * 2
     for row in rows:
-        assert (row["latency"], row["latency_cold"]) == pytest.approx((0.001, 0.003))
+        assert (row["latency"], row["latency_device"], row["latency_cold"]) == pytest.approx((0.001, 0.00075, 0.003))
+        assert row["latency_device_low"] == pytest.approx(0.00075) == row["latency_device_high"]
         assert row["latency_cold_low"] == pytest.approx(0.003) == row["latency_cold_high"]
         assert row["note"] == f"note of {row['operator']}"
     assert {tuple(sample["latency_cold"]) for samples in store.samples for sample in samples} == {(0.003,)}
+
+
+def test_a_row_whose_calls_wait_for_launches_says_by_how_much():
+    alone = Plan("quick", (case("a", device="cuda"),), (), SETTINGS)
+    rows, _ = measure(alone, own=0.05)
+    assert rows[0]["note"] == "note of a; launch-bound: 1e+03 µs, 20.0 times its own, 50 µs on the device"
+    rows, _ = measure(alone, own=0.6)
+    assert rows[0]["note"] == "note of a"
 
 
 def test_a_resumed_run_counts_the_cold_samples_that_it_finds():

@@ -68,13 +68,13 @@ def test_waiting_for_the_device_is_timed_where_the_call_returns_early():
     assert HostTimer(clock, finish).sample(lambda: None, 1) == 5e-6
 
 
-@pytest.mark.parametrize(("name", "before"), [("sample", []), ("cold", ["flush"]), ("busy", ["hold"])])
+@pytest.mark.parametrize(("name", "before"), [("sample", []), ("cold", ["hold", "flush"]), ("busy", ["hold"])])
 def test_events_stand_around_each_call_and_waiting_is_outside(name: str, before: list[str]):
     device = FakeDevice()
     timer = EventTimer(device, Nanoseconds())
     seconds = getattr(timer, name)(device.call, 2)
     assert abs(seconds - 0.002) < 1e-12
-    issuing = ["call", "synchronize"] if name == "busy" else []
+    issuing = [] if name == "sample" else ["call", "synchronize"]
     assert device.log == [*issuing, *([*before, "record", "call", "record"] * 2), "synchronize"]
 
 
@@ -110,26 +110,20 @@ def test_a_call_that_waits_for_launches_is_told_from_one_that_does_not():
     waiting, busy = timer.sample(device.call, 1), timer.busy(device.call, 1)
     assert abs(waiting - 51e-6) < 1e-9
     assert abs(busy - 10e-6) < 1e-9
-    assert launch_bound(waiting, busy) == "launch-bound: 51 µs, 10 µs of them on the device"
+    assert abs(timer.together(device.call, 4) - 10e-6) < 1e-9
+    assert launch_bound(waiting, busy) == "launch-bound: 51 µs, 5.1 times its own, 10 µs on the device"
     assert launch_bound(19e-6, 10e-6) == ""
 
 
+def test_cold_and_warm_of_the_device_alone_differ_by_the_cache_and_not_by_launches():
+    """The flush takes 0.5 s, in which all launches would be made: it comes within the hold, and counts for neither."""
+    device = Launches()
+    timer = EventTimer(device, device)
+    assert abs(timer.cold(device.call, 3) - timer.busy(device.call, 3)) < 1e-9
+
+
 def test_reasons_of_a_throttled_clock_are_named_and_idling_is_none():
-    class Nvml:
-        def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
-            return index
-
-        def nvmlDeviceGetCurrentClocksEventReasons(self, handle: int) -> int:
-            return 0x1 | 0x4 | 0x40
-
-    class Older:
-        def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
-            raise RuntimeError("not supported")
-
-        nvmlDeviceGetCurrentClocksThrottleReasons = Nvml.nvmlDeviceGetCurrentClocksEventReasons
-
-    assert throttle.reasons(throttle.bits(Nvml())) == ["power cap", "thermal, by hardware"]
-    assert throttle.bits(Older()) == throttle.bits(None) == 0
+    assert throttle.reasons(0x1 | 0x4 | 0x40) == ["power cap", "thermal, by hardware"]
 
 
 def test_short_calls_are_repeated_until_a_sample_spans_the_clock_s_resolution_a_thousandfold():

@@ -373,6 +373,8 @@ def test_jobs_of_the_pool_have_cores_of_their_own():
     assert [place.gpu for place in places(1, 1, ("3", "5"))] == ["3"]
     with pytest.raises(UsageError, match="1 GPU"):
         places(2, 1, ("0",)) if cores > 1 else places(1, 1, ()) or pytest.skip("one core")
+    shared = places(min(2, cores), 1, ("GPU-a",), share=True)
+    assert {place.gpu for place in shared} == {"GPU-a"}
 
 
 WRONG = {

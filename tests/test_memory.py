@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from a2u_bench.measure import memory
 from a2u_bench.measure.inputs import Prepared, prepare
 from a2u_bench.measure.memory import Memory, call_memory, peak_memory, peak_of, saved_memory, storage_bytes
 from a2u_bench.spec import Case
@@ -176,3 +178,33 @@ def test_the_peak_agrees_with_the_process_s_own_high_water_mark(name: str):
     mark, peak = (int(word) for word in next(x for x in done.stdout.splitlines() if x.startswith("bytes")).split()[1:])
     assert peak > 90 << 20
     assert abs(mark - peak) < 8 << 20
+
+
+def test_on_a_gpu_requested_bytes_count_above_what_libraries_keep(monkeypatch):
+    """Blocks are rounded up to 512 bytes; cuBLAS takes its workspace before, not in, the first call that needs it."""
+    held = {"now": 0, "peak": 0}
+
+    def take(count: int) -> None:
+        held["now"] += count
+        held["peak"] = max(held["peak"], held["now"])
+
+    def stats() -> dict[str, int]:
+        rounded = {when: -(-held[key] // 512) * 512 for when, key in (("current", "now"), ("peak", "peak"))}
+        return {
+            **{f"requested_bytes.all.{when}": held[key] for when, key in (("current", "now"), ("peak", "peak"))},
+            **{f"allocated_bytes.all.{when}": count for when, count in rounded.items()},
+        }
+
+    monkeypatch.setattr(torch.cuda, "memory_stats", stats)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: held.update(peak=held["now"]))
+    monkeypatch.setattr(memory, "ready_libraries", cache(lambda: take(8 << 20)))
+
+    def call() -> Tensor:
+        memory.ready_libraries()
+        take(5001)
+        take(-4001)
+        return torch.empty(1000, dtype=torch.uint8)
+
+    for _ in range(2):
+        assert call_memory(call, device="cuda") == Memory(1000, 5001)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 import torch
 from fakes import FakeStore
 
-from a2u_bench import build, pool
+from a2u_bench import build, pool, worker
 from a2u_bench.check import Incorrect, check
 from a2u_bench.measure.inputs import prepare
 from a2u_bench.measure.latency import Calls
@@ -50,6 +51,7 @@ EXPECTED = {
     "WrongDtype": ("incorrect", "gives float64 instead of float32"),
     "WrongType": ("incorrect", "gives a tuple instead of a tensor"),
     "WrongValues": ("incorrect", "differs from its float64 definition by"),
+    "TellsPrecision": ("failed", "TF32 of products and convolutions: (False, False)"),
     "Refuses": ("skipped", "no channels will do"),
     "Throws": ("failed", "RuntimeError: two lines"),
     "ThrowsWhenBuilt": ("failed", "RuntimeError: two lines"),
@@ -227,3 +229,49 @@ def test_torch_says_what_it_is_from_a_process_of_its_own():
     facts = pool.torch_facts()
     assert facts["version"]
     assert facts["flush_denormals"] is True
+
+
+class Pipe:
+    """A pipe whose answer comes after so many looks, each a timeout long; what the process says of itself meanwhile."""
+
+    def __init__(self, said: Sequence[int]) -> None:
+        self.said, self.value = list(said), 0
+
+    def poll(self, seconds: float) -> bool:
+        if not self.said:
+            return True
+        self.value = self.said.pop(0)
+        return False
+
+    def send(self, message: object) -> None: ...
+    def recv(self) -> tuple[str, str]:
+        return "ok", "checked"
+
+
+NOW, ONCE, TWICE = worker.COMPILING, worker.COMPILING - 1, worker.COMPILING - 2
+
+
+@pytest.mark.parametrize(
+    ("said", "ends"),
+    [
+        ([], False),
+        ([0], True),
+        ([NOW] * 10, False),
+        ([NOW] * 11, True),
+        ([ONCE], False),  # it compiled and went on with its own work
+        ([ONCE, ONCE], True),
+        ([NOW, ONCE, TWICE], False),
+        ([NOW, ONCE, TWICE, TWICE], True),
+    ],
+)
+def test_compiling_within_a_step_has_a_limit_of_its_own(said, ends, monkeypatch):
+    process = pool._Process.__new__(pool._Process)
+    pipe = Pipe(said)
+    process._timeout, process._connection, process._place = 60.0, pipe, pipe
+    monkeypatch.setattr(pool._Process, "close", lambda self: None)
+    if not ends:
+        assert process.request("check") == "checked"
+        return
+    with pytest.raises(pool.CaseEnded) as caught:
+        process.request("check")
+    assert (caught.value.status, caught.value.reason) == ("timeout", "checking took longer than 60 s")

@@ -152,7 +152,7 @@ def test_a_device_that_is_not_here_is_wrong_usage():
 
     if torch.cuda.is_available():
         pytest.skip("there is CUDA here")
-    with pytest.raises(UsageError, match="--device cuda: this machine"):
+    with pytest.raises(UsageError, match="--device cuda: "):
         make_plan(ops="nearest", device="cuda")
 
 

@@ -19,7 +19,7 @@ from upsamplers.registry import operator_class
 def test_a_size_beyond_any_use_is_out_of_range(name: str, size: str) -> None:
     sizes = {"channels": 8, size: 1 << 40}
     with pytest.raises(upsamplers.OptionError, match=rf"^{name}: {size}=1099511627776 is out of range; allowed: .* at"):
-        upsamplers.create(name, **sizes)  # type: ignore[arg-type]
+        upsamplers.create(name, **sizes)
 
 
 @pytest.mark.parametrize("name", upsamplers.names())

@@ -57,7 +57,7 @@ class Pair(nn.Module):
     def forward(self, guide: Tensor) -> Tensor:
         half, kernels = self.op.halve(guide)
         z = self.to_z(half) + self.to_z(self.op.downsample(guide))
-        if self.op.halve_gives_kernels:  # type: ignore[truthy-bool]
+        if self.op.halve_gives_kernels:
             return self.op.assemble(kernels, z, guide)
         return self.op(z, guide if self.op.facts.guide != "none" else None)
 
@@ -81,7 +81,7 @@ def networks(name: str, variant: Variant) -> list[tuple[nn.Module, list[tuple[Te
 
 def pair(name: str, variant: Variant) -> tuple[nn.Module, list[tuple[Tensor, ...]]]:
     op = built(name, variant, twin=True)
-    inputs = [(torch.randn(batch, op.guide_channels, 2 * h, 2 * w),) for batch, h, w in SIZES]
+    inputs: list[tuple[Tensor, ...]] = [(torch.randn(batch, op.guide_channels, 2 * h, 2 * w),) for batch, h, w in SIZES]
     with torch.no_grad():
         op.halve_gives_kernels = op.halve(*inputs[0])[1] is not None  # type: ignore[assignment]
     return Pair(op).eval(), inputs
@@ -133,9 +133,9 @@ def trace(network: nn.Module, given: tuple[Tensor, ...]) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning)  # of torch.jit itself
         file = io.BytesIO()
-        torch.jit.save(torch.jit.trace(network, given, check_trace=False), file)  # type: ignore[no-untyped-call]
+        torch.jit.save(torch.jit.trace(network, given, check_trace=False), file)
         file.seek(0)
-        return torch.jit.load(file)  # type: ignore[no-untyped-call]
+        return torch.jit.load(file)
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)

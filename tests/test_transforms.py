@@ -27,31 +27,31 @@ NATIVE = ("bicubic", "bilinear", "nearest", "deconv", "pixel_shuffle", "max_unpo
 """Operators whose forward is torch's own kernel, with torch's own rules for autocast."""
 
 
-def built(name: str, variant: Variant | None = None) -> tuple[Upsampler, Tensor, Tensor | None]:
-    op = testing.build(operator_class(name), variant.options if variant else {}, 2)
+def built(name: str, variant: Variant | None = None, device: str = "cpu") -> tuple[Upsampler, Tensor, Tensor | None]:
+    op = testing.build(operator_class(name), variant.options if variant else {}, 2, device=device)
     assert op is not None
     op = op.float()
-    z, guide = testing.inputs(op)
+    z, guide = testing.inputs(op, device=device)
     return op, z.float(), None if guide is None else guide.float()
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
-def test_every_operator_compiles_without_a_graph_break(name: str, variant: Variant) -> None:
+def test_every_operator_compiles_without_a_graph_break(name: str, variant: Variant, device: str) -> None:
     torch._dynamo.reset()
-    op, z, guide = built(name, variant)
-    with torch.no_grad():
+    op, z, guide = built(name, variant, device)
+    with torch.no_grad(), testing.whole_float32():
         assert_close(torch.compile(op, fullgraph=True, backend="aot_eager")(z, guide), op(z, guide))
 
 
 @pytest.mark.parametrize("name", upsamplers.names())
 @pytest.mark.parametrize("given", [torch.float32, torch.bfloat16], ids=str)
-def test_every_operator_runs_under_autocast(name: str, given: torch.dtype) -> None:
-    op, z, guide = built(name)
+def test_every_operator_runs_under_autocast(name: str, given: torch.dtype, device: str) -> None:
+    op, z, guide = built(name, device=device)
     with torch.no_grad():
         exact = op(z, guide)
     z = z.to(given).requires_grad_()
     guide = None if guide is None else guide.to(given)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(device, torch.bfloat16):
         w, y = op.weights(z, guide), op(z, guide)
     if name not in NATIVE:  # kernels by autocast, features as they came: the wider of the two
         assert y.dtype == torch.promote_types(w.dtype, given)

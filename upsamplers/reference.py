@@ -28,7 +28,7 @@ def neighbourhoods(x: Tensor, rows: Tensor, columns: Tensor, border: str) -> Ten
     y, y_inside = source(rows, x.shape[-2], border)
     v, v_inside = source(columns, x.shape[-1], border)
     values = x[:, :, y[:, None, :, None], v[None, :, None, :]]  # [B, C, oH, oW, k, k]
-    values = values * (y_inside[:, None, :, None] & v_inside[None, :, None, :]).to(x.dtype)
+    values = values * (y_inside[:, None, :, None] & v_inside[None, :, None, :]).to(x)
     return values.flatten(-2).permute(0, 1, 4, 2, 3)
 
 

@@ -22,7 +22,7 @@ def proxy_in(inputs: Sequence[Any], options: Mapping[str, Any]) -> Proxy | None:
 
 def as_node(proxy: Proxy, module: nn.Module, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """A call of the module as one node of the graph that `proxy` belongs to, as torch's own layers are."""
-    tracer = proxy.tracer
+    tracer: Any = proxy.tracer
 
     def node(*inputs: Any, **options: Any) -> Any:
         return tracer.create_proxy("call_module", tracer.path_of_module(module), inputs, options)
@@ -54,11 +54,11 @@ def is_jit() -> bool:
 def unrecorded() -> Iterator[None]:
     """What happens here is not part of a torch.jit trace, and sizes are numbers."""
     state = torch._C._get_tracing_state()
-    torch._C._set_tracing_state(None)
+    torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        torch._C._set_tracing_state(state)
+        torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
 
 
 def sizes(tensor: Tensor) -> tuple[int, ...]:

@@ -15,8 +15,16 @@ from a2u_bench.build.catalogue import (
     options,
     plugin_problems,
 )
-from a2u_bench.build.definition import counter_formulas, definition, kernels, native_macs, primitive_macs
-from a2u_bench.build.devices import device, gpus
+from a2u_bench.build.definition import (
+    counter_formulas,
+    definition,
+    kernels,
+    native_macs,
+    primitive_macs,
+    samples_points,
+)
+from a2u_bench.build.devices import device, gpus, is_device
+from a2u_bench.build.loading import preload
 from a2u_bench.build.modules import (
     Impossible,
     create,
@@ -29,14 +37,7 @@ from a2u_bench.build.modules import (
     why_not,
 )
 
-PRELOAD = (
-    *("torch", "torch._dynamo", "upsamplers", "a2u_bench.preload"),
-    *("upsamplers.primitive.cpu.calls", "upsamplers.primitive.cpu.points_calls"),
-)
-"""What a process that measures has loaded before it starts."""
-
 __all__ = [
-    "PRELOAD",
     "Broken",
     "Impossible",
     "Operator",
@@ -48,6 +49,7 @@ __all__ = [
     "expected_macs",
     "facts",
     "gpus",
+    "is_device",
     "kernels",
     "load_ours",
     "module",
@@ -60,7 +62,9 @@ __all__ = [
     "options",
     "outline",
     "plugin_problems",
+    "preload",
     "primitive_macs",
+    "samples_points",
     "seeded",
     "why_not",
 ]

@@ -1,8 +1,10 @@
-"""What a module gives: its kernels, its output by the slow definition, and the multiply-adds of the primitives."""
+"""What a module gives: its kernels, its output by its definition, and the multiply-adds of the primitives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,20 +34,50 @@ def kernels(
 
 
 def definition(module: nn.Module, z: Tensor, guide: Tensor | None) -> Tensor:
-    """What the module should give: wᵀz by the slow reference, from the module's own weights, then its epilogue.
+    """What the module should give: wᵀz by plain PyTorch, from the module's own weights, then its epilogue.
 
     Of a network, what it gives with every operator in it so defined; it stays so.
     """
-    from upsamplers import Upsampler, reference
+    from upsamplers import Upsampler
 
-    if not isinstance(module, Upsampler):
+    with _plain():
+        if isinstance(module, Upsampler):
+            return _defined(module, z, guide)
         for part in module.modules():
             if isinstance(part, Upsampler):
-                part.forward = partial(definition, part)  # type: ignore[method-assign]
+                part.forward = partial(_defined, part)  # type: ignore[method-assign]
                 part.halve = partial(_halved, part)  # type: ignore[method-assign]
         output: Tensor = module(z)
         return output
-    up = reference.reassemble(
+
+
+def samples_points(module: nn.Module) -> bool:
+    """Whether a module reads z at points that it computes, rather than in a fixed window."""
+    from upsamplers import Upsampler
+
+    return isinstance(module, Upsampler) and type(module).points is not Upsampler.points
+
+
+@contextmanager
+def _plain() -> Iterator[None]:
+    """Every primitive by plain PyTorch, those that make kernels too: no compiled kernel has a part in a definition."""
+    from upsamplers.primitive.backends import ENVIRONMENT
+
+    before = os.environ.get(ENVIRONMENT)
+    os.environ[ENVIRONMENT] = "eager"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[ENVIRONMENT]
+        else:
+            os.environ[ENVIRONMENT] = before
+
+
+def _defined(module: Upsampler, z: Tensor, guide: Tensor | None) -> Tensor:
+    from upsamplers import reassemble
+
+    up = reassemble(
         module.weights(z, guide),
         z,
         scale=module.scale,
@@ -57,11 +89,11 @@ def definition(module: nn.Module, z: Tensor, guide: Tensor | None) -> Tensor:
 
 
 def _halved(module: Upsampler, guide: Tensor) -> tuple[Tensor, None]:
-    """A guide downsampled by the slow reference, with the module's own weights, and no kernels for the way up."""
-    from upsamplers import reference
+    """A guide downsampled with the module's own weights, and no kernels for the way up."""
+    from upsamplers import downassemble
 
     w = module.down_weights(guide)
-    return reference.downassemble(w, guide, module.scale, module.down_kernel_size, module.border), None
+    return downassemble(w, guide, module.scale, module.down_kernel_size, module.border), None
 
 
 def primitive_macs() -> dict[str, Callable[..., int]]:

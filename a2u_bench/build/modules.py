@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from a2u_bench import opstrings
 from a2u_bench.build.catalogue import operator, operator_class
+from a2u_bench.build.devices import why_no_tf32
 from a2u_bench.errors import UsageError
-from a2u_bench.spec import Case
+from a2u_bench.spec import TF32, Case
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +23,7 @@ class Impossible(Exception):
 
 def why_not(case: Case) -> str:
     """Why a case cannot be built, or "". UsageError for an option out of its range. Allocates nothing."""
-    if case.network is not None and (reason := _network_why_not(case)):
+    if reason := _axes_why_not(case):
         return reason
     return _why_not(case.network, case.options, case.channels, case.scale)
 
@@ -48,10 +49,10 @@ def create(case: Case) -> nn.Module:
 
     Impossible or UsageError where there can be none.
     """
+    if reason := _axes_why_not(case):
+        raise Impossible(reason)
     if case.network is None:
         return _create(case.options, case.channels, None, case.scale)
-    if reason := _network_why_not(case):
-        raise Impossible(reason)
     return _network(case.network, case.options)
 
 
@@ -147,6 +148,13 @@ def _network(name: str, options: str) -> nn.Module:
     if name != "matting-unet":
         raise UsageError(f"no network {name!r}; allowed: matting-unet")
     return MattingNetwork(options)
+
+
+def _axes_why_not(case: Case) -> str:
+    """Why no operator can take a case with these axes, or ""."""
+    if case.dtype == TF32 and (reason := why_no_tf32(case.device)):
+        return reason
+    return "" if case.network is None else _network_why_not(case)
 
 
 def _network_why_not(case: Case) -> str:

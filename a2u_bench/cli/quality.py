@@ -37,6 +37,9 @@ def command(
     jobs: Annotated[
         int | None, typer.Option(help="Jobs at once, one for each pair and seed. [default: none here, slurm: no limit]")
     ] = None,
+    share_gpu: Annotated[
+        bool, typer.Option("--share-gpu", help="More jobs at once than GPUs: training times then say little.")
+    ] = False,
     slurm: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="partition, account, mem, time in minutes, …")
     ] = None,
@@ -107,8 +110,9 @@ def command(
         print_forecast(expected, as_json, "training", "do")
         return 0
     away = lessons(planned, problem, data or asked.data, checkpoints)
-    carrier = choose.choose(launcher, jobs, slurm or (), [needs(one) for one in away], folder, job_folder)
-    store = open_store(folder, {**manifest, "preset": asdict(schedule)}, resume)
+    carrier = choose.choose(launcher, jobs, slurm or (), [needs(one) for one in away], folder, job_folder, share_gpu)
+    shared = {"share_gpu": jobs} if share_gpu and where == "cuda" and carrier is not None else {}
+    store = open_store(folder, {**manifest, **shared, "preset": asdict(schedule)}, resume)
     before = len(store.rows)
     failure: BenchError | None = None
     code = 0

@@ -22,11 +22,11 @@ def command(
     ] = None,
     shape: Annotated[Many | None, typer.Option(metavar="BxCxHxW", help="Shape of z; replaces the suite's.")] = None,
     scale: Annotated[Many | None, typer.Option(help="Upsampling factor. [default: 2]")] = None,
-    dtype: Annotated[Many | None, typer.Option(help="float32, float64, float16, bfloat16.")] = None,
+    dtype: Annotated[Many | None, typer.Option(help="float32, float64, float16, bfloat16, tf32.")] = None,
     layout: Annotated[Many | None, typer.Option(help="contiguous, channels_last.")] = None,
     mode: Annotated[Many | None, typer.Option(help="inference, training.")] = None,
     runtime: Annotated[Many | None, typer.Option(help="eager, compile.")] = None,
-    device: Annotated[Many | None, typer.Option(help="auto, cpu, cuda, mps. [default: auto]")] = None,
+    device: Annotated[Many | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")] = None,
     threads: Annotated[Many | None, typer.Option(help="CPU threads. [default: all cores]")] = None,
     allocator: Annotated[
         Many | None, typer.Option(help="default, or kept: a process keeps the memory that it frees.")
@@ -150,7 +150,7 @@ def command(
                 run_jobs(plan, store, carrier, listener)
             else:
                 if "machine" not in store.manifest:
-                    described = machine.record()
+                    described = machine.record(devices=plan.devices)
                     report = doctor.examine(described, [case.threads for case in plan.cases])
                     store.write_manifest({"machine": described, "doctor": report.to_manifest()})
                 runner.run(plan, store, listener)

@@ -53,10 +53,16 @@ def threads_each(launcher: str, jobs: int | None) -> int:
 
 
 def choose(
-    name: str, jobs: int | None, options: Sequence[str], needs: Sequence[Needs], run: Path, folder: Path | None = None
+    name: str,
+    jobs: int | None,
+    options: Sequence[str],
+    needs: Sequence[Needs],
+    run: Path,
+    folder: Path | None = None,
+    share_gpu: bool = False,
 ) -> Launcher | None:
     """The launcher for the run in folder `run`, `folder` being where Slurm's own files go; None where this process
-    works by itself. `needs` are those of its jobs.
+    works by itself. `needs` are those of its jobs, which may `share_gpu` where there are fewer GPUs than jobs at once.
     """
     if name == "slurm":
         from a2u_bench.launch.slurm import Slurm, parse_options
@@ -68,7 +74,7 @@ def choose(
 
     threads = max((one.threads for one in needs), default=1)
     on_gpu = any(one.device == "cuda" for one in needs)
-    return Local(places(jobs, threads, build.gpus() if on_gpu else ()))
+    return Local(places(jobs, threads, build.gpus() if on_gpu else (), share_gpu))
 
 
 def forecast(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ def work(folder: str) -> None:
 
 def _measure(folder: Path) -> None:
     plan = part.read_plan(folder)
-    with _opened(folder, plan.to_manifest(), [case.threads for case in plan.cases]) as store:
+    threads = [case.threads for case in plan.cases]
+    with _opened(folder, plan.to_manifest(), threads, plan.devices) as store:
         runner.run(plan, store)
 
 
@@ -43,10 +44,12 @@ def _train(folder: Path) -> None:
         run([given.job], lesson.load(given), store, given.checkpoints or folder / part.CHECKPOINTS)
 
 
-def _opened(folder: Path, manifest: Mapping[str, Any], threads: Sequence[int]) -> Store:
+def _opened(
+    folder: Path, manifest: Mapping[str, Any], threads: Sequence[int], devices: Collection[str] = ("cpu",)
+) -> Store:
     """The part's own run, which knows the machine that it is measured on and how good it is."""
     store = Store.open(folder / part.RUN, manifest, resume=True, wait=WAIT)
-    described = machine.record(part.command(folder))
+    described = machine.record(part.command(folder), devices=devices)
     store.write_manifest({"machine": described, "doctor": doctor.examine(described, threads).to_manifest()})
     return store
 

@@ -92,19 +92,22 @@ class Local:
         return job.process.poll() is not None
 
 
-def places(jobs: int, threads: int, gpus: Sequence[str] = ()) -> list[Place]:
-    """So many places, with cores and GPUs of their own. UsageError where there are too few of either."""
+def places(jobs: int, threads: int, gpus: Sequence[str] = (), share: bool = False) -> list[Place]:
+    """So many places, with cores and a GPU of their own, or one that they `share`. UsageError where they lack."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     if jobs * threads > len(cores):
         raise UsageError(
             f"--jobs {jobs} with {threads} thread{'s' * (threads > 1)} each: this machine has {len(cores)} "
             f"cores; allowed: jobs × threads up to that, as --jobs {max(1, len(cores) // threads)} or fewer --threads"
         )
-    if gpus and jobs > len(gpus):
-        raise UsageError(f"--jobs {jobs}: this machine has {len(gpus)} GPUs; allowed: a GPU for each job")
-    share = len(cores) // jobs
+    if gpus and jobs > len(gpus) and not share:
+        raise UsageError(
+            f"--jobs {jobs}: this machine has {len(gpus)} GPU{'s' * (len(gpus) > 1)}; allowed: one for each job; "
+            "trainings, whose times then say little, may use one together with quality --share-gpu"
+        )
+    own = len(cores) // jobs
     return [
-        Place(frozenset(cores[index * share : (index + 1) * share]), gpus[index] if gpus else "")
+        Place(frozenset(cores[index * own : (index + 1) * own]), gpus[index % len(gpus)] if gpus else "")
         for index in range(jobs)
     ]
 

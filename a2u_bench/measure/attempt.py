@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import torch
-
 from a2u_bench.measure.clock import Timer
 from a2u_bench.measure.inputs import prepare
 from a2u_bench.measure.latency import Calls, calls_for
+from a2u_bench.measure.precision import as_asked
 from a2u_bench.spec import Case
 
 SIDE = 16
@@ -36,6 +35,6 @@ def _try(case: Case, seed: int, timer: Timer) -> tuple[float, float]:
     begin = time.monotonic()
     prepared = prepare(case, seed, {})
     building = time.monotonic() - begin
-    with torch.set_grad_enabled(case.mode == "training"):
+    with as_asked(case):
         timer.sample(prepared.call, 1)
         return building, timer.sample(prepared.call, 1)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from a2u_bench.measure.clock import Timer
+from a2u_bench.measure.precision import multiply_in, stored
 
 SIZES = tuple(1 << exponent for exponent in range(18, 29, 2))
 """Bytes that a copy moves, half read and half written: 256 KiB, which caches hold, to 256 MiB, which none does."""
@@ -25,6 +26,9 @@ ENOUGH = 0.05
 """Seconds after which no more samples are taken, once there are the fewest."""
 
 FEWEST_SAMPLES, MOST_SAMPLES = 3, 40
+
+TOGETHER = 8
+"""Calls of one sample on an accelerator."""
 
 
 def ceilings(device: str, threads: int, dtypes: Sequence[str], timer: Timer) -> dict[str, Any]:
@@ -42,8 +46,11 @@ def ceilings(device: str, threads: int, dtypes: Sequence[str], timer: Timer) -> 
 
 
 def copy_rate(size: int, device: str, timer: Timer) -> float:
-    """Bytes a second, read and written, where `size` of them are moved into memory that is there already."""
-    source = torch.zeros(size // 2, dtype=torch.uint8, device=device).view(torch.float32)
+    """Bytes a second, read and written, where `size` of them are moved into memory that is there already.
+
+    Of random numbers: zeros take less power, and a GPU whose power is limited then runs at a clock that no case meets.
+    """
+    source = torch.randn(size // 8, device=device)
     target = torch.zeros_like(source)
     return size / best(lambda: target.copy_(source), timer)
 
@@ -51,23 +58,30 @@ def copy_rate(size: int, device: str, timer: Timer) -> float:
 def matrix_rate(dtype: str, device: str, timer: Timer) -> float:
     """Multiply-adds a second of square matrices, of the size at which that is most."""
     rate = 0.0
+    multiply_in(dtype)
     for side in SIDES:
-        a, b = (torch.zeros(side, side, dtype=getattr(torch, dtype), device=device) for _ in range(2))
+        a, b = (torch.randn(side, side, device=device).to(stored(dtype)) for _ in range(2))
         out = torch.empty_like(a)
         seconds = best(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), timer)  # type: ignore[misc]
         rate = max(rate, side**3 / seconds)
         if seconds > QUICK:
             break
+    multiply_in("float32")
     return rate
 
 
 def best(call: Callable[[], Any], timer: Timer) -> float:
-    """Seconds of the fastest of several samples; one that is not kept comes first."""
-    spent = timer.sample(call, 1)
+    """Seconds of the fastest of several samples; one that is not kept comes first.
+
+    On an accelerator a sample is of several calls without a gap, so that no launch is waited for.
+    """
+    together: Callable[[Callable[[], Any], int], float] | None = getattr(timer, "together", None)
+    sample, inner = (timer.sample, 1) if together is None else (together, TOGETHER)
+    spent = sample(call, inner)
     fastest = float("inf")
     for count in range(MOST_SAMPLES):
         if count >= FEWEST_SAMPLES and spent > ENOUGH:
             break
-        seconds = timer.sample(call, 1)
+        seconds = sample(call, inner)
         fastest, spent = min(fastest, seconds), spent + seconds
     return max(fastest, 1e-9)

@@ -46,27 +46,53 @@ class Events(Protocol):
 
 
 class EventTimer:
-    """Times on an accelerator by events around each call; waits outside what is timed."""
+    """Times on an accelerator by events around each call; waits outside what is timed.
+
+    `sample` is a call as a program meets it, waiting for launches included. The others are the device's own time: it is
+    held up until all of a call is launched, on a warm cache and on a flushed one alike, so the two can be compared.
+    """
 
     def __init__(self, device: Events, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self._device = device
         self._clock = clock
 
     def sample(self, call: Call, inner: int) -> float:
-        """Warm: each call right after the one before it."""
+        """Each call right after the one before it."""
         return self._sample(call, inner, lambda: None)
 
-    def cold(self, call: Call, inner: int) -> float:
-        """Each call on a flushed cache."""
-        return self._sample(call, inner, self._device.flush)
-
     def busy(self, call: Call, inner: int) -> float:
-        """The device's own time: all of a call is launched while the device is held up, so it waits for no launch."""
+        """The device's own time of each call right after the one before it."""
+        seconds = self._launching(call)
+        return self._sample(call, inner, lambda: self._device.hold(seconds))
+
+    def cold(self, call: Call, inner: int) -> float:
+        """The device's own time of each call on a flushed cache."""
+        seconds = self._launching(call)
+
+        def before() -> None:
+            self._device.hold(seconds)
+            self._device.flush()
+
+        return self._sample(call, inner, before)
+
+    def together(self, call: Call, inner: int) -> float:
+        """The device's own time of calls that follow one another without a gap: what a rate is measured by."""
+        device, seconds = self._device, self._launching(call)
+        device.hold(inner * seconds)
+        begin = device.record()
+        for _ in range(inner):
+            call()
+        end = device.record()
+        device.synchronize()
+        return device.elapsed(begin, end) / inner
+
+    def _launching(self, call: Call) -> float:
+        """Seconds in which a call is surely launched; makes one, so that the next is warm."""
         begin = self._clock()
         call()
         issuing = (self._clock() - begin) * 1e-9
         self._device.synchronize()
-        return self._sample(call, inner, lambda: self._device.hold(2 * issuing + HOLD))
+        return 2 * issuing + HOLD
 
     def _sample(self, call: Call, inner: int, before: Call) -> float:
         device, marks = self._device, []
@@ -90,7 +116,8 @@ def launch_bound(waiting: float, busy: float) -> str:
     """A note where a call spends its time waiting for launches, given its time as it is and the device's own."""
     if waiting <= LAUNCH_BOUND * busy:
         return ""
-    return f"launch-bound: {waiting * 1e6:.3g} µs, {busy * 1e6:.3g} µs of them on the device"
+    times = f", {waiting / busy:.1f} times its own" if busy > 0 else ""
+    return f"launch-bound: {waiting * 1e6:.3g} µs{times}, {busy * 1e6:.3g} µs on the device"
 
 
 FASTEST = 3e9
@@ -98,17 +125,21 @@ FASTEST = 3e9
 
 
 class CudaEvents:
-    """CUDA events of the current stream, and a buffer larger than the L2 cache, written over to flush it."""
+    """CUDA events of the current stream, and a buffer larger than the L2 cache, which is read to flush it.
+
+    Written over, it would leave a cache of lines that the next call has to write back first.
+    """
 
     def __init__(self, device: str = "cuda") -> None:
         import torch
 
-        self._cuda = torch.cuda
+        self._cuda, self._read = torch.cuda, torch.sum
         size = 2 * torch.cuda.get_device_properties(device).L2_cache_size
-        self._buffer = torch.empty(max(size, 1 << 20), dtype=torch.int8, device=device)
+        self._buffer = torch.zeros(max(size, 1 << 20) // 4, device=device)
+        self._sum = torch.zeros((), device=device)
 
     def flush(self) -> None:
-        self._buffer.zero_()
+        self._read(self._buffer, 0, out=self._sum)
 
     def hold(self, seconds: float) -> None:
         self._cuda._sleep(int(seconds * FASTEST))

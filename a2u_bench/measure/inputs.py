@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from a2u_bench import build
+from a2u_bench.measure.precision import stored
 from a2u_bench.spec import Case
 
 Cache = dict[tuple[Any, ...], Tensor]
@@ -51,7 +52,7 @@ class Prepared:
 def prepare(case: Case, seed: int, cache: Cache) -> Prepared:
     """Build the module and its inputs, all from `seed`. build.Impossible where the operator cannot take the case."""
     torch.manual_seed(seed)
-    module = build.create(case).to(device=case.device, dtype=getattr(torch, case.dtype))
+    module = build.create(case).to(device=case.device, dtype=stored(case.dtype))
     if case.layout == "channels_last":
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return with_inputs(case, module, seed, cache)
@@ -86,7 +87,7 @@ def _random(case: Case, shape: tuple[int, ...], seed: int, cache: Cache) -> Tens
     if key not in cache:
         numbers = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
         layout = torch.channels_last if case.layout == "channels_last" else torch.contiguous_format
-        dtype = getattr(torch, case.dtype)
+        dtype = stored(case.dtype)
         cache[key] = numbers.to(device=case.device, dtype=dtype).contiguous(memory_format=layout)
     return cache[key]
 

@@ -1,15 +1,17 @@
 """Memory of one call, above what was there before it: its output, its peak, what it saves for the backward pass.
 
-On a CPU every request to torch's own allocator is recorded, inside kernels too, as CUDA's counters do, and summed in
-order of time: exact and the same every time. Requests of at most SCALAR bytes are torch's own wrapped numbers and are
-left out. Two things are not seen: what a library or a NumPy array allocates by itself, and what the C library keeps
-after torch has released it, which raises a process's own high-water mark (MALLOC_MMAP_THRESHOLD_=65536 prevents it).
+On CUDA torch's allocator counts the bytes that were requested. On a CPU every request to torch's own allocator is
+recorded, inside kernels too, and summed in order of time: exact and the same every time. Requests of at most SCALAR
+bytes are torch's own wrapped numbers and are left out. Two things are not seen: what a library or a NumPy array
+allocates by itself, and what the C library keeps after torch has released it, which raises a process's own high-water
+mark (MALLOC_MMAP_THRESHOLD_=65536 prevents it).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -46,12 +48,13 @@ def call_memory(call: Callable[[], Any], own: Iterable[Tensor] = (), device: str
     Inputs and parameters are there before and do not count; `own` are they, so that a view of one is no output.
     """
     if device == "cuda":
+        ready_libraries()
         torch.cuda.synchronize()
-        before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
+        before = _requested("current")
         result = call()
         torch.cuda.synchronize()
-        return Memory(storage_bytes(result, own), int(torch.cuda.max_memory_allocated() - before))
+        return Memory(storage_bytes(result, own), _requested("peak") - before)
     if device != "cpu":
         return None
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
@@ -61,6 +64,21 @@ def call_memory(call: Callable[[], Any], own: Iterable[Tensor] = (), device: str
     events = profile.profiler.kineto_results.events()
     changes = [event for event in events if event.name() == "[memory]" and abs(event.nbytes()) > SCALAR]
     return Memory(output, peak_of(event.nbytes() for event in sorted(changes, key=lambda event: event.start_ns())))
+
+
+@cache
+def ready_libraries() -> None:
+    """Have cuBLAS take the workspace that it then keeps: it belongs to no call, and the first one would seem to need
+    it."""
+    x = torch.zeros(8, 8, device="cuda")
+    torch.nn.functional.linear(x, x, x[0])
+    torch.mm(x, x)
+
+
+def _requested(when: str) -> int:
+    """Bytes on CUDA as they were asked for, as on a CPU: what the allocator rounds them up to is its own affair."""
+    found = torch.cuda.memory_stats()
+    return int(found.get(f"requested_bytes.all.{when}") or found.get(f"allocated_bytes.all.{when}", 0))
 
 
 def peak_memory(call: Callable[[], Any], device: str = "cpu") -> int | None:

@@ -20,6 +20,7 @@ from a2u_bench import build
 from a2u_bench.machine import cgroup_memory
 from a2u_bench.measure.inputs import with_inputs
 from a2u_bench.measure.memory import SCALAR, Memory, tensors
+from a2u_bench.measure.precision import stored
 from a2u_bench.spec import Case
 
 NEGLIGIBLE = 1 / 1000
@@ -84,7 +85,7 @@ def predict(case: Case, seed: int = 0) -> Need:
     with torch.device("meta"):
         module = build.create(case)
     with FakeTensorMode(), torch.set_grad_enabled(case.mode == "training"):
-        _place(module, torch.device(case.device), getattr(torch, case.dtype))
+        _place(module, torch.device(case.device), stored(case.dtype))
         prepared = with_inputs(replace(case, runtime="eager"), module, seed, {})
         before = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in prepared.own}
         with LiveStorages(prepared.own) as live:
@@ -144,4 +145,4 @@ def available_memory(device: str) -> int | None:
 def _least(case: Case) -> int:
     """Bytes of z and the output."""
     elements = case.batch * case.channels * case.height * case.width
-    return elements * (1 + case.scale**2) * getattr(torch, case.dtype).itemsize
+    return elements * (1 + case.scale**2) * stored(case.dtype).itemsize

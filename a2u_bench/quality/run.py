@@ -14,6 +14,7 @@ import torch
 
 from a2u_bench.build import Impossible
 from a2u_bench.errors import Unwritten
+from a2u_bench.measure.precision import multiply_in
 from a2u_bench.quality import checkpoints
 from a2u_bench.quality.progress import Silence, Watcher
 from a2u_bench.quality.task import Problem
@@ -58,8 +59,9 @@ def run(jobs: Sequence[Job], problem: Problem, store: Store, folder: Path, watch
 
 
 def set_up(threads: int) -> None:
-    """This process as every training finds it: so many threads, and no time lost on denormal numbers."""
+    """This process as every training finds it: so many threads, whole float32, no time lost on denormal numbers."""
     torch.set_num_threads(threads)
+    multiply_in("float32")
     torch.set_flush_denormal(True)
 
 

@@ -92,7 +92,7 @@ def reassemble(w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_s
         contracted = phases(out, scale)
         weights = phases(w.to(out.dtype).unflatten(2, (channels, -1)), scale)  # [b, G, C, K, h, s, v, s]
         for tap, shifted in windows(z.to(out.dtype), kernel_size, border):
-            contracted += (weights[:, :, :, tap] * shifted[:, None, :, :, None, :, None]).sum(2)
+            contracted += torch.einsum("bgchivj,bchv->bghivj", weights[:, :, :, tap], shifted)
         return out.to(dtype)
     grouped = phases(out.unflatten(1, (groups, -1)), scale)  # [B, G, C/G, H, s, W, s]
     for tap, shifted in windows(z, kernel_size, border):
@@ -122,14 +122,14 @@ def correlate(
     high_g = phases(g, scale)  # [B, C, H, s, W, s]
     target = phases(out, scale)  # [b, G, K, h, s, v, s]
     for tap, shifted in windows(z, kernel_size, border):
-        spread_z = shifted[..., :, None, :, None].to(high)
         if mixes:
-            for channel in range(channels):
-                product = high_g.to(high) * spread_z[:, channel : channel + 1]
-                slot = target[:, :, channel * kernel_size**2 + tap]
-                slot.copy_(product.sum_to_size(slot.shape))
+            slot = target.unflatten(2, (channels, -1))[:, :, :, tap]  # [b, G, C, h, s, v, s]
+            kept = "".join(
+                axis for axis, size in zip("bgchivj", slot.shape, strict=True) if axis not in "bhv" or size > 1
+            )
+            slot.copy_(torch.einsum(f"bghivj,bchv->{kept}", high_g.to(high), shifted.to(high)).view_as(slot))
         else:
-            product = (high_g.to(high) * spread_z).unflatten(1, (groups, -1)).sum(2)
+            product = (high_g.to(high) * shifted[..., :, None, :, None].to(high)).unflatten(1, (groups, -1)).sum(2)
             target[:, :, tap] = product.sum_to_size(target[:, :, tap].shape)
     return out.to(dtype)
 
@@ -166,7 +166,7 @@ def spread(
                 part = high_g[..., y, :, x].to(high)
                 if mixes:
                     weight = weights.unflatten(2, (channels, -1))[:, :, :, tap, :, y, :, x].to(high)
-                    slot += (weight * part.unsqueeze(2)).sum(1)
+                    slot += torch.einsum("bgchv,bghv->bchv", weight, part)
                 else:
                     weight = weights[:, :, tap, :, y, :, x].unsqueeze(2).to(high)
                     slot.unflatten(1, (groups, -1)).addcmul_(weight, part.unflatten(1, (groups, -1)))
