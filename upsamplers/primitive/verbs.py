@@ -7,7 +7,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from upsamplers.errors import nearest_hint
-from upsamplers.primitive import library, written_out
+from upsamplers.primitive import library as library
+from upsamplers.primitive import plans, route, written_out
 from upsamplers.primitive.backends import choose, is_written_out
 from upsamplers.primitive.window import BORDERS
 from upsamplers.tracing import is_jit, unrecorded
@@ -96,6 +97,9 @@ def reassemble(
         with unrecorded():
             reassemble(w, z, scale=scale, kernel_size=kernel_size, border=border, points=points)
         return written_out.reassemble(w, z, points, scale, kernel_size, border)
+    key = route.direct_key("checked reassemble", w, z, points, (), scale, kernel_size, border, backend)
+    if key is not None and (plan := plans.kept(key)) is not None:
+        return plan(w, z, points)
 
     def given() -> str:
         return f"{_shapes(w=w, z=z)}, scale {scale}, kernel_size {kernel_size}"
@@ -124,7 +128,7 @@ def reassemble(
         )
     if is_written_out(backend):
         return written_out.reassemble(w, z, points, scale, kernel_size, border)
-    return library.reassemble(w, z, points, scale, kernel_size, border, choose(z, backend))
+    return route.call(key, "reassemble", w, z, points, (), scale, kernel_size, border, choose(z, backend))
 
 
 def correlate(
@@ -162,6 +166,9 @@ def correlate(
         with unrecorded():
             correlate(g, z, groups=groups, scale=scale, kernel_size=kernel_size, border=border)
         return written_out.correlate(g, z, groups, scale, kernel_size, border)
+    key = route.direct_key("checked correlate", g, z, None, groups, scale, kernel_size, border, backend)
+    if key is not None and (plan := plans.kept(key)) is not None:
+        return plan(g, z, None)
 
     def given() -> str:
         return f"{_shapes(g=g, z=z)}, scale {scale}"
@@ -189,7 +196,7 @@ def correlate(
     if is_written_out(backend):
         return written_out.correlate(g, z, groups, scale, kernel_size, border)
     w_shape = (g.shape[0], groups, kernel_size**2, *g.shape[2:])
-    return library.correlate(g, z, None, w_shape, scale, kernel_size, border, choose(z, backend))
+    return route.call(key, "correlate", g, z, None, w_shape, scale, kernel_size, border, choose(z, backend))
 
 
 def downassemble(
@@ -218,6 +225,9 @@ def downassemble(
         with unrecorded():
             downassemble(w, x, scale, kernel_size, border)
         return written_out.downassemble(w, x, scale, kernel_size, border)
+    key = route.direct_key("checked downassemble", w, x, None, (), scale, kernel_size, border, backend)
+    if key is not None and (plan := plans.kept(key)) is not None:
+        return plan(w, x, None)
 
     def given() -> str:
         return f"{_shapes(w=w, x=x)}, scale {scale}, kernel_size {kernel_size}"
@@ -238,4 +248,4 @@ def downassemble(
     )
     if is_written_out(backend):
         return written_out.downassemble(w, x, scale, kernel_size, border)
-    return library.downassemble(w, x, scale, kernel_size, border, choose(x, backend))
+    return route.call(key, "downassemble", w, x, None, (), scale, kernel_size, border, choose(x, backend))
