@@ -15,6 +15,7 @@ import triton.language as tl
 from torch import Tensor
 
 from upsamplers.primitive.cuda import tiling
+from upsamplers.primitive.cuda.pointwise import window_scale
 from upsamplers.primitive.cuda.products import window_products
 from upsamplers.primitive.cuda.scatter import window_scatter
 from upsamplers.primitive.cuda.spread import window_spread
@@ -72,19 +73,59 @@ def held(weights: int, border: str) -> int | None:
     return tiling.REGISTERS if weights <= tiling.HELD and border == "zero" else None
 
 
+def vector(width: int, *maps: tuple[Tensor, tuple[int, ...]]) -> int:
+    """Neighbouring columns that are one aligned access of up to 16 bytes in every map (given with its strides)."""
+    for count in (8, 4, 2):
+        if width % count == 0 and all(
+            strides[-1] == 1
+            and count * tensor.element_size() <= 16
+            and not any(stride % count for stride in strides[:-1])
+            and tensor.data_ptr() % (count * tensor.element_size()) == 0
+            for tensor, strides in maps
+        ):
+            return count
+    return 1
+
+
+def scale_of(a: Tensor, z: Tensor, out: Tensor, a_strides: tuple[int, ...], out_strides: tuple[int, ...]) -> Launch:
+    """a ⊙ z at every output point: one tap and one channel a group; strides of batch, channel, row, column."""
+    batch, channels = z.shape[:2]
+    height, width = a.shape[-2:]
+    columns = vector(width, (a, a_strides), (out, out_strides))
+    tiles = -(-height * (width // columns) // tiling.THREADS)
+    span = -(-channels // max(1, min(8 * tiling.ENOUGH_PROGRAMS // (tiles * batch), channels // 4)))
+    unroll = next(n for n in (4, 2, 1) if channels % n == 0)
+    span = -(-span // unroll) * unroll
+    return Launch(
+        window_scale,
+        tiles * -(-channels // span) * batch,
+        tiling.THREADS,
+        (a_strides, tuple(z.stride()), out_strides, height, width, channels, tiles, span),
+        {
+            "S": height // z.shape[2],
+            "LANES": tiling.THREADS,
+            "VECTOR": columns,
+            "UNROLL": unroll,
+            "ACC": arithmetic(out.dtype),
+        },
+    )
+
+
 def sum_of(w: Tensor, z: Tensor, out: Tensor, points: tuple[int, int], window: Window, repeats: bool) -> Launch:
     """wᵀz: w [b, G, K, …] and z [B, C, …] into a map of `points` × phases; one phase of w may repeat."""
     batch, channels = z.shape[0], z.shape[1] // w.shape[1]
     groups, phases, taps = w.shape[1], window.phases, window.taps**2
     height, width = points
     w_strides, out_strides = tiling.weight_strides(w, phases, repeats), tiling.phase_strides(out, phases)
+    if taps == channels == window.pitch == 1 and not repeats:
+        return scale_of(w, z, out, (w_strides[0], w.stride(1), *w.stride()[3:]), tuple(out.stride()))
     room = tiling.HELD // words(out.dtype)
     phase_rows = tiling.largest_divisor(phases, room // (taps * phases))
     rows = max(1, min(4, room // (taps * phases * phase_rows), height))
     lanes = tiling.channel_lanes(channels, z.stride(1) == 1 and out.stride(1) == 1)
     tiles = tiling.tiles(-(-height // rows), width, tiling.THREADS // lanes, 16)
     programs = tiles.count * batch * groups * (phases // phase_rows)
-    splits, span = tiling.channel_spans(channels, lanes, programs)
+    splits, span = tiling.channel_spans(channels, lanes, programs, tiling.THREADS, tiling.MOST_READ)
     return Launch(
         window_sum,
         programs * splits,
@@ -113,10 +154,13 @@ def sum_of(w: Tensor, z: Tensor, out: Tensor, points: tuple[int, int], window: W
 def products_of(
     g: Tensor, z: Tensor, out: Tensor, points: tuple[int, int], window: Window, repeats: bool
 ) -> tuple[Launch, int]:
-    """The adjoint in w, into w's gradient `out`; where one phase repeats, into so many parts that are yet to be summed."""
+    """The adjoint in w, into w's gradient `out`; one phase that repeats: into so many parts, yet to be summed."""
     (batch, channels), groups, taps, phases = z.shape[:2], out.shape[1], window.taps, window.phases
     channels //= groups
     height, width = points
+    if taps == channels == window.pitch == 1 and not repeats and out.shape[0] == batch:
+        strides = (*out.stride()[:2], *out.stride()[3:])
+        return scale_of(g, z, out, tuple(g.stride()), strides), 1
     room = tiling.HELD // words(out.dtype)
     phase_rows, tap_rows = tiling.tap_split(taps, phases, room)
     rows = groups * (phases // phase_rows) * (taps // tap_rows)
@@ -180,10 +224,11 @@ def scatter_of(w: Tensor, g: Tensor, out: Tensor, points: tuple[int, int], windo
     weights = taps**2 * phases**2 * words(out.dtype)
     rows = max(1, min(4, tiling.HELD // weights, z_height))
     threads = 2 * tiling.THREADS
-    height = min(threads // 32, tiling.power_above(-(-z_height // rows)))
+    height = max(1, min(threads // 32, tiling.power_above(-(-z_height // rows))))
     across = -(-z_width // (33 - taps))
     tiles = -(-z_height // (rows * height)) * across
-    splits, span = tiling.channel_spans(channels, 1, tiles * batch * groups)
+    most = tiling.MOST_READ * (33 - taps) // 32
+    splits, span = tiling.channel_spans(channels, 1, tiles * batch * groups, threads, most)
     return Launch(
         window_scatter,
         tiles * batch * groups * splits,
@@ -217,7 +262,7 @@ def spread_of(w: Tensor, g: Tensor, out: Tensor, points: tuple[int, int], window
     lanes = tiling.channel_lanes(channels, g.stride(1) == 1)
     before, after = outside(window)
     weights = window.taps**2 * phases**2 * words(out.dtype)
-    if lanes == 1 and window.pitch == 1 and weights <= tiling.HELD:
+    if lanes == 1 and window.pitch == 1 and weights <= tiling.HELD and channels > 1:
         return scatter_of(w, g, out, points, window, repeats)
     rows = 4 if window.pitch == 1 and window.border == "zero" and window.taps > 1 and phases <= 4 else 1
     rows = min(rows, tiling.power_above(z_height))

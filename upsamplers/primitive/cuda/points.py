@@ -8,7 +8,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from upsamplers.primitive.cuda.reads import read_at, zeros
+from upsamplers.primitive.cuda.reads import program_of, read_at, zeros
 
 
 @triton.jit
@@ -69,10 +69,7 @@ def points_sum(
 
     EVEN: UNROLL·LANES divides the channels.
     """
-    tile = tl.program_id(0) % tiles
-    rest = tl.program_id(0) // tiles
-    group = tl.cast(rest % groups, tl.int64)
-    batch = tl.cast(rest // groups, tl.int64)
+    tile, _, _, group, batch = program_of(tiles, 1, 1, groups)
     lane = tl.arange(0, PIXELS * LANES)
     pixel = tl.cast(tile, tl.int64) * PIXELS + lane // LANES
     own = pixel < tl.cast(height, tl.int64) * width
@@ -128,10 +125,7 @@ def points_products(
 ):
     """out[corner] = Σ_c g·z over one group's channels, and over `batches` maps where they share their weights."""
     BLOCK: tl.constexpr = PIXELS * LANES
-    tile = tl.program_id(0) % tiles
-    rest = tl.program_id(0) // tiles
-    group = tl.cast(rest % groups, tl.int64)
-    batch = rest // groups
+    tile, _, _, group, batch = program_of(tiles, 1, 1, groups)
     lane = tl.arange(0, BLOCK)
     pixel = tl.cast(tile, tl.int64) * PIXELS + lane // LANES
     own = pixel < tl.cast(height, tl.int64) * width

@@ -16,7 +16,7 @@ import triton
 import triton.language as tl
 
 from upsamplers.primitive.cuda.points import cell_of
-from upsamplers.primitive.cuda.reads import read_at, zeros
+from upsamplers.primitive.cuda.reads import program_of, read_at, zeros
 
 
 @triton.jit
@@ -169,12 +169,8 @@ def points_spread(
 ):
     """out = Σ w·g at PIXELS pixels of z and `span` channels: each pixel walks the points whose corners it is."""
     BLOCK: tl.constexpr = PIXELS * LANES
-    tile = tl.program_id(0) % tiles
-    rest = tl.program_id(0) // tiles
-    split = rest % splits
-    pair = tl.cast(rest // splits, tl.int64)
-    group = pair % groups
-    batch = pair // groups
+    tile, split, _, group, batch = program_of(tiles, splits, 1, groups)
+    pair = batch * groups + group
     lane = tl.arange(0, BLOCK)
     cells = tl.cast(height, tl.int64) * width
     pixel = tl.cast(tile, tl.int64) * PIXELS + lane // LANES

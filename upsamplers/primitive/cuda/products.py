@@ -14,7 +14,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from upsamplers.primitive.cuda.reads import load_phases, pixels_of, read_at, zeros
+from upsamplers.primitive.cuda.reads import load_phases, pixels_of, program_of, read_at, zeros
 
 
 @triton.jit
@@ -103,14 +103,9 @@ def window_products(
     BLOCK: tl.constexpr = PIXELS * LANES
     FACTORS: tl.constexpr = PHASE_ROWS * S
     TAPS: tl.constexpr = TAP_ROWS * K
-    part = tl.program_id(0) % parts
-    rest = tl.program_id(0) // parts
-    phase = (rest % (S // PHASE_ROWS)) * PHASE_ROWS
-    rest = rest // (S // PHASE_ROWS)
-    top = (rest % (K // TAP_ROWS)) * TAP_ROWS
-    rest = rest // (K // TAP_ROWS)
-    group = tl.cast(rest % groups, tl.int64)
-    batch = rest // groups
+    part, phase, top, group, batch = program_of(parts, S // PHASE_ROWS, K // TAP_ROWS, groups)
+    phase *= PHASE_ROWS
+    top *= TAP_ROWS
     lane = tl.arange(0, BLOCK)
     if CHANNELS_INNER:
         pixel = lane // LANES

@@ -42,6 +42,18 @@ def pixels_of(tile, tiles_x, pixel, height, width, TILE_WIDTH: tl.constexpr, TIL
 
 
 @triton.jit
+def program_of(tiles, splits, parts, groups):
+    """What this program is: tile, split, part, group and batch (both 64-bit), the first of them changing fastest."""
+    tile = tl.program_id(0) % tiles
+    rest = tl.program_id(0) // tiles
+    split = rest % splits
+    rest = rest // splits
+    part = rest % parts
+    rest = rest // parts
+    return tile, split, part, tl.cast(rest % groups, tl.int64), tl.cast(rest // groups, tl.int64)
+
+
+@triton.jit
 def zeros(COUNT: tl.constexpr, BLOCK: tl.constexpr, ACC: tl.constexpr):
     """COUNT sums per lane."""
     sums = ()

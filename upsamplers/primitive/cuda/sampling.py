@@ -18,6 +18,10 @@ from upsamplers.primitive.cuda.points_spread import points_count, points_place, 
 from upsamplers.primitive.eager import result_dtype
 
 
+NARROW = 2**31 - 1
+"""Points and cells up to which their numbers are 32 bits wide."""
+
+
 def place(points: Tensor) -> Any:
     """The type of coordinates: at least float32."""
     return tl.float64 if points.dtype == torch.float64 else tl.float32
@@ -94,7 +98,7 @@ def sort_by_cell(points: Tensor, z_size: tuple[int, int], border: str) -> tuple[
     batch, groups, _, height, width = points.shape
     pairs = batch * groups
     count, cells = pairs * height * width, pairs * z_size[0] * z_size[1]
-    narrow = max(count, cells) < 2**31 - 1 and height < 2**15 and width < 2**16
+    narrow = max(count, cells) < NARROW and height < 2**15 and width < 2**16
     kind = torch.int32 if narrow else torch.int64
     counts = torch.zeros(cells + 1, dtype=kind, device=points.device)
     ranked, order = (torch.empty(count, dtype=kind, device=points.device) for _ in range(2))

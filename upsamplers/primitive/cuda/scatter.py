@@ -14,7 +14,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from upsamplers.primitive.cuda.reads import load_phases, zero_grid
+from upsamplers.primitive.cuda.reads import load_phases, program_of, zero_grid
 from upsamplers.primitive.cuda.spread import virtual
 
 
@@ -111,12 +111,7 @@ def window_scatter(
     WIDE: tl.constexpr,
 ):
     """out = Σ w·g at TILE_HEIGHT·ROWS rows and TILE_WIDTH − K + 1 columns of z, and `span` channels."""
-    tile = tl.program_id(0) % tiles
-    rest = tl.program_id(0) // tiles
-    split = rest % splits
-    rest = rest // splits
-    group = tl.cast(rest % groups, tl.int64)
-    batch = tl.cast(rest // groups, tl.int64)
+    tile, split, _, group, batch = program_of(tiles, splits, 1, groups)
     lane = tl.arange(0, TILE_WIDTH)[None, :] + tl.zeros([TILE_HEIGHT, TILE_WIDTH], tl.int32)
     top = (tile // tiles_x) * TILE_HEIGHT * ROWS
     left = (tile % tiles_x) * (TILE_WIDTH - K + 1)

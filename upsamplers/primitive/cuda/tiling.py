@@ -17,6 +17,15 @@ HELD = 100
 REGISTERS = 128
 """Registers of a thread that holds so much: 16 warps then share a processor."""
 
+READING = 4
+"""How long it takes to read them, in channels."""
+
+PROCESSORS, RESIDENT = 132, 512
+"""A large GPU: its processors, and the threads of REGISTERS registers that one of them holds."""
+
+MOST_READ = 8
+"""How often the weights may be read at most."""
+
 SPREAD_SUMS = 32
 """The same for the adjoint in z, which also holds many loaded gradients: with twice as many the compiler spills."""
 
@@ -67,9 +76,15 @@ class Channels:
     span: int
 
 
-def channel_spans(channels: int, lanes: int, programs: int) -> tuple[int, int]:
-    """Splits of the channels, each at least 16 steps long, and the channels of one; `programs` is without a split."""
-    splits = max(1, min(ENOUGH_PROGRAMS // max(programs, 1), channels // (16 * lanes)))
+def channel_spans(channels: int, lanes: int, programs: int, threads: int, most: int) -> tuple[int, int]:
+    """At most so many splits of the channels, of 16 steps or more, and the channels of one; `programs` without a split.
+
+    Of the numbers of splits that nearly fill the processors, the one whose fullest processor has least to do.
+    """
+    allowed = range(1, max(1, min(most, channels // (16 * lanes))) + 1)
+    slots = PROCESSORS * (RESIDENT // threads)
+    filling = [n for n in allowed if 10 * programs * n >= 7 * slots] or [allowed[-1]]
+    splits = min(filling, key=lambda n: ceil(programs * n / PROCESSORS) * (ceil(channels / n / lanes) + READING))
     span = ceil(ceil(channels / splits) / lanes) * lanes
     return ceil(channels / span), span
 

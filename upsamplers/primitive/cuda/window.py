@@ -14,7 +14,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from upsamplers.primitive.cuda.reads import load_phases, pair_at, read_at, zeros
+from upsamplers.primitive.cuda.reads import load_phases, pair_at, program_of, read_at, zeros
 
 
 @triton.jit
@@ -201,14 +201,8 @@ def window_sum(
     A lane owns ROWS neighbouring rows of one column.
     """
     BLOCK: tl.constexpr = TILE_WIDTH * TILE_HEIGHT * LANES
-    tile = tl.program_id(0) % tiles
-    rest = tl.program_id(0) // tiles
-    split = rest % splits
-    rest = rest // splits
-    phase = (rest % (S // PHASE_ROWS)) * PHASE_ROWS
-    rest = rest // (S // PHASE_ROWS)
-    group = tl.cast(rest % groups, tl.int64)
-    batch = tl.cast(rest // groups, tl.int64)
+    tile, split, phase, group, batch = program_of(tiles, splits, S // PHASE_ROWS, groups)
+    phase *= PHASE_ROWS
     lane = tl.arange(0, BLOCK)
     top = (tile // tiles_x) * TILE_HEIGHT * ROWS
     left = (tile % tiles_x) * TILE_WIDTH
