@@ -1,6 +1,6 @@
 """What the CUDA kernels need, without a GPU: registers, instructions and bytes of each, and a predicted time.
 
-    python docs/cuda_audit.py            # sm_90, every kernel; --capability 80, --only k5, --jobs 2
+    python docs/cuda_audit.py     # sm_90, every kernel; --capability 80, --only 'k5 y,k5 dz', --jobs 2
 
 Registers and instructions are those of the machine code that Triton's compiler makes. How often w and the map are read
 is counted under Triton's interpreter, over programs spread evenly over the grid. The time is a prediction for an H200;
@@ -256,17 +256,23 @@ def main() -> None:
         result = work(mode, case, dtype, int(capability))
         sys.stdout.buffer.write(pickle.dumps(result))
         return
-    chosen = [(c, d) for d in given.dtype.split(",") for c in cases() if given.only in f"{c} {d}"]
+    chosen = [
+        (c, d)
+        for d in given.dtype.split(",")
+        for c in cases()
+        if any(part in f"{c} {d}" for part in given.only.split(","))
+    ]
+    head = (
+        "case|kernel|registers / spilled|warps|programs|instructions per FMA|first two read|L1 µs|L2 read MB|floor µs"
+    )
+    names = [*head.split("|"), "predicted µs", "share"]
     if not given.json:
-        print(
-            "| case | kernel | registers / spilled | warps | programs | instructions per FMA | first two read | "
-            "L1 µs | L2 read MB | floor µs | predicted µs | share |"
-        )
-        print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+        sys.stdout.write(f"| {' | '.join(names)} |\n|{'---|' * len(names)}\n")
     with ThreadPoolExecutor(given.jobs) as pool:
         for table in pool.map(lambda one: rows(*one, given.capability), chosen):
             for row in table:
-                print(json.dumps(row) if given.json else line(row), flush=True)
+                sys.stdout.write((json.dumps(row) if given.json else line(row)) + "\n")
+                sys.stdout.flush()
 
 
 if __name__ == "__main__":

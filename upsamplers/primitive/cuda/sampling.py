@@ -17,7 +17,6 @@ from upsamplers.primitive.cuda.points import points_products, points_sum
 from upsamplers.primitive.cuda.points_spread import points_count, points_place, points_rank, points_spread
 from upsamplers.primitive.eager import result_dtype
 
-
 NARROW = 2**31 - 1
 """Points and cells up to which their numbers are 32 bits wide."""
 

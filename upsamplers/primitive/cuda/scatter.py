@@ -151,28 +151,35 @@ def window_scatter(
         )
     else:
         for fold in range(FOLDS * FOLDS):
-            weights = read_weights(
-                w,
-                weights,
-                fold // FOLDS,
-                fold % FOLDS,
-                i,
-                y,
-                x,
-                w_strides,
-                height,
-                width,
-                z_height,
-                z_width,
-                S,
-                K,
-                START,
-                BORDER,
-                BEFORE,
-                ROWS,
-                PAIR,
-                ACC,
-            )
+            fold_y = fold // FOLDS
+            fold_x = fold % FOLDS
+            _, row, _ = virtual(top, fold_y, z_height, BEFORE, BORDER)
+            _, column, _ = virtual(left, fold_x, z_width, BEFORE, BORDER)
+            needed = (fold_y == 0) | ((row >= top) & (row < top + TILE_HEIGHT * ROWS))
+            hits = (fold_x == 0) | ((column > left - K) & (column < left + TILE_WIDTH))
+            for _ in range(tl.where(needed & hits, 1, 0)):
+                weights = read_weights(
+                    w,
+                    weights,
+                    fold_y,
+                    fold_x,
+                    i,
+                    y,
+                    x,
+                    w_strides,
+                    height,
+                    width,
+                    z_height,
+                    z_width,
+                    S,
+                    K,
+                    START,
+                    BORDER,
+                    BEFORE,
+                    ROWS,
+                    PAIR,
+                    ACC,
+                )
     begin = split * span
     last = tl.minimum(begin + span, channels)
     first_channel = group * channels + begin
