@@ -13,6 +13,7 @@ from torch import Tensor
 
 from upsamplers.primitive.cuda import geometry
 from upsamplers.primitive.cuda.geometry import Launch, Window
+from upsamplers.primitive.cuda.geometry import arithmetic as arithmetic
 from upsamplers.primitive.eager import accumulator, layout, result_dtype
 
 logger = logging.getLogger("upsamplers")
