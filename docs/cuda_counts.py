@@ -38,7 +38,8 @@ class Counts:
 
 def spread_over(programs: int, most: int) -> list[int]:
     """At most so many program numbers, evenly spread from the first to the last."""
-    return sorted({int(p) for p in np.linspace(0, programs - 1, min(programs, most))})
+    # steps of the golden ratio fall on no multiple of the tiles of a map
+    return sorted({int(programs * ((0.618034 * n + 0.31) % 1)) for n in range(min(programs, most))})
 
 
 class Counter:

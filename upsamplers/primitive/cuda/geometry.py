@@ -202,7 +202,6 @@ def products_of(
             "ACC": arithmetic(out.dtype),
             "WIDE": tiling.wide(g, z, out),
         },
-        held(phase_rows * phases * tap_rows * taps * words(out.dtype), window.border),
     )
     return plan, parts
 
