@@ -25,6 +25,21 @@ WINDOWS = [
     (5, 2, 1, 2, 7, 3, "zero", 1, 1),
     (3, 4, 1, 1, 2, 2, "zero", 1, 1),
 ]
+# the same in float32, where twice as many weights fit into the registers of a thread
+SINGLE = [
+    (5, 2, 1, 2, 7, 3, "zero", 1, 1),
+    (5, 2, 1, 2, 2, 29, "replicate", 1, 1),
+    (5, 2, 2, 4, 3, 4, "reflect", 1, 1),
+    (5, 2, 1, 2, 1, 2, "reflect", 1, 1),
+    (5, 1, 1, 2, 6, 29, "zero", 1, 1),
+    (3, 3, 1, 5, 4, 31, "zero", 1, 1),
+    (3, 2, 1, 2, 9, 3, "replicate", 1, 1),
+    (3, 4, 1, 2, 3, 5, "zero", 1, 1),
+    (1, 2, 8, 8, 3, 4, "zero", 2, 2),
+    (1, 2, 6, 6, 5, 2, "reflect", 2, 1),
+    (1, 3, 2, 2, 2, 3, "zero", 1, 1),
+    (1, 2, 1, 4, 3, 5, "zero", 1, 1),
+]
 DOWN = [
     (2, 2, 1, 3, 3, 4, "zero", 2, 2),
     (3, 2, 2, 2, 3, 2, "zero", 2, 1),
@@ -40,6 +55,18 @@ def draw(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
     """Numbers that every half type holds exactly, so that only the sums round."""
     generator = torch.Generator().manual_seed(sum(shape))
     return (torch.randint(-16, 17, shape, generator=generator) / 8).to(dtype)
+
+
+@pytest.fixture(autouse=True)
+def unwritten_results_are_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a kernel leaves out of an uninitialised result shows."""
+    plain = torch.empty
+
+    def poisoned(*size: Any, **options: Any) -> Tensor:
+        result = plain(*size, **options)
+        return result.fill_(float("nan")) if result.is_floating_point() else result.fill_(7)
+
+    monkeypatch.setattr(torch, "empty", poisoned)
 
 
 def window(case: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor, dict[str, Any], tuple[Any, ...]]:
@@ -64,6 +91,16 @@ def test_window_kernels_agree_with_the_definition(case: tuple[Any, ...]) -> None
     torch.testing.assert_close(cuda.reassemble(w, z, None, *plain), y)
     torch.testing.assert_close(cuda.correlate(g, z, None, w.shape, *plain), gw)
     torch.testing.assert_close(cuda.spread(w, g, None, z.shape, *plain), gz)
+
+
+@pytest.mark.parametrize("case", SINGLE, ids=str)
+def test_window_kernels_that_hold_their_weights_agree_with_the_definition(case: tuple[Any, ...]) -> None:
+    w, z, g, named, plain = window(case)
+    y, gw, gz = adjoints(reference.reassemble, w, z, g, **named)
+    w, z, g = w.float(), z.float(), g.float()
+    torch.testing.assert_close(cuda.reassemble(w, z, None, *plain), y.float())
+    torch.testing.assert_close(cuda.correlate(g, z, None, w.shape, *plain), gw.float())
+    torch.testing.assert_close(cuda.spread(w, g, None, z.shape, *plain), gz.float())
 
 
 @pytest.mark.parametrize("case", DOWN, ids=str)
@@ -105,6 +142,39 @@ def test_one_phase_repeats_at_every_point_and_sums_its_gradient_over_them(case: 
     torch.testing.assert_close(cuda.reassemble(w, z, None, *plain), y)
     torch.testing.assert_close(cuda.correlate(g, z, None, w.shape, *plain), gw)
     torch.testing.assert_close(cuda.spread(w, g, None, z.shape, *plain), gz)
+
+
+def test_points_of_a_cell_are_summed_in_the_order_of_the_map_however_they_arrived(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from upsamplers.primitive.cuda import sampling
+
+    launch = sampling.launch
+
+    def backwards(plan: Any, device: torch.device, *tensors: Tensor) -> None:
+        launch(plan, device, *tensors)
+        if plan.kernel.fn.__name__ == "points_place":
+            order = tensors[-1]
+            order.copy_(order.flip(0))
+
+    monkeypatch.setattr(sampling, "launch", backwards)
+    # in float32, 2²⁴ + 1 is 2²⁴: what the three sum to depends on their order
+    w = torch.tensor([1.0, 0, 0, 0]).view(1, 1, 4, 1, 1).expand(1, 1, 4, 2, 2)
+    g = torch.tensor([[2.0**24, -(2.0**24)], [1.0, 0.0]]).view(1, 1, 2, 2)
+    points = torch.zeros(1, 1, 2, 2, 2)
+    assert cuda.spread(w, g, points, (1, 1, 1, 1), 2, 2, "zero").item() == 1
+    g = torch.tensor([[2.0**24, 1.0], [-(2.0**24), 0.0]]).view(1, 1, 2, 2)
+    assert cuda.spread(w, g, points, (1, 1, 1, 1), 2, 2, "zero").item() == 0
+
+
+def test_points_of_very_large_maps_are_written_in_64_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    from upsamplers.primitive.cuda import sampling
+
+    monkeypatch.setattr(sampling, "NARROW", 1)
+    w, z, g = draw(1, 2, 4, 2, 4), draw(1, 4, 1, 2), draw(1, 4, 2, 4)
+    points = draw(1, 2, 2, 2, 4)
+    _, _, gz = adjoints(reference.reassemble, w, z, g, scale=2, kernel_size=2, border="replicate", points=points)
+    torch.testing.assert_close(cuda.spread(w, g, points, z.shape, 2, 2, "replicate"), gz)
 
 
 def test_channels_last_and_strided_inputs_give_the_same_numbers_in_the_same_layout() -> None:

@@ -18,7 +18,7 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 
 from upsamplers.primitive.cuda import backend as cuda
-from upsamplers.primitive.cuda import launch, sampling, tiling
+from upsamplers.primitive.cuda import geometry, launch, sampling
 
 
 class AbsentDriver:
@@ -52,10 +52,9 @@ def registers(cubin: bytes, folder: Path) -> tuple[int, int]:
 def compile_all(capability: int, folder: Path) -> None:
     """One line per kernel: its name, registers, bytes spilled."""
 
-    def compile_only(kernel: Any, programs: int, lanes: int, device: Any, *arguments: Any, **constants: Any) -> None:
-        options = {"num_warps": tiling.warps(lanes), "num_stages": 1, "enable_fp_fusion": True}
-        compiled = kernel.warmup(*arguments, **constants, **options, grid=(programs,))
-        print(kernel.fn.__name__, *registers(compiled.asm["cubin"], folder))
+    def compile_only(plan: geometry.Launch, device: Any, *tensors: torch.Tensor) -> None:
+        built = plan.kernel.warmup(*tensors, *plan.numbers, **plan.constants, **plan.options, grid=(plan.programs,))
+        print(plan.kernel.fn.__name__, *registers(built.asm["cubin"], folder))
 
     driver.set_active(AbsentDriver(capability))
     with (

@@ -1,14 +1,12 @@
-"""The CUDA backend, named "triton": all six primitives as Triton kernels, one pass each, no atomics, deterministic.
+"""The CUDA backend, named "triton": all six primitives as Triton kernels, one pass each, deterministic.
 
-A window kernel reads z through the first-level cache, keeps sums in registers and writes its output once; nothing
-k²-sized exists. Sums are float32, or float64 for float64. Where w mixes channels (static kernels, whose operators have
-native paths of their own) the plain PyTorch backend takes over.
+A window kernel keeps the weights of its points (or their gradients) in registers while the channels pass by, and
+writes its output once; nothing k²-sized exists. Sums are float32, or float64 for float64. Where w mixes channels
+(static kernels, whose operators have native paths of their own) the plain PyTorch backend takes over.
 
 What must move at 1×256×120×120 → 240×240, k = 5, G = 1, float32: w 5.8 MB and z 14.7 MB in, y 59.0 MB out: 79.5 MB,
-for 369 million multiply-adds. At 4.2 TB/s that is 19 µs, against 12 µs of arithmetic at 30 T multiply-adds a second
-(an H200). The compiled inner loops issue, per multiply-add: forward 1.6 instructions, the adjoint in w 1.5 inside the
-map and 2.6 at its border, the adjoint in z 2.0. Issue alone is then 20, 24 and 25 µs, so 23–28 µs are predicted for the
-forward pass and 28–40 µs for each adjoint. These are predictions from counted instructions, not measurements.
+for 369 million multiply-adds. On an H200 that is 18.5 µs at 4.3 TB/s, against 12 µs of arithmetic.
+`python docs/cuda_audit.py` counts what the compiled kernels issue and read, and predicts a time from it.
 
 Triton is imported by the first call, never by `import upsamplers`.
 """

@@ -42,6 +42,18 @@ def pixels_of(tile, tiles_x, pixel, height, width, TILE_WIDTH: tl.constexpr, TIL
 
 
 @triton.jit
+def program_of(tiles, splits, parts, groups):
+    """What this program is: tile, split, part, group and batch (both 64-bit), the first of them changing fastest."""
+    tile = tl.program_id(0) % tiles
+    rest = tl.program_id(0) // tiles
+    split = rest % splits
+    rest = rest // splits
+    part = rest % parts
+    rest = rest // parts
+    return tile, split, part, tl.cast(rest % groups, tl.int64), tl.cast(rest // groups, tl.int64)
+
+
+@triton.jit
 def zeros(COUNT: tl.constexpr, BLOCK: tl.constexpr, ACC: tl.constexpr):
     """COUNT sums per lane."""
     sums = ()
@@ -51,12 +63,26 @@ def zeros(COUNT: tl.constexpr, BLOCK: tl.constexpr, ACC: tl.constexpr):
 
 
 @triton.jit
+def zero_grid(COUNT: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, ACC: tl.constexpr):
+    """COUNT sums per lane, where lanes are rows and columns."""
+    sums = ()
+    for _ in tl.static_range(COUNT):
+        sums = sums + (tl.zeros([HEIGHT, WIDTH], ACC),)
+    return sums
+
+
+@triton.jit
 def pair_at(pointer, offset):
-    """Addresses [lanes, 2] of two neighbouring elements; the host checked that they are aligned as one."""
+    """Addresses [..., 2] of two neighbouring elements; the host checked that they are aligned as one."""
     BITS: tl.constexpr = pointer.dtype.element_ty.primitive_bitwidth
     ALIGNMENT: tl.constexpr = BITS // 4  # bytes of two elements
-    addresses = pointer + (offset[:, None] + tl.arange(0, 2)[None, :])
-    return tl.multiple_of(tl.max_contiguous(addresses, [1, 2]), [1, ALIGNMENT])
+    addresses = tl.expand_dims(pointer + offset, -1)
+    if len(addresses.shape) == 2:
+        addresses = addresses + tl.arange(0, 2)[None, :]
+        return tl.multiple_of(tl.max_contiguous(addresses, [1, 2]), [1, ALIGNMENT])
+    else:
+        addresses = addresses + tl.arange(0, 2)[None, None, :]
+        return tl.multiple_of(tl.max_contiguous(addresses, [1, 1, 2]), [1, 1, ALIGNMENT])
 
 
 @triton.jit
@@ -65,6 +91,6 @@ def load_phases(pointer, offset, mask, PAIR: tl.constexpr, ACC: tl.constexpr):
     if PAIR == 1:
         return (tl.load(pointer + offset, mask=mask, other=0).to(ACC),)
     else:
-        both = tl.load(pair_at(pointer, offset), mask=mask[:, None], other=0).to(ACC)
+        both = tl.load(pair_at(pointer, offset), mask=tl.expand_dims(mask, -1), other=0).to(ACC)
         first, second = tl.split(both)
         return (first, second)

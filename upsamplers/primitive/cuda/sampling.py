@@ -1,3 +1,4 @@
+# ruff: noqa: RUF005 - numbers stand in the order of a kernel's parameters
 """Launches the sampled-point kernels, and sorts points by cell for the adjoint in z."""
 
 from __future__ import annotations
@@ -10,15 +11,14 @@ import triton.language as tl
 from torch import Tensor
 
 from upsamplers.primitive.cuda import tiling
-from upsamplers.primitive.cuda.launch import BORDER_NUMBER, arithmetic, blank_map, launch
-from upsamplers.primitive.cuda.points import points_products, points_spread, points_sum
+from upsamplers.primitive.cuda.geometry import BORDER_NUMBER, Launch, arithmetic
+from upsamplers.primitive.cuda.launch import blank_map, launch
+from upsamplers.primitive.cuda.points import points_products, points_sum
+from upsamplers.primitive.cuda.points_spread import points_count, points_place, points_rank, points_spread
 from upsamplers.primitive.eager import result_dtype
 
-SORTED_SHARE = 16
-"""Points are sorted for as many (batch, group) pairs at once as need at most this share of the gradient's bytes."""
-
-SORT_BYTES = 40
-"""Bytes that sorting holds per point: key, sorted key, 64-bit order, and as much again inside the sort."""
+NARROW = 2**31 - 1
+"""Points and cells up to which their numbers are 32 bits wide."""
 
 
 def place(points: Tensor) -> Any:
@@ -42,20 +42,24 @@ def sum_points(w: Tensor, z: Tensor, points: Tensor, border: str) -> Tensor:
     lanes = tiling.channel_lanes(channels // groups, z.stride(1) == 1 and out.stride(1) == 1)
     pixels = tiling.THREADS // lanes
     tiles = -(-height * width // pixels)
-    launch(
+    unroll = min(4, -(-channels // (groups * lanes)))
+    plan = Launch(
         points_sum,
         tiles * batch * groups,
         tiling.THREADS,
-        z.device,
-        *(w, z, points, out, shared_strides(w), z.stride(), points.stride(), out.stride()),
-        *(height, width, *z.shape[2:], channels // groups, groups, tiles),
-        BORDER=BORDER_NUMBER[border],
-        PIXELS=pixels,
-        LANES=lanes,
-        UNROLL=min(4, -(-channels // (groups * lanes))),
-        ACC=arithmetic(dtype),
-        PLACE=place(points),
+        (shared_strides(w), z.stride(), points.stride(), out.stride())
+        + (height, width, *z.shape[2:], channels // groups, groups, tiles),
+        {
+            "BORDER": BORDER_NUMBER[border],
+            "PIXELS": pixels,
+            "LANES": lanes,
+            "UNROLL": unroll,
+            "EVEN": channels // groups % (unroll * lanes) == 0,
+            "ACC": arithmetic(dtype),
+            "PLACE": place(points),
+        },
     )
+    launch(plan, z.device, w, z, points, out)
     return out
 
 
@@ -70,80 +74,75 @@ def multiply_points(g: Tensor, z: Tensor, points: Tensor, w_shape: Sequence[int]
     lanes = tiling.channel_lanes(channels // groups, z.stride(1) == 1)
     pixels = tiling.THREADS // lanes
     tiles = -(-height * width // pixels)
-    launch(
+    plan = Launch(
         points_products,
         tiles * groups * w_shape[0],
         tiling.THREADS,
-        g.device,
-        *(g, z, points, out, g.stride(), z.stride(), points.stride(), out.stride()),
-        *(height, width, *z.shape[2:], channels // groups, groups, tiles, batch if w_shape[0] == 1 else 1),
-        BORDER=BORDER_NUMBER[border],
-        PIXELS=pixels,
-        LANES=lanes,
-        ACC=arithmetic(dtype),
-        PLACE=place(points),
+        (g.stride(), z.stride(), points.stride(), out.stride())
+        + (height, width, *z.shape[2:], channels // groups, groups, tiles, batch if w_shape[0] == 1 else 1),
+        {
+            "BORDER": BORDER_NUMBER[border],
+            "PIXELS": pixels,
+            "LANES": lanes,
+            "ACC": arithmetic(dtype),
+            "PLACE": place(points),
+        },
     )
+    launch(plan, g.device, g, z, points, out)
     return out
 
 
-def read_positions(position: Tensor, size: int, border: str) -> Tensor:
-    """The pixel of an axis of this size that is read for each position; the nearest one where nothing is."""
-    if border != "reflect":
-        return position.clamp(0, size - 1)
-    period = max(2 * (size - 1), 1)
-    position = position.remainder(period)
-    return torch.minimum(position, period - position).clamp_(max=size - 1)
+def sort_by_cell(points: Tensor, z_size: tuple[int, int], border: str) -> tuple[Tensor, ...]:
+    """The points of all groups and maps in the order of their cells: points, codes, where each cell starts."""
+    batch, groups, _, height, width = points.shape
+    pairs = batch * groups
+    count, cells = pairs * height * width, pairs * z_size[0] * z_size[1]
+    narrow = max(count, cells) < NARROW and height < 2**15 and width < 2**16
+    kind = torch.int32 if narrow else torch.int64
+    counts = torch.zeros(cells + 1, dtype=kind, device=points.device)
+    ranked, order = (torch.empty(count, dtype=kind, device=points.device) for _ in range(2))
+    codes = torch.empty(count, dtype=torch.uint8, device=points.device)
+    numbers = (points.stride(), count, height, width, *z_size, groups)
+    constants = {"BORDER": BORDER_NUMBER[border], "BLOCK": tiling.THREADS, "PLACE": place(points)}
+    shift = {"SHIFT": 16 if narrow else 32}
+    programs = -(-count // tiling.THREADS)
 
+    def run(kernel: Any, *tensors: Tensor, **more: int) -> None:
+        launch(Launch(kernel, programs, tiling.THREADS, numbers, constants | more), points.device, points, *tensors)
 
-def lowest(position: Tensor, size: int, border: str) -> Tensor:
-    """The lower of the two pixels of an axis that a point between position and position + 1 reads, in the map."""
-    first = read_positions(position, size, border)
-    return torch.minimum(first, read_positions(position + 1, size, border))
-
-
-def by_cell(points: Tensor, height: int, width: int, border: str) -> tuple[Tensor, Tensor]:
-    """Points [pairs, 2, N] sorted by the cell they fall in: order [pairs, N], and where each cell starts in it."""
-    cells = height * width
-    kind = torch.int32 if cells < 2**31 - 1 else torch.int64
-    far = points.float() if points.dtype in (torch.float16, torch.bfloat16) else points
-    x, y = far.floor().nan_to_num(-1e9).clamp_(-1e9, 1e9).to(kind).unbind(1)
-    key = lowest(y, height, border).mul_(width).add_(lowest(x, width, border))
-    del x, y, far
-    key, order = key.sort(dim=-1, stable=True)
-    bounds = torch.arange(cells + 1, dtype=kind, device=key.device).expand(key.shape[0], -1).contiguous()
-    return order, torch.searchsorted(key, bounds, out_int32=key.shape[1] < 2**31 - 1)
+    run(points_count, counts, ranked)
+    starts = counts.cumsum(0, dtype=kind)
+    run(points_place, starts, ranked, order, **shift)
+    run(points_rank, starts, order, ranked, codes, **shift)
+    return ranked, codes, starts
 
 
 def spread_points(w: Tensor, g: Tensor, points: Tensor, z_shape: Sequence[int], border: str) -> Tensor:
-    """The adjoint in z: points are sorted by cell, a few (batch, group) pairs at a time, and gathered in that order."""
+    """The adjoint in z: points are sorted by cell, those of all (batch, group) pairs at once, and gathered in order."""
     batch, channels, height, width = z_shape
     groups = w.shape[1]
     dtype = result_dtype(w, g)
+    if g.numel() == 0 or 0 in z_shape:
+        return blank_map(g, channels, height, width, dtype).zero_()
+    ranked, codes, starts = sort_by_cell(points, (height, width), border)
     out = blank_map(g, channels, height, width, dtype)
-    if out.numel() == 0 or g.numel() == 0:
-        return out.zero_()
     lanes = tiling.channel_lanes(channels // groups, g.stride(1) == 1)
     pixels = tiling.THREADS // lanes
     tiles = -(-height * width // pixels)
-    flat = points.flatten(-2).flatten(0, 1)  # [B·G, 2, sH·sW]
-    allowed = g.numel() * g.element_size() // SORTED_SHARE
-    at_once = min(batch * groups, max(1, allowed // (SORT_BYTES * flat.shape[-1])))
-    for first in range(0, batch * groups, at_once):
-        order, starts = by_cell(flat[first : first + at_once], height, width, border)
-        count = order.shape[0]
-        share = tiling.channel_splits(channels // groups, lanes, 16, tiles * count)
-        launch(
-            points_spread,
-            tiles * count * share.splits,
-            tiling.THREADS,
-            g.device,
-            *(w, g, points, order, starts, out, shared_strides(w), g.stride(), points.stride(), out.stride()),
-            *(*g.shape[2:], height, width, channels // groups, groups, tiles, share.splits, share.span, first),
-            BORDER=BORDER_NUMBER[border],
-            PIXELS=pixels,
-            LANES=lanes,
-            UNROLL=share.unroll,
-            ACC=arithmetic(dtype),
-            PLACE=place(points),
-        )
+    share = tiling.channel_splits(channels // groups, lanes, 16, tiles * batch * groups)
+    plan = Launch(
+        points_spread,
+        tiles * batch * groups * share.splits,
+        tiling.THREADS,
+        (shared_strides(w), g.stride(), out.stride())
+        + (height, width, channels // groups, groups, tiles, share.splits, share.span),
+        {
+            "PIXELS": pixels,
+            "LANES": lanes,
+            "UNROLL": share.unroll,
+            "SHIFT": 16 if ranked.dtype == torch.int32 else 32,
+            "ACC": arithmetic(dtype),
+        },
+    )
+    launch(plan, g.device, w, g, ranked, codes, starts, out)
     return out

@@ -13,7 +13,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from upsamplers.primitive.cuda.reads import load_phases, read_at, zeros
+from upsamplers.primitive.cuda.reads import load_phases, program_of, read_at, zeros
 
 
 @triton.jit
@@ -77,12 +77,7 @@ def window_spread(
     """out = Σ w·g for a tile of z and `span` channels. ROWS > 1 needs PITCH 1 and a zero border."""
     BLOCK: tl.constexpr = TILE_WIDTH * TILE_HEIGHT * LANES
     READERS: tl.constexpr = (K + PITCH - 1) // PITCH  # outputs along an axis whose windows cover a pixel
-    tile = tl.program_id(0) % tiles
-    rest = tl.program_id(0) // tiles
-    split = rest % splits
-    rest = rest // splits
-    group = tl.cast(rest % groups, tl.int64)
-    batch = tl.cast(rest // groups, tl.int64)
+    tile, split, _, group, batch = program_of(tiles, splits, 1, groups)
     lane = tl.arange(0, BLOCK)
     pixel = lane // LANES
     tile_i = (tile // tiles_x) * TILE_HEIGHT * ROWS

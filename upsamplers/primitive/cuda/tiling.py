@@ -11,14 +11,23 @@ from math import ceil
 
 from torch import Tensor
 
-SUMS = 64
-"""Running sums that a thread of the forward kernel keeps in registers."""
+HELD = 100
+"""Registers of weights (or of their gradients) that a thread keeps while the channels pass: k = 5 at scale 2."""
+
+REGISTERS = 128
+"""Registers of a thread that holds so much: 16 warps then share a processor."""
+
+READING = 4
+"""How long it takes to read them, in channels."""
+
+PROCESSORS, RESIDENT = 132, 512
+"""A large GPU: its processors, and the threads of REGISTERS registers that one of them holds."""
+
+MOST_READ = 8
+"""How often the weights may be read at most."""
 
 SPREAD_SUMS = 32
 """The same for the adjoint in z, which also holds many loaded gradients: with twice as many the compiler spills."""
-
-TAP_SUMS = 112
-"""The same for the adjoint in w, whose sums are its taps and phases."""
 
 THREADS = 128
 
@@ -50,9 +59,9 @@ class Tiles:
         return self.height * self.width
 
 
-def tiles(height: int, width: int, lanes: int) -> Tiles:
-    """Tiles at most a warp wide, so that a warp reads one stretch of a row."""
-    across = min(power_above(width), 32, lanes)
+def tiles(height: int, width: int, lanes: int, widest: int = 32) -> Tiles:
+    """Tiles at most a warp wide, so that a warp reads one stretch of a row, or few."""
+    across = min(power_above(width), widest, lanes)
     down = min(power_above(height), lanes // across)
     return Tiles(down, across, ceil(height / down) * ceil(width / across), ceil(width / across))
 
@@ -65,6 +74,19 @@ class Channels:
     unroll: int
     splits: int
     span: int
+
+
+def channel_spans(channels: int, lanes: int, programs: int, threads: int, most: int) -> tuple[int, int]:
+    """At most so many splits of the channels, of 16 steps or more, and the channels of one; `programs` without a split.
+
+    Of the numbers of splits that nearly fill the processors, the one whose fullest processor has least to do.
+    """
+    allowed = range(1, max(1, min(most, channels // (16 * lanes))) + 1)
+    slots = PROCESSORS * (RESIDENT // threads)
+    filling = [n for n in allowed if 10 * programs * n >= 7 * slots] or [allowed[-1]]
+    splits = min(filling, key=lambda n: ceil(programs * n / PROCESSORS) * (ceil(channels / n / lanes) + READING))
+    span = ceil(ceil(channels / splits) / lanes) * lanes
+    return ceil(channels / span), span
 
 
 def channel_lanes(channels: int, innermost: bool) -> int:
@@ -116,10 +138,10 @@ def wide(*maps: Tensor) -> bool:
     )
 
 
-def tap_split(kernel_size: int, scale: int) -> tuple[int, int]:
-    """Rows of phases and rows of taps whose products one thread sums at once."""
-    phase_rows = largest_divisor(scale, TAP_SUMS // (kernel_size**2 * scale))
-    return phase_rows, largest_divisor(kernel_size, TAP_SUMS // (kernel_size * scale * phase_rows))
+def tap_split(kernel_size: int, scale: int, room: int) -> tuple[int, int]:
+    """Rows of phases and rows of taps whose products one thread sums at once, in so many registers."""
+    phase_rows = largest_divisor(scale, room // (kernel_size**2 * scale))
+    return phase_rows, largest_divisor(kernel_size, room // (kernel_size * scale * phase_rows))
 
 
 def product_lanes(pixels: int, programs: int, channels: int) -> int:

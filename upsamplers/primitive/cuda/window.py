@@ -5,6 +5,8 @@
 
 The window of low-resolution point i starts at PITCH·i + START; every point has S×S phases of w and of the output.
 Up: PITCH 1, START −⌊k/2⌋, S = s. Down: PITCH s, START −⌊(k−s)/2⌋, S = 1.
+
+A thread reads the weights of its points once, keeps them in registers, and lets the channels pass by.
 """
 
 from __future__ import annotations
@@ -12,22 +14,156 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from upsamplers.primitive.cuda.reads import load_phases, pair_at, read_at, zeros
+from upsamplers.primitive.cuda.reads import load_phases, pair_at, program_of, read_at, zeros
+
+
+@triton.jit
+def weigh(
+    corner,  # the top left value of the first window, in the channel
+    weights,
+    i,
+    j,
+    z_strides,
+    z_height,
+    z_width,
+    INSIDE: tl.constexpr,
+    ROWS: tl.constexpr,
+    PHASES: tl.constexpr,
+    K: tl.constexpr,
+    PITCH: tl.constexpr,
+    START: tl.constexpr,
+    BORDER: tl.constexpr,
+    BLOCK: tl.constexpr,
+    ACC: tl.constexpr,
+):
+    """wᵀz of one channel: ROWS·PHASES sums per lane. A value of z serves every row whose window holds it."""
+    sums = zeros(ROWS * PHASES, BLOCK, ACC)
+    for m in tl.static_range((ROWS - 1) * PITCH + K):
+        y = i * PITCH + START + m
+        x = j * PITCH + START
+        row = corner + m * tl.cast(z_strides[2], tl.int64)
+        if not INSIDE:
+            shown, y_inside = read_at(y, z_height, BORDER)
+            if BORDER != 0:
+                row = corner + (shown - (y - m)) * z_strides[2]
+        for kx in tl.static_range(K):
+            if INSIDE:
+                value = tl.load(row + kx * z_strides[3]).to(ACC)
+            else:
+                shown, x_inside = read_at(x + kx, z_width, BORDER)
+                read = row + kx * z_strides[3]
+                if BORDER != 0:
+                    read = row + (shown - x) * z_strides[3]
+                value = tl.load(read, mask=y_inside & x_inside, other=0).to(ACC)
+            new = ()
+            for r in tl.static_range(ROWS):
+                for f in tl.static_range(PHASES):
+                    # the row read is tap row m − r·PITCH of the window of point row i + r
+                    if (m >= r * PITCH) & (m - r * PITCH < K):
+                        weight = weights[((r * K + m - r * PITCH) * K + kx) * PHASES + f]
+                        new = new + (tl.fma(weight, value, sums[r * PHASES + f]),)
+                    else:
+                        new = new + (sums[r * PHASES + f],)
+            sums = new
+    return sums
+
+
+@triton.jit
+def store_phases(
+    out,
+    sums,
+    strides,
+    kept,
+    height,
+    i,
+    ROWS: tl.constexpr,
+    PHASE_ROWS: tl.constexpr,
+    S: tl.constexpr,
+    PAIR: tl.constexpr,
+):
+    """Write ROWS rows of PHASE_ROWS·S phases of one channel."""
+    for r in tl.static_range(ROWS):
+        for p in tl.static_range(PHASE_ROWS):
+            for q in tl.static_range(0, S, PAIR):
+                place = out + (r * tl.cast(strides[2], tl.int64) + p * tl.cast(strides[4], tl.int64) + q * strides[5])
+                value = sums[(r * PHASE_ROWS + p) * S + q]
+                mask = kept & (i + r < height)
+                if PAIR == 1:
+                    tl.store(place, value, mask=mask)
+                else:
+                    both = tl.join(value, sums[(r * PHASE_ROWS + p) * S + q + 1])
+                    tl.store(pair_at(place, 0), both, mask=mask[:, None])
+
+
+@triton.jit
+def every_channel(
+    z,
+    out,
+    weights,
+    i,
+    j,
+    own,
+    z_strides,
+    out_strides,
+    height,
+    z_height,
+    z_width,
+    channels,
+    begin,
+    last,
+    INSIDE: tl.constexpr,
+    S: tl.constexpr,
+    PHASE_ROWS: tl.constexpr,
+    K: tl.constexpr,
+    PITCH: tl.constexpr,
+    START: tl.constexpr,
+    BORDER: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    LANES: tl.constexpr,
+    PAIR: tl.constexpr,
+    ACC: tl.constexpr,
+):
+    """The channels begin … last − 1, LANES at a time."""
+    PHASES: tl.constexpr = PHASE_ROWS * S
+    if LANES == 1:
+        z += tl.cast(begin, tl.int64) * z_strides[1]
+        out += tl.cast(begin, tl.int64) * out_strides[1]
+    for first in range(begin, last, LANES):
+        kept = own
+        corner = z
+        target = out
+        if LANES > 1:
+            channel = first + tl.arange(0, BLOCK) % LANES
+            kept = own & (channel < last)
+            corner = z + tl.cast(tl.minimum(channel, channels - 1), tl.int64) * z_strides[1]
+            target = out + tl.cast(channel, tl.int64) * out_strides[1]
+        sums = weigh(
+            corner,
+            weights,
+            i,
+            j,
+            z_strides,
+            z_height,
+            z_width,
+            INSIDE,
+            ROWS,
+            PHASES,
+            K,
+            PITCH,
+            START,
+            BORDER,
+            BLOCK,
+            ACC,
+        )
+        store_phases(target, sums, out_strides, kept, height, i, ROWS, PHASE_ROWS, S, PAIR)
+        if LANES == 1:
+            z += tl.cast(z_strides[1], tl.int64)
+            out += tl.cast(out_strides[1], tl.int64)
 
 
 @triton.jit(
-    do_not_specialize=[
-        "height",
-        "width",
-        "z_height",
-        "z_width",
-        "channels",
-        "groups",
-        "tiles",
-        "tiles_x",
-        "splits",
-        "span",
-    ]
+    do_not_specialize=["height", "width", "z_height", "z_width", "channels", "groups", "tiles", "tiles_x", "span"]
 )
 def window_sum(
     w,
@@ -56,29 +192,22 @@ def window_sum(
     TILE_WIDTH: tl.constexpr,
     TILE_HEIGHT: tl.constexpr,
     LANES: tl.constexpr,
-    UNROLL: tl.constexpr,
     PAIR: tl.constexpr,
     ACC: tl.constexpr,
     WIDE: tl.constexpr,
 ):
-    """out = wᵀz for a tile of pixels, PHASE_ROWS·S phases and `span` channels; UNROLL·LANES channels at a time.
+    """out = wᵀz for a tile of points, PHASE_ROWS·S phases and `span` channels, LANES channels at a time.
 
-    A lane owns ROWS neighbouring rows of one column, so that a value of z that it loads serves them all; that needs
-    PITCH 1.
+    A lane owns ROWS neighbouring rows of one column.
     """
     BLOCK: tl.constexpr = TILE_WIDTH * TILE_HEIGHT * LANES
-    PHASES: tl.constexpr = PHASE_ROWS * S
-    tile = tl.program_id(0) % tiles
-    rest = tl.program_id(0) // tiles
-    split = rest % splits
-    rest = rest // splits
-    phase = (rest % (S // PHASE_ROWS)) * PHASE_ROWS
-    rest = rest // (S // PHASE_ROWS)
-    group = tl.cast(rest % groups, tl.int64)
-    batch = tl.cast(rest // groups, tl.int64)
+    tile, split, phase, group, batch = program_of(tiles, splits, S // PHASE_ROWS, groups)
+    phase *= PHASE_ROWS
     lane = tl.arange(0, BLOCK)
-    i = ((tile // tiles_x) * TILE_HEIGHT + lane // LANES // TILE_WIDTH) * ROWS
-    j = (tile % tiles_x) * TILE_WIDTH + lane // LANES % TILE_WIDTH
+    top = (tile // tiles_x) * TILE_HEIGHT * ROWS
+    left = (tile % tiles_x) * TILE_WIDTH
+    i = top + lane // LANES // TILE_WIDTH * ROWS
+    j = left + lane // LANES % TILE_WIDTH
     own = j < width
     j = tl.minimum(j, width - 1)
     if WIDE:
@@ -88,52 +217,77 @@ def window_sum(
     z += batch * z_strides[0] + group * channels * z_strides[1]
     out += batch * out_strides[0] + group * channels * out_strides[1] + tl.cast(phase, tl.int64) * out_strides[4]
     everywhere = lane >= 0
-    last = tl.minimum((split + 1) * span, channels)
-    for first in range(split * span, last, UNROLL * LANES):
-        sums = zeros(ROWS * PHASES * UNROLL, BLOCK, ACC)
-        for kx in range(K):
-            x, x_inside = read_at(j * PITCH + START + kx, z_width, BORDER)
-            for m in tl.static_range(K + ROWS - 1):
-                y, y_inside = read_at(i * PITCH + START + m, z_height, BORDER)
-                values = ()
-                for n in tl.static_range(UNROLL):
-                    channel = first + n * LANES
-                    if LANES > 1:
-                        channel += lane % LANES
-                    read = z + tl.cast(tl.minimum(channel, channels - 1), tl.int64) * z_strides[1]
-                    read += y * z_strides[2] + x * z_strides[3]
-                    values = values + (tl.load(read, mask=y_inside & x_inside, other=0).to(ACC),)
-                new = ()
-                for r in tl.static_range(ROWS):
-                    # the row read is tap row m − r of the window of pixel row i + r
-                    if (m >= r) & (m - r < K):
-                        w_tap = w + tl.cast((m - r) * K + kx, tl.int64) * w_strides[2]
-                        w_pixel = tl.minimum(i + r, height - 1) * w_strides[3] + j * w_strides[4]
-                        for p in tl.static_range(PHASE_ROWS):
-                            for q in tl.static_range(0, S, PAIR):
-                                at = w_pixel + p * w_strides[5] + q * w_strides[6]
-                                weights = load_phases(w_tap, at, everywhere, PAIR, ACC)
-                                for v in tl.static_range(PAIR):
-                                    for n in tl.static_range(UNROLL):
-                                        old = sums[(r * PHASES + p * S + q + v) * UNROLL + n]
-                                        new = new + (tl.fma(weights[v], values[n], old),)
-                    else:
-                        for kept_sum in tl.static_range(PHASES * UNROLL):
-                            new = new + (sums[r * PHASES * UNROLL + kept_sum],)
-                sums = new
-        for n in tl.static_range(UNROLL):
-            channel = first + n * LANES
-            if LANES > 1:
-                channel += lane % LANES
-            write = out + tl.cast(channel, tl.int64) * out_strides[1]
-            for r in tl.static_range(ROWS):
-                kept = own & (i + r < height) & (first + n * LANES + lane % LANES < last)
-                for p in tl.static_range(PHASE_ROWS):
-                    for q in tl.static_range(0, S, PAIR):
-                        at = (i + r) * out_strides[2] + j * out_strides[3] + p * out_strides[4] + q * out_strides[5]
-                        value = sums[(r * PHASES + p * S + q) * UNROLL + n]
-                        if PAIR == 1:
-                            tl.store(write + at, value, mask=kept)
-                        else:
-                            both = tl.join(value, sums[(r * PHASES + p * S + q + 1) * UNROLL + n])
-                            tl.store(pair_at(write, at), both, mask=kept[:, None])
+    weights = ()
+    for r in tl.static_range(ROWS):
+        at = tl.minimum(i + r, height - 1) * w_strides[3] + j * w_strides[4]
+        for t in tl.static_range(K * K):
+            for p in tl.static_range(PHASE_ROWS):
+                for q in tl.static_range(0, S, PAIR):
+                    place = at + (p * w_strides[5] + q * w_strides[6])
+                    w_tap = w + tl.cast(t, tl.int64) * w_strides[2]
+                    weights = weights + load_phases(w_tap, place, everywhere, PAIR, ACC)
+    inside = (top * PITCH + START >= 0) & (left * PITCH + START >= 0)
+    inside &= ((top + TILE_HEIGHT * ROWS - 1) * PITCH + START + K <= z_height) & (top + TILE_HEIGHT * ROWS <= height)
+    inside &= ((left + TILE_WIDTH - 1) * PITCH + START + K <= z_width) & (left + TILE_WIDTH <= width)
+    z += (i * PITCH + START) * z_strides[2] + (j * PITCH + START) * z_strides[3]
+    out += i * out_strides[2] + j * out_strides[3]
+    begin = split * span
+    last = tl.minimum(begin + span, channels)
+    if inside:
+        every_channel(
+            z,
+            out,
+            weights,
+            i,
+            j,
+            own,
+            z_strides,
+            out_strides,
+            height,
+            z_height,
+            z_width,
+            channels,
+            begin,
+            last,
+            True,
+            S,
+            PHASE_ROWS,
+            K,
+            PITCH,
+            START,
+            BORDER,
+            ROWS,
+            BLOCK,
+            LANES,
+            PAIR,
+            ACC,
+        )
+    else:
+        every_channel(
+            z,
+            out,
+            weights,
+            i,
+            j,
+            own,
+            z_strides,
+            out_strides,
+            height,
+            z_height,
+            z_width,
+            channels,
+            begin,
+            last,
+            False,
+            S,
+            PHASE_ROWS,
+            K,
+            PITCH,
+            START,
+            BORDER,
+            ROWS,
+            BLOCK,
+            LANES,
+            PAIR,
+            ACC,
+        )

@@ -1,0 +1,294 @@
+# ruff: noqa: RUF005 - numbers stand in the order of a kernel's parameters
+"""A launch as plain data: which kernel, how many programs and threads, the numbers it is given, what is compiled in.
+
+Each function makes one from the shapes, strides and types of its tensors, and from nothing else, so a launch can be
+kept and used again for tensors that agree in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import triton.language as tl
+from torch import Tensor
+
+from upsamplers.primitive.cuda import tiling
+from upsamplers.primitive.cuda.pointwise import window_scale
+from upsamplers.primitive.cuda.products import window_products
+from upsamplers.primitive.cuda.scatter import window_scatter
+from upsamplers.primitive.cuda.spread import window_spread
+from upsamplers.primitive.cuda.window import window_sum
+from upsamplers.primitive.eager import accumulator
+
+BORDER_NUMBER = {"zero": 0, "replicate": 1, "reflect": 2}
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a window is: phases of w and y per point, taps per side, step and start in z, and the border rule."""
+
+    phases: int
+    taps: int
+    pitch: int
+    start: int
+    border: str
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch: `kernel[(programs,)](*tensors, *numbers, **constants, **options)`."""
+
+    kernel: Any
+    programs: int
+    threads: int
+    numbers: tuple[Any, ...]
+    constants: dict[str, Any]
+    registers: int | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Warps of a program, and what the compiler may use."""
+        return {
+            "num_warps": max(1, self.threads // 32),
+            "num_stages": 1,
+            "enable_fp_fusion": True,
+            "maxnreg": self.registers,
+        }
+
+
+def arithmetic(dtype: torch.dtype) -> Any:
+    """The type that a kernel calculates in."""
+    return tl.float64 if accumulator(dtype) == torch.float64 else tl.float32
+
+
+def words(dtype: torch.dtype) -> int:
+    """Registers of one number in the type that a kernel calculates in."""
+    return 2 if accumulator(dtype) == torch.float64 else 1
+
+
+def held(weights: int, border: str) -> int | None:
+    """The limit on registers of a thread that holds so many; None where they, or the border's reads, would not fit."""
+    return tiling.REGISTERS if weights <= tiling.HELD and border == "zero" else None
+
+
+def vector(width: int, *maps: tuple[Tensor, tuple[int, ...]]) -> int:
+    """Neighbouring columns that are one aligned access of up to 16 bytes in every map (given with its strides)."""
+    for count in (8, 4, 2):
+        if width % count == 0 and all(
+            strides[-1] == 1
+            and count * tensor.element_size() <= 16
+            and not any(stride % count for stride in strides[:-1])
+            and tensor.data_ptr() % (count * tensor.element_size()) == 0
+            for tensor, strides in maps
+        ):
+            return count
+    return 1
+
+
+def scale_of(a: Tensor, z: Tensor, out: Tensor, a_strides: tuple[int, ...], out_strides: tuple[int, ...]) -> Launch:
+    """a ⊙ z at every output point: one tap and one channel a group; strides of batch, channel, row, column."""
+    batch, channels = z.shape[:2]
+    height, width = a.shape[-2:]
+    columns = vector(width, (a, a_strides), (out, out_strides))
+    tiles = -(-height * (width // columns) // tiling.THREADS)
+    span = -(-channels // max(1, min(8 * tiling.ENOUGH_PROGRAMS // (tiles * batch), channels // 4)))
+    unroll = next(n for n in (4, 2, 1) if channels % n == 0)
+    span = -(-span // unroll) * unroll
+    return Launch(
+        window_scale,
+        tiles * -(-channels // span) * batch,
+        tiling.THREADS,
+        (a_strides, tuple(z.stride()), out_strides, height, width, channels, tiles, span),
+        {
+            "S": height // z.shape[2],
+            "LANES": tiling.THREADS,
+            "VECTOR": columns,
+            "UNROLL": unroll,
+            "ACC": arithmetic(out.dtype),
+        },
+    )
+
+
+def sum_of(w: Tensor, z: Tensor, out: Tensor, points: tuple[int, int], window: Window, repeats: bool) -> Launch:
+    """wᵀz: w [b, G, K, …] and z [B, C, …] into a map of `points` × phases; one phase of w may repeat."""
+    batch, channels = z.shape[0], z.shape[1] // w.shape[1]
+    groups, phases, taps = w.shape[1], window.phases, window.taps**2
+    height, width = points
+    w_strides, out_strides = tiling.weight_strides(w, phases, repeats), tiling.phase_strides(out, phases)
+    if taps == channels == window.pitch == 1 and not repeats:
+        return scale_of(w, z, out, (w_strides[0], w.stride(1), *w.stride()[3:]), tuple(out.stride()))
+    room = tiling.HELD // words(out.dtype)
+    phase_rows = tiling.largest_divisor(phases, room // (taps * phases))
+    rows = max(1, min(4, room // (taps * phases * phase_rows), height))
+    lanes = tiling.channel_lanes(channels, z.stride(1) == 1 and out.stride(1) == 1)
+    tiles = tiling.tiles(-(-height // rows), width, tiling.THREADS // lanes, 16)
+    programs = tiles.count * batch * groups * (phases // phase_rows)
+    splits, span = tiling.channel_spans(channels, lanes, programs, tiling.THREADS, tiling.MOST_READ)
+    return Launch(
+        window_sum,
+        programs * splits,
+        tiles.lanes * lanes,
+        (w_strides, tuple(z.stride()), out_strides)
+        + (height, width, *z.shape[2:], channels, groups, tiles.count, tiles.across, splits, span),
+        {
+            "S": phases,
+            "PHASE_ROWS": phase_rows,
+            "K": window.taps,
+            "PITCH": window.pitch,
+            "START": window.start,
+            "BORDER": BORDER_NUMBER[window.border],
+            "ROWS": rows,
+            "TILE_WIDTH": tiles.width,
+            "TILE_HEIGHT": tiles.height,
+            "LANES": lanes,
+            "PAIR": tiling.pairs(phases, (w, w_strides), (out, out_strides)) if lanes == 1 else 1,
+            "ACC": arithmetic(out.dtype),
+            "WIDE": tiling.wide(w, z, out),
+        },
+        held(rows * taps * phases * phase_rows * words(out.dtype), window.border),
+    )
+
+
+def products_of(
+    g: Tensor, z: Tensor, out: Tensor, points: tuple[int, int], window: Window, repeats: bool
+) -> tuple[Launch, int]:
+    """The adjoint in w, into w's gradient `out`; one phase that repeats: into so many parts, yet to be summed."""
+    (batch, channels), groups, taps, phases = z.shape[:2], out.shape[1], window.taps, window.phases
+    channels //= groups
+    height, width = points
+    if taps == channels == window.pitch == 1 and not repeats and out.shape[0] == batch:
+        strides = (*out.stride()[:2], *out.stride()[3:])
+        return scale_of(g, z, out, tuple(g.stride()), strides), 1
+    room = tiling.HELD // words(out.dtype)
+    phase_rows, tap_rows = tiling.tap_split(taps, phases, room)
+    rows = groups * (phases // phase_rows) * (taps // tap_rows)
+    inner = z.stride(1) == 1 and channels > 1
+    lanes = min(8, tiling.power_above(channels))
+    if not inner:
+        lanes = tiling.product_lanes(height * width, rows * out.shape[0], channels)
+    tiles = tiling.tiles(height, width, max(tiling.THREADS // lanes, 1 if inner else min(32, tiling.THREADS)))
+    parts = min(tiles.count, max(1, 1024 // rows)) if repeats else tiles.count
+    g_strides = tiling.phase_strides(g, phases)
+    if repeats:  # parts [parts, G, K, s, s], contiguous
+        taps_out = taps**2 * phases**2
+        out_strides: tuple[int, ...] = (groups * taps_out, taps_out, phases**2, 0, 0, phases, 1)
+    else:
+        out_strides = (out.stride(0), *tiling.weight_strides(out, phases, False)[1:])
+    plan = Launch(
+        window_products,
+        parts * rows * out.shape[0],
+        tiles.lanes * lanes,
+        (g_strides, tuple(z.stride()), out_strides)
+        + (height, width, *z.shape[2:], channels, groups, tiles.count, tiles.across)
+        + (parts, batch if out.shape[0] == 1 else 1),
+        {
+            "S": phases,
+            "PHASE_ROWS": phase_rows,
+            "TAP_ROWS": tap_rows,
+            "K": taps,
+            "PITCH": window.pitch,
+            "START": window.start,
+            "BORDER": BORDER_NUMBER[window.border],
+            "TILE_WIDTH": tiles.width,
+            "TILE_HEIGHT": tiles.height,
+            "LANES": lanes,
+            "CHANNELS_INNER": inner,
+            "EVERY_PIXEL": repeats,
+            "MOVED": window.border == "zero" and not repeats and min(z.shape[2:]) >= taps,
+            "EVEN": channels % lanes == 0,
+            "PAIR": tiling.pairs(phases, (g, g_strides)) if not inner else 1,
+            "ACC": arithmetic(out.dtype),
+            "WIDE": tiling.wide(g, z, out),
+        },
+    )
+    return plan, parts
+
+
+def outside(window: Window) -> tuple[int, int]:
+    """Positions before and behind the map that a window reads, where the border shows something there."""
+    if window.border == "zero":
+        return 0, 0
+    return max(-window.start, 0), max(window.start + window.taps - window.pitch, 0)
+
+
+def scatter_of(w: Tensor, g: Tensor, out: Tensor, points: tuple[int, int], window: Window, repeats: bool) -> Launch:
+    """The adjoint in z of an upsampling window whose weights fit into registers, into z's gradient `out`."""
+    batch, channels, z_height, z_width = out.shape
+    groups, phases, taps = w.shape[1], window.phases, window.taps
+    channels //= groups
+    w_strides, g_strides = tiling.weight_strides(w, phases, repeats), tiling.phase_strides(g, phases)
+    before, after = outside(window)
+    weights = taps**2 * phases**2 * words(out.dtype)
+    rows = max(1, min(4, tiling.HELD // weights, z_height))
+    threads = 2 * tiling.THREADS
+    height = max(1, min(threads // 32, tiling.power_above(-(-z_height // rows))))
+    across = -(-z_width // (33 - taps))
+    tiles = -(-z_height // (rows * height)) * across
+    most = tiling.MOST_READ * (33 - taps) // 32
+    splits, span = tiling.channel_spans(channels, 1, tiles * batch * groups, threads, most)
+    return Launch(
+        window_scatter,
+        tiles * batch * groups * splits,
+        height * 32,
+        (w_strides, g_strides, tuple(out.stride()))
+        + (*points, z_height, z_width, channels, groups, tiles, across, splits, span),
+        {
+            "S": phases,
+            "K": taps,
+            "START": window.start,
+            "BORDER": BORDER_NUMBER[window.border],
+            "BEFORE": before,
+            "FOLDS": 1 + before + after,
+            "ROWS": rows,
+            "TILE_HEIGHT": height,
+            "TILE_WIDTH": 32,
+            "PAIR": tiling.pairs(phases, (w, w_strides), (g, g_strides)),
+            "ACC": arithmetic(out.dtype),
+            "WIDE": tiling.wide(w, g, out),
+        },
+        held(weights, window.border),
+    )
+
+
+def spread_of(w: Tensor, g: Tensor, out: Tensor, points: tuple[int, int], window: Window, repeats: bool) -> Launch:
+    """The adjoint in z, into z's gradient `out`; one phase of w may repeat."""
+    batch, channels, z_height, z_width = out.shape
+    groups, phases = w.shape[1], window.phases
+    channels //= groups
+    w_strides, g_strides = tiling.weight_strides(w, phases, repeats), tiling.phase_strides(g, phases)
+    lanes = tiling.channel_lanes(channels, g.stride(1) == 1)
+    before, after = outside(window)
+    weights = window.taps**2 * phases**2 * words(out.dtype)
+    if lanes == 1 and window.pitch == 1 and weights <= tiling.HELD and channels > 1:
+        return scatter_of(w, g, out, points, window, repeats)
+    rows = 4 if window.pitch == 1 and window.border == "zero" and window.taps > 1 and phases <= 4 else 1
+    rows = min(rows, tiling.power_above(z_height))
+    tiles = tiling.tiles(-(-z_height // rows), z_width, tiling.THREADS // lanes)
+    programs = tiles.count * batch * groups
+    share = tiling.channel_splits(channels, lanes, tiling.SPREAD_SUMS // rows, programs)
+    return Launch(
+        window_spread,
+        programs * share.splits,
+        tiles.lanes * lanes,
+        (w_strides, g_strides, tuple(out.stride()))
+        + (*points, z_height, z_width, channels, groups, tiles.count, tiles.across, share.splits, share.span),
+        {
+            "S": phases,
+            "K": window.taps,
+            "PITCH": window.pitch,
+            "START": window.start,
+            "BORDER": BORDER_NUMBER[window.border],
+            "ROWS": rows,
+            "BEFORE": before,
+            "FOLDS": 1 + before + after,
+            "TILE_WIDTH": tiles.width,
+            "TILE_HEIGHT": tiles.height,
+            "LANES": lanes,
+            "UNROLL": share.unroll,
+            "PAIR": tiling.pairs(phases, (w, w_strides), (g, g_strides)) if lanes == 1 else 1,
+            "ACC": arithmetic(out.dtype),
+            "WIDE": tiling.wide(w, g),
+        },
+    )
