@@ -148,8 +148,7 @@ def test_points_of_a_cell_are_summed_in_the_order_of_the_map_however_they_arrive
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from upsamplers.primitive.cuda import sampling
-
-    launch = sampling.launch
+    from upsamplers.primitive.cuda.launch import launch
 
     def backwards(plan: Any, device: torch.device, *tensors: Tensor) -> None:
         launch(plan, device, *tensors)
