@@ -1,0 +1,92 @@
+"""Launches the kernels of sampling at moved points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from upsamplers.primitive.cuda import launch, tiling
+from upsamplers.primitive.cuda.launch import arithmetic, blank_map
+from upsamplers.primitive.cuda.moved import moved_corners, moved_products, moved_sum
+from upsamplers.primitive.cuda.sampling import place, spread_points
+
+
+def _scoped(offset: Tensor, scope: Tensor | None, start: Tensor) -> tuple[Any, ...]:
+    """What the kernels read besides z."""
+    return offset, offset if scope is None else scope, start.reshape(-1)
+
+
+def _strides(offset: Tensor, scope: Tensor | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return offset.stride(), (offset if scope is None else scope).stride()
+
+
+def forward(z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scale: int, groups: int) -> Tensor:
+    """z sampled at the moved points, [B, C, sH, sW]."""
+    batch, channels, height, width = z.shape
+    per = channels // groups
+    out = blank_map(z, channels, scale * height, scale * width, z.dtype)
+    lanes = tiling.channel_lanes(per, z.stride(1) == 1 and out.stride(1) == 1)
+    pixels = tiling.THREADS // lanes
+    tiles = -(-(scale**2) * height * width // pixels)
+    launch.launch(
+        moved_sum,
+        tiles * batch * groups,
+        tiling.THREADS,
+        z.device,
+        *(z, *_scoped(offset, scope, start), out, z.stride(), *_strides(offset, scope), out.stride()),
+        *(height, width, per, groups, tiles),
+        S=scale,
+        SCOPE=scope is not None,
+        PIXELS=pixels,
+        LANES=lanes,
+        UNROLL=min(4, -(-per // lanes)),
+        ACC=arithmetic(z.dtype),
+        PLACE=arithmetic(z.dtype),
+    )
+    return out
+
+
+def backward(
+    g: Tensor, z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scale: int, groups: int, needs: list[bool]
+) -> list[Tensor]:
+    """The gradients in z, the offsets and the scope, of those that are needed."""
+    batch, channels, height, width = z.shape
+    pixels = tiling.THREADS
+    tiles = -(-(scale**2) * height * width // pixels)
+    numbers = (height, width, channels // groups, groups, tiles)
+    plain: dict[str, Any] = {
+        "S": scale, "SCOPE": scope is not None, "PIXELS": pixels, "PLACE": arithmetic(z.dtype),
+    }  # fmt: skip
+    found = []
+    if needs[0]:
+        kind = torch.promote_types(z.dtype, torch.float32)
+        w = torch.empty(batch, groups, 4, scale * height, scale * width, dtype=kind, device=z.device)
+        points = torch.empty(batch, groups, 2, scale * height, scale * width, dtype=kind, device=z.device)
+        launch.launch(
+            moved_corners,
+            tiles * batch * groups,
+            pixels,
+            z.device,
+            *(*_scoped(offset, scope, start), w, points, *_strides(offset, scope), w.stride(), points.stride()),
+            *(height, width, groups, tiles),
+            **plain,
+        )
+        found.append(spread_points(w, g, points, z.shape, "replicate").to(z.dtype))
+    if needs[1] or needs[2]:
+        of_offset = torch.empty(offset.shape, dtype=offset.dtype, device=z.device)
+        of_scope = of_offset if scope is None else torch.empty(scope.shape, dtype=scope.dtype, device=z.device)
+        launch.launch(
+            moved_products,
+            tiles * batch * groups,
+            pixels,
+            z.device,
+            *(g, z, *_scoped(offset, scope, start), of_offset, of_scope),
+            *(g.stride(), z.stride(), *_strides(offset, scope), of_offset.stride()),
+            *numbers,
+            ACC=arithmetic(z.dtype),
+            **plain,
+        )
+        found += [one for one, needed in ((of_offset, needs[1]), (of_scope, needs[2])) if needed]
+    return found
