@@ -31,6 +31,7 @@ class Suite:
     network: str | None = None
     modes: tuple[str, ...] = ("inference",)
     allocators: tuple[str, ...] = ("default",)
+    threads: tuple[int, ...] = ()  # all cores where empty
     time_budget: float | None = None  # seconds, where not that of any run
 
 
@@ -39,6 +40,25 @@ def _ways(shape: Shape, options: str = "", rival: str = "Unfold", ours: str = "P
     own = ",".join(filter(None, (options, "backend=eager")))
     texts = [f"{rival}:{options}" if options else rival, f"{ours}:{own}", f"{ours}:{options}" if options else ours]
     return Site(shape, ops=("nearest", *(f"a2u_bench.ways:{text}" for text in texts)))
+
+
+PEERS: tuple[tuple[str, str], ...] = (
+    *(("nearest", "Nearest"), ("bilinear", "Bilinear"), ("bicubic", "Bicubic"), ("deconv", "Deconv")),
+    *(("pixel_shuffle", "PixelShuffle"), ("max_unpool", "MaxUnpool"), ("convex", "Convex"), ("carafe", "Carafe")),
+    *(("index_net", f"IndexNet{options}") for options in ("", ":mode=o2o", ":mode=m2o")),
+    *(("a2u", f"A2U{options}") for options in ("", ":rank=4", ":sharing=unshared", ":kernel_size=1")),
+    *(("fade", "Fade"), ("fade_lite", "FadeLite")),
+    *(("sapa", f"Sapa{options}") for options in ("", ":mode=gated", ":mode=inner")),
+    *(("dysample", f"DySample{options}") for options in ("", ":dynamic_scope=true", ":style=pl")),
+    ("dysample", "DySample:dynamic_scope=true,style=pl"),
+)
+"""Each operator and the class and options of its peer; as many as fill blocks, so that none is parted from its peer."""
+
+
+def _beside_peers(shape: Shape) -> Site:
+    """Every operator followed by its peer, on one shape."""
+    pairs = ((name + peer[len(peer.partition(":")[0]) :], f"a2u_bench.peers:{peer}") for name, peer in PEERS)
+    return Site(shape, ops=tuple(text for pair in pairs for text in pair))
 
 
 SUITES: dict[str, Suite] = {
@@ -70,6 +90,14 @@ SUITES: dict[str, Suite] = {
             modes=("inference", "training"),
             allocators=("default", "kept"),
             time_budget=600.0,
+        ),
+        Suite(
+            "peers",
+            "every operator beside its paper's formula in plain PyTorch",
+            (_beside_peers((1, 64, 32, 32)), _beside_peers((1, 256, 64, 64))),
+            modes=("inference", "training"),
+            threads=(1, 2),
+            time_budget=2400.0,
         ),
     )
 }
@@ -118,7 +146,7 @@ def make_plan(
     layout_axis = _choices("layout", layouts, LAYOUTS, "contiguous")
     mode_axis = _choices("mode", modes or chosen.modes, MODES, "inference")
     runtime_axis = _choices("runtime", runtimes, RUNTIMES, "eager")
-    thread_axis = _counts("threads", threads, 4096) or (usable_cores(),)
+    thread_axis = _counts("threads", threads, 4096) or chosen.threads or (usable_cores(),)
     allocator_axis = _choices("allocator", allocators or chosen.allocators, ALLOCATORS, "default")
     axes = product(
         dict.fromkeys(devices),

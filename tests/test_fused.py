@@ -23,7 +23,14 @@ def moved(batch: int, per: int, height: int, width: int, scale: int, groups: int
     """Offsets that leave the map here and there."""
     size = (batch, 2 * groups * scale**2, height, width)
     scope = noise(*size) if scoped else None
-    return noise(batch, groups * per, height, width), 6 * noise(*size), scope, 0.3 * noise(1, size[1], 1, 1), scale, groups
+    return (
+        noise(batch, groups * per, height, width),
+        6 * noise(*size),
+        scope,
+        0.3 * noise(1, size[1], 1, 1),
+        scale,
+        groups,
+    )
 
 
 def factors(
@@ -33,6 +40,21 @@ def factors(
     kernels = (noise(batch if own else 1, sets, rank, side, side) for _ in range(2))
     norms = (noise(channels) + shift for shift in range(4))
     return noise(batch, channels, scale * height, scale * width), *kernels, *norms, scale, channels // 2, 1e-5
+
+
+def gate(batch: int, channels: int, height: int, width: int, scale: int) -> tuple[Any, ...]:
+    """up, guide, logits and s."""
+    size = (batch, channels, scale * height, scale * width)
+    return noise(*size), noise(*size).flip(0).flip(1) + 1, noise(batch, 1, height, width), scale
+
+
+def logits(
+    batch: int, groups: int, taps: int, height: int, width: int, phases: int, repeat: int, *options: Any
+) -> tuple[Any, ...]:
+    """options: taps first, factor, sigmoid, softmax. With a map of lower resolution where `repeat` is above 1."""
+    high = noise(batch, groups * taps * phases**2, height, width)
+    low = noise(batch, groups * taps, height // repeat, width // repeat) if repeat > 1 else None
+    return high, low, phases, repeat, groups, *options
 
 
 CASES: dict[str, list[tuple[Any, ...]]] = {
@@ -55,22 +77,31 @@ CASES: dict[str, list[tuple[Any, ...]]] = {
     "pooled": [
         (noise(batch, 3, *size), side) for batch, size, side in itertools.product((1, 2), ((1, 1), (7, 40)), (1, 2, 6))
     ],
+    "gated": [gate(*case) for case in ((1, 3, 1, 1, 1), (2, 3, 4, 5, 2), (1, 2, 9, 17, 3))],
+    "normalised_kernels": [
+        logits(2, 1, 9, 2, 3, 2, 1, True, 1.0, True, True),
+        logits(1, 2, 4, 2, 3, 3, 1, True, 1.0, True, True),
+        logits(1, 2, 9, 2, 3, 2, 1, False, 0.25, False, True),
+        logits(1, 3, 1, 2, 2, 2, 1, False, 1.0, True, False),
+        logits(2, 1, 25, 4, 6, 1, 2, False, 1.0, False, True),
+        logits(2, 2, 4, 3, 5, 1, 1, False, 1.0, True, True),
+    ],
 }
+"""The first tensor of each is differentiated alone where one is enough."""
 EVERY = [
     pytest.param(name, arguments, id=f"{name}-{number}")
     for name, cases in CASES.items()
+    if PASSES[name].kernels("numba")
     for number, arguments in enumerate(cases)
 ]
-ONE = [pytest.param(name, cases[1], id=name) for name, cases in CASES.items()]
+ONE = [pytest.param(name, cases[1], id=name) for name, cases in CASES.items() if PASSES[name].kernels("numba")]
 
 
 def differentiated(name: str, arguments: tuple[Any, ...], call: Any) -> list[Tensor]:
     """The result and the gradient in each tensor."""
-    fresh = [one.clone().requires_grad_() if isinstance(one, Tensor) else one for one in arguments]
-    leaves = [one for one in fresh if isinstance(one, Tensor)]
-    if name == "sample_moved":
-        fresh[3].requires_grad_(False)
-        leaves.remove(next(leaf for leaf in leaves if leaf is fresh[3]))
+    fresh = [one.clone() if isinstance(one, Tensor) else one for one in arguments]
+    fixed = 3 if name == "sample_moved" else None  # the start position is no parameter
+    leaves = [one.requires_grad_() for at, one in enumerate(fresh) if isinstance(one, Tensor) and at != fixed]
     y = call(*fresh)
     return [y.detach(), *torch.autograd.grad(y, leaves, noise(*y.shape))]
 
@@ -174,8 +205,13 @@ def test_function_transforms_see_the_definition(name: str, arguments: tuple[Any,
 
 @pytest.mark.parametrize(("name", "arguments"), ONE)
 def test_the_same_call_gives_the_same_bits_on_any_number_of_threads(name: str, arguments: tuple[Any, ...]) -> None:
-    large = {"sample_moved": moved(1, 8, 24, 40, 2, 4, True), "affinity": factors(1, 16, 24, 40, 2, 6, 1, 1, True)}
-    arguments = large.get(name, (noise(1, 8, 120, 90), 6))
+    large = {
+        "sample_moved": moved(1, 8, 24, 40, 2, 4, True),
+        "affinity": factors(1, 16, 24, 40, 2, 6, 1, 1, True),
+        "pooled": (noise(1, 8, 120, 90), 6),
+        "gated": gate(1, 16, 24, 40, 2),
+    }
+    arguments = large[name]
     count = torch.get_num_threads()
     try:
         found = []

@@ -60,6 +60,7 @@ def print_sheet(sheet: Sheet, as_json: bool, most: int | None) -> None:
         for part in write(sheet):
             typer.echo(part, nl=False)
         return
+    from a2u_bench.beside import beside
     from a2u_bench.frames import to_records
     from a2u_bench.render import print_table
     from a2u_bench.rivals import compared, rivals
@@ -69,8 +70,9 @@ def print_sheet(sheet: Sheet, as_json: bool, most: int | None) -> None:
     if len(sheet.runs) == 1:
         operators = compared(sheet.frame["operator"].dropna().unique())
         multiples = rivals(to_records(sheet.frame[sheet.frame["operator"].isin(operators)])) if operators else None
-        if multiples is not None:
-            print_table(multiples)
+        for multiples in (multiples, beside(to_records(sheet.frame))):
+            if multiples is not None:
+                print_table(multiples)
 
 
 def check_convention(given: str) -> None:

@@ -32,17 +32,29 @@ def _shape(x: Tensor, u: Tensor, v: Tensor, *others: Any) -> Tensor:
 
 
 def _kernels(backend: str) -> Kernels | None:
-    if backend != "numba":
-        return None
-    from upsamplers.primitive.cpu import affinity_calls
+    if backend == "numba":
+        from upsamplers.primitive.cpu import affinity_calls
 
-    return affinity_calls.forward, affinity_calls.backward
+        return affinity_calls.forward, affinity_calls.backward
+    if backend == "triton":
+        from upsamplers.primitive.cuda import affinities
+
+        return affinities.forward, affinities.backward
+    return None
 
 
 def _macs(shapes: Sequence[Any], output: Sequence[int]) -> int:
     """e² for each of U and V, and 1 for their product, per channel, rank and point."""
     channels, side = shapes[0][1], shapes[1][-1]
     return (2 * side**2 + 1) * channels * math.prod(output)
+
+
+MOST_RANKS = 8
+"""Ranks whose sums fit the registers of a kernel."""
+
+
+def _fits(x: Tensor, u: Tensor, v: Tensor, *others: Any) -> bool:
+    return u.shape[2] <= MOST_RANKS
 
 
 affinity = register(
@@ -55,6 +67,7 @@ affinity = register(
         _shape,
         _kernels,
         _macs,
+        _fits,
     )
 )
 """affinity(x, u, v, u_gain, u_bias, v_gain, v_bias, stride, groups, eps) -> [B, d, H, W]."""

@@ -20,9 +20,7 @@ from upsamplers.primitive import reassemble
 from upsamplers.primitive.eager import layout
 
 
-def positions(
-    z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scale: int, groups: int
-) -> Tensor:
+def positions(z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scale: int, groups: int) -> Tensor:
     """Where each output point reads relative to its pixel, [B, G, 2, sH, sW], x before y, not held in the map."""
     precise = torch.promote_types(z.dtype, torch.float32)
     moved = _phased(offset.to(precise), scale, groups)
@@ -57,9 +55,7 @@ def _held(position: Tensor, last: int) -> Tensor:
     return torch.where(inside, position, position.detach().clamp(0, last))
 
 
-def _definition(
-    z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scale: int, groups: int
-) -> Tensor:
+def _definition(z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scale: int, groups: int) -> Tensor:
     w, points = corners(z, offset, scope, start, scale, groups)
     return reassemble(w, z, scale=scale, kernel_size=2, border="replicate", points=points)
 

@@ -25,7 +25,8 @@ def _definition(
     made = made if low is None else plus_repeated(made, low, repeat)
     made = made if factor == 1 else factor * made
     made = made.sigmoid() if sigmoid else made
-    w = made.unflatten(1, (-1, groups)).transpose(1, 2) if taps_first else made.unflatten(1, (groups, -1))
+    taps = made.shape[1] // groups
+    w = made.unflatten(1, (taps, groups)).transpose(1, 2) if taps_first else made.unflatten(1, (groups, taps))
     return w.softmax(2) if softmax else w
 
 

@@ -35,6 +35,7 @@ class Pass:
         kernels: backend -> (forward, backward), or None where the backend has none. backward takes the cotangent, the
             arguments, and a list of which tensors need a gradient; it gives those.
         macs: (shapes of the tensors, shape of the result) -> multiply-adds by the published convention.
+        fits: (arguments) -> whether the kernels are made for them; where not, the definition runs.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Pass:
     shape: Callable[..., Tensor]
     kernels: Callable[[str], Kernels | None]
     macs: Callable[[Sequence[Any], Sequence[int]], int]
+    fits: Callable[..., bool] | None = None
 
     def __call__(self, *arguments: Any) -> Tensor:
         """The pass, by whatever computes it best here."""
@@ -52,7 +54,11 @@ class Pass:
             return self.definition(*arguments)
         backend = choose(tensors[0], None)
         kernels = self.kernels(backend)
-        if kernels is None or any(not one.numel() for one in tensors):
+        if (
+            kernels is None
+            or any(not one.numel() for one in tensors)
+            or not (self.fits is None or self.fits(*arguments))
+        ):
             return self.definition(*arguments)
         if _unwatched(tensors):
             return kernels[0](*arguments)

@@ -26,11 +26,15 @@ def _shape(x: Tensor, side: int) -> Tensor:
 
 
 def _kernels(backend: str) -> Kernels | None:
-    if backend != "numba":
-        return None
-    from upsamplers.primitive.cpu import pooled_calls
+    if backend == "numba":
+        from upsamplers.primitive.cpu import pooled_calls
 
-    return pooled_calls.forward, pooled_calls.backward
+        return pooled_calls.forward, pooled_calls.backward
+    if backend == "triton":
+        from upsamplers.primitive.cuda import pooling
+
+        return pooling.forward, pooling.backward
+    return None
 
 
 def _macs(shapes: Sequence[Any], output: Sequence[int]) -> int:

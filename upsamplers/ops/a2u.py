@@ -56,7 +56,7 @@ from torch.nn import functional
 
 from upsamplers.affinity import Factor, contract, kernel_side, scaled_affinity
 from upsamplers.errors import StateDictError, Unsupported
-from upsamplers.fused import affinity, pooled
+from upsamplers.fused import affinity, normalised_kernels, pooled
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import downassemble
 
@@ -190,9 +190,8 @@ class A2U(Upsampler):
         return self._up_kernels(mean, a)
 
     def _up_kernels(self, mean: Tensor, a: Tensor) -> Tensor:
-        logits = functional.pixel_shuffle(self._logits(self.up_head, mean, a), self.scale)
-        gates = logits.sigmoid().unflatten(1, (-1, self.groups)).transpose(1, 2)  # [B, G, k², sH, sW]
-        return gates if self.kernel_size == 1 else gates.softmax(2)
+        logits = self._logits(self.up_head, mean, a)
+        return normalised_kernels(logits, None, self.scale, 1, self.groups, True, 1.0, True, self.kernel_size > 1)
 
     def bilinear(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """The form itself, Σ_k (u_krᵀ x_k)(v_krᵀ y_k) [B, d, H, W]: no GroupNorm, no LeakyReLU, no 1/√C.
@@ -229,7 +228,7 @@ class A2U(Upsampler):
     def _logits(self, head: nn.Conv2d, mean: Tensor, a: Tensor) -> Tensor:
         """P, made of the map's mean [B, C], applied to the affinity of every point: [B, s²k²G, H, W]."""
         p = functional.linear(mean, head.weight.flatten(1), head.bias)
-        p = p.unflatten(1, (self.rank, -1)).transpose(1, 2)  # [B, s²k²G, d]
+        p = p.unflatten(1, (self.rank, head.out_channels // self.rank)).transpose(1, 2)  # [B, s²k²G, d]
         return torch.bmm(p, a.flatten(2)).unflatten(2, a.shape[2:])
 
     @property
@@ -255,7 +254,7 @@ class A2U(Upsampler):
     def _down_kernels(self, mean: Tensor, a: Tensor) -> Tensor:
         assert self.down_head is not None
         logits = self._logits(self.down_head, mean, a)
-        return logits.unflatten(1, (-1, self.groups)).transpose(1, 2).softmax(2)
+        return normalised_kernels(logits, None, 1, 1, self.groups, True, 1.0, False, True)
 
     def _check_down(self, guide: Tensor) -> None:
         """Raise Unsupported without the twin's head, ValueError, with the shapes, for a guide that does not fit."""

@@ -101,7 +101,7 @@ class DySample(Upsampler):
         """The offsets and, where it is generated, their scope, [B, 2·G·s², H, W] each."""
         phases = self.scale**2
         # A 1×1 convolution of the shuffled map: the phases stand one below the other instead, which moves nothing.
-        source = z.unflatten(1, (-1, phases)).flatten(2, 3) if self.style == "pl" else z
+        source = z.unflatten(1, (self.channels // phases, phases)).flatten(2, 3) if self.style == "pl" else z
         made = [self.offset(source)] + ([self.scope(source)] if self.dynamic_scope else [])
         if self.style == "pl":
             made = [one.unflatten(2, (phases, z.shape[2])).flatten(1, 2) for one in made]

@@ -28,7 +28,11 @@ BLOCK = 8
 def tables(sizes: Any) -> Any:
     """Where each tap lies in a kernel and in the slab, and where each vector of a row does."""
     side, s, lanes, vectors, step = sizes[1], sizes[2], sizes[5], sizes[7], sizes[8]
-    taps, tap_at, vector_at = np.empty(side * side, np.int64), np.empty(side * side, np.int64), np.empty(vectors, np.int64)
+    taps, tap_at, vector_at = (
+        np.empty(side * side, np.int64),
+        np.empty(side * side, np.int64),
+        np.empty(vectors, np.int64),
+    )
     for tap in range(side * side):
         taps[tap] = tap
         tap_at[tap] = (tap // side * s + tap % side % s) * step + tap % side // s
@@ -163,7 +167,11 @@ def affinity(real: Any, version: int) -> Any:
         x, x_at = array_at(packet, 2, real), array_at(packet, 3, np.int64)
         kernels, columns = array_at(packet, 4, real), array_at(packet, 5, np.int64)
         scratch, found = scratch_at(packet, 6, part, parts, real), array_at(packet, 7, np.float64)
-        affine, eps, out = array_at(packet, 8, np.float64), array_at(packet, 9, np.float64)[0], array_at(packet, 10, real)
+        affine, eps, out = (
+            array_at(packet, 8, np.float64),
+            array_at(packet, 9, np.float64)[0],
+            array_at(packet, 10, real),
+        )
         batch, channels, sets, own, height, width, to, groups = (
             dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7],
         )  # fmt: skip

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from upsamplers.primitive.cpu import affinity as passes
-from upsamplers.primitive.cpu import affinity_gradient, threads
-from upsamplers.primitive.cpu.calls import Flat, empty_like_map, numbers, row_step
+from upsamplers.primitive.cpu import affinity_gradient, packets, threads
+from upsamplers.primitive.cpu.calls import row_step
 from upsamplers.primitive.cpu.tile import lanes
 from upsamplers.primitive.eager import accumulator
 
@@ -26,12 +26,12 @@ class _Call:
     stride: int
     height: int
     width: int
-    sizes: Flat
-    columns: Flat
+    sizes: packets.Flat
+    columns: packets.Flat
     slab: int  # elements of scratch before the planes
     groups: int
-    affine: Flat
-    eps: Flat
+    affine: packets.Flat
+    eps: packets.Flat
 
     @property
     def many(self) -> int:
@@ -45,14 +45,14 @@ class _Call:
         work = self.x.shape[0] * self.x.shape[1] * self.height * self.width * self.kernels[0, 0].numel()
         return threads.parts_for(work, items)
 
-    def dims(self, *more: int) -> Flat:
+    def dims(self, *more: int) -> packets.Flat:
         own, sets = self.kernels.shape[:2]
-        return numbers(*self.x.shape[:2], sets, own, self.height, self.width, self.slab, self.groups, *more)
+        return packets.numbers(*self.x.shape[:2], sets, own, self.height, self.width, self.slab, self.groups, *more)
 
-    def run(self, kernel: Any, parts: int, dims: Flat, room: int, *others: Any) -> None:
+    def run(self, kernel: Any, parts: int, dims: packets.Flat, room: int, *others: Any) -> None:
         """`room`: elements of scratch for the planes and what follows them."""
-        threads.run(
-            threads.compiled(kernel, self.x.dtype), parts, dims, self.sizes, self.x, numbers(*self.x.stride()),
+        packets.run(
+            threads.compiled(kernel, self.x.dtype), parts, dims, self.sizes, self.x, packets.numbers(*self.x.stride()),
             self.kernels, self.columns, torch.empty(parts, self.slab + room, dtype=self.x.dtype), *others,
         )  # fmt: skip
 
@@ -74,12 +74,12 @@ def _call(
     sizes = (many, side, stride, pad, x.shape[2], count, vectors * count, vectors, step, inside, spare)
     affine = torch.cat([one.detach().double() for one in (u_gain, u_bias, v_gain, v_bias)]).numpy()
     return _Call(
-        x.detach().to(real), kernels.detach(), stride, height, width, numbers(*sizes), columns,
+        x.detach().to(real), kernels.detach(), stride, height, width, packets.numbers(*sizes), columns,
         spare + -(-len(columns) // count + 1) * count * 2, groups, affine, np.array([eps]),
     )  # fmt: skip
 
 
-def _moments(call: _Call) -> Flat:
+def _moments(call: _Call) -> packets.Flat:
     batch, channels = call.x.shape[:2]
     found = np.empty((batch, call.many, channels, 2))
     room = call.many * call.height * call.row + 2 * call.row
@@ -113,7 +113,7 @@ def backward(
     parts = call.parts(batch * channels)
     room = many * plane + (2 * many + 2) * call.row
     call.run(affinity_gradient.gradient_sums, parts, call.dims(), room, found, call.affine, call.eps, g, sums)
-    of_x = empty_like_map(call.x, x.shape)
+    of_x = packets.map_like(call.x, x.shape)
     of_kernels = torch.empty(batch, many, channels, side, side, dtype=call.x.dtype)
     padded = -(-side // stride) * stride
     halo, count, pad = padded // stride - 1, int(call.sizes[5]), (side - 1) // 2
@@ -123,7 +123,7 @@ def backward(
     dims = call.dims(halo, rowp, rows, padded, x.shape[3])
     call.run(
         affinity_gradient.gradients, parts, dims, room, found, call.affine, call.eps, g, sums,
-        functional.pad(call.kernels, (0, padded - side) * 2), of_x, numbers(*of_x.stride()), of_kernels,
+        functional.pad(call.kernels, (0, padded - side) * 2), of_x, packets.numbers(*of_x.stride()), of_kernels,
     )  # fmt: skip
     of_sets = of_kernels.unflatten(2, (u.shape[1], -1)).sum(3).transpose(1, 2)  # [B, g, 2d, e, e]
     factors = [

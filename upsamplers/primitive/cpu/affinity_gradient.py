@@ -34,7 +34,9 @@ def normal_gradients(
 
 
 @njit(nogil=True)
-def add_row_sums(sums: Any, row: int, dn: Any, d0: int, planes: Any, p0: int, mean: Any, scale: Any, width: int) -> None:
+def add_row_sums(
+    sums: Any, row: int, dn: Any, d0: int, planes: Any, p0: int, mean: Any, scale: Any, width: int
+) -> None:
     """sums[x] += dn, sums[row + x] += dn · h."""
     for x in range(width):
         sums[U(x)] += dn[U(d0 + x)]

@@ -211,7 +211,10 @@ def correlate(real: Any, version: int) -> Any:
                 for px in range(scale):
                     a, c = (group * scale + py) * scale + px, ((groups + group) * scale + py) * scale + px
                     oa, oc = b * o_at[0] + a * o_at[1] + y * o_at[2], b * o_at[0] + c * o_at[1] + y * o_at[2]
-                    ta, tc = b * out_at[0] + a * out_at[1] + y * out_at[2], b * out_at[0] + c * out_at[1] + y * out_at[2]
+                    ta, tc = (
+                        b * out_at[0] + a * out_at[1] + y * out_at[2],
+                        b * out_at[0] + c * out_at[1] + y * out_at[2],
+                    )
                     for x in range(width):
                         across = offset[U(oa + x * o_at[3])] * reach + start[U(a)] + (zero + x)
                         down = offset[U(oc + x * o_at[3])] * reach + start[U(c)] + (zero + y)

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from upsamplers.primitive.cpu import moved as kernels
-from upsamplers.primitive.cpu import threads
-from upsamplers.primitive.cpu.calls import empty_like_map, numbers
+from upsamplers.primitive.cpu import packets, threads
 from upsamplers.primitive.cpu.tile import lanes
 from upsamplers.primitive.eager import accumulator
 
@@ -35,21 +34,28 @@ def forward(z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scal
     batch, channels, height, width = z.shape
     moved, _, start, reach = _moved(z, offset, scope, start)
     wide_z = z.to(moved.dtype)
-    out = empty_like_map(wide_z, (batch, channels, scale * height, scale * width))
+    out = packets.map_like(wide_z, (batch, channels, scale * height, scale * width))
     blocks = -(-scale * height // kernels.BLOCK)
     parts = threads.parts_for(4 * out.numel(), batch * groups * blocks)
     size = 4 * kernels.BLOCK * scale * width
-    threads.run(
-        threads.compiled(kernels.gather, moved.dtype), parts, numbers(*_dims(z.shape, groups, scale)),
-        wide_z, numbers(*wide_z.stride()), moved, numbers(*moved.stride()), start, _real(reach, moved),
-        out, numbers(*out.stride()), torch.empty(parts, size, dtype=torch.int64),
+    packets.run(
+        threads.compiled(kernels.gather, moved.dtype), parts, packets.numbers(*_dims(z.shape, groups, scale)),
+        wide_z, packets.numbers(*wide_z.stride()), moved, packets.numbers(*moved.stride()), start, _real(reach, moved),
+        out, packets.numbers(*out.stride()), torch.empty(parts, size, dtype=torch.int64),
         torch.empty(parts, size, dtype=moved.dtype),
     )  # fmt: skip
     return out.to(z.dtype)
 
 
 def backward(
-    g: Tensor, z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scale: int, groups: int, needs: list[bool]
+    g: Tensor,
+    z: Tensor,
+    offset: Tensor,
+    scope: Tensor | None,
+    start: Tensor,
+    scale: int,
+    groups: int,
+    needs: list[bool],
 ) -> list[Tensor]:
     """The gradients in z, the offsets and the scope, of those that are needed."""
     moved, gate, start, reach = _moved(z, offset, scope, start)
@@ -72,31 +78,29 @@ def _in_z(
     g: Tensor, moved: Tensor, start: Tensor, reach: float, z_shape: Sequence[int], scale: int, groups: int
 ) -> Tensor:
     batch, groups, per, height, width, _ = _dims(z_shape, groups, scale)
-    out = empty_like_map(g, z_shape)
+    out = packets.map_like(g, z_shape)
     count = lanes(g.element_size())
     parts = threads.parts_for(4 * g.numel(), batch * groups * -(-per // count))
-    threads.run(
-        threads.compiled(kernels.scatter, g.dtype), parts, numbers(*_dims(z_shape, groups, scale), count),
-        g, numbers(*g.stride()), moved, numbers(*moved.stride()), start, _real(reach, moved),
-        out, numbers(*out.stride()), torch.empty(parts, 4 * scale * width, dtype=torch.int64),
+    packets.run(
+        threads.compiled(kernels.scatter, g.dtype), parts, packets.numbers(*_dims(z_shape, groups, scale), count),
+        g, packets.numbers(*g.stride()), moved, packets.numbers(*moved.stride()), start, _real(reach, moved),
+        out, packets.numbers(*out.stride()), torch.empty(parts, 4 * scale * width, dtype=torch.int64),
         torch.empty(parts, (4 + count) * scale * width + height * width * count, dtype=g.dtype),
     )  # fmt: skip
     return out
 
 
-def _in_offset(
-    g: Tensor, z: Tensor, moved: Tensor, start: Tensor, reach: float, scale: int, groups: int
-) -> Tensor:
+def _in_offset(g: Tensor, z: Tensor, moved: Tensor, start: Tensor, reach: float, scale: int, groups: int) -> Tensor:
     batch, groups, _, height, width, _ = _dims(z.shape, groups, scale)
     out = torch.empty_like(moved)
     blocks = -(-scale * height // kernels.BLOCK)
     parts = threads.parts_for(4 * g.numel(), batch * groups * blocks)
     size = 4 * kernels.BLOCK * scale * width
-    threads.run(
-        threads.compiled(kernels.correlate, g.dtype), parts, numbers(*_dims(z.shape, groups, scale)),
-        z, numbers(*z.stride()), moved, numbers(*moved.stride()), start, _real(reach, moved),
-        g, numbers(*g.stride()), torch.empty(parts, size, dtype=torch.int64),
-        torch.empty(parts, 2 * size, dtype=g.dtype), out, numbers(*out.stride()),
+    packets.run(
+        threads.compiled(kernels.correlate, g.dtype), parts, packets.numbers(*_dims(z.shape, groups, scale)),
+        z, packets.numbers(*z.stride()), moved, packets.numbers(*moved.stride()), start, _real(reach, moved),
+        g, packets.numbers(*g.stride()), torch.empty(parts, size, dtype=torch.int64),
+        torch.empty(parts, 2 * size, dtype=g.dtype), out, packets.numbers(*out.stride()),
     )  # fmt: skip
     return out
 

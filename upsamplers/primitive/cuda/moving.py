@@ -7,22 +7,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from upsamplers.primitive.cuda import launch, tiling
-from upsamplers.primitive.cuda.launch import arithmetic, blank_map
+from upsamplers.primitive.cuda import tiling
 from upsamplers.primitive.cuda.moved import moved_corners, moved_products, moved_sum
-from upsamplers.primitive.cuda.sampling import place, spread_points
+from upsamplers.primitive.cuda.sampling import spread_points
+from upsamplers.primitive.cuda.starting import arithmetic, blank_map, start
 
 
-def _scoped(offset: Tensor, scope: Tensor | None, start: Tensor) -> tuple[Any, ...]:
+def _read(offset: Tensor, scope: Tensor | None, begin: Tensor) -> tuple[Tensor, ...]:
     """What the kernels read besides z."""
-    return offset, offset if scope is None else scope, start.reshape(-1)
+    return offset, offset if scope is None else scope, begin.reshape(-1)
 
 
 def _strides(offset: Tensor, scope: Tensor | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return offset.stride(), (offset if scope is None else scope).stride()
 
 
-def forward(z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scale: int, groups: int) -> Tensor:
+def forward(z: Tensor, offset: Tensor, scope: Tensor | None, begin: Tensor, scale: int, groups: int) -> Tensor:
     """z sampled at the moved points, [B, C, sH, sW]."""
     batch, channels, height, width = z.shape
     per = channels // groups
@@ -30,13 +30,12 @@ def forward(z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scal
     lanes = tiling.channel_lanes(per, z.stride(1) == 1 and out.stride(1) == 1)
     pixels = tiling.THREADS // lanes
     tiles = -(-(scale**2) * height * width // pixels)
-    launch.launch(
+    start(
         moved_sum,
         tiles * batch * groups,
         tiling.THREADS,
-        z.device,
-        *(z, *_scoped(offset, scope, start), out, z.stride(), *_strides(offset, scope), out.stride()),
-        *(height, width, per, groups, tiles),
+        (z, *_read(offset, scope, begin), out),
+        (z.stride(), *_strides(offset, scope), out.stride(), height, width, per, groups, tiles),
         S=scale,
         SCOPE=scope is not None,
         PIXELS=pixels,
@@ -49,13 +48,19 @@ def forward(z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scal
 
 
 def backward(
-    g: Tensor, z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scale: int, groups: int, needs: list[bool]
+    g: Tensor,
+    z: Tensor,
+    offset: Tensor,
+    scope: Tensor | None,
+    begin: Tensor,
+    scale: int,
+    groups: int,
+    needs: list[bool],
 ) -> list[Tensor]:
     """The gradients in z, the offsets and the scope, of those that are needed."""
     batch, channels, height, width = z.shape
     pixels = tiling.THREADS
     tiles = -(-(scale**2) * height * width // pixels)
-    numbers = (height, width, channels // groups, groups, tiles)
     plain: dict[str, Any] = {
         "S": scale, "SCOPE": scope is not None, "PIXELS": pixels, "PLACE": arithmetic(z.dtype),
     }  # fmt: skip
@@ -64,27 +69,25 @@ def backward(
         kind = torch.promote_types(z.dtype, torch.float32)
         w = torch.empty(batch, groups, 4, scale * height, scale * width, dtype=kind, device=z.device)
         points = torch.empty(batch, groups, 2, scale * height, scale * width, dtype=kind, device=z.device)
-        launch.launch(
+        start(
             moved_corners,
             tiles * batch * groups,
             pixels,
-            z.device,
-            *(*_scoped(offset, scope, start), w, points, *_strides(offset, scope), w.stride(), points.stride()),
-            *(height, width, groups, tiles),
+            (*_read(offset, scope, begin), w, points),
+            (*_strides(offset, scope), w.stride(), points.stride(), height, width, groups, tiles),
             **plain,
         )
         found.append(spread_points(w, g, points, z.shape, "replicate").to(z.dtype))
     if needs[1] or needs[2]:
         of_offset = torch.empty(offset.shape, dtype=offset.dtype, device=z.device)
         of_scope = of_offset if scope is None else torch.empty(scope.shape, dtype=scope.dtype, device=z.device)
-        launch.launch(
+        strides = (g.stride(), z.stride(), *_strides(offset, scope), of_offset.stride())
+        start(
             moved_products,
             tiles * batch * groups,
             pixels,
-            z.device,
-            *(g, z, *_scoped(offset, scope, start), of_offset, of_scope),
-            *(g.stride(), z.stride(), *_strides(offset, scope), of_offset.stride()),
-            *numbers,
+            (g, z, *_read(offset, scope, begin), of_offset, of_scope),
+            (*strides, height, width, channels // groups, groups, tiles),
             ACC=arithmetic(z.dtype),
             **plain,
         )

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from upsamplers.primitive.cuda import launch, tiling
-from upsamplers.primitive.cuda.launch import arithmetic
+from upsamplers.primitive.cuda import tiling
 from upsamplers.primitive.cuda.softmax import gradient_of_logits, kernels_of_logits
+from upsamplers.primitive.cuda.starting import arithmetic, start
 
 
 def _run(
@@ -18,12 +18,12 @@ def _run(
 ) -> None:  # fmt: skip
     batch, groups, taps, high, wide = w.shape
     tiles = -(-high * wide // tiling.THREADS)
-    launch.launch(
+    start(
         kernel,
         tiles * batch * groups,
         tiling.THREADS,
-        w.device,
-        *(*maps, *(one.stride() for one in maps), repeat, high, wide, groups, taps, tiles, factor),
+        maps,
+        (*(one.stride() for one in maps), repeat, high, wide, groups, taps, tiles, factor),
         P=phases,
         LOW=low,
         TAPS_FIRST=taps_first,

@@ -1,0 +1,44 @@
+"""Launches the kernels that pool a map."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from upsamplers.primitive.cuda import tiling
+from upsamplers.primitive.cuda.cells import cell_means, cell_shares
+from upsamplers.primitive.cuda.starting import arithmetic, blank_map, start
+
+
+def forward(x: Tensor, side: int) -> Tensor:
+    """[e² + 1, B, C]."""
+    batch, channels, height, width = x.shape
+    out = x.new_empty(side**2 + 1, batch, channels)
+    columns = tiling.power_above(width)
+    start(
+        cell_means,
+        batch * channels,
+        min(max(columns, 32), 256),
+        (x, out),
+        (x.stride(), channels, batch * channels, height, width, side),
+        COLUMNS=columns,
+        ACC=arithmetic(x.dtype),
+    )
+    return out
+
+
+def backward(g: Tensor, x: Tensor, side: int, needs: list[bool]) -> list[Tensor]:
+    """The gradient in the map."""
+    batch, channels, height, width = x.shape
+    out = blank_map(x, channels, height, width, x.dtype)
+    columns = tiling.power_above(width)
+    start(
+        cell_shares,
+        batch * channels * height,
+        min(max(columns, 32), 256),
+        (g.contiguous(), out),
+        (out.stride(), channels, batch * channels, height, width, side),
+        COLUMNS=columns,
+        ACC=arithmetic(x.dtype),
+    )
+    return [out]
