@@ -14,8 +14,22 @@ from torch import Tensor
 from torch.nn import functional
 
 from upsamplers.affinity import Factor, kernel_side
-from upsamplers.ops import a2u, bicubic, bilinear, carafe, convex, deconv, dysample, fade, fade_lite, index_net
-from upsamplers.ops import max_unpool, nearest, pixel_shuffle, sapa
+from upsamplers.ops import (
+    a2u,
+    bicubic,
+    bilinear,
+    carafe,
+    convex,
+    deconv,
+    dysample,
+    fade,
+    fade_lite,
+    index_net,
+    max_unpool,
+    nearest,
+    pixel_shuffle,
+    sapa,
+)
 from upsamplers.semi_shift import SemiShiftUpsampler
 
 
@@ -103,7 +117,7 @@ class Carafe(carafe.Carafe):
 
 
 class A2U(a2u.A2U):
-    """The batch looped over, U and V by convolutions with generated kernels, the reassembly by `unfold`; zero border."""
+    """A loop over the batch, U and V by convolutions with generated kernels, reassembly by `unfold`; zero border."""
 
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """[B, C, sH, sW]."""

@@ -17,8 +17,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 
-from upsamplers.primitive.cuda import backend as cuda
 from upsamplers.primitive.cuda import affinities, gating, launch, moving, normalising, pooling, sampling, tiling
+from upsamplers.primitive.cuda import backend as cuda
 
 
 class AbsentDriver:

@@ -65,7 +65,7 @@ def _halved(module: Upsampler, guide: Tensor) -> tuple[Tensor, None]:
 
 
 def primitive_macs() -> dict[str, Callable[..., int]]:
-    """Multiply-adds of each primitive and fused pass by its full name, from the shapes of its tensors and its output's."""
+    """Multiply-adds of each primitive and fused pass by its full name, from its tensors' and its output's shapes."""
     from upsamplers.fused import PASSES
     from upsamplers.primitive import MACS
 

@@ -70,9 +70,9 @@ def print_sheet(sheet: Sheet, as_json: bool, most: int | None) -> None:
     if len(sheet.runs) == 1:
         operators = compared(sheet.frame["operator"].dropna().unique())
         multiples = rivals(to_records(sheet.frame[sheet.frame["operator"].isin(operators)])) if operators else None
-        for multiples in (multiples, beside(to_records(sheet.frame))):
-            if multiples is not None:
-                print_table(multiples)
+        for found in (multiples, beside(to_records(sheet.frame))):
+            if found is not None:
+                print_table(found)
 
 
 def check_convention(given: str) -> None:

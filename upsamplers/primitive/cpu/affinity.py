@@ -145,8 +145,8 @@ def line(affine: Any, form: Any, p: int, c: int, many: int, channels: int) -> An
 
 @njit(nogil=True)
 def add_products(
-    acc: Any, a0: int, planes: Any, u0: int, v0: int, count: int, u_slope: Any, u_start: Any, v_slope: Any, v_start: Any,
-    low: Any,
+    acc: Any, a0: int, planes: Any, u0: int, v0: int, count: int, u_slope: Any, u_start: Any,
+    v_slope: Any, v_start: Any, low: Any,
 ) -> None:  # fmt: skip
     """acc += LeakyReLU(u_slope·u + u_start) · LeakyReLU(v_slope·v + v_start), whose slope below 0 is `low`."""
     for n in range(count):

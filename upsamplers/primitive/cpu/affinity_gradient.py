@@ -1,7 +1,7 @@
 """The two passes of the affinity's gradient: the sums that GroupNorm's gradient needs, then kernels and map.
 
 Both make the projections anew, channel by channel. With n = slope·U + start, dn = g · LeakyReLU'(n) · LeakyReLU(n of V)
-/ √C and h = (U − mean)/deviation, GroupNorm's gradient is (gain·dn − m₁ − m₂·h)/deviation, where m₁ and m₂ are the means
+/ √C and h = (U − mean)/deviation, GroupNorm's gradient is (gain·dn − m₁ − m₂·h)/deviation; m₁ and m₂ are the means
 of gain·dn and gain·dn·h over its group; gain's own is Σ dn·h, bias's Σ dn.
 """
 

@@ -36,9 +36,10 @@ def backward(g: Tensor, up: Tensor, guide: Tensor, logits: Tensor, scale: int, n
     g = g.detach().to(up.dtype)
     of_up, of_guide, of_gate = packets.map_like(up, up.shape), packets.map_like(up, up.shape), torch.empty_like(opened)
     parts = threads.parts_for(3 * g.numel(), up.shape[0] * opened.shape[2])
+    dims = packets.numbers(*up.shape[:2], *opened.shape[2:], scale)
     packets.run(
-        threads.compiled(gate.gradients, up.dtype), parts, packets.numbers(*up.shape[:2], *opened.shape[2:], scale), opened,
-        up, packets.numbers(*up.stride()), guide, packets.numbers(*guide.stride()), of_up, of_guide, packets.numbers(*of_up.stride()),
+        threads.compiled(gate.gradients, up.dtype), parts, dims, opened, up, packets.numbers(*up.stride()),
+        guide, packets.numbers(*guide.stride()), of_up, of_guide, packets.numbers(*of_up.stride()),
         torch.empty(parts, 2 * up.shape[3], dtype=up.dtype), g, packets.numbers(*g.stride()), of_gate,
     )  # fmt: skip
     found = (of_up, of_guide, of_gate * opened * (1 - opened))

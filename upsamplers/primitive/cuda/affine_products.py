@@ -22,7 +22,7 @@ def projections(
 ):  # fmt: skip
     """The 2d projections of one channel at each lane's point; x, u, v point at the channel's plane and kernels."""
     sums = zeros(2 * RANKS, LANES, ACC)
-    for ky in range(0, SIDE):
+    for ky in range(SIDE):
         row = i * S + ky - PAD
         there = own & (row >= 0) & (row < high)
         line = x + row.to(tl.int64) * x_strides[2]
@@ -85,7 +85,8 @@ def projection_moments(
 
 @triton.jit(do_not_specialize=["channels", "groups", "points", "eps"])
 def norm_lines(
-    moments, u_gain, u_bias, v_gain, v_bias, lines, channels, groups, points, eps, RANKS: tl.constexpr, ACC: tl.constexpr
+    moments, u_gain, u_bias, v_gain, v_bias, lines, channels, groups, points, eps,
+    RANKS: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
     """lines [B, 2d, C, 2]: slope and start of GroupNorm with its affine. A program has one group of one projection."""
     per = channels // groups
@@ -93,16 +94,16 @@ def norm_lines(
     rest = tl.program_id(0) // groups
     first = tl.cast(rest, tl.int64) * channels + group * per
     total = tl.cast(0.0, ACC)
-    for c in range(0, per):
+    for c in range(per):
         total += tl.load(moments + (first + c) * 2)
     mean = total / per
     spread = tl.cast(0.0, ACC)
-    for c in range(0, per):
+    for c in range(per):
         apart = tl.load(moments + (first + c) * 2) - mean
         spread += tl.load(moments + (first + c) * 2 + 1) + apart * apart * points
     scale = 1 / tl.sqrt(spread / (per * points) + tl.cast(eps, ACC))
     of_u = rest % (2 * RANKS) < RANKS
-    for c in range(0, per):
+    for c in range(per):
         channel = group * per + c
         gain = tl.where(of_u, tl.load(u_gain + channel).to(ACC), tl.load(v_gain + channel).to(ACC))
         bias = tl.where(of_u, tl.load(u_bias + channel).to(ACC), tl.load(v_bias + channel).to(ACC))
@@ -116,7 +117,7 @@ def affine_products(
     batches, factor,
     RANKS: tl.constexpr, SIDE: tl.constexpr, S: tl.constexpr, PAD: tl.constexpr, LANES: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
-    """out [splits, B, d, H, W]: Σ over a span of channels of LeakyReLU(U's line) · LeakyReLU(V's line), times factor."""
+    """out [splits, B, d, H, W]: Σ over a span of channels of LeakyReLU of both lines, multiplied, times factor."""
     tile = tl.program_id(0) % tiles
     rest = tl.program_id(0) // tiles
     batch = tl.cast(rest % batches, tl.int64)

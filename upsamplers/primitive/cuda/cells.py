@@ -20,7 +20,7 @@ def cell_means(
     x += column * x_strides[3]
     every = tl.zeros([COLUMNS], ACC)
     seen = tl.cast(0, tl.int32)
-    for row in range(0, side):
+    for row in range(side):
         first = row * height // side
         last = ((row + 1) * height + side - 1) // side
         rows = tl.zeros([COLUMNS], ACC)
@@ -29,7 +29,7 @@ def cell_means(
             rows += value
             every += tl.where(i >= seen, value, 0.0)
         seen = last
-        for cell in range(0, side):
+        for cell in range(side):
             start = cell * width // side
             stop = ((cell + 1) * width + side - 1) // side
             total = tl.sum(tl.where((column >= start) & (column < stop), rows, 0.0))
@@ -47,11 +47,11 @@ def cell_shares(
     column = tl.arange(0, COLUMNS)
     share = tl.load(g + side * side * planes + plane).to(ACC) / (height * width)
     value = tl.zeros([COLUMNS], ACC) + share
-    for row in range(0, side):
+    for row in range(side):
         first = row * height // side
         last = ((row + 1) * height + side - 1) // side
         if (i >= first) & (i < last):
-            for cell in range(0, side):
+            for cell in range(side):
                 start = cell * width // side
                 stop = ((cell + 1) * width + side - 1) // side
                 part = tl.load(g + (row * side + cell) * planes + plane).to(ACC) / ((last - first) * (stop - start))

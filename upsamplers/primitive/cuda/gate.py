@@ -46,7 +46,7 @@ def blend_gradients(
     at = batch * gate_strides[0] + y * gate_strides[2] + x * gate_strides[3]
     gate = 1 / (1 + tl.exp(-tl.load(logits + at, mask=own, other=0).to(ACC)))
     total = tl.zeros([LANES], ACC)
-    for channel in range(0, channels):
+    for channel in range(channels):
         c = tl.cast(channel, tl.int64)
         for phase in tl.static_range(S * S):
             i, j = y * S + phase // S, x * S + phase % S

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF005 - a kernel can join tuples but not unpack them
 # A kernel's values have the types of Triton's language, which Python's checker does not know.
 # mypy: ignore-errors
 """Sampling at moved points in Triton: wᵀz straight from the offsets, the offsets' gradient, and points for the map's.
@@ -63,7 +62,8 @@ def lanes_of(height, width, groups, tiles, PIXELS: tl.constexpr, LANES: tl.const
 
 @triton.jit(do_not_specialize=["height", "width", "channels", "groups", "tiles"])
 def moved_sum(
-    z, offset, scope, start, out, z_strides, strides, scope_strides, out_strides, height, width, channels, groups, tiles,
+    z, offset, scope, start, out, z_strides, strides, scope_strides, out_strides,
+    height, width, channels, groups, tiles,
     S: tl.constexpr, SCOPE: tl.constexpr, PIXELS: tl.constexpr, LANES: tl.constexpr, UNROLL: tl.constexpr,
     ACC: tl.constexpr, PLACE: tl.constexpr,
 ):  # fmt: skip
@@ -121,7 +121,7 @@ def moved_products(
     s1 = tl.zeros([PIXELS], ACC)
     s2 = tl.zeros([PIXELS], ACC)
     s3 = tl.zeros([PIXELS], ACC)
-    for channel in range(0, channels):
+    for channel in range(channels):
         plane = z + tl.cast(channel, tl.int64) * z_strides[1]
         factor = tl.load(g + tl.cast(channel, tl.int64) * g_strides[1], mask=own, other=0).to(ACC)
         s0 = tl.fma(factor, tl.load(plane + above + before, mask=own, other=0).to(ACC), s0)

@@ -18,10 +18,7 @@ def logit(
     P: tl.constexpr, LOW: tl.constexpr, TAPS_FIRST: tl.constexpr, SIGMOID: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
     """One tap's value before softmax."""
-    if TAPS_FIRST:
-        row = tap * groups + group
-    else:
-        row = group * taps + tap
+    row = tap * groups + group if TAPS_FIRST else group * taps + tap
     value = tl.load(logits + at + tl.cast(row * P * P, tl.int64) * strides[1], mask=own, other=0).to(ACC)
     if LOW:
         value += tl.load(low + low_at + tl.cast(row, tl.int64) * low_strides[1], mask=own, other=0).to(ACC)
@@ -60,7 +57,7 @@ def kernels_of_logits(
     most = tl.full([PIXELS], float("-inf"), ACC)
     total = tl.zeros([PIXELS], ACC)
     if SOFTMAX:
-        for tap in range(0, taps):
+        for tap in range(taps):
             value = logit(
                 logits, low, tap, group, groups, taps, at, low_at, strides, low_strides, factor, own,
                 P, LOW, TAPS_FIRST, SIGMOID, ACC,
@@ -69,7 +66,7 @@ def kernels_of_logits(
             total = total * tl.exp(most - larger) + tl.exp(value - larger)
             most = larger
     out += batch * out_strides[0] + tl.cast(group, tl.int64) * out_strides[1] + i * out_strides[3] + j * out_strides[4]
-    for tap in range(0, taps):
+    for tap in range(taps):
         value = logit(
             logits, low, tap, group, groups, taps, at, low_at, strides, low_strides, factor, own,
             P, LOW, TAPS_FIRST, SIGMOID, ACC,
@@ -93,7 +90,7 @@ def gradient_of_logits(
     total = tl.zeros([PIXELS], ACC)
     dot = tl.zeros([PIXELS], ACC)
     if SOFTMAX:
-        for tap in range(0, taps):
+        for tap in range(taps):
             value = logit(
                 logits, low, tap, group, groups, taps, at, low_at, strides, low_strides, factor, own,
                 P, LOW, TAPS_FIRST, SIGMOID, ACC,
@@ -108,7 +105,7 @@ def gradient_of_logits(
         dot = dot / total
     phase = (i % P) * P + j % P
     out += batch * out_strides[0] + phase * out_strides[1] + (i // P) * out_strides[2] + (j // P) * out_strides[3]
-    for tap in range(0, taps):
+    for tap in range(taps):
         value = logit(
             logits, low, tap, group, groups, taps, at, low_at, strides, low_strides, factor, own,
             P, LOW, TAPS_FIRST, SIGMOID, ACC,
@@ -118,8 +115,5 @@ def gradient_of_logits(
             of_value = tl.exp(value - most) / total * (of_value - dot)
         if SIGMOID:
             of_value *= value * (1 - value)
-        if TAPS_FIRST:
-            row = tap * groups + group
-        else:
-            row = group * taps + tap
+        row = tap * groups + group if TAPS_FIRST else group * taps + tap
         tl.store(out + tl.cast(row * P * P, tl.int64) * out_strides[1], of_value * factor, mask=own)
