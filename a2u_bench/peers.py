@@ -89,7 +89,7 @@ class MaxUnpool(max_unpool.MaxUnpool):
         """[B, C, sH, sW]."""
         assert guide is not None
         _, indices = functional.max_pool2d(guide, self.scale, return_indices=True)
-        return functional.max_unpool2d(z, indices, self.scale)
+        return functional.max_unpool2d(z, indices, [self.scale] * 2)
 
 
 class IndexNet(index_net.IndexNet):
