@@ -83,10 +83,10 @@ def projection_moments(
         tl.store(to + 1, spreads[p])
 
 
-@triton.jit(do_not_specialize=["channels", "groups", "points", "eps"])
+@triton.jit(do_not_specialize=["channels", "groups", "points"])
 def norm_lines(
-    moments, u_gain, u_bias, v_gain, v_bias, lines, channels, groups, points, eps,
-    RANKS: tl.constexpr, ACC: tl.constexpr,
+    moments, u_gain, u_bias, v_gain, v_bias, lines, channels, groups, points,
+    EPS: tl.constexpr, RANKS: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
     """lines [B, 2d, C, 2]: slope and start of GroupNorm with its affine. A program has one group of one projection."""
     per = channels // groups
@@ -101,7 +101,7 @@ def norm_lines(
     for c in range(per):
         apart = tl.load(moments + (first + c) * 2) - mean
         spread += tl.load(moments + (first + c) * 2 + 1) + apart * apart * points
-    scale = 1 / tl.sqrt(spread / (per * points) + tl.cast(eps, ACC))
+    scale = 1 / tl.sqrt(spread / (per * points) + tl.full([], EPS, ACC))  # a float argument would be rounded to float32
     of_u = rest % (2 * RANKS) < RANKS
     for c in range(per):
         channel = group * per + c
@@ -111,13 +111,13 @@ def norm_lines(
         tl.store(lines + (first + c) * 2 + 1, bias - gain * scale * mean)
 
 
-@triton.jit(do_not_specialize=["channels", "per_set", "height", "width", "high", "wide", "tiles", "span", "factor"])
+@triton.jit(do_not_specialize=["channels", "per_set", "height", "width", "high", "wide", "tiles", "span", "batches"])
 def affine_products(
     x, u, v, lines, out, x_strides, u_strides, v_strides, channels, per_set, height, width, high, wide, tiles, span,
-    batches, factor,
+    batches,
     RANKS: tl.constexpr, SIDE: tl.constexpr, S: tl.constexpr, PAD: tl.constexpr, LANES: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
-    """out [splits, B, d, H, W]: Σ over a span of channels of LeakyReLU of both lines, multiplied, times factor."""
+    """out [splits, B, d, H, W]: Σ over a span of channels of LeakyReLU of both lines, multiplied, over √C."""
     tile = tl.program_id(0) % tiles
     rest = tl.program_id(0) // tiles
     batch = tl.cast(rest % batches, tl.int64)
@@ -148,4 +148,4 @@ def affine_products(
         sums = new
     out += (tl.cast(split, tl.int64) * batches + batch) * RANKS * points
     for r in tl.static_range(RANKS):
-        tl.store(out + r * points + point, sums[r] * tl.cast(factor, ACC), mask=own)
+        tl.store(out + r * points + point, sums[r] / tl.sqrt(tl.cast(channels, ACC)), mask=own)

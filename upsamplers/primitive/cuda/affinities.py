@@ -37,14 +37,14 @@ def forward(
     lines = torch.empty_like(moments)
     start(
         norm_lines, batch * 2 * ranks * groups, 32, (moments, u_gain, u_bias, v_gain, v_bias, lines),
-        (channels, groups, height * width, eps), RANKS=ranks, ACC=constants["ACC"],
+        (channels, groups, height * width), EPS=eps, RANKS=ranks, ACC=constants["ACC"],
     )  # fmt: skip
     tiles = -(-height * width // lanes)
     share = tiling.channel_splits(channels, 1, 1, tiles * batch)
     out = torch.empty(share.splits, batch, ranks, height, width, dtype=real, device=x.device)
     start(
         affine_products, tiles * batch * share.splits, lanes, (x, u, v, lines, out),
-        (*maps, *shape, tiles, share.span, batch, 1 / math.sqrt(channels)), **constants,
+        (*maps, *shape, tiles, share.span, batch), **constants,
     )  # fmt: skip
     return out.sum(0, dtype=real).to(x.dtype) if share.splits > 1 else out[0].to(x.dtype)
 
