@@ -110,4 +110,5 @@ KNOWN_ANSWERS: dict[str, Callable[[], None]] = {
     "sapa": published("sapa", "sapa/SAPAExp_gate_k5_s2_tiny", "x", "y", "out"),
     "dysample": published("dysample", "dysample/lp_ds1_g4_s2_tiny", "x", None, "out"),
     "convex": convex,
+    "dlu": published("dlu", "dlu/s2_k5_tiny", "x", None, "out"),
 }

@@ -22,6 +22,7 @@ from upsamplers.registry import operator_class
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "a2u": ("a2u/share_s3_k6_g1_tiny", {"channels": 16}),
     "carafe": ("carafe/s2_k5_g1_ek3_d1_tiny", {}),
+    "dlu": ("dlu/s2_k5_tiny", {}),
     "dysample": ("dysample/lp_ds1_g4_s2_tiny", {}),
     "fade": ("fade/root_l2h_k5_tiny", {}),
     "fade_lite": ("fade/root_l2h_lite_k5_tiny", {}),
@@ -182,7 +183,7 @@ def test_options_are_checked_before_the_weights() -> None:
 
 
 def test_names_without_official_weights_are_refused() -> None:
-    allowed = "a2u, carafe, dysample, fade, fade_lite, index_net, sapa"
+    allowed = ", ".join(sorted(CASES))
     for state in (state_of("carafe"), {}):
         with pytest.raises(Unsupported, match=f"nearest has no official weights to load; allowed: {allowed}$"):
             upsamplers.from_official("nearest", state)
