@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from a2u_bench import build
 from a2u_bench.measure.clock import Call
-from a2u_bench.measure.inputs import Prepared
+from a2u_bench.measure.inputs import Prepared, output_shape
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
 """The largest error that is allowed, as a share of the largest value of the definition, but at least of 1."""
@@ -49,7 +49,7 @@ def _check_whole(prepared: Prepared, call: Call) -> None:
             raise Incorrect(f"changes its input {name} in place")
     if not isinstance(up, Tensor):
         raise Incorrect(f"gives a {type(up).__name__} instead of a tensor")
-    expected = case.output_shape
+    expected = output_shape(case, prepared.module)
     if tuple(up.shape) != expected:
         raise Incorrect(f"gives the shape {tuple(up.shape)} instead of {expected}")
     if up.dtype != prepared.z.dtype:
@@ -78,8 +78,9 @@ def _check_values(prepared: Prepared) -> None:
     side = _side(prepared)
     height, width = min(case.height, side), min(case.width, side)
     z = _corner(prepared.z, height, width)
-    guide = None if prepared.guide is None else _corner(prepared.guide, case.scale * height, case.scale * width)
-    module = _kept(prepared.module)
+    module, guide = _kept(prepared.module), None
+    if prepared.guide is not None:
+        guide = _corner(prepared.guide, *module.guide_size(height, width))  # type: ignore[operator]  # an Upsampler
     with torch.no_grad():
         if case.network is not None:  # normalised by stored statistics: a corner has too little of its own
             module.eval()

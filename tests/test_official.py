@@ -22,11 +22,14 @@ from upsamplers.registry import operator_class
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "a2u": ("a2u/share_s3_k6_g1_tiny", {"channels": 16}),
     "carafe": ("carafe/s2_k5_g1_ek3_d1_tiny", {}),
+    "ddf_up": ("ddf_up/s3_joint_2x3", {}),
     "dlu": ("dlu/s2_k5_tiny", {}),
     "dysample": ("dysample/lp_ds1_g4_s2_tiny", {}),
     "fade": ("fade/root_l2h_k5_tiny", {}),
     "fade_lite": ("fade/root_l2h_lite_k5_tiny", {}),
+    "freqfusion": ("freqfusion/resample_tiny", {}),
     "index_net": ("indexnet/m2o_nl1_ctx1_tiny_train", {}),
+    "resfu": ("resfu/s2_tiny_mid16", {}),
     "sapa": ("sapa/SAPAExp_gate_k5_s2_tiny", {}),
 }
 

@@ -195,7 +195,9 @@ def _layout(cls: type[Upsampler], state: _State, given: Mapping[str, Any]) -> tu
     except Unsupported:
         raise
     except (IndexError, ValueError, ZeroDivisionError) as error:  # a tensor has not the dimensions that were asked for
-        raise StateDictError(f"{name}: the shapes fit no official layout{_sources(state)}") from error
+        raise StateDictError(
+            f"{name}: the shapes fit no official layout{_sources(state)}{_hint(name, state)}"
+        ) from error
 
 
 def _hint(name: str, state: _State) -> str:

@@ -76,11 +76,12 @@ class DLU(Upsampler):
         for name, value in (("compressed_channels", compressed_channels), ("encoder_dilation", encoder_dilation)):
             check_option(value >= 1, "dlu", name, value, "an integer >= 1")
         self.kernel_size = kernel_size
-        side, dilation = encoder_kernel_size, encoder_dilation
-        shape = {"kernel_size": side, "padding": dilation * (side - 1) // 2, "dilation": dilation}
+        margin = encoder_dilation * (encoder_kernel_size - 1) // 2
         self.compressor = nn.Conv2d(channels, compressed_channels, 1)
-        self.space = nn.Conv2d(compressed_channels, kernel_size**2, **shape)
-        self.offset = nn.Conv2d(compressed_channels, 2 * scale**2, **shape)
+        self.space, self.offset = (
+            nn.Conv2d(compressed_channels, made, encoder_kernel_size, padding=margin, dilation=encoder_dilation)
+            for made in (kernel_size**2, 2 * scale**2)
+        )
         nn.init.xavier_uniform_(self.compressor.weight)
         nn.init.normal_(self.space.weight, std=0.001)
         nn.init.zeros_(self.offset.weight)

@@ -202,7 +202,7 @@ def _register_flops(name: str) -> None:
         return 2 * MACS[name]((first_shape, second_shape), out_shape)
 
 
-for _name in MACS:
-    _register_flops(_name)
-
 __all__ = ["correlate", "down_correlate", "down_spread", "downassemble", "reassemble", "spread"]
+
+for _name in __all__:
+    _register_flops(_name)
