@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
-from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,28 +14,17 @@ from upsamplers.errors import nearest_hint
 from upsamplers.primitive import eager, eager_down
 from upsamplers.primitive.cpu import backend as cpu
 from upsamplers.primitive.cuda import backend as cuda
+from upsamplers.primitive.planner import Planner, as_they_are
 
 ENVIRONMENT = "UPSAMPLERS_BACKEND"
 """Environment variable that forces a backend where no argument does."""
 
-BACKENDS: dict[str, dict[str, Any]] = {}
-"""Backend -> primitive -> function. Every backend provides all six primitives."""
-
-
-def provide(name: str, *modules: ModuleType) -> None:
-    """Register a backend whose functions are named as the primitives."""
-    primitives = ("reassemble", "correlate", "spread", "downassemble", "down_correlate", "down_spread")
-    BACKENDS[name] = {
-        primitive: getattr(module, primitive)
-        for module in modules
-        for primitive in primitives
-        if getattr(getattr(module, primitive, None), "__module__", None) == module.__name__
-    }
-
-
-provide("eager", eager, eager_down)
-provide("numba", cpu)
-provide("triton", cuda)
+BACKENDS: dict[str, Planner] = {
+    "eager": as_they_are(eager, eager_down),
+    "numba": cpu.plan,
+    "triton": as_they_are(cuda),
+}
+"""Backend -> how it plans each of the six primitives."""
 
 _COMPILED_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 # the kernels need Triton 3.3, which torch 2.7 was the first to come with

@@ -14,9 +14,18 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from upsamplers.primitive.backends import BACKENDS
+from upsamplers.primitive import plans, route
 from upsamplers.primitive.eager import layout, result_dtype
 from upsamplers.primitive.macs import MACS
+
+
+def _planned(
+    primitive: str, first: Tensor, second: Tensor, points: Tensor | None, shape: Sequence[int], *options: Any
+) -> Tensor:
+    """The primitive by its plan. What calls an operator itself has passed no checks, so its plans are its own."""
+    key = plans.key(primitive, first, second, points, tuple(shape), *options)
+    return plans.run(key, primitive, first, second, points, tuple(shape), *options)
+
 
 _UP = "int scale, int kernel_size, str border, str backend) -> Tensor"
 
@@ -28,7 +37,7 @@ def reassemble(
     w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_size: int, border: str, backend: str
 ) -> Tensor:
     """y [B, C, sH, sW], or [B, G, sH, sW] where channels mix."""
-    return BACKENDS[backend]["reassemble"](w, z, points, scale, kernel_size, border)
+    return _planned("reassemble", w, z, points, (), scale, kernel_size, border, backend)
 
 
 @torch.library.custom_op(
@@ -45,7 +54,7 @@ def correlate(
     backend: str,
 ) -> Tensor:
     """∂/∂w of ⟨g, reassemble(w, z)⟩, of shape w_shape."""
-    return BACKENDS[backend]["correlate"](g, z, points, w_shape, scale, kernel_size, border)
+    return _planned("correlate", g, z, points, w_shape, scale, kernel_size, border, backend)
 
 
 @torch.library.custom_op(
@@ -62,13 +71,13 @@ def spread(
     backend: str,
 ) -> Tensor:
     """∂/∂z of ⟨g, reassemble(w, z)⟩, of shape z_shape, channels_last where g is."""
-    return BACKENDS[backend]["spread"](w, g, points, z_shape, scale, kernel_size, border)
+    return _planned("spread", w, g, points, z_shape, scale, kernel_size, border, backend)
 
 
 @torch.library.custom_op("upsamplers::downassemble", mutates_args=(), schema=f"(Tensor w, Tensor x, {_UP}")
 def downassemble(w: Tensor, x: Tensor, scale: int, kernel_size: int, border: str, backend: str) -> Tensor:
     """z [B, C, H, W]."""
-    return BACKENDS[backend]["downassemble"](w, x, scale, kernel_size, border)
+    return _planned("downassemble", w, x, None, (), scale, kernel_size, border, backend)
 
 
 @torch.library.custom_op(
@@ -78,7 +87,7 @@ def down_correlate(
     g: Tensor, x: Tensor, w_shape: Sequence[int], scale: int, kernel_size: int, border: str, backend: str
 ) -> Tensor:
     """∂/∂w of ⟨g, downassemble(w, x)⟩, of shape w_shape."""
-    return BACKENDS[backend]["down_correlate"](g, x, w_shape, scale, kernel_size, border)
+    return _planned("down_correlate", g, x, None, w_shape, scale, kernel_size, border, backend)
 
 
 @torch.library.custom_op(
@@ -88,7 +97,7 @@ def down_spread(
     w: Tensor, g: Tensor, x_shape: Sequence[int], scale: int, kernel_size: int, border: str, backend: str
 ) -> Tensor:
     """∂/∂x of ⟨g, downassemble(w, x)⟩, of shape x_shape, channels_last where g is."""
-    return BACKENDS[backend]["down_spread"](w, g, x_shape, scale, kernel_size, border)
+    return _planned("down_spread", w, g, None, x_shape, scale, kernel_size, border, backend)
 
 
 def _as_map(like: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -142,49 +151,55 @@ def _keep_down(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.plain = inputs[-4:]
 
 
-def _typed(gradient: Tensor, like: Tensor) -> Tensor:
-    return gradient if gradient.dtype == like.dtype else gradient.to(like.dtype)
+def _gradient(
+    like: Tensor, primitive: str, first: Tensor, second: Tensor, points: Tensor | None, shape: Sequence[int],
+    *options: Any,
+) -> Tensor:  # fmt: skip
+    """A primitive as a derivative of another: straight to the backend unless it is differentiated in turn."""
+    key = route.direct_key(primitive, first, second, points, tuple(shape), *options)
+    out = route.call(key, primitive, first, second, points, shape, *options)
+    return out if out.dtype == like.dtype else out.to(like.dtype)
 
 
 def _reassemble_backward(ctx: Any, gy: Tensor) -> tuple[Any, ...]:
     w, z, points = ctx.saved_tensors
-    gw = _typed(correlate(gy, z, points, w.shape, *ctx.plain), w) if ctx.needs_input_grad[0] else None
-    gz = _typed(spread(w, gy, points, z.shape, *ctx.plain), z) if ctx.needs_input_grad[1] else None
+    gw = _gradient(w, "correlate", gy, z, points, w.shape, *ctx.plain) if ctx.needs_input_grad[0] else None
+    gz = _gradient(z, "spread", w, gy, points, z.shape, *ctx.plain) if ctx.needs_input_grad[1] else None
     return gw, gz, None, None, None, None, None
 
 
 def _correlate_backward(ctx: Any, gw: Tensor) -> tuple[Any, ...]:
     g, z, points = ctx.saved_tensors
-    gg = _typed(reassemble(gw, z, points, *ctx.plain), g) if ctx.needs_input_grad[0] else None
-    gz = _typed(spread(gw, g, points, z.shape, *ctx.plain), z) if ctx.needs_input_grad[1] else None
+    gg = _gradient(g, "reassemble", gw, z, points, (), *ctx.plain) if ctx.needs_input_grad[0] else None
+    gz = _gradient(z, "spread", gw, g, points, z.shape, *ctx.plain) if ctx.needs_input_grad[1] else None
     return gg, gz, None, None, None, None, None, None
 
 
 def _spread_backward(ctx: Any, gz: Tensor) -> tuple[Any, ...]:
     w, g, points = ctx.saved_tensors
-    gw = _typed(correlate(g, gz, points, w.shape, *ctx.plain), w) if ctx.needs_input_grad[0] else None
-    gg = _typed(reassemble(w, gz, points, *ctx.plain), g) if ctx.needs_input_grad[1] else None
+    gw = _gradient(w, "correlate", g, gz, points, w.shape, *ctx.plain) if ctx.needs_input_grad[0] else None
+    gg = _gradient(g, "reassemble", w, gz, points, (), *ctx.plain) if ctx.needs_input_grad[1] else None
     return gw, gg, None, None, None, None, None, None
 
 
 def _downassemble_backward(ctx: Any, gy: Tensor) -> tuple[Any, ...]:
     w, x = ctx.saved_tensors
-    gw = _typed(down_correlate(gy, x, w.shape, *ctx.plain), w) if ctx.needs_input_grad[0] else None
-    gx = _typed(down_spread(w, gy, x.shape, *ctx.plain), x) if ctx.needs_input_grad[1] else None
+    gw = _gradient(w, "down_correlate", gy, x, None, w.shape, *ctx.plain) if ctx.needs_input_grad[0] else None
+    gx = _gradient(x, "down_spread", w, gy, None, x.shape, *ctx.plain) if ctx.needs_input_grad[1] else None
     return gw, gx, None, None, None, None
 
 
 def _down_correlate_backward(ctx: Any, gw: Tensor) -> tuple[Any, ...]:
     g, x = ctx.saved_tensors
-    gg = _typed(downassemble(gw, x, *ctx.plain), g) if ctx.needs_input_grad[0] else None
-    gx = _typed(down_spread(gw, g, x.shape, *ctx.plain), x) if ctx.needs_input_grad[1] else None
+    gg = _gradient(g, "downassemble", gw, x, None, (), *ctx.plain) if ctx.needs_input_grad[0] else None
+    gx = _gradient(x, "down_spread", gw, g, None, x.shape, *ctx.plain) if ctx.needs_input_grad[1] else None
     return gg, gx, None, None, None, None, None
 
 
 def _down_spread_backward(ctx: Any, gx: Tensor) -> tuple[Any, ...]:
     w, g = ctx.saved_tensors
-    gw = _typed(down_correlate(g, gx, w.shape, *ctx.plain), w) if ctx.needs_input_grad[0] else None
-    gg = _typed(downassemble(w, gx, *ctx.plain), g) if ctx.needs_input_grad[1] else None
+    gw = _gradient(w, "down_correlate", g, gx, None, w.shape, *ctx.plain) if ctx.needs_input_grad[0] else None
+    gg = _gradient(g, "downassemble", w, gx, None, (), *ctx.plain) if ctx.needs_input_grad[1] else None
     return gw, gg, None, None, None, None, None
 
 

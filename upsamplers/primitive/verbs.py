@@ -7,7 +7,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from upsamplers.errors import nearest_hint
-from upsamplers.primitive import library, written_out
+from upsamplers.primitive import library as library
+from upsamplers.primitive import plans, route, written_out
 from upsamplers.primitive.backends import choose, is_written_out
 from upsamplers.primitive.window import BORDERS
 
@@ -91,6 +92,10 @@ def reassemble(
         ValueError: shapes, devices or options that do not fit, with the shapes.
     """
 
+    key = route.direct_key("checked reassemble", w, z, points, (), scale, kernel_size, border, backend)
+    if key is not None and (plan := plans.kept(key)) is not None:
+        return plan(w, z, points)
+
     def given() -> str:
         return f"{_shapes(w=w, z=z)}, scale {scale}, kernel_size {kernel_size}"
 
@@ -118,7 +123,7 @@ def reassemble(
         )
     if is_written_out(backend):
         return written_out.reassemble(w, z, points, scale, kernel_size, border)
-    return library.reassemble(w, z, points, scale, kernel_size, border, choose(z, backend))
+    return route.call(key, "reassemble", w, z, points, (), scale, kernel_size, border, choose(z, backend))
 
 
 def correlate(
@@ -152,6 +157,10 @@ def correlate(
         ValueError: shapes, devices or options that do not fit, with the shapes.
     """
 
+    key = route.direct_key("checked correlate", g, z, None, groups, scale, kernel_size, border, backend)
+    if key is not None and (plan := plans.kept(key)) is not None:
+        return plan(g, z, None)
+
     def given() -> str:
         return f"{_shapes(g=g, z=z)}, scale {scale}"
 
@@ -180,7 +189,7 @@ def correlate(
     w_shape = (batch, groups, kernel_size**2, height, width)
     if is_written_out(backend):
         return written_out.correlate(g, z, w_shape, scale, kernel_size, border)
-    return library.correlate(g, z, None, w_shape, scale, kernel_size, border, choose(z, backend))
+    return route.call(key, "correlate", g, z, None, w_shape, scale, kernel_size, border, choose(z, backend))
 
 
 def downassemble(
@@ -205,6 +214,10 @@ def downassemble(
         ValueError: shapes, devices or options that do not fit, with the shapes.
     """
 
+    key = route.direct_key("checked downassemble", w, x, None, (), scale, kernel_size, border, backend)
+    if key is not None and (plan := plans.kept(key)) is not None:
+        return plan(w, x, None)
+
     def given() -> str:
         return f"{_shapes(w=w, x=x)}, scale {scale}, kernel_size {kernel_size}"
 
@@ -224,4 +237,4 @@ def downassemble(
     )
     if is_written_out(backend):
         return written_out.downassemble(w, x, scale, kernel_size, border)
-    return library.downassemble(w, x, scale, kernel_size, border, choose(x, backend))
+    return route.call(key, "downassemble", w, x, None, (), scale, kernel_size, border, choose(x, backend))

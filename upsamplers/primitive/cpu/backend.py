@@ -6,100 +6,82 @@ Kernels that mix channels are dense convolutions, not windows, and stay with the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from upsamplers.primitive import eager, eager_down
+from upsamplers.primitive.eager import accumulator, result_dtype
+from upsamplers.primitive.planner import Run, as_they_are
+
+if TYPE_CHECKING:
+    from upsamplers.primitive.cpu.prepared import Prepared
+
+_elsewhere = as_they_are(eager, eager_down)
 
 
-def _windows() -> Any:
-    """The module that calls numba, loaded when first needed, because importing numba takes most of a second."""
-    from upsamplers.primitive.cpu import calls
-
-    return calls
-
-
-def _points() -> Any:
-    from upsamplers.primitive.cpu import points_calls
-
-    return points_calls
-
-
-def _served(*tensors: Tensor) -> bool:
-    return all(t.device.type == "cpu" for t in tensors) and all(t.numel() for t in tensors)
+def serves(primitive: str, first: Tensor, second: Tensor, shape: Sequence[int], kernel_size: int) -> bool:
+    """Whether there is a kernel for it: on the CPU, not empty, and not mixing channels."""
+    taps = shape[2] if primitive.endswith("correlate") else first.shape[2]
+    return (
+        first.device.type == "cpu"
+        and second.device.type == "cpu"
+        and first.numel() > 0
+        and second.numel() > 0
+        and 0 not in shape
+        and taps == kernel_size**2
+    )
 
 
-def _wide(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    return tensor.detach().to(eager.accumulator(dtype))
+def prepared(
+    primitive: str,
+    first: Tensor,
+    second: Tensor,
+    points: Tensor | None,
+    shape: Sequence[int],
+    scale: int,
+    kernel_size: int,
+    border: str,
+) -> Prepared:
+    """The pass over tensors like these, all of float32 or all of float64."""
+    from upsamplers.primitive.cpu import calls, points_calls  # importing numba takes most of a second
 
-
-def reassemble(w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_size: int, border: str) -> Tensor:
-    """g(w, z) = wᵀz."""
-    if not _served(w, z) or w.shape[2] != kernel_size**2:
-        return eager.reassemble(w, z, points, scale, kernel_size, border)
-    dtype = eager.result_dtype(w, z)
-    w, z = _wide(w, dtype), _wide(z, dtype)
     if points is not None:
-        out: Tensor = _points().gather(w, z, points, border)
-    else:
-        out = _windows().gather(w, z, scale, 1, kernel_size, border)
-    return out.to(dtype)
+        if primitive == "reassemble":
+            return points_calls.gather(first, second, points, border)
+        sampled = points_calls.correlate if primitive == "correlate" else points_calls.scatter
+        return sampled(first, second, points, shape, border)
+    up, down = (1, scale) if primitive.startswith("down") else (scale, 1)
+    if primitive.endswith("assemble"):
+        return calls.gather(first, second, up, down, kernel_size, border)
+    adjoint = calls.correlate if primitive.endswith("correlate") else calls.scatter
+    return adjoint(first, second, shape, up, down, kernel_size, border)
 
 
-def correlate(
-    g: Tensor, z: Tensor, points: Tensor | None, w_shape: Sequence[int], scale: int, kernel_size: int, border: str
-) -> Tensor:
-    """The adjoint in w."""
-    if not _served(g, z) or w_shape[2] != kernel_size**2 or 0 in w_shape:
-        return eager.correlate(g, z, points, w_shape, scale, kernel_size, border)
-    dtype = eager.result_dtype(g, z)
-    g, z = _wide(g, dtype), _wide(z, dtype)
-    if points is not None:
-        out: Tensor = _points().correlate(g, z, points, w_shape, border)
-    else:
-        out = _windows().correlate(g, z, w_shape, scale, 1, kernel_size, border)
-    return out.to(dtype)
+def plan(
+    primitive: str,
+    first: Tensor,
+    second: Tensor,
+    points: Tensor | None,
+    shape: Sequence[int],
+    scale: int,
+    kernel_size: int,
+    border: str,
+) -> Run:
+    """How to run a primitive on tensors like these."""
+    options = (shape, scale, kernel_size, border)
+    if not serves(primitive, first, second, shape, kernel_size):
+        return _elsewhere(primitive, first, second, points, *options)
+    dtype = result_dtype(first, second)
+    high = accumulator(dtype)
+    place = None if points is None else accumulator(points.dtype)
+    one_phase = primitive == "correlate" and points is None and tuple(shape[3:]) != tuple(first.shape[2:])
+    run = prepared(primitive, first.to(high), second.to(high), None if points is None else points.to(place), *options)
+    if first.dtype == second.dtype == high and (points is None or points.dtype == place) and not one_phase:
+        return run
 
+    def converted(first: Tensor, second: Tensor, points: Tensor | None) -> Tensor:
+        out = run(first.to(high), second.to(high), None if points is None else points.to(place))
+        return (out.sum(0, keepdim=True) if one_phase else out).to(dtype)
 
-def spread(
-    w: Tensor, g: Tensor, points: Tensor | None, z_shape: Sequence[int], scale: int, kernel_size: int, border: str
-) -> Tensor:
-    """The adjoint in z."""
-    if not _served(w, g) or w.shape[2] != kernel_size**2 or 0 in z_shape:
-        return eager.spread(w, g, points, z_shape, scale, kernel_size, border)
-    dtype = eager.result_dtype(w, g)
-    w, g = _wide(w, dtype), _wide(g, dtype)
-    if points is not None:
-        out: Tensor = _points().scatter(w, g, points, z_shape, border)
-    else:
-        out = _windows().scatter(w, g, z_shape, scale, 1, kernel_size, border)
-    return out.to(dtype)
-
-
-def downassemble(w: Tensor, x: Tensor, scale: int, kernel_size: int, border: str) -> Tensor:
-    """wᵀx at every low-resolution point."""
-    if not _served(w, x):
-        return eager_down.downassemble(w, x, scale, kernel_size, border)
-    dtype = eager.result_dtype(w, x)
-    out: Tensor = _windows().gather(_wide(w, dtype), _wide(x, dtype), 1, scale, kernel_size, border)
-    return out.to(dtype)
-
-
-def down_correlate(g: Tensor, x: Tensor, w_shape: Sequence[int], scale: int, kernel_size: int, border: str) -> Tensor:
-    """The adjoint of `downassemble` in w."""
-    if not _served(g, x) or 0 in w_shape:
-        return eager_down.down_correlate(g, x, w_shape, scale, kernel_size, border)
-    dtype = eager.result_dtype(g, x)
-    out: Tensor = _windows().correlate(_wide(g, dtype), _wide(x, dtype), w_shape, 1, scale, kernel_size, border)
-    return out.to(dtype)
-
-
-def down_spread(w: Tensor, g: Tensor, x_shape: Sequence[int], scale: int, kernel_size: int, border: str) -> Tensor:
-    """The adjoint of `downassemble` in x."""
-    if not _served(w, g) or 0 in x_shape:
-        return eager_down.down_spread(w, g, x_shape, scale, kernel_size, border)
-    dtype = eager.result_dtype(w, g)
-    out: Tensor = _windows().scatter(_wide(w, dtype), _wide(g, dtype), x_shape, 1, scale, kernel_size, border)
-    return out.to(dtype)
+    return converted

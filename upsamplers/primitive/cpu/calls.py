@@ -1,21 +1,19 @@
-"""From tensors to kernels: flat views, steps, border tables and scratch for each pass of the CPU backend."""
+"""From tensors to kernels: steps, border tables and room for scratch of each pass over windows of the CPU backend."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from upsamplers.primitive.cpu import channels_last, threads, window, window_scatter
+from upsamplers.primitive.cpu.prepared import Flat, Prepared
 from upsamplers.primitive.cpu.tile import lanes
 from upsamplers.primitive.eager import layout
 from upsamplers.primitive.window import border_index, down_offset
-
-Flat = np.ndarray[Any, Any]
 
 NEAR = 384 * 1024
 """Bytes of scratch that a thread may expect to keep in its own cache."""
@@ -72,9 +70,9 @@ def row_step(width: int, halo: int, lane_count: int) -> int:
     return (vectors | 1) * lane_count
 
 
-def empty_like_map(like: Tensor, shape: Sequence[int]) -> Tensor:
-    """An uninitialised map in the memory format of `like`."""
-    return torch.empty(tuple(shape), dtype=like.dtype, memory_format=layout(like))
+def blank_map(like: Tensor, shape: Sequence[int]) -> Tensor:
+    """A map without memory, in the memory format of `like`."""
+    return torch.empty(tuple(shape), dtype=like.dtype, device="meta", memory_format=layout(like))
 
 
 def lanes_are_channels(lane_count: int, per: int, *maps: Tensor) -> bool:
@@ -82,12 +80,12 @@ def lanes_are_channels(lane_count: int, per: int, *maps: Tensor) -> bool:
     return per % lane_count == 0 and all(one.stride(1) == 1 for one in maps)
 
 
-def gather(w: Tensor, z: Tensor, up: int, down: int, kernel_size: int, border: str) -> Tensor:
+def gather(w: Tensor, z: Tensor, up: int, down: int, kernel_size: int, border: str) -> Prepared:
     """wᵀz, upsampling by `up` or downsampling by `down`."""
     batch, channels = z.shape[:2]
     height, width = z.shape[2] // down, z.shape[3] // down
     groups, per, k = w.shape[1], channels // w.shape[1], kernel_size
-    out = empty_like_map(z, (batch, channels, up * height, up * width))
+    out = blank_map(z, (batch, channels, up * height, up * width))
     rows = extended(z.shape[2], height, down, k, border)[0]
     columns, offset, first, inside = extended(z.shape[3], width, down, k, border)
     lane_count = lanes(z.element_size())
@@ -95,38 +93,36 @@ def gather(w: Tensor, z: Tensor, up: int, down: int, kernel_size: int, border: s
     if lanes_are_channels(lane_count, per, z, out):
         parts = threads.parts_for(out.numel() * k * k, batch * groups * height)
         size = k * k * up * up * step + (up * up + k * k) * per
-        threads.run(
-            threads.compiled(channels_last.gather, out.dtype), parts,
+        return Prepared(
+            threads.compiled(channels_last.gather, out.dtype), parts, [(size, z.dtype)],
             numbers(batch, groups, per, height, width, k, up, down, lane_count, step, offset, *z.shape[2:]),
             w, kernel_steps(w, up, height, width), z, numbers(*z.stride()), out, numbers(*out.stride()),
-            rows, columns, torch.empty(parts, size, dtype=z.dtype),
+            rows, columns,
         )  # fmt: skip
-        return out
     block = min(per, 4 if up > 1 else 8)
     items = batch * groups * height
     splits = max(1, min(2 * torch.get_num_threads() // items, per // 16))
     parts = threads.parts_for(out.numel() * k * k, items * splits)
     taps, phases = k * k, up * up
     size = step * (taps * phases + block * (k * down + phases)) + len(columns) + lane_count
-    threads.run(
-        threads.compiled(window.gather, out.dtype), parts,
+    return Prepared(
+        threads.compiled(window.gather, out.dtype), parts, [(size, z.dtype)],
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, first, inside, block, splits),
         w, kernel_steps(w, up, height, width), z, numbers(*z.stride()), out, numbers(*out.stride()),
-        rows, columns, torch.empty(parts, size, dtype=z.dtype),
+        rows, columns,
     )  # fmt: skip
-    return out
 
 
 def correlate(
     g: Tensor, z: Tensor, w_shape: Sequence[int], up: int, down: int, kernel_size: int, border: str
-) -> Tensor:
-    """∂w of ⟨g, gather(w, z)⟩."""
+) -> Prepared:
+    """∂w of ⟨g, gather(w, z)⟩; where one phase repeats, a row of them for each row of points, to be summed."""
     batch, channels = z.shape[:2]
     height, width = z.shape[2] // down, z.shape[3] // down
     groups, k = w_shape[1], kernel_size
     per = channels // groups
     one_phase = tuple(w_shape[3:]) != (up * height, up * width)
-    out = torch.empty((height, *w_shape[1:]) if one_phase else tuple(w_shape), dtype=z.dtype)
+    out = torch.empty((height, *w_shape[1:]) if one_phase else tuple(w_shape), dtype=z.dtype, device="meta")
     out_at = kernel_steps(out, up, height, width)
     if one_phase:
         out_at[0], out_at[3] = 0, out.stride(0)
@@ -138,47 +134,46 @@ def correlate(
     taps, phases = k * k, up * up
     if lanes_are_channels(lane_count, per, z, g):
         size = phases * per + taps * phases * (lane_count + step) + taps * per
-        threads.run(
-            threads.compiled(channels_last.correlate, out.dtype), parts,
+        return Prepared(
+            threads.compiled(channels_last.correlate, out.dtype), parts, [(size, z.dtype)],
             numbers(
                 batch, groups, per, height, width, k, up, down, lane_count, step, offset, *z.shape[2:], w_shape[0]
             ),
             g, numbers(*g.stride()), z, numbers(*z.stride()), out, out_at,
-            rows, columns, torch.empty(parts, size, dtype=z.dtype),
+            rows, columns,
         )  # fmt: skip
-        return out.sum(0, keepdim=True) if one_phase else out
     block = min(per, 16)
     size = step * (taps * phases + block * (k * down + phases)) + len(columns) + lane_count
-    threads.run(
-        threads.compiled(window.correlate, out.dtype), parts,
+    return Prepared(
+        threads.compiled(window.correlate, out.dtype), parts, [(size, z.dtype)],
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, first, inside, block, w_shape[0]),
         g, numbers(*g.stride()), z, numbers(*z.stride()), out, out_at,
-        rows, columns, torch.empty(parts, size, dtype=z.dtype),
+        rows, columns,
     )  # fmt: skip
-    return out.sum(0, keepdim=True) if one_phase else out
 
 
-def scatter(w: Tensor, g: Tensor, z_shape: Sequence[int], up: int, down: int, kernel_size: int, border: str) -> Tensor:
+def scatter(
+    w: Tensor, g: Tensor, z_shape: Sequence[int], up: int, down: int, kernel_size: int, border: str
+) -> Prepared:
     """∂z of ⟨g, gather(w, z)⟩."""
     batch, channels, high, wide = z_shape
     height, width = high // down, wide // down
     groups, per, k = w.shape[1], channels // w.shape[1], kernel_size
-    out = empty_like_map(g, z_shape)
+    out = blank_map(g, z_shape)
     row_lists, lane_count = preimages(high, height, down, k, border), lanes(g.element_size())
     if lanes_are_channels(lane_count, per, g):
         column_lists = preimages(wide, width, down, k, border)
         reach = up * ((k - 1) // down + 1)
         parts = threads.parts_for(g.numel() * k * k, batch * groups * high)
-        threads.run(
-            threads.compiled(channels_last.scatter, out.dtype), parts,
+        return Prepared(
+            threads.compiled(channels_last.scatter, out.dtype), parts, [(wide * per, g.dtype)],
             numbers(
                 batch, groups, per, height, width, k, up, down, lane_count, high, wide,
                 reach * most(row_lists, high), reach * most(column_lists, wide),
             ),
             w, kernel_steps(w, up, height, width), g, numbers(*g.stride()), out, numbers(*out.stride()),
-            row_lists, column_lists, torch.empty(parts, wide * per, dtype=g.dtype),
+            row_lists, column_lists,
         )  # fmt: skip
-        return out
     columns, offset, _, _ = extended(wide, width, down, k, border)
     across = -(-len(columns) // down)
     slots, phases = (k - 1) // down + 1, up * up
@@ -188,10 +183,9 @@ def scatter(w: Tensor, g: Tensor, z_shape: Sequence[int], up: int, down: int, ke
     blocks = -(-per // block)
     parts = threads.parts_for(g.numel() * k * k, batch * groups * blocks * high)
     size = step * (slots * k * phases + block * (slots * phases + down)) + across * down + lane_count
-    threads.run(
-        threads.compiled(window_scatter.scatter, out.dtype), parts,
+    return Prepared(
+        threads.compiled(window_scatter.scatter, out.dtype), parts, [(size, g.dtype)],
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, offset, wide, block, high),
         w, kernel_steps(w, up, height, width), g, numbers(*g.stride()), out, numbers(*out.stride()),
-        row_lists, columns, torch.empty(parts, size, dtype=g.dtype),
+        row_lists, columns,
     )  # fmt: skip
-    return out

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, prange, types
 from numba.core import cgutils
@@ -60,14 +59,3 @@ def share(parts: int, address: int, packet: Any) -> None:
     """Run the kernel at `address` for every part, by as many threads as numba was told to use."""
     for part in prange(parts):
         _call(address, part, parts, packet)
-
-
-def pack(*arrays: Any) -> np.ndarray[Any, Any]:
-    """The packet of tensors and integer arrays; they must outlive the call."""
-    fields = []
-    for array in arrays:
-        if isinstance(array, np.ndarray):
-            fields += [array.__array_interface__["data"][0], array.size]
-        else:
-            fields += [array.data_ptr(), 1 + sum((n - 1) * s for n, s in zip(array.shape, array.stride(), strict=True))]
-    return np.array(fields, np.int64)

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from upsamplers.primitive.cpu import points as kernels
 from upsamplers.primitive.cpu import threads
-from upsamplers.primitive.cpu.calls import empty_like_map, numbers
-from upsamplers.primitive.eager import accumulator
+from upsamplers.primitive.cpu.calls import blank_map, numbers
+from upsamplers.primitive.cpu.prepared import Prepared
 
 _BORDERS = {"zero": kernels.ZERO, "replicate": kernels.REPLICATE, "reflect": kernels.REFLECT}
 
 
-def _run(
+def _prepared(
     factory: Any,
     parts: int,
     dims: Sequence[int],
@@ -25,49 +25,44 @@ def _run(
     points: Tensor,
     out: Tensor,
     shared: bool = False,
-) -> None:
-    """Call a kernel on two tensors, the points and the output; `shared`: the first has batch 1 for all."""
+) -> Prepared:
+    """A kernel on two tensors, the points and the output; `shared`: the first has batch 1 for all."""
     wide = points.shape[-1]
-    points = points.detach().to(accumulator(points.dtype))
     first_at = numbers(0 if shared else first.stride(0), *first.stride()[1:])
-    kernel = threads.compiled(factory, out.dtype, points.dtype)
-    threads.run(
-        kernel, parts, numbers(*dims), first, first_at, second, numbers(*second.stride()),
+    return Prepared(
+        threads.compiled(factory, out.dtype, points.dtype), parts, [(4 * wide, torch.int64), (8 * wide, out.dtype)],
+        numbers(*dims), first, first_at, second, numbers(*second.stride()),
         points, numbers(*points.stride()), out, numbers(*out.stride()),
-        torch.empty(parts, 4 * wide, dtype=torch.int64), torch.empty(parts, 8 * wide, dtype=out.dtype),
     )  # fmt: skip
 
 
-def gather(w: Tensor, z: Tensor, points: Tensor, border: str) -> Tensor:
+def gather(w: Tensor, z: Tensor, points: Tensor, border: str) -> Prepared:
     """wᵀz at the corners of points."""
     batch, channels, height, width = z.shape
     groups, (high, wide) = w.shape[1], points.shape[-2:]
-    out = empty_like_map(z, (batch, channels, high, wide))
+    out = blank_map(z, (batch, channels, high, wide))
     dims = (batch, groups, channels // groups, height, width, high, wide, _BORDERS[border])
     parts = threads.parts_for(4 * out.numel(), batch * groups * high)
-    _run(kernels.gather, parts, dims, w, z, points, out, w.shape[0] == 1)
-    return out
+    return _prepared(kernels.gather, parts, dims, w, z, points, out, w.shape[0] == 1)
 
 
-def correlate(g: Tensor, z: Tensor, points: Tensor, w_shape: Sequence[int], border: str) -> Tensor:
+def correlate(g: Tensor, z: Tensor, points: Tensor, w_shape: Sequence[int], border: str) -> Prepared:
     """∂w of ⟨g, gather(w, z)⟩."""
     batch, channels, height, width = z.shape
     groups, (high, wide) = w_shape[1], points.shape[-2:]
-    out = torch.empty(tuple(w_shape), dtype=z.dtype)
+    out = torch.empty(tuple(w_shape), dtype=z.dtype, device="meta")
     dims = (batch, groups, channels // groups, height, width, high, wide, _BORDERS[border], w_shape[0])
     parts = threads.parts_for(4 * g.numel(), w_shape[0] * groups * high)
-    _run(kernels.correlate, parts, dims, g, z, points, out)
-    return out
+    return _prepared(kernels.correlate, parts, dims, g, z, points, out)
 
 
-def scatter(w: Tensor, g: Tensor, points: Tensor, z_shape: Sequence[int], border: str) -> Tensor:
+def scatter(w: Tensor, g: Tensor, points: Tensor, z_shape: Sequence[int], border: str) -> Prepared:
     """∂z of ⟨g, gather(w, z)⟩."""
     batch, channels, height, width = z_shape
     groups, (high, wide) = w.shape[1], points.shape[-2:]
     per = channels // groups
-    out = empty_like_map(g, z_shape)
+    out = blank_map(g, z_shape)
     block = max(1, min(per, 16, batch * channels // (2 * torch.get_num_threads())))
     dims = (batch, groups, per, height, width, high, wide, _BORDERS[border], block)
     parts = threads.parts_for(4 * g.numel(), batch * groups * -(-per // block))
-    _run(kernels.scatter, parts, dims, w, g, points, out, w.shape[0] == 1)
-    return out
+    return _prepared(kernels.scatter, parts, dims, w, g, points, out, w.shape[0] == 1)

@@ -6,7 +6,6 @@ after OpenMP has started may not use it, and runs its kernels on one thread.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import hashlib
 import importlib
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from upsamplers.primitive.cpu.packet import SIGNATURE, pack, share
+from upsamplers.primitive.cpu.packet import SIGNATURE, share
 
 numba: Any = importlib.import_module("numba")  # its type hints leave out half of what it exports
 logger = logging.getLogger("upsamplers")
@@ -29,7 +28,6 @@ SMALL = 1 << 16
 """Multiply-adds below which one thread is faster than waking others."""
 
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
-_INTEGERS = ctypes.POINTER(ctypes.c_int64)
 _lock = threading.Lock()
 
 
@@ -111,15 +109,14 @@ def parts_for(work: int, items: int) -> int:
     return 1 if work < SMALL else max(1, min(threads(), items))
 
 
-def run(kernel: Any, parts: int, *arrays: Any) -> None:
-    """Run a kernel in `parts` parts on a packet of these arrays."""
-    packet = pack(*arrays)
+def run(kernel: Any, parts: int, packet: Any) -> None:
+    """Run a kernel in `parts` parts on a packet, an array of ctypes' integers."""
     if parts == 1:
-        kernel.ctypes(0, 1, ctypes.cast(packet.ctypes.data, _INTEGERS))
+        kernel.ctypes(0, 1, packet)
         return
     before = numba.get_num_threads()
     numba.set_num_threads(parts)
     try:
-        _shared()(parts, kernel.address, packet)
+        _shared()(parts, kernel.address, np.frombuffer(packet, np.int64))
     finally:
         numba.set_num_threads(before)
