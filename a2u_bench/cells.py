@@ -37,7 +37,7 @@ UNSAID = ("allocator", "network")
 """Of these nothing is said where they are empty."""
 
 SAID = {
-    "allocator": "allocator {}",
+    "allocator": "freed memory {}",
     "network": "in {}",
     "epochs": "{} epochs",
     "images": "{} images",

@@ -53,7 +53,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("device", "axis", "string", "device"),
     Column("threads", "axis", "Int64", "threads"),
     Column("network", "axis", "string", "network"),  # the operator is in it, and the shape is its input's
-    Column("allocator", "axis", "string", "allocator"),  # "kept", "default", or empty where it is no axis
+    Column("allocator", "axis", "string", "allocator"),  # "kept"; "default", or empty: as the C library does
     Column("status", "status", "string", "status"),
     Column("reason", "status", "string", "reason"),
     Column("params", "measure", "Int64", "params", "", "lower"),

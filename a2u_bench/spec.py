@@ -48,7 +48,7 @@ class Case:
     device: str = "cpu"
     threads: int = 1
     network: str | None = None
-    allocator: str | None = None  # "kept": the process keeps what it frees; see measure/allocator.py
+    allocator: str | None = None  # "kept": the process keeps what it frees; None: the C library decides
 
     @property
     def id(self) -> str:

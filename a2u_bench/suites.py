@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ class Suite:
     scales: tuple[int, ...] = (2,)
     network: str | None = None
     modes: tuple[str, ...] = ("inference",)
-    allocators: tuple[str, ...] = ("default",)
+    allocators: tuple[str, ...] = ()  # on a CPU; `_usual_allocator` where empty
     time_budget: float | None = None  # seconds, where not that of any run
 
 
@@ -73,6 +74,8 @@ SUITES: dict[str, Suite] = {
         ),
     )
 }
+
+USUAL = "usual"
 
 QUICK = Settings(time_budget=36.0, warm_up=0.02, target_ci=0.05)
 
@@ -119,12 +122,14 @@ def make_plan(
     mode_axis = _choices("mode", modes or chosen.modes, MODES, "inference")
     runtime_axis = _choices("runtime", runtimes, RUNTIMES, "eager")
     thread_axis = _counts("threads", threads, 4096) or (usable_cores(),)
-    allocator_axis = _choices("allocator", allocators or chosen.allocators, ALLOCATORS, "default")
+    allocator_axis = _texts(allocators or chosen.allocators)
+    if allocator_axis:
+        allocator_axis = list(_choices("allocator", allocator_axis, ALLOCATORS, ""))
     axes = product(
         dict.fromkeys(devices),
         runtime_axis,
         thread_axis,
-        (None,) if allocator_axis == ("default",) else allocator_axis,
+        (None,) if allocator_axis == ["default"] else allocator_axis or (USUAL,),
         sites,
         upscales,
         _choices("dtype", dtypes, DTYPES, "float32"),
@@ -154,7 +159,7 @@ def make_plan(
                 device=place,
                 threads=count,
                 network=chosen.network,
-                allocator=allocator,
+                allocator=_usual_allocator(place) if allocator == USUAL else allocator,
             )
             reason = broken.get(case.options) or build.why_not(case)
             if case.options in broken:
@@ -178,6 +183,12 @@ def make_plan(
         settings = replace(settings, memory_limit=parse_bytes(memory_limit))
     name = "custom" if _texts(shapes) else chosen.name
     return Plan(name, tuple(cases.values()), tuple(skipped.values()), settings, sites)
+
+
+def _usual_allocator(device: str) -> str | None:
+    """Where glibc serves a CPU, a process keeps what it frees: whether it would hand a block back to the system, and
+    pay its page faults again with each call, is otherwise decided by chance, once a process."""
+    return "kept" if device == "cpu" and platform.libc_ver()[0] == "glibc" else None
 
 
 def parse_shape(text: str) -> Shape:

@@ -69,6 +69,15 @@ def test_a_case_without_an_allocator_keeps_its_id() -> None:
     assert case.allocator is None
 
 
+def test_a_process_keeps_what_it_frees_where_nothing_else_is_asked_and_glibc_serves_a_cpu(monkeypatch) -> None:
+    def allocator(libc: str, device: str = "cpu") -> str | None:
+        monkeypatch.setattr("platform.libc_ver", lambda: (libc, ""))
+        (case,) = make_plan(ops="nearest", suite="quick", threads=[2], device=device, elsewhere=True).cases
+        return case.allocator
+
+    assert [allocator("glibc"), allocator(""), allocator("glibc", "cuda")] == ["kept", None, None]
+
+
 def test_the_guide_is_as_wide_as_the_kernel() -> None:
     text = "a2u_bench.ways:Primitive:groups=2,kernel_size=3"
     case = Case("a2u_bench.ways:Primitive", "", text, 1, 4, 5, 3, mode="training", threads=1)

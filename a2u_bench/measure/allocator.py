@@ -1,7 +1,8 @@
 """What the C library does with memory that torch frees: hand it back to the system, or keep it for the next call.
 
-By default it hands back every large block, and the next call pays a page fault for each 4 KiB of its output: several
-times what a fast kernel takes. A program that keeps its memory, as a server does, sees the other regime.
+By default it hands back large blocks, and the next call pays a page fault for each 4 KiB of its output: several times
+what a fast kernel takes. Whether it does so depends on where the block lies in the heap, so that one process pays and
+the next does not. A program that keeps its memory, as a server does, never pays: that is what is measured by default.
 """
 
 from __future__ import annotations
