@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from upsamplers.normal import group_normalised, norm_groups
 from upsamplers.primitive import correlate
+from upsamplers.tracing import is_jit, sizes
 
 
 def kernel_side(kernel_size: int, stride: int) -> int:
@@ -34,12 +35,24 @@ def project(x: Tensor, kernels: Tensor, stride: int) -> Tensor:
         stride: s; the padding is ⌊(e − 1)/2⌋, zero.
     """
     channels = x.shape[1]
-    own, groups, rank, side = kernels.shape[:4]
+    if sizes(kernels)[0] == 0:  # of an empty batch, which has no kernels of its own: convolutions need one
+        kernels = kernels.sum(0, keepdim=True)
+    own, (groups, rank, side) = kernels.shape[0], sizes(kernels)[1:4]
     per_channel = kernels.unsqueeze(2).expand(-1, -1, channels // groups, -1, -1, -1)  # [own, g, C/g, d, e, e]
+    if is_jit():
+        return _unfolded(x, per_channel.flatten(1, 2).flatten(-2), side, stride)
     filters = per_channel.flatten(0, 3).unsqueeze(1)  # [own·C·d, 1, e, e]
-    maps = x.unflatten(0, (-1, own)).flatten(1, 2)  # [b/own, own·C, sH, sW]
+    maps = x.unflatten(0, (x.shape[0] // own, own)).flatten(1, 2)  # [b/own, own·C, sH, sW]
     out = functional.conv2d(maps, filters, stride=stride, padding=(side - 1) // 2, groups=own * channels)
     return out.unflatten(1, (own, channels, rank)).flatten(0, 1).transpose(1, 2).flatten(1, 2)  # [b, d·C, H, W]
+
+
+def _unfolded(x: Tensor, kernels: Tensor, side: int, stride: int) -> Tensor:
+    """The same for kernels [b or 1, C, d, e²], as a product: a trace keeps the groups of a convolution as they are."""
+    padding = (side - 1) // 2
+    height, width = ((size + 2 * padding - side) // stride + 1 for size in x.shape[2:])
+    windows = functional.unfold(x, side, padding=padding, stride=stride).unflatten(1, (x.shape[1], side**2))
+    return (kernels @ windows).transpose(1, 2).flatten(1, 2).unflatten(-1, (height, width))
 
 
 def contract(u: Tensor, v: Tensor, rank: int) -> Tensor:
@@ -91,7 +104,7 @@ class Factor(nn.Module):
         """GroupNorm and LeakyReLU(0.01) of each rank's projection, with one affine for all: [B, d·C, H, W]."""
         slices = self.project(x, stride).unflatten(1, (self.rank, -1)).flatten(0, 1)  # [B·d, C, H, W]
         normal = group_normalised(self.norm, slices)
-        return functional.leaky_relu(normal, 0.01).unflatten(0, (-1, self.rank)).flatten(1, 2)
+        return functional.leaky_relu(normal, 0.01).unflatten(0, (x.shape[0], self.rank)).flatten(1, 2)
 
     def macs(self, channels: int, points: int, stride: int) -> int:
         """Multiply-adds for one sample with this many low-resolution points: e²·d·(C·n + C·g), the last if dynamic."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from upsamplers.errors import OptionError, Unsupported
 from upsamplers.primitive import downassemble, reassemble
+from upsamplers.tracing import as_node, one_node, proxy_in, sizes
 
 Family = Literal["distance-based", "learned static", "first order", "second order"]
 
@@ -97,6 +98,16 @@ class Upsampler(nn.Module):
         self.out_channels = channels  # of what forward gives; an epilogue may change it
         self.kernel_size, self.border = self.facts.kernel_size, self.facts.border
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in {"assemble", "downsample", "halve"} & vars(cls).keys():
+            setattr(cls, name, one_node(vars(cls)[name]))
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """`forward` with its hooks; in a symbolic trace of torch.fx one node."""
+        proxy = proxy_in(inputs, options)
+        return super().__call__(*inputs, **options) if proxy is None else as_node(proxy, self, inputs, options)
+
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """The kernels w [B or 1, G, K, sH, sW], or one phase [1, G, K, s, s], for z [B, C, H, W] and its guide."""
         raise NotImplementedError(f"{type(self).__name__} defines no weights")
@@ -124,6 +135,7 @@ class Upsampler(nn.Module):
         up = self._read(self.weights(z, guide), z, guide)  # the kernels are gone before the epilogue makes its maps
         return self.epilogue(up, z, guide)
 
+    @one_node
     def assemble(self, w: Tensor, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """`forward` with kernels w [B or 1, G, K, sH, sW] that are already there, as `halve` gives them."""
         return self.epilogue(self._read(w, z, guide), z, guide)
@@ -141,18 +153,20 @@ class Upsampler(nn.Module):
 
     @property
     def down_kernel_size(self) -> int:
-        """Side of the downsampling twin's window."""
-        raise Unsupported(f"{self.facts.name} has no downsampling twin; create it with twin=True where it has one")
+        """Side of the downsampling twin's window; an operator without a twin has no such attribute."""
+        raise AttributeError(f"{self.facts.name} has no downsampling twin")
 
     def down_weights(self, guide: Tensor) -> Tensor:
         """The twin's kernels [B, G, K_d, H, W] for a guide [B, Cg, sH, sW]."""
         raise Unsupported(f"{self.facts.name} has no downsampling twin; create it with twin=True where it has one")
 
+    @one_node
     def downsample(self, guide: Tensor) -> Tensor:
         """The downsampled guide [B, Cg, H, W]."""
         w = self.down_weights(guide)
         return downassemble(w, guide, self.scale, self.down_kernel_size, self.border)
 
+    @one_node
     def halve(self, guide: Tensor) -> tuple[Tensor, Tensor | None]:
         """The downsampled guide [B, Cg, H, W] and, where they need nothing but the guide, the kernels for `assemble`.
 
@@ -187,15 +201,16 @@ class Upsampler(nn.Module):
                 raise ValueError(
                     f"{name}: {label} must be floating point; got {given.dtype}; convert it, as {label}.float()"
                 )
-        if z.ndim != 4 or z.shape[1] != self.channels:
-            raise ValueError(f"{name}: z must be [B, {self.channels}, H, W]; got {tuple(z.shape)}")
+        shape = sizes(z)
+        if z.ndim != 4 or shape[1] != self.channels:
+            raise ValueError(f"{name}: z must be [B, {self.channels}, H, W]; got {shape}")
         if guide is None:
             if self.needs_guide == "required":
                 raise ValueError(f"{name}: needs a guide [B, {self.guide_channels}, sH, sW]")
             return
-        expected = (z.shape[0], self.guide_channels, *self.guide_size(z.shape[2], z.shape[3]))
-        if tuple(guide.shape) != expected and self.needs_guide != "none":
-            raise ValueError(f"{name}: guide must be {expected} for z {tuple(z.shape)}; got {tuple(guide.shape)}")
+        expected = (shape[0], self.guide_channels, *self.guide_size(*shape[2:]))
+        if sizes(guide) != expected and self.needs_guide != "none":
+            raise ValueError(f"{name}: guide must be {expected} for z {shape}; got {sizes(guide)}")
 
     def extra_repr(self) -> str:
         return f"{self.channels}, guide_channels={self.guide_channels}, scale={self.scale}"

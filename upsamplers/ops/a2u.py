@@ -58,6 +58,7 @@ from upsamplers.affinity import Factor, contract, kernel_side, scaled_affinity
 from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import downassemble
+from upsamplers.shuffle import pixel_shuffle
 
 Sharing = Literal["shared", "semi-shared", "unshared"]
 Dynamics = Literal["dynamic", "hybrid", "static"]
@@ -184,7 +185,7 @@ class A2U(Upsampler):
         return self._up_kernels(x, scaled_affinity(self.u(x, stride), self.v(y, y_stride), self.rank))
 
     def _up_kernels(self, x: Tensor, a: Tensor) -> Tensor:
-        logits = functional.pixel_shuffle(self._logits(self.up_head, x, a), self.scale)
+        logits = pixel_shuffle(self._logits(self.up_head, x, a), self.scale)
         gates = logits.sigmoid().unflatten(1, (-1, self.groups)).transpose(1, 2)  # [B, G, k², sH, sW]
         return gates if self.kernel_size == 1 else gates.softmax(2)
 

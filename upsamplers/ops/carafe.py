@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
+from upsamplers.shuffle import pixel_shuffle
 
 
 class Carafe(Upsampler):
@@ -114,7 +115,7 @@ class Carafe(Upsampler):
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, G, k², sH, sW]; the taps of each group sum to one."""
-        logits = functional.pixel_shuffle(self.encoder(self.compressor(z)), self.scale)  # [B, G·k², sH, sW]
+        logits = pixel_shuffle(self.encoder(self.compressor(z)), self.scale)  # [B, G·k², sH, sW]
         return logits.unflatten(1, (self.groups, self.kernel_size**2)).softmax(2)
 
     @property

@@ -7,9 +7,9 @@ outside the map is zero. Teed and Deng, ECCV 2020.
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from upsamplers.operator import Facts, Paper, Upsampler
+from upsamplers.shuffle import pixel_shuffle
 
 LOGIT_SCALE = 0.25
 """RAFT's factor on the logits, there to balance gradients."""
@@ -41,7 +41,7 @@ class Convex(Upsampler):
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, 1, 9, sH, sW], each kernel summing to one; mask channel t·s² + y·s + x is tap t of phase (y, x)."""
         logits = LOGIT_SCALE * self.mask(self.hidden(z).relu())
-        return functional.pixel_shuffle(logits, self.scale).softmax(1).unsqueeze(1)
+        return pixel_shuffle(logits, self.scale).softmax(1).unsqueeze(1)
 
     def macs(self, height: int, width: int) -> int:
         """The head's two convolutions, and 9 per output element."""

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from upsamplers.errors import Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import reassemble
 from upsamplers.sampling import clamped, corner_weights, pixels
+from upsamplers.shuffle import pixel_shuffle
 
 GROUPS = {"lp": 4, "pl": 8}
 """The published number of groups of each style."""
@@ -97,7 +97,7 @@ class DySample(Upsampler):
 
     def positions(self, z: Tensor) -> Tensor:
         """Where each output point reads relative to its pixel ⌊i/s⌋, [B, G, 2, sH, sW], x before y, not clamped."""
-        source = functional.pixel_shuffle(z, self.scale) if self.style == "pl" else z
+        source = pixel_shuffle(z, self.scale) if self.style == "pl" else z
         precise = torch.promote_types(z.dtype, torch.float32)
         offset = self._phased(self.offset(source).to(precise))  # [B, G, 2, sH, sW]
         reach = 0.5 * self._phased(self.scope(source).to(precise)).sigmoid() if self.dynamic_scope else 0.25
@@ -106,7 +106,7 @@ class DySample(Upsampler):
 
     def _phased(self, made: Tensor) -> Tensor:
         """A convolution's channels (axis, group[, phase]) as [B, G, 2, sH, sW]."""
-        full = functional.pixel_shuffle(made, self.scale) if self.style == "lp" else made
+        full = pixel_shuffle(made, self.scale) if self.style == "lp" else made
         return full.unflatten(1, (2, self.groups)).transpose(1, 2)
 
     def _sampled(self, z: Tensor) -> tuple[Tensor, Tensor]:

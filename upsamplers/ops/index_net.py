@@ -18,6 +18,7 @@ from torch.nn import functional
 from upsamplers.errors import Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import downassemble
+from upsamplers.shuffle import pixel_shuffle
 
 
 def _variants() -> tuple[Variant, ...]:
@@ -130,7 +131,7 @@ class IndexNet(Upsampler):
         return self._spread(self._index(guide))
 
     def _spread(self, index: Tensor) -> Tensor:
-        return functional.pixel_shuffle(index.flatten(1, 2), self.scale).unsqueeze(2)
+        return pixel_shuffle(index.flatten(1, 2), self.scale).unsqueeze(2)
 
     @property
     def down_kernel_size(self) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from upsamplers.operator import Facts, Paper, Upsampler
+from upsamplers.shuffle import pixel_shuffle
 
 
 class PixelShuffle(Upsampler):
@@ -49,7 +49,7 @@ class PixelShuffle(Upsampler):
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """torch's own kernels; equals the reassembly plus the bias."""
         self.check(z, guide)
-        return functional.pixel_shuffle(self.convolution(z), self.scale)
+        return pixel_shuffle(self.convolution(z), self.scale)
 
     def macs(self, height: int, width: int) -> int:
         """9·s²·C² per low-resolution point; 36·C² at scale 2."""

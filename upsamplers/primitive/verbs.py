@@ -11,6 +11,7 @@ from upsamplers.primitive import library as library
 from upsamplers.primitive import plans, route, written_out
 from upsamplers.primitive.backends import choose, is_written_out
 from upsamplers.primitive.window import BORDERS
+from upsamplers.tracing import is_jit, unrecorded
 
 
 def _require(holds: bool, message: Callable[[], str]) -> None:
@@ -95,6 +96,10 @@ def reassemble(
     key = route.direct_key("checked reassemble", w, z, points, (), scale, kernel_size, border, backend)
     if key is not None and (plan := plans.kept(key)) is not None:
         return plan(w, z, points)
+    if is_jit():  # operations that hold at any size; what was checked at this one is no part of them
+        with unrecorded():
+            reassemble(w, z, scale=scale, kernel_size=kernel_size, border=border, points=points)
+        return written_out.reassemble(w, z, points, scale, kernel_size, border)
 
     def given() -> str:
         return f"{_shapes(w=w, z=z)}, scale {scale}, kernel_size {kernel_size}"
@@ -160,6 +165,10 @@ def correlate(
     key = route.direct_key("checked correlate", g, z, None, groups, scale, kernel_size, border, backend)
     if key is not None and (plan := plans.kept(key)) is not None:
         return plan(g, z, None)
+    if is_jit():
+        with unrecorded():
+            correlate(g, z, groups=groups, scale=scale, kernel_size=kernel_size, border=border)
+        return written_out.correlate(g, z, groups, scale, kernel_size, border)
 
     def given() -> str:
         return f"{_shapes(g=g, z=z)}, scale {scale}"
@@ -184,11 +193,9 @@ def correlate(
     _require(
         g.device == z.device, lambda: f"correlate: g is on {g.device}, z on {z.device}; both must be on one device"
     )
-    # A torch.jit trace holds sizes as tensors, which an operator's list of integers cannot take.
-    batch, height, width = (int(n) if isinstance(n, Tensor) else n for n in (g.shape[0], *g.shape[2:]))
-    w_shape = (batch, groups, kernel_size**2, height, width)
     if is_written_out(backend):
-        return written_out.correlate(g, z, w_shape, scale, kernel_size, border)
+        return written_out.correlate(g, z, groups, scale, kernel_size, border)
+    w_shape = (g.shape[0], groups, kernel_size**2, *g.shape[2:])
     return route.call(key, "correlate", g, z, None, w_shape, scale, kernel_size, border, choose(z, backend))
 
 
@@ -217,6 +224,10 @@ def downassemble(
     key = route.direct_key("checked downassemble", w, x, None, (), scale, kernel_size, border, backend)
     if key is not None and (plan := plans.kept(key)) is not None:
         return plan(w, x, None)
+    if is_jit():
+        with unrecorded():
+            downassemble(w, x, scale, kernel_size, border)
+        return written_out.downassemble(w, x, scale, kernel_size, border)
 
     def given() -> str:
         return f"{_shapes(w=w, x=x)}, scale {scale}, kernel_size {kernel_size}"

@@ -1,41 +1,49 @@
 """The primitives as an exported program holds them: few operations of plain PyTorch, and none that writes in place.
 
 z is repeated s times once, so that every tap is one slice, one product and one sum: k² times the memory is never
-needed, and a runtime that has never heard of this package runs it. What has points or mixes channels is the eager
-backend's.
+needed, and a runtime that has never heard of this package runs it. Function transforms read the same: what is written
+in place must be batched before what is written into it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from upsamplers.primitive import eager
 from upsamplers.primitive.eager import accumulator, result_dtype
 from upsamplers.primitive.eager_down import down_pad
 from upsamplers.primitive.window import pad
+from upsamplers.tracing import sizes
 
 
 def reassemble(w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_size: int, border: str) -> Tensor:
     """g(w, z) = wᵀz at every output point; shapes as in `upsamplers.reassemble`."""
-    if points is not None or w.shape[2] != kernel_size**2:
-        return eager.reassemble(w, z, points, scale, kernel_size, border)
     dtype = result_dtype(w, z)
+    high, (_, groups, taps, *extent) = z.to(accumulator(dtype)), sizes(w)
     height, width = scale * z.shape[2], scale * z.shape[3]
-    if tuple(w.shape[3:]) == (scale, scale):
+    if points is not None:
+        return _weighted(w, _corners(high, points, border, height, width), dtype)
+    if tuple(extent) == (scale, scale):
         w = w.repeat(1, 1, 1, z.shape[2], z.shape[3])
-    reads = _window(z.to(accumulator(dtype)), w.shape[1], scale, kernel_size, border)
-    return _weighted(w, _slices(reads, kernel_size, scale, 1, height, width), dtype)
+    if taps == kernel_size**2:
+        reads = _window(high, scale, kernel_size, border).unflatten(1, (groups, -1))
+        return _weighted(w, _slices(reads, kernel_size, scale, 1, height, width), dtype)
+    reads = _window(high, scale, kernel_size, border)
+    kernels = w.to(high.dtype).unflatten(2, (-1, kernel_size**2)).unbind(3)  # [B, G, C, sH, sW] each
+    slices = _slices(reads.unsqueeze(1), kernel_size, scale, 1, height, width)  # [B, 1, C, sH, sW] each
+    return _total((kernel * read).sum(2) for kernel, read in zip(kernels, slices, strict=True)).to(dtype)
 
 
-def correlate(g: Tensor, z: Tensor, w_shape: Sequence[int], scale: int, kernel_size: int, border: str) -> Tensor:
+def correlate(g: Tensor, z: Tensor, groups: int, scale: int, kernel_size: int, border: str) -> Tensor:
     """⟨g, z⟩ over each group's channels at every tap; shapes as in `upsamplers.correlate`."""
     dtype = result_dtype(g, z)
-    high, groups = accumulator(dtype), w_shape[1]
+    high = accumulator(dtype)
     grouped = g.to(high).unflatten(1, (groups, -1))
-    reads = _window(z.to(high), groups, scale, kernel_size, border)
+    reads = _window(z.to(high), scale, kernel_size, border).unflatten(1, (groups, -1))
     slices = _slices(reads, kernel_size, scale, 1, *g.shape[2:])
     return torch.cat([(grouped * read).sum(2, keepdim=True) for read in slices], 2).to(dtype)
 
@@ -48,14 +56,19 @@ def downassemble(w: Tensor, x: Tensor, scale: int, kernel_size: int, border: str
     return _weighted(w, _slices(reads, kernel_size, 1, scale, *w.shape[3:]), dtype)
 
 
-def _window(z: Tensor, groups: int, scale: int, kernel_size: int, border: str) -> Tensor:
-    """z with its border, each of its pixels s×s times: [B, G, C/G, s(H + k − 1), s(W + k − 1)]."""
+def _window(z: Tensor, scale: int, kernel_size: int, border: str) -> Tensor:
+    """z with its border, each of its pixels s×s times: [B, C, s(H + k − 1), s(W + k − 1)]."""
     radius = kernel_size // 2
-    padded = pad(z, radius, radius, radius, border).unflatten(1, (groups, -1))
-    if scale == 1:
-        return padded
-    repeated = padded[..., :, None, :, None].expand(-1, -1, -1, -1, scale, -1, scale)
-    return repeated.flatten(-2).flatten(-3, -2)
+    padded = pad(z, radius, radius, radius, border)
+    if scale > 1:  # one operation, for a reshape of repeated pixels has no strides where sizes are symbols
+        padded = functional.interpolate(padded, scale_factor=scale, mode="nearest-exact")
+    return padded
+
+
+def _corners(z: Tensor, points: Tensor, border: str, height: int, width: int) -> Iterator[Tensor]:
+    """What each corner of the points reads, [B, G, C/G, height, width]."""
+    for _, index, valid in eager.corners(z, points, border):
+        yield eager.read_at(z, index, valid).unflatten(-1, (height, width))
 
 
 def _slices(reads: Tensor, kernel_size: int, apart: int, step: int, height: int, width: int) -> Iterator[Tensor]:
@@ -70,8 +83,11 @@ def _slices(reads: Tensor, kernel_size: int, apart: int, step: int, height: int,
 def _weighted(w: Tensor, slices: Iterator[Tensor], dtype: torch.dtype) -> Tensor:
     """The sum of the slices, each times its tap of w."""
     taps = w.to(accumulator(dtype)).split(1, 2)  # [B, G, 1, height, width] each
-    parts = (tap * read for tap, read in zip(taps, slices, strict=True))
+    return _total(tap * read for tap, read in zip(taps, slices, strict=True)).flatten(1, 2).to(dtype)
+
+
+def _total(parts: Iterator[Tensor]) -> Tensor:
     total = next(parts)
     for part in parts:
         total = total + part
-    return total.flatten(1, 2).to(dtype)
+    return total

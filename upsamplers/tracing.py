@@ -1,0 +1,69 @@
+"""What tracers see of an operator: torch.fx one call that it does not look into, torch.jit operations at any size."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import Proxy
+
+
+def proxy_in(inputs: Sequence[Any], options: Mapping[str, Any]) -> Proxy | None:
+    """The first argument that stands for a tensor in a symbolic trace, if one does."""
+    for given in (*inputs, *options.values()):
+        if isinstance(given, Proxy):
+            return given
+    return None
+
+
+def as_node(proxy: Proxy, module: nn.Module, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A call of the module as one node of the graph that `proxy` belongs to, as torch's own layers are."""
+    tracer = proxy.tracer
+
+    def node(*inputs: Any, **options: Any) -> Any:
+        return tracer.create_proxy("call_module", tracer.path_of_module(module), inputs, options)
+
+    return tracer.call_module(module, node, inputs, options)
+
+
+def one_node(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of an operator that a symbolic trace keeps as one call."""
+
+    @functools.wraps(method)
+    def call(self: nn.Module, *inputs: Any, **options: Any) -> Any:
+        proxy = proxy_in(inputs, options)
+        if proxy is None:
+            return method(self, *inputs, **options)
+        tracer: Any = proxy.tracer
+        module = tracer.create_proxy("get_attr", tracer.path_of_module(self), (), {})
+        return tracer.create_proxy("call_method", method.__name__, (module, *inputs), options)
+
+    return call
+
+
+def is_jit() -> bool:
+    """Whether torch.jit.trace records what happens."""
+    return torch._C._get_tracing_state() is not None
+
+
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """What happens here is not part of a torch.jit trace, and sizes are numbers."""
+    state = torch._C._get_tracing_state()
+    torch._C._set_tracing_state(None)
+    try:
+        yield
+    finally:
+        torch._C._set_tracing_state(state)
+
+
+def sizes(tensor: Tensor) -> tuple[int, ...]:
+    """The tensor's shape for a decision. While torch.jit traces, sizes are tensors, about which it warns."""
+    if not is_jit():
+        return tuple(tensor.shape)
+    with unrecorded():
+        return tuple(tensor.shape)
