@@ -14,8 +14,22 @@ from torch import Tensor
 from torch.nn import functional
 
 from upsamplers.affinity import Factor, kernel_side
-from upsamplers.ops import a2u, bicubic, bilinear, carafe, convex, deconv, dysample, fade, fade_lite, index_net
-from upsamplers.ops import max_unpool, nearest, pixel_shuffle, sapa
+from upsamplers.ops import (
+    a2u,
+    bicubic,
+    bilinear,
+    carafe,
+    convex,
+    deconv,
+    dysample,
+    fade,
+    fade_lite,
+    index_net,
+    max_unpool,
+    nearest,
+    pixel_shuffle,
+    sapa,
+)
 from upsamplers.semi_shift import SemiShiftUpsampler
 
 

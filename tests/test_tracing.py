@@ -135,7 +135,9 @@ def trace(network: nn.Module, given: tuple[Tensor, ...]) -> Any:
 def test_a_jit_trace_is_right_at_sizes_and_batches_that_were_not_traced(name: str, variant: Variant) -> None:
     for network, inputs in networks(name, variant):
         traced = trace(network, inputs[0])
-        assert OURS.replace(".", "::") not in str(traced.inlined_graph), "a program without this package could not load it"
+        assert OURS.replace(".", "::") not in str(traced.inlined_graph), (
+            "a program without this package could not load it"
+        )
         check_same(traced, network, inputs)
 
 

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
-from upsamplers.primitive import reassemble
 from upsamplers.primitive.dilated import gathered, scattered
 from upsamplers.primitive.products import reassemble_product
 
@@ -128,14 +127,7 @@ class DDFUp(Upsampler):
         height, width = z.shape[-2:]
         read, spatial = gathered(z, self.dilation), gathered(spatial, self.dilation, self.scale)
         channel = channel.repeat_interleave(self.dilation**2, 0)
-        if self.combine == "mul":
-            up = reassemble_product(spatial, channel, read, scale=self.scale, kernel_size=SIDE)
-        else:
-            up = reassemble(spatial, read, scale=self.scale, kernel_size=SIDE)
-            of_all = reassemble(
-                channel.flatten(0, 1)[None], read.flatten(0, 1)[None], scale=self.scale, kernel_size=SIDE
-            )
-            up = up + of_all.view(up.shape)
+        up = reassemble_product(spatial, channel, read, scale=self.scale, kernel_size=SIDE, added=self.combine == "add")
         return scattered(up, self.dilation, self.scale, self.scale * height, self.scale * width)
 
     def macs(self, height: int, width: int) -> int:

@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from upsamplers.errors import StateDictError
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import reassemble
 from upsamplers.sampling import clamped, corner_weights, pixels
+from upsamplers.shuffle import pixel_shuffle
 
 
 class DLU(Upsampler):
@@ -93,7 +93,7 @@ class DLU(Upsampler):
         compressed = self.compressor(z)
         space = self.space(compressed).softmax(1)  # [B, k², H, W]
         precise = torch.promote_types(z.dtype, torch.float32)
-        offset = functional.pixel_shuffle(self.offset(compressed), self.scale).to(precise)  # [B, 2, sH, sW]
+        offset = pixel_shuffle(self.offset(compressed), self.scale).to(precise)  # [B, 2, sH, sW]
         (rows, columns), (height, width) = pixels(z, self.scale), z.shape[-2:]
         x, y = clamped(offset[:, :1] + columns, width - 1), clamped(offset[:, 1:] + rows, height - 1)
         points, corners = torch.stack([x, y], 2).detach(), corner_weights(x, y).to(space.dtype)

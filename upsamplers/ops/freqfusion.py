@@ -5,7 +5,7 @@ softmax over taps, times a Hamming window, made to sum to one; R(x, w, k, s) = w
   h′ = 2h − R(h, N(E2(h)), k_h, 1); a = E1(h′); w = N(a + R(E1(l), N(a), k, 2)), [B, 1, k², 2H, 2W]; up = R(z, w, k, 2)
   skip = 2·guide − R(guide, N(E2(h) + R(E2(l), w, k, 2)), k_h, 1)
 Epilogue: up is read bilinearly where offsets say, row 2(⌊i/2⌋ + ½ + o) − ½, clamped, one offset a group of channels:
-  o = (conv(A_l) + U(conv(A_h)))·sigmoid(conv(B_l) + U(conv(B_h))) + start, 3×3, U = pixel unshuffle; A and B are h′
+  o = (S(conv(A_l)) + conv(A_h))·sigmoid(S(conv(B_l)) + conv(B_h)) + start, 3×3, S = pixel shuffle; A and B are h′
   and l, normalised, and their cosines with the 8 neighbours at distance 2. Chen et al., TPAMI 2024.
 """
 
@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from upsamplers.cosines import cosines
 from upsamplers.errors import StateDictError, Unsupported
@@ -25,6 +24,8 @@ from upsamplers.normal import group_normalised
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import reassemble
 from upsamplers.sampling import clamped, corner_weights, pixels
+from upsamplers.shuffle import pixel_shuffle
+from upsamplers.tracing import sizes
 
 CONVOLUTIONS = ("offset", "direct_scale", "hr_offset", "hr_direct_scale")
 NORMS = ("norm_hr", "norm_lr")
@@ -171,7 +172,7 @@ class FreqFusion(Upsampler):
         if not self.resample_groups:
             return up
         precise = torch.promote_types(up.dtype, torch.float32)
-        offset = functional.pixel_shuffle(self.offsets(sharp, compressed).to(precise), 2)  # [B, 2g, 2H, 2W]
+        offset = self.offsets(sharp, compressed).to(precise)
         x, y = offset.unflatten(1, (2, -1)).unbind(1)  # [B, g, 2H, 2W], in pixels of z
         (rows, columns), (height, width) = pixels(compressed, 2), up.shape[-2:]
         x, y = clamped(2 * (columns + x) + 0.5, width - 1), clamped(2 * (rows + y) + 0.5, height - 1)
@@ -179,7 +180,7 @@ class FreqFusion(Upsampler):
         return reassemble(corners, up, scale=1, kernel_size=2, border="replicate", points=points)
 
     def offsets(self, sharp: Tensor, compressed: Tensor) -> Tensor:
-        """o [B, 2g·4, H, W] in pixels of z, channels (axis, x first, group, row, column), the start included."""
+        """o [B, 2g, 2H, 2W] in pixels of z, channels (axis, x first, group), the start included."""
         layers = dict(self.named_children())
         high, low = (
             group_normalised(layers[name], x) if name in layers else x  # type: ignore[arg-type]
@@ -189,9 +190,9 @@ class FreqFusion(Upsampler):
         if self.similarity == "concat":
             high_a, low_a = torch.cat([high, high_a], 1), torch.cat([low, low_a], 1)
             high, low = high_a, low_a
-        moved = layers["offset"](low_a) + functional.pixel_unshuffle(layers["hr_offset"](high_a), 2)
-        scope = layers["direct_scale"](low) + functional.pixel_unshuffle(layers["hr_direct_scale"](high), 2)
-        return moved * scope.sigmoid() + self.start
+        moved = pixel_shuffle(layers["offset"](low_a), 2) + layers["hr_offset"](high_a)
+        scope = pixel_shuffle(layers["direct_scale"](low), 2) + layers["hr_direct_scale"](high)
+        return moved * scope.sigmoid() + self.start.view(1, -1, 2, 2).repeat(1, 1, *compressed.shape[-2:])
 
     def macs(self, height: int, width: int) -> int:
         """Of the upsampled map alone. The shares of both maps' convolutions, of the windows and of the resampling."""
@@ -239,7 +240,7 @@ class FreqFusion(Upsampler):
 
 def window(w: Tensor, x: Tensor, scale: int) -> Tensor:
     """R(x, w): wᵀx on the window that w has taps for, zero outside."""
-    return reassemble(w, x, scale=scale, kernel_size=math.isqrt(w.shape[2]))
+    return reassemble(w, x, scale=scale, kernel_size=math.isqrt(sizes(w)[2]))
 
 
 def normalised(logits: Tensor, hamming: Tensor) -> Tensor:

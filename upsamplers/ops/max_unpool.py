@@ -57,7 +57,8 @@ class MaxUnpool(Upsampler):
         """torch's own kernel; equals `reassemble(weights(z, guide), z)`."""
         self.check(z, guide)
         assert guide is not None
-        # The function of nn.functional compares sizes, which a trace holds as tensors, and so cannot be traced; torch.ops would keep the size of the trace.
+        # The function of nn.functional compares sizes, which a trace holds as tensors, and so cannot be traced;
+        # torch.ops would keep the size of the trace.
         up: Tensor = torch._C._nn.max_unpool2d(z, self._indices(guide), guide.shape[-2:])
         return up
 

@@ -19,6 +19,7 @@ from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.normal import group_normalised, norm_groups
 from upsamplers.operator import Facts, Paper, Upsampler, check_option
 from upsamplers.sampling import resized
+from upsamplers.tracing import sizes
 
 EPSILON = 0.001
 """Of the guided filter: how much variance of the query counts as none."""
@@ -189,9 +190,9 @@ def guided(query: Tensor, key: Tensor, radius: int, stride: int) -> Tensor:
     dtype, precise = query.dtype, torch.promote_types(query.dtype, torch.float32)
     height, width = query.shape[-2:]
     query, key = query.to(precise), key.to(precise)
-    q, k = (
-        x[..., ::stride, ::stride][..., : max(height // stride, 1), : max(width // stride, 1)] for x in (query, key)
-    )
+    # of each `stride` pixels the first, as interpolation by nearest finds them; a shorter side has its first
+    rows, columns = (slice(None, 1 - stride or None if side >= stride else 1, stride) for side in sizes(query)[-2:])
+    q, k = query[..., rows, columns], key[..., rows, columns]
 
     def mean(x: Tensor) -> Tensor:  # over what of a box lies inside the map
         for side in ((1, 2 * radius + 1), (2 * radius + 1, 1)):
