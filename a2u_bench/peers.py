@@ -117,7 +117,7 @@ class Carafe(carafe.Carafe):
 
 
 class A2U(a2u.A2U):
-    """The batch looped over, U and V by convolutions with generated kernels, the reassembly by `unfold`; zero border."""
+    """The batch looped over, U and V by convolutions with generated kernels, then `unfold`; zero border."""
 
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """[B, C, sH, sW]."""

@@ -133,5 +133,7 @@ KNOWN_ANSWERS: dict[str, Callable[[], None]] = {
     "ddf_up": published("ddf_up", "ddf_up/s3_joint_2x3", "x", "joint", "out"),
     "resfu": published("resfu", "resfu/s2_tiny_mid16", "x", "y", "out"),
     "freqfusion": published("freqfusion", "freqfusion/resample_tiny", "lr", "hr", "lr"),
+    "lda_aqu": published("lda_aqu", "lda_aqu/k3_g2_s2_tiny", "x", None, "out"),
+    "sapa_d": published("sapa_d", "sapa_d/p9_g4_s2_tiny", "x", "y", "out"),
     "dlu": published("dlu", "dlu/s2_k5_tiny", "x", None, "out"),
 }

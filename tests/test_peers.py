@@ -7,14 +7,15 @@ import inspect
 import pytest
 
 import upsamplers
-from a2u_bench import peers
+from a2u_bench import decoder_peers, peers
 from upsamplers import testing
 from upsamplers.operator import Upsampler, Variant
 
 PEERS = {
     member.facts.name: member
-    for _, member in inspect.getmembers(peers, inspect.isclass)
-    if issubclass(member, Upsampler) and member.__module__ == peers.__name__
+    for module in (peers, decoder_peers)
+    for _, member in inspect.getmembers(module, inspect.isclass)
+    if issubclass(member, Upsampler) and member.__module__ == module.__name__
 }
 VARIANTS = [
     pytest.param(name, variant, id=f"{name}-{variant.label}".replace(" ", "_"))

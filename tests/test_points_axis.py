@@ -1,4 +1,4 @@
-"""P points an output: against the reference, one point at a time, every backend, derivatives, and one point as before."""
+"""P points an output: against the reference, one at a time, in every backend, its derivatives, and one as before."""
 
 from __future__ import annotations
 
