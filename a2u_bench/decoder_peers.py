@@ -1,4 +1,4 @@
-"""More operators as their papers' formulas in plain PyTorch, as `peers` has them: those whose parts are other upsamplers.
+"""More operators as their papers' formulas in plain PyTorch, as `peers` has them: the decoder upsamplers of 2021 to 2024.
 
 Built by their names, `a2u_bench.decoder_peers:DLU`. Where released code has a CUDA kernel of its own, its formula
 stands here in `unfold` and `grid_sample`.
@@ -78,7 +78,7 @@ class ReSFU(resfu.ReSFU):
         """[B, C, sH, sW]."""
         assert guide is not None
         query = self.query(group_normalised(self.norm_guide, guide))
-        size, (height, width), s = query.shape[-2:], z.shape[-2:], self.scale
+        size, s = query.shape[-2:], self.scale
         key = functional.interpolate(self.key(group_normalised(self.norm_z, z)), size=size, mode="bilinear")
         logits = self.semantic(key, filtered(query, key, self.radius // self.stride, self.stride), s)
         logits = logits + self.detail(resfu.blurred(query), query, s)
