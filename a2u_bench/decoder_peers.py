@@ -1,4 +1,4 @@
-"""More operators as their papers' formulas in plain PyTorch, as `peers` has them: the decoder upsamplers of 2021 to 2024.
+"""More operators as their papers' formulas in plain PyTorch, as `peers` has them: decoder upsamplers of 2021 to 2024.
 
 Built by their names, `a2u_bench.decoder_peers:DLU`. Where released code has a CUDA kernel of its own, its formula
 stands here in `unfold` and `grid_sample`.

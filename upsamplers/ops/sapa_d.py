@@ -159,7 +159,7 @@ class SapaD(Upsampler):
                 f"'q.weight' is {shapes}: no sizes for groups={groups}, scale={options['scale']} and "
                 f"high_offset={high_offset}; give those that it was trained with"
             )
-        norm = "norm_x.weight" in state
+        norm = any(key.startswith("norm_") for key in state)
         arguments = {"channels": channels, "guide_channels": guide_channels, "points": offsets // sets}
         arguments |= {"groups": groups, "embedding": made // groups, "high_offset": high_offset, "norm": norm}
         names = {"q": "query", "k": "key", "offset": "offset"} | (
