@@ -71,7 +71,7 @@ class Fused(torch.nn.Module):
 @pytest.mark.parametrize("variant", upsamplers.facts("freqfusion").variants, ids=lambda variant: variant.label)
 def test_what_a_counter_meets_in_fuse_is_its_formula(variant: upsamplers.Variant) -> None:
     op, z, guide = built(**variant.options)
-    assert work.macs_fvcore(Fused(op), (z, guide)).macs == 2 * op.fuse_macs(5, 3)
+    assert work.macs_torch(Fused(op), (z, guide)).macs == 2 * op.fuse_macs(5, 3)
 
 
 def test_fuse_makes_the_convolutions_that_its_outputs_share_once() -> None:
@@ -141,7 +141,7 @@ def test_the_released_start_moves_points_and_its_kernels_are_almost_their_window
         w, sharp, compressed, _ = op._generated(z, guide)
         assert 0.2 < float(op.offsets(sharp, compressed).std()) < 2
     window = op.low_window.flatten() / op.low_window.sum()
-    assert float((w - window.view(-1, 1, 1)).abs().max()) < 0.01
+    assert float((w - window.view(-1, 1, 1)).abs().max()) < 0.03
 
 
 def test_what_cannot_be_is_answered_in_one_line() -> None:
