@@ -22,7 +22,7 @@ ENVIRONMENT = "UPSAMPLERS_BACKEND"
 BACKENDS: dict[str, Planner] = {
     "eager": as_they_are(eager, eager_down),
     "numba": cpu.plan,
-    "triton": as_they_are(cuda),
+    "triton": cuda.plan,
 }
 """Backend -> how it plans each of the six primitives."""
 

@@ -37,11 +37,11 @@ def key(
 ) -> Key:
     """What a plan depends on. `more`: what the caller was given besides, such as the shape of the result.
 
-    On a GPU whether addresses are multiples of 16 counts too, as kernels are compiled for those that are; elsewhere
-    the number of threads.
+    For `triton` whether addresses are multiples of 16 counts too, as kernels are compiled for those that are; for all
+    else the number of threads.
     """
     place: Any = torch.get_num_threads()
-    if first.is_cuda:
+    if backend == "triton":
         place = (first.data_ptr() % 16, second.data_ptr() % 16, 0 if points is None else points.data_ptr() % 16)
     return (
         *(caller, more, scale, kernel_size, border, backend, place),

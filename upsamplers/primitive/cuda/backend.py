@@ -15,12 +15,31 @@ Triton is imported by the first call, never by `import upsamplers`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from torch import Tensor
 
 from upsamplers.primitive import eager
+from upsamplers.primitive.planner import Run, as_they_are
 from upsamplers.primitive.window import down_offset
+
+
+def plan(
+    primitive: str,
+    first: Tensor,
+    second: Tensor,
+    points: Tensor | None,
+    shape: Sequence[int],
+    scale: int,
+    kernel_size: int,
+    border: str,
+) -> Run:
+    """How to run a primitive on tensors like these: as below at first, then by the launch alone where that is all."""
+    from upsamplers.primitive.cuda import replay
+
+    ordinary = as_they_are(sys.modules[__name__])
+    return replay.Repeated(ordinary(primitive, first, second, points, shape, scale, kernel_size, border))
 
 
 def reassemble(w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_size: int, border: str) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
-from upsamplers.primitive.cuda import tiling
+from upsamplers.primitive.cuda import replay, tiling
 from upsamplers.primitive.cuda.products import window_products
 from upsamplers.primitive.cuda.spread import window_spread
 from upsamplers.primitive.cuda.window import window_sum
@@ -54,9 +54,14 @@ def announce(kernel: str, dtype: torch.dtype) -> None:
     )
 
 
+def on_a_gpu(device: torch.device) -> bool:
+    """Whether a kernel can read what is there: a GPU, or any memory where Triton interprets."""
+    return device.type == "cuda" or os.environ.get("TRITON_INTERPRET") == "1"
+
+
 def launch(kernel: Any, programs: int, lanes: int, device: torch.device, *arguments: Any, **constants: Any) -> None:
     """Run a kernel on the device of its tensors. Raises ValueError for tensors that no kernel can read."""
-    if device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
+    if not on_a_gpu(device):
         raise ValueError(
             f"backend 'triton' runs on CUDA tensors; got {device}. Leave the backend to be chosen, "
             "or set TRITON_INTERPRET=1 before Python starts to try the kernels, slowly, without a GPU"
@@ -64,7 +69,7 @@ def launch(kernel: Any, programs: int, lanes: int, device: torch.device, *argume
     announce(kernel.fn.__name__, arguments[0].dtype)
     with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
         options = {"num_warps": tiling.warps(lanes), "num_stages": 1, "enable_fp_fusion": True}
-        kernel[(programs,)](*arguments, **constants, **options)
+        replay.launch(kernel, programs, arguments, constants, options)
 
 
 def sum_windows(w: Tensor, z: Tensor, points: tuple[int, int], window: Window) -> Tensor:
