@@ -46,8 +46,13 @@ def one_node(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_jit() -> bool:
-    """Whether torch.jit.trace records what happens."""
-    return torch._C._get_tracing_state() is not None
+    """Whether torch.jit.trace records a module, which will be called at other sizes.
+
+    Counters such as fvcore record a graph too, to read it: they see the operators themselves.
+    """
+    if torch._C._get_tracing_state() is None:
+        return False
+    return getattr(torch.jit._trace, "_trace_module_map", {}) is not None
 
 
 @contextmanager
