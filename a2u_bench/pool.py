@@ -105,7 +105,7 @@ class Processes:
         fast or slow alike by some percent, which no number of them would show."""
         if self._context.get_start_method() == "forkserver":
             forkserver._forkserver._stop()  # type: ignore[attr-defined]  # there is no public name for it
-            with suppress(CaseEnded), _Process(self._context, ("cpu", 1, 0), START_TIMEOUT):
+            with suppress(CaseEnded, BenchError), _Process(self._context, ("cpu", 1, 0), START_TIMEOUT):
                 pass  # now it is there, and no case waits for it
 
     def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any] | None:

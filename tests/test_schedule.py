@@ -78,9 +78,9 @@ def test_time_follows_from_what_is_asked_and_from_what_it_costs():
     assert purses([quick, slow], [9, 9], settings) == [18.0, 6 * 24.0]
     assert purses([quick, slow], [9, 9], Settings(each=2.0, processes=6, time_budget=81.0)) == [9.0, 72.0]
     assert [one.processes(purse, settings) for one, purse in ((quick, 18.0), (slow, 144.0), (quick, 1e3))] == [
-        22,
+        12,
         6,
-        30,
+        12,
     ]
 
 

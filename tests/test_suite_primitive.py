@@ -73,8 +73,7 @@ def test_a_case_without_an_allocator_keeps_its_id() -> None:
 def test_a_process_keeps_what_it_frees_where_nothing_else_is_asked_and_glibc_serves_a_cpu(monkeypatch) -> None:
     def allocator(libc: str, device: str = "cpu") -> str | None:
         monkeypatch.setattr("platform.libc_ver", lambda: (libc, ""))
-        (case,) = make_plan(ops="nearest", suite="quick", threads=[2], device=device, elsewhere=True).cases
-        return case.allocator
+        return make_plan(ops="nearest", suite="quick", threads=[2], device=device, elsewhere=True).cases[0].allocator
 
     assert [allocator("glibc"), allocator(""), allocator("glibc", "cuda")] == ["kept", None, None]
 

@@ -195,7 +195,9 @@ def correlate(
     )
     if is_written_out(backend):
         return written_out.correlate(g, z, groups, scale, kernel_size, border)
-    w_shape = (g.shape[0], groups, kernel_size**2, *g.shape[2:])
+    # A graph that a counter records holds sizes as tensors, which an operator's list of integers cannot take.
+    batch, height, width = (int(n) if isinstance(n, Tensor) else n for n in (g.shape[0], *g.shape[2:]))
+    w_shape = (batch, groups, kernel_size**2, height, width)
     return route.call(key, "correlate", g, z, None, w_shape, scale, kernel_size, border, choose(z, backend))
 
 
