@@ -112,6 +112,7 @@ def test_functional_gradients_are_those_of_autograd(verb: str) -> None:
         assert_close(ours, theirs)
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # torch's own layers without a batching rule
 @pytest.mark.parametrize("verb", ["reassemble", "correlate", "downassemble"])
 def test_vmap_gives_what_a_loop_gives(verb: str) -> None:
     function, first, second = verbs()[verb]
@@ -160,6 +161,7 @@ TRANSFORMED = [pytest.param(*one.values, path, id=f"{one.id}-{path}") for one in
 OF_NO_RULE = pytest.mark.filterwarnings("ignore:.*batching rule for aten::max_unpool2d")  # slower, as torch says
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # torch's own layers without a batching rule
 @pytest.mark.parametrize(("name", "variant", "by_kernels"), TRANSFORMED)
 @pytest.mark.filterwarnings(OF_TORCH_ITSELF)
 @OF_NO_RULE
