@@ -251,7 +251,7 @@ def test_a_plan_is_not_asked_which_backend_was_forced_since(monkeypatch: pytest.
     used: list[str] = []
     for name in CPU:
         plain = BACKENDS[name]
-        monkeypatch.setitem(BACKENDS, name, lambda *a, p=plain, n=name: (used.append(n), p(*a))[1])
+        monkeypatch.setitem(BACKENDS, name, lambda *a, p=plain, n=name: (used.append(n), p(*a))[1])  # type: ignore[func-returns-value]
     up()
     monkeypatch.setenv(upsamplers.primitive.ENVIRONMENT, "eager")
     up()
