@@ -52,9 +52,9 @@ def test_a_row_holds_the_mean_over_processes_and_what_was_measured():
     assert list(row) == list(BY_NAME)
     assert row["case"] == case("a").id
     assert (row["status"], row["reason"]) == ("ok", "")
-    # Fifteen processes (five times the three asked for, since 1 to 15 ms are far apart) of four rounds each.
-    assert (row["samples"], row["processes"], row["stopped"]) == (60, 15, "limit")
-    assert row["latency"] == pytest.approx(0.001 * math.factorial(15) ** (1 / 15))
+    # Six processes (twice the three asked for, since 1 to 6 ms are far apart) of four rounds each.
+    assert (row["samples"], row["processes"], row["stopped"]) == (24, 6, "limit")
+    assert row["latency"] == pytest.approx(0.001 * math.factorial(6) ** (1 / 6))
     assert row["latency_low"] * row["latency_high"] == pytest.approx(row["latency"] ** 2)
     assert row["latency_low"] < row["latency"]
     assert (row["params"], row["macs"], row["macs_fvcore"], row["peak_memory"]) == (7, 11, 11, 13)

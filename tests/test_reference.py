@@ -107,7 +107,7 @@ def test_measuring_stops_by_the_ratio_to_the_reference_and_not_by_the_latency():
         return 1e-3 * (1 + (process if case.operator == "a" else 0))
 
     rows, _ = measure(plan("a", "ref"), seconds=astray)
-    assert [(row["processes"], row["stopped"]) for row in rows] == [(15, "limit"), (15, "target")]
+    assert [(row["processes"], row["stopped"]) for row in rows] == [(6, "limit"), (6, "target")]
 
 
 def test_a_slow_moment_falls_on_both_and_leaves_their_ratio_alone():
