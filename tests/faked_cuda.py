@@ -33,7 +33,7 @@ class Launcher:
         pass
 
     def __call__(self, x: int, y: int, z: int, stream: int, function: int, *rest: Any) -> None:
-        *packed, metadata, enter, leave = rest[:4]
+        _packed, _metadata, enter, leave = rest[:4]
         Launcher.seen.append(
             {"grid": (x, y, z), "stream": stream, "function": function, "hooks": (enter, leave), "values": rest[4:]}
         )
@@ -76,8 +76,14 @@ class Fake:
 def metadata(options: Any) -> dict[str, Any]:
     """What a CompiledKernel reads of its own compilation."""
     return {
-        **{"target": TARGET.__dict__, "name": "kernel", "shared": 0, "cluster_dims": [1, 1, 1], "tmem_size": None},
-        **{"num_warps": options.get("num_warps", 4), "num_ctas": 1, "num_stages": 1},
+        "target": TARGET.__dict__,
+        "name": "kernel",
+        "shared": 0,
+        "cluster_dims": [1, 1, 1],
+        "tmem_size": None,
+        "num_warps": options.get("num_warps", 4),
+        "num_ctas": 1,
+        "num_stages": 1,
     }
 
 

@@ -177,7 +177,8 @@ def test_what_does_more_than_launch_is_done_anew_each_time(fake: Fake) -> None:
     for _ in range(2):
         torch.ops.upsamplers.spread(w, g, points, z.shape, 2, 2, "zero", "triton")  # sorted, then gathered
     assert len(fake.bound) >= launches + 2
-    empty = torch.ops.upsamplers.spread(zeros(1, 1, 9, 0, 0), zeros(1, 2, 0, 0), None, (1, 2, 3, 4), 2, 3, "zero", "triton")
+    nothing = zeros(1, 1, 9, 0, 0), zeros(1, 2, 0, 0)
+    empty = torch.ops.upsamplers.spread(*nothing, None, (1, 2, 3, 4), 2, 3, "zero", "triton")
     assert torch.equal(empty, torch.zeros(1, 2, 3, 4))
 
 

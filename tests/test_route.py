@@ -1,4 +1,4 @@
-"""Which way a call takes: straight to its backend by a kept plan, or through the registered operator, and never stale."""
+"""Which way a call takes: straight to its backend by a kept plan or through the registered operator; never stale."""
 
 from __future__ import annotations
 
