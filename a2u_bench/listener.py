@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from a2u_bench.plan import Plan
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan
 
 
 class Listener(Protocol):

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from a2u_bench.plan import Plan
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan
+from a2u_bench.units import minutes
 
 DOING = {"compile": "compiling kernels for", "check": "checking", "warm_up": "warming up"}
 
@@ -75,12 +76,6 @@ class Bar:
 def _label(case: Case) -> str:
     batch, channels, height, width = case.shape
     return f"{case.options} {batch}×{channels}×{height}×{width} ×{case.scale}"
-
-
-def minutes(seconds: float) -> str:
-    """Seconds as `3 min 20 s`."""
-    whole, rest = divmod(round(seconds), 60)
-    return f"{whole} min {rest} s" if whole else f"{rest} s"
 
 
 def _plain(text: str) -> str:

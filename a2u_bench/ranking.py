@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from a2u_bench import stats
-from a2u_bench.frames import SHAPE, is_axis, to_shape
-from a2u_bench.judge import LEVEL, SUBJECT, difference
+from a2u_bench.judge import LEVEL, difference
+from a2u_bench.record import SHAPE, SIDES, SUBJECT, is_axis
 
 if TYPE_CHECKING:
     from a2u_bench.reading import Reading
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 AXES = (SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator")
 """The axes along which a ranking may change; all others tell operators or runs apart."""
 
-SIDES = ("batch", "channels", "height", "width")
 FEWEST = 3
 """Operators: two are no ranking."""
 
@@ -40,7 +39,6 @@ class Comparison:
 
 def varying(frame: pd.DataFrame) -> list[str]:
     """The axes of which the frame has several values."""
-    frame = frame.assign(**{SHAPE: to_shape(frame)})
     return [axis for axis in AXES if axis in frame and frame[axis].nunique() > 1]
 
 
@@ -50,7 +48,7 @@ def along(frame: pd.DataFrame, axis: str, reading: Reading | None = None) -> lis
     A pair changes places where both orders are sure, as `judge.difference` says after Holm's correction over all pairs.
     """
     timed = frame[frame["latency"].notna() & frame["options"].notna()]
-    timed = timed.assign(**{SHAPE: to_shape(timed)}).assign(at=range(len(timed)))
+    timed = timed.assign(at=range(len(timed)))
     if timed.empty:
         return []
     rest = [

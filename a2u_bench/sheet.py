@@ -9,18 +9,16 @@ from functools import cached_property
 import pandas as pd
 
 from a2u_bench import changes, conditions, frames, gates, seeds, texts, units
+from a2u_bench import notes as said
 from a2u_bench.best import best
 from a2u_bench.cells import MEASURES, SCORES, Heading, Table, apart, lay_out
-from a2u_bench.changes import Change, Pair
+from a2u_bench.changes import Change, Matched
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.frames import FLOOR_SHARE, RUN, SHAPE
 from a2u_bench.gates import Outcome
-from a2u_bench.judge import SUBJECT
 from a2u_bench.machines import differences, hardware_differences
 from a2u_bench.pivot import pivot
 from a2u_bench.reading import Reading, read
-from a2u_bench.record import BY_NAME, SHOWN, VERDICT
-from a2u_bench.remarks import remarks
+from a2u_bench.record import BY_NAME, ON_DEMAND, RUN, SHAPE, SHOWN, SIDES, SUBJECT, VERDICT, is_axis
 from a2u_bench.runs import Run
 
 
@@ -36,6 +34,7 @@ class Request:
     filters: tuple[str, ...] = ()
     fail_if: tuple[str, ...] = ()
     absolute: bool = False  # times of two runs are compared as they are, the machine's own change among them
+    changes: bool = True  # two runs are compared as before and after
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Sheet:
     frame: pd.DataFrame
     notes: tuple[str, ...]
     reading: Reading
-    pair: Pair | None = None
+    pair: Matched | None = None
     outcomes: tuple[Outcome, ...] = field(default=())
 
     @cached_property
@@ -71,7 +70,7 @@ class Sheet:
         """The tables, each with at most so many lines: costs and each task's trainings apart; or before and after."""
         if self.changes and not self.request.by:
             return [self._changes(most)]
-        trained = seeds.is_trained(self.frame)
+        trained = frames.is_trained(self.frame)
         found = []
         if not trained.all() or self.frame.empty:
             found.append(self._table(self.frame[~trained], self.notes, most))
@@ -113,8 +112,6 @@ def make(runs: Sequence[Run], request: Request) -> Sheet:
     asked = [gates.parse(text) for text in request.fail_if]
     reading = read(runs, request.baseline)
     frame = reading.frame
-    if FLOOR_SHARE in (*request.columns, *(key.removeprefix("-") for key in request.order)):
-        frame = frame.assign(**{FLOOR_SHARE: frames.floor_share(frame)})
     columns = [str(name) for name in frame.columns]
     _check_names(request, columns)
     wanted = [conditions.parse(text, columns) for text in request.filters]
@@ -124,7 +121,7 @@ def make(runs: Sequence[Run], request: Request) -> Sheet:
     keys = [key for key in request.by if key not in SUBJECT]
     frame = frames.sort(frame, request.order or keys)
     pair = None
-    if (len(runs) == 2 and request.baseline is None) or any(gate.relative for gate in asked):
+    if (len(runs) == 2 and request.baseline is None and request.changes) or any(gate.relative for gate in asked):
         if len(runs) != 2:
             raise UsageError(
                 f"--fail-if {_relative(asked)} compares two runs; given: {len(runs)}. Allowed: BEFORE AFTER"
@@ -136,7 +133,7 @@ def make(runs: Sequence[Run], request: Request) -> Sheet:
         else:
             pair = found
             notes += found.notes(labels)
-    notes += (*reading.notes, *remarks(reading, frame, request.columns))
+    notes += (*said.of_reading(reading), *said.of_rows(reading, frame, request.columns))
     sheet = Sheet(runs, request, frame, notes, reading, pair)
     outcomes = tuple(_outcome(sheet, gate) for gate in asked)
     return Sheet(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), reading, pair, outcomes)
@@ -147,12 +144,10 @@ def to_export(sheet: Sheet) -> pd.DataFrame:
     request, frame = sheet.request, sheet.frame
     if len(request.by) < 2:
         chosen = [*request.by, *request.columns] if request.columns else []
-        if SHAPE in chosen:
-            frame = frame.assign(**{SHAPE: frames.to_shape(frame)})
-        return frame[list(dict.fromkeys(chosen))] if chosen else frame
+        return frame[list(dict.fromkeys(chosen))] if chosen else frame.drop(columns=list(ON_DEMAND))
     keys = ["options" if name == "operator" else name for name in request.by]
-    axes = [str(name) for name in frame.columns if frames.is_axis(str(name)) and str(name) not in (*keys, *SUBJECT)]
-    parts = ("batch", "channels", "height", "width") if SHAPE in keys else ()
+    axes = [str(name) for name in frame.columns if is_axis(str(name)) and str(name) not in (*keys, *SUBJECT)]
+    parts = SIDES if SHAPE in keys else ()
     varying = [name for name in axes if name not in parts and not frames.agree(frame[name])]
     side = [keys[0], *(["options"] if "options" not in keys else []), *varying]
     values = list(request.columns) or [name for name in ("latency", "latency_low", "latency_high") if name in frame]
@@ -166,11 +161,11 @@ def _outcome(sheet: Sheet, gate: gates.Gate) -> Outcome:
             rows = rows[(rows[RUN] == frames.run_labels(sheet.runs)[-1]).fillna(False).astype(bool)]
         if rows.empty:
             raise UsageError(f"--fail-if {gate.text}: there is no row to judge")
-        return gates.check_value(gate, rows)
+        return gates.check_value(gate, rows, apart(rows))
     if sheet.pair is None:
         raise UsageError(f"--fail-if {gate.text}: the two runs have no case in common, so there is nothing to judge")
     differ = hardware_differences([run.manifest for run in sheet.runs])
-    outcome = gates.check_change(gate, sheet.pair, sheet.change(gate.name), differ)
+    outcome = gates.check_change(gate, sheet.pair, sheet.change(gate.name), apart(sheet.pair.before), differ)
     gone, new = (part[part[gate.name].notna()] for part in (sheet.pair.gone, sheet.pair.new))
     more = new[new["case"].isin(sheet.pair.before["case"])]  # of a case that stands once more after
     alone = [
@@ -190,8 +185,8 @@ def _relative(asked: Sequence[gates.Gate]) -> str:
 
 def _check_names(request: Request, columns: Sequence[str]) -> None:
     for name in (*request.columns, *request.by):
-        if name not in (*columns, SHAPE, seeds.SEEDS):
-            raise unknown("column", name, [*columns, SHAPE, FLOOR_SHARE])
+        if name not in (*columns, frames.SEEDS):
+            raise unknown("column", name, columns)
 
 
 def _change_columns(

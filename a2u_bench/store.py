@@ -17,23 +17,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from a2u_bench.errors import BenchError, UsageError
-from a2u_bench.lines import LONGEST, parse_line
+from a2u_bench.lines import CURVES, FORMAT, LONGEST, MANIFEST, ROWS, SAMPLES, parse_line
 from a2u_bench.record import SCHEMA_VERSION, is_open
-from a2u_bench.rows import Rows
-from a2u_bench.runs import (
-    CURVES,
-    FORMAT,
-    MANIFEST,
-    ROWS,
-    SAMPLES,
-    Run,
-    each_curve,
-    each_sample,
-    newest_run,
-    read_manifest,
-    read_run,
-    read_samples,
-)
+from a2u_bench.rows import checked, last_words
+from a2u_bench.runs import Run, each_curve, each_sample, newest_run, read_manifest, read_run, read_samples
 
 __all__ = ["BusyError", "Run", "Store", "newest_run", "read_run", "read_samples"]
 
@@ -58,7 +45,7 @@ class Store:
     def __init__(self, folder: Path, lock: FileLock) -> None:
         self.folder = folder
         self.manifest: dict[str, Any] = {}
-        self.rows = Rows()
+        self._rows: list[dict[str, Any]] = []
         self.finished: set[str] = set()
         self.rounds: dict[str, list[dict[str, Any]]] = {}
         self.last_process = -1
@@ -101,6 +88,11 @@ class Store:
             lock.release()
             raise
 
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """What is stored: of each case its last word."""
+        return last_words(self._rows)
+
     def append_row(self, row: Mapping[str, Any]) -> None:
         """One row, on disk when this returns. ValueError for NaN and infinity; OSError where it cannot be written."""
         self.append_rows([row])
@@ -109,7 +101,7 @@ class Store:
         """Several rows, all of them on disk when this returns, or none; `keep` puts them into `rows` too."""
         self._append(ROWS, rows)
         if keep:
-            self.rows.append(rows)
+            self._rows += map(checked, rows)
         self.finished |= _finished(rows)
 
     def append_samples(self, samples: Iterable[Mapping[str, Any]]) -> None:
@@ -182,7 +174,7 @@ class Store:
         else:
             run = Run(self.folder, read_run(self.folder).manifest, (), ())
         problems: list[str] = []
-        self.manifest, self.rows = dict(run.manifest), run.rows if isinstance(run.rows, Rows) else Rows(run.rows)
+        self.manifest, self._rows = dict(run.manifest), list(run.rows)
         self.finished = _finished(run.rows)
         reference = self.manifest.get("reference")
         beside = {row["case"] for row in run.rows if row["options"] == reference}  # cases to come are paired with it

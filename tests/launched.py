@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from a2u_bench.launch import part
-from a2u_bench.plan import Plan, Settings, Skipped
 from a2u_bench.record import make_row
 from a2u_bench.spec import Case
 from a2u_bench.store import Store
+from a2u_bench.suites.plan import Plan, Settings, Skipped
 
 
 def case(operator: str, height: int = 4, threads: int = 1, device: str = "cpu") -> Case:

@@ -9,10 +9,10 @@ from fakes import FakeClock, FakeStore, FakeWorker, FakeWorkers
 
 from a2u_bench import pool
 from a2u_bench.errors import BenchError
-from a2u_bench.plan import Plan, Settings
-from a2u_bench.pool import CaseEnded
+from a2u_bench.process import CaseEnded
 from a2u_bench.runner import run
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan, Settings
 
 LOST = "AcceleratorError: CUDA error: unknown error"
 

@@ -24,13 +24,13 @@ from a2u_bench.launch.groups import Needs
 from a2u_bench.launch.launcher import Parts
 from a2u_bench.launch.lesson import Lesson, lessons
 from a2u_bench.launch.train import needs, train
-from a2u_bench.machine import usable_cores
 from a2u_bench.quality import pairs, presets
 from a2u_bench.quality.task import task
 from a2u_bench.quality.trial import jobs
 from a2u_bench.record import make_row
 from a2u_bench.runs import each_curve, read_run
 from a2u_bench.store import Store
+from a2u_bench.system import usable_cores
 
 SCHEDULE = presets.preset("short").changed(epochs=1)
 

@@ -24,9 +24,9 @@ from a2u_bench.launch import choose, part
 from a2u_bench.launch.groups import Needs, groups
 from a2u_bench.launch.run import run
 from a2u_bench.launch.slurm import Slurm, _uninterrupted, parse_options, private_folder
-from a2u_bench.plan import Plan
 from a2u_bench.runs import read_run
 from a2u_bench.store import Store
+from a2u_bench.suites.plan import Plan
 
 ROOT = Path(__file__).resolve().parent.parent
 PAUSE = 0.1

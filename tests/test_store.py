@@ -42,7 +42,7 @@ def finished_run(folder: Path) -> Path:
 
 def test_what_is_stored_is_read_back(tmp_path):
     run = read_run(finished_run(tmp_path / "run"))
-    assert run.rows == (row(),)
+    assert list(run.rows) == [row()]
     assert run.samples == (sample(),)
     assert run.manifest["suite"] == "quick"
     assert run.manifest["version"] == 1

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from a2u_bench import notes
 from a2u_bench.claims.read import Grid, Printed
 from a2u_bench.errors import UsageError
+from a2u_bench.export._provenance import PROGRAM
 from a2u_bench.export.csv import harmless
-from a2u_bench.frames import RUN, SHAPE, is_axis, to_shape, to_values
-from a2u_bench.provenance import PROGRAM
-from a2u_bench.record import VERDICT
+from a2u_bench.frames import to_values
+from a2u_bench.record import RUN, SHAPE, VERDICT, is_axis
 from a2u_bench.runs import Run, read_run
 from a2u_bench.sheet import Request, Sheet, make, to_export
 
@@ -44,7 +45,7 @@ def remake(printed: Printed, file: Path, run: Path | None) -> tuple[list[Run], t
     runs = [read_run(_there(folder, file)) for folder in folders]
     sheet = make(runs, _of_csv(printed.grids[0]) if printed.form == "csv" else request)
     tables = [_of_frame(to_export(sheet))] if printed.form == "csv" else _of_tables(sheet)
-    return runs, sheet.reading.notes, tables
+    return runs, notes.of_reading(sheet.reading), tables
 
 
 def _command(printed: Printed) -> tuple[list[Path], Request]:
@@ -106,8 +107,6 @@ def _there(folder: Path, file: Path) -> Path:
 
 
 def _of_frame(frame: pd.DataFrame) -> Remade:
-    if SHAPE not in frame and "batch" in frame:
-        frame = frame.assign(**{SHAPE: to_shape(frame)})  # a column that stands only where it is asked for
     names = [str(name) for name in frame.columns]
     columns = [["" if value is None else harmless(str(value)) for value in to_values(frame[name])] for name in frame]
     keys = tuple(place for place, name in enumerate(names) if _is_key(name))

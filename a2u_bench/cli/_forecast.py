@@ -26,9 +26,9 @@ def print_forecast(forecast: Forecast, as_json: bool, what: str = "case", done: 
     """A table of jobs and a line with the sum, on standard output. `what` is counted, and will be `done`."""
     import json
 
-    from a2u_bench.progress import minutes
     from a2u_bench.render import print_table
     from a2u_bench.table import Heading, Table
+    from a2u_bench.units import minutes
 
     if as_json:
         content = {"jobs": forecast.jobs, f"{what}s": forecast.cases, "seconds": forecast.seconds}

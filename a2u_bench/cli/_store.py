@@ -46,8 +46,8 @@ def exit_code(rows: Sequence[Mapping[str, Any]], strict: bool, what: str) -> int
 
 def print_interrupted(folder: Path, rows: int, left: str) -> None:
     """After Ctrl-C, on standard error: what is kept, what becomes of jobs elsewhere (`left`), and how to go on."""
+    from a2u_bench.lines import SAMPLES
     from a2u_bench.plain import plain
-    from a2u_bench.runs import SAMPLES
 
     samples = (folder / SAMPLES).is_file() and (folder / SAMPLES).stat().st_size > 0
     parts = [f"{rows} row{'' if rows == 1 else 's'}" if rows else "", "every whole round of samples" if samples else ""]

@@ -9,12 +9,20 @@ import typer
 
 Many = list[str]
 
+ENDINGS = {"tex": "latex", "md": "markdown", "htm": "html", "txt": "csv"}
+"""Formats by the endings of files that are not called as they are."""
+
 
 def command(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="[default: the newest]")] = None,
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="csv, html, json, latex, markdown, parquet.")
-    ] = "csv",
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="csv, html, json, latex, markdown, parquet. [default: by the ending of --out, else csv]",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="[default: standard output]")] = None,
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add (of tables).")] = "mac",
     baseline: Annotated[str | None, typer.Option(metavar="OP", help="Add ratios to this operator.")] = None,
@@ -45,6 +53,8 @@ def command(
     from a2u_bench.lacks import nothing
     from a2u_bench.plain import plain
 
+    ending = "" if out is None else out.suffix.lower().removeprefix(".")
+    form = form or ENDINGS.get(ending) or ending or "csv"
     if form not in formats():
         raise unknown("format", form, formats())
     if out is not None and out.is_dir():

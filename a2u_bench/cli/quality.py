@@ -57,7 +57,7 @@ def command(
     from dataclasses import asdict
     from datetime import datetime
 
-    from a2u_bench import build, machine
+    from a2u_bench import build, machine, pool
     from a2u_bench.cli._forecast import print_forecast, rows_in
     from a2u_bench.cli._store import exit_code, open_store, print_interrupted
     from a2u_bench.cli._table import show
@@ -122,7 +122,7 @@ def command(
                 train(away, store, carrier, watcher)
             else:
                 if "machine" not in store.manifest:
-                    store.write_manifest({"machine": machine.record()})
+                    store.write_manifest({"machine": machine.record(torch=pool.torch_facts)})
                 set_up(threads)
                 run(planned, problem, store, checkpoints or folder / "checkpoints", watcher)
     except KeyboardInterrupt:

@@ -83,7 +83,7 @@ def command(
     """
     from datetime import datetime
 
-    from a2u_bench import build, doctor, exporting, machine, runner
+    from a2u_bench import build, doctor, exporting, machine, pool, runner
     from a2u_bench.cli._forecast import print_forecast, rows_in
     from a2u_bench.cli._store import exit_code, open_store, print_interrupted
     from a2u_bench.cli._table import check_convention, listed, show
@@ -95,7 +95,8 @@ def command(
     from a2u_bench.record import is_open
     from a2u_bench.runs import Run
     from a2u_bench.store import new_folder
-    from a2u_bench.suites import make_plan, parse_seconds, parse_share
+    from a2u_bench.suites.expand import make_plan
+    from a2u_bench.suites.values import parse_seconds, parse_share
 
     check_convention(convention)
     if resume and out is None:
@@ -150,7 +151,7 @@ def command(
                 run_jobs(plan, store, carrier, listener)
             else:
                 if "machine" not in store.manifest:
-                    described = machine.record(devices=plan.devices)
+                    described = machine.record(torch=lambda: pool.torch_facts(plan.devices))
                     report = doctor.examine(described, [case.threads for case in plan.cases])
                     store.write_manifest({"machine": described, "doctor": report.to_manifest()})
                 runner.run(plan, store, listener)
@@ -178,7 +179,8 @@ def _reference(asked: str | None, begun: Path | None) -> str | None:
     """The reference that is asked for, or that of a run that goes on: it has one throughout."""
     from a2u_bench import build
     from a2u_bench.errors import UsageError
-    from a2u_bench.runs import MANIFEST, read_manifest
+    from a2u_bench.lines import MANIFEST
+    from a2u_bench.runs import read_manifest
 
     known = read_manifest(begun)[0].get("reference") if begun is not None and (begun / MANIFEST).is_file() else None
     if not isinstance(known, str):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 
-from a2u_bench import provenance
+from a2u_bench.export import _provenance as provenance
 from a2u_bench.sheet import Request, Sheet
 from a2u_bench.table import Table
 
@@ -20,6 +21,15 @@ def tables(sheet: Sheet, form: str) -> list[Table]:
     if any(table.bold for table in found):
         said = (BOLD, *said)
     return [*found[:-1], replace(found[-1], notes=(*found[-1].notes, *said))]
+
+
+def written(table: Table, escape: Callable[[str], str], strong: str) -> list[list[str]]:
+    """The cells as `escape` writes them, the best ones within `strong`, such as `**{}**`."""
+    known = {text: escape(text) for text in set(chain.from_iterable(table.cells))}
+    rows = [[known[text] for text in row] for row in table.cells]
+    for row, place in table.bold:
+        rows[row][place] = rows[row][place] and strong.format(rows[row][place])
+    return rows
 
 
 def command(sheet: Sheet, form: str) -> list[str]:

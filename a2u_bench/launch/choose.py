@@ -13,10 +13,10 @@ from a2u_bench.errors import UsageError, unknown
 from a2u_bench.forecast import Foretold, foretell
 from a2u_bench.launch.groups import START, Needs, elapsed_seconds, expected_seconds, groups
 from a2u_bench.launch.launcher import Launcher
-from a2u_bench.machine import usable_cores
-from a2u_bench.plan import Plan
 from a2u_bench.quality.trial import Trial
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan
+from a2u_bench.system import usable_cores
 
 NAMES = ("local", "slurm")
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from a2u_bench import doctor, machine, runner
+from a2u_bench import doctor, machine, pool, runner
 from a2u_bench.launch import lesson, part
 from a2u_bench.store import Store
 
@@ -49,7 +49,7 @@ def _opened(
 ) -> Store:
     """The part's own run, which knows the machine that it is measured on and how good it is."""
     store = Store.open(folder / part.RUN, manifest, resume=True, wait=WAIT)
-    described = machine.record(part.command(folder), devices=devices)
+    described = machine.record(part.command(folder), torch=lambda: pool.torch_facts(devices))
     store.write_manifest({"machine": described, "doctor": doctor.examine(described, threads).to_manifest()})
     return store
 

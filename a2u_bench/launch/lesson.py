@@ -11,7 +11,7 @@ from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.launch import part
 from a2u_bench.quality import pairs
 from a2u_bench.quality.presets import Preset
-from a2u_bench.quality.trial import Job, Trial
+from a2u_bench.quality.trial import TrainingJob, Trial
 
 if TYPE_CHECKING:
     from a2u_bench.quality.task import Problem
@@ -22,13 +22,13 @@ class Lesson:
     """What is trained; on which data, as they were named, with their checksums; and the folder of its checkpoint, None
     for the part itself."""
 
-    job: Job
+    job: TrainingJob
     data: str
     sha256: Mapping[str, str]
     checkpoints: Path | None = None
 
 
-def lessons(jobs: Sequence[Job], problem: Problem, data: str, checkpoints: Path | None) -> list[Lesson]:
+def lessons(jobs: Sequence[TrainingJob], problem: Problem, data: str, checkpoints: Path | None) -> list[Lesson]:
     """A lesson for each training, of a task whose data this machine has read as `data`; each with a folder of its own
     in `checkpoints`, if that is given: one that is done removes its folder."""
     where = data if problem.name == data else str(Path(data).absolute())
@@ -64,7 +64,7 @@ def read(folder: Path) -> Lesson:
     try:
         trial, preset = Trial(**content[part.TRIAL]), content["preset"]
         found = pairs.read([trial.pair], task(trial.task).ways)
-        job = Job(trial, found[0], Preset(**{**preset, "drops": tuple(preset["drops"])}))
+        job = TrainingJob(trial, found[0], Preset(**{**preset, "drops": tuple(preset["drops"])}))
         given = content["checkpoints"]
         lesson = Lesson(job, str(content["data"]), dict(content["sha256"]), None if given is None else Path(given))
     except UsageError as error:

@@ -14,9 +14,9 @@ from typing import Any
 from a2u_bench.errors import BenchError
 from a2u_bench.launch.groups import Group
 from a2u_bench.lines import parse_line
-from a2u_bench.plan import Plan, Reference, Settings
 from a2u_bench.quality.trial import Trial
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan, Reference, Settings
 
 PARTS = "parts"
 """The folder of parts in a run's folder; gone when all of them are gathered."""

@@ -12,10 +12,10 @@ from a2u_bench.launch.groups import Group, groups, most_seconds
 from a2u_bench.launch.jobs import Job, carry_out
 from a2u_bench.launch.launcher import Launcher
 from a2u_bench.listener import Listener, Silence
-from a2u_bench.plan import Plan
 from a2u_bench.record import make_row
-from a2u_bench.rows import Rows
+from a2u_bench.rows import last_words
 from a2u_bench.store import Store
+from a2u_bench.suites.plan import Plan
 
 Row = dict[str, Any]
 
@@ -27,7 +27,7 @@ def run(plan: Plan, store: Store, launcher: Launcher, listener: Listener | None 
     all others are gathered; Unwritten, with the rows so far, where the run cannot be written.
     """
     listener = listener or Silence()
-    new = Rows()
+    new: list[Row] = []
 
     def missing() -> list[Group]:
         return groups(case for case in plan.cases if case.id not in store.finished)
@@ -42,7 +42,7 @@ def run(plan: Plan, store: Store, launcher: Launcher, listener: Listener | None 
             _add(new, rows, listener)
     except OSError as error:
         raise Unwritten(f"cannot write results: {error.strerror or error}", list(new)) from error
-    return new
+    return last_words(new)
 
 
 def _job(group: Group, plan: Plan) -> Job:
@@ -52,7 +52,7 @@ def _job(group: Group, plan: Plan) -> Job:
     return Job(group.name, group.needs, tuple(case.id for case in group.cases), write)
 
 
-def _add(new: Rows, rows: Sequence[Row], listener: Listener) -> None:
-    new.append(rows)
+def _add(new: list[Row], rows: Sequence[Row], listener: Listener) -> None:
+    new += rows
     for row in rows:
         listener.row_done(row)

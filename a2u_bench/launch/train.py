@@ -14,7 +14,7 @@ from a2u_bench.launch.jobs import Job, carry_out
 from a2u_bench.launch.launcher import Launcher
 from a2u_bench.launch.lesson import Lesson
 from a2u_bench.quality.progress import Silence, Watcher
-from a2u_bench.rows import Rows
+from a2u_bench.rows import last_words
 from a2u_bench.store import Store
 
 Row = dict[str, Any]
@@ -28,7 +28,7 @@ def train(lessons: Sequence[Lesson], store: Store, launcher: Launcher, watcher: 
     with the rows so far, where the run cannot be written.
     """
     watcher = watcher or Silence()
-    new = Rows()
+    new: list[Row] = []
 
     def missing() -> list[Job]:
         return [_job(one) for one in lessons if one.job.trial.id not in store.finished]
@@ -36,12 +36,12 @@ def train(lessons: Sequence[Lesson], store: Store, launcher: Launcher, watcher: 
     try:
         watcher.planned([one.job.trial for one in lessons if one.job.trial.id not in store.finished])
         for rows in carry_out(store, launcher, missing, math.inf):
-            new.append(rows)
+            new += rows
             for row in rows:
                 watcher.row_done(row)
     except OSError as error:
         raise Unwritten(f"cannot write results: {error.strerror or error}", list(new)) from error
-    return new
+    return last_words(new)
 
 
 def needs(given: Lesson) -> Needs:

@@ -73,7 +73,7 @@ Seen = tuple[Tensor | None, Tensor | None]
 """The feature before a halving, where the way up reads it, and the kernels that were made from it, if any."""
 
 
-class Level(nn.Module):
+class DecoderLevel(nn.Module):
     """One halving and the doubling that undoes it.
 
     Args:
@@ -105,7 +105,7 @@ class Level(nn.Module):
         return up
 
 
-class Block(nn.Module):
+class ConvBlock(nn.Module):
     """A basic residual block; of stride 2 it is halved by a level after its first convolution, or by that itself."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, strided: bool = False) -> None:
@@ -119,7 +119,7 @@ class Block(nn.Module):
         """[B, inputs, H, W] to [B, outputs, H, W]."""
         return self._add(self.first(x), x)
 
-    def halved(self, x: Tensor, level: Level) -> tuple[Tensor, Seen]:
+    def halved(self, x: Tensor, level: DecoderLevel) -> tuple[Tensor, Seen]:
         """[B, inputs, 2H, 2W] to [B, outputs, H, W], and what the way up needs of the feature that was halved."""
         half, seen = level.down(self.first(x))
         return self._add(half, x), seen
@@ -167,13 +167,13 @@ class MattingNetwork(nn.Module):
         if how not in DOWNS:
             raise unknown("way down", how, DOWNS)
         self.strided = how == "conv"
-        self.levels = nn.ModuleList(Level(operator, channels, how) for channels in WIDTHS)
+        self.levels = nn.ModuleList(DecoderLevel(operator, channels, how) for channels in WIDTHS)
         self.stem = _conv(INPUTS, 64, 7, stride=2 if self.strided else 1)
         self.stages = nn.ModuleList([_stage(64, 64, 3), *(_stage(c // 2, c, 4, 2, self.strided) for c in (128, 256))])
         self.pyramid = Pyramid(256)
         self.skips = nn.ModuleList(_conv(a, b, 3, active=False) for a, b in zip(SKIPPED, WIDTHS, strict=True))
         self.decode = nn.ModuleList(
-            nn.Sequential(Block(a, b), Block(b, b)) for a, b in zip(WIDTHS, DECODED, strict=True)
+            nn.Sequential(ConvBlock(a, b), ConvBlock(b, b)) for a, b in zip(WIDTHS, DECODED, strict=True)
         )
         last = nn.Conv2d(1, 1, 3, padding=1, bias=False)
         # After an activation of one channel, nine weights whose sum is negative make no alpha: their network would stay
@@ -183,7 +183,7 @@ class MattingNetwork(nn.Module):
 
     def forward(self, image: Tensor, guide: None = None) -> Tensor:
         """[B, 4, H, W] to [B, 1, H, W], which is not clamped to [0, 1]. No guide: so it is called as an operator is."""
-        levels = cast(Sequence[Level], self.levels)
+        levels = cast(Sequence[DecoderLevel], self.levels)
         x = self.stem(image)
         seen: list[Seen] = [(None, None)] * len(levels)  # of each level, at its halving
         if not self.strided:
@@ -191,7 +191,7 @@ class MattingNetwork(nn.Module):
         skipped = [image, x]
         x, seen[1] = levels[1].down(x)
         for index, stage in enumerate(self.stages):
-            first, *rest = cast(Sequence[Block], stage)
+            first, *rest = cast(Sequence[ConvBlock], stage)
             if index == 0 or self.strided:
                 x = first(x)
             else:
@@ -248,7 +248,9 @@ def _conv(
 
 
 def _stage(inputs: int, outputs: int, depth: int, stride: int = 1, strided: bool = False) -> nn.ModuleList:
-    return nn.ModuleList([Block(inputs, outputs, stride, strided), *(Block(outputs, outputs) for _ in range(1, depth))])
+    return nn.ModuleList(
+        [ConvBlock(inputs, outputs, stride, strided), *(ConvBlock(outputs, outputs) for _ in range(1, depth))]
+    )
 
 
 def _dense(module: nn.Module) -> int:

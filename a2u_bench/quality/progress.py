@@ -12,9 +12,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from a2u_bench.plain import plain
-from a2u_bench.progress import minutes
 from a2u_bench.quality.trial import Trial
 from a2u_bench.record import BY_NAME, RANKED
+from a2u_bench.units import minutes
 
 if TYPE_CHECKING:
     from a2u_bench.quality.train import Progress as Step

@@ -18,13 +18,13 @@ from a2u_bench.claims import read as claims
 from a2u_bench.kernels.image import read_image
 from a2u_bench.launch import lesson, part
 from a2u_bench.launch.groups import groups
-from a2u_bench.plan import Plan
 from a2u_bench.published.read import find
 from a2u_bench.quality import checkpoints, idx, pairs, presets
 from a2u_bench.quality.trial import jobs
 from a2u_bench.report import content
 from a2u_bench.runs import each_curve, read_run, read_samples
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan
 from soak.fuzz import Reader
 from upsamplers import StateDictError, create, from_official, load_state
 
