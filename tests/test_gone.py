@@ -28,7 +28,7 @@ class Machine:
         self.clock, self.tried = FakeClock(), 0
         self.workers = FakeWorkers(self.clock)
         self.lasts, self.seconds = lasts, seconds
-        monkeypatch.setattr(pool, "_Process", self.start)
+        monkeypatch.setattr(pool, "Process", self.start)
         monkeypatch.setattr("a2u_bench.examine.compile_ahead", lambda cases, shared: 0.0)
 
     def start(self, context: Any, settings: tuple[str, int, int], timeout: float) -> FakeWorker:
