@@ -1,8 +1,4 @@
-"""Writing a run's folder: whole lines, flushed and synced, appended and never rewritten, by one process at a time.
-
-A line that did not fit on the disk is taken back, so that the file always ends with a whole line; a line torn by a
-crash is set aside into `rows.torn` or `samples.torn` when the run is resumed.
-"""
+"""Writing a run's folder: rows, samples, curves and a manifest, by one process at a time."""
 
 from __future__ import annotations
 
@@ -16,8 +12,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from a2u_bench.disk import append, set_aside_torn_end, sync_folder
 from a2u_bench.errors import BenchError, UsageError
-from a2u_bench.lines import CURVES, FORMAT, LONGEST, MANIFEST, ROWS, SAMPLES, parse_line
+from a2u_bench.lines import CURVES, FORMAT, MANIFEST, ROWS, SAMPLES
 from a2u_bench.record import SCHEMA_VERSION, is_open
 from a2u_bench.rows import checked, last_words
 from a2u_bench.runs import Run, each_curve, each_sample, newest_run, read_manifest, read_run, read_samples
@@ -131,7 +128,7 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.folder / MANIFEST)
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         self.manifest = content
 
     def close(self) -> None:
@@ -147,28 +144,11 @@ class Store:
         self.close()
 
     def _append(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
-        data = "".join(
-            json.dumps({"version": SCHEMA_VERSION, **line}, allow_nan=False) + "\n" for line in lines
-        ).encode()
-        new = not (self.folder / name).exists()
-        descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            before, written = os.fstat(descriptor).st_size, 0
-            try:
-                while written < len(data):
-                    written += os.write(descriptor, data[written:])
-            finally:
-                if written < len(data):
-                    os.ftruncate(descriptor, before)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if new:
-            _sync_folder(self.folder)
+        append(self.folder / name, lines)
 
     def _take_up(self) -> None:
         """What an earlier process left: torn ends are set aside, then rows and samples are read."""
-        torn = [_set_aside_torn_end(self.folder / name) for name in LINES]
+        torn = [set_aside_torn_end(self.folder / name) for name in LINES]
         if (self.folder / ROWS).exists() and (self.folder / ROWS).stat().st_size:
             run = read_run(self.folder)
         else:
@@ -225,42 +205,3 @@ def _refuse(folder: Path, resume: bool) -> None:
         raise UsageError(f"--out {folder}: not empty and not a run (no {MANIFEST}), so there is nothing to resume")
     if inside and not read_manifest(folder)[0]:
         raise UsageError(f"--out {folder}: its {MANIFEST} cannot be read, so there is nothing to resume")
-
-
-def _set_aside_torn_end(path: Path) -> str:
-    """Move what follows the last line end to `<name>.torn`; a whole object that lacks only its line end gets one."""
-    if not path.exists():
-        return ""
-    with path.open("r+b") as file:
-        start = max(0, file.seek(0, os.SEEK_END) - LONGEST)
-        file.seek(start)
-        data = file.read()
-        within = data.rfind(b"\n") + 1
-        if start and not within:
-            raise BenchError(f"{path}: its last line is longer than {LONGEST} bytes; this is no file of a run")
-        end, tail = start + within, data[within:]
-        if not tail:
-            return ""
-        if parse_line(tail) is not None:
-            file.write(b"\n")
-            kept = ""
-        else:
-            aside = path.with_suffix(".torn")
-            with aside.open("ab") as other:
-                other.write(tail + b"\n")
-                other.flush()
-                os.fsync(other.fileno())
-            file.truncate(end)
-            kept = f"{path.name}: the last line was torn; its {len(tail)} bytes were set aside in {aside.name}"
-        file.flush()
-        os.fsync(file.fileno())
-    return kept
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name is safe only when its folder is on disk too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

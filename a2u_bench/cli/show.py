@@ -94,7 +94,7 @@ def _cost(operator: Any) -> dict[str, Any]:
     case = Case(operator.name, operator.variant, operator.text, *SHAPE)
     cost: dict[str, Any] = {"options": operator.text, "variant": operator.variant, "params": None, "macs": None}
     try:
-        module = build.create(case)
+        module: Any = build.create(case)
     except build.Impossible:
         return cost
     params = sum(parameter.numel() for parameter in module.parameters())
