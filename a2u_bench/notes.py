@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from a2u_bench import doctor
-from a2u_bench.frames import to_values
-from a2u_bench.judge import numbers
+from a2u_bench import doctor, units
+from a2u_bench.frames import to_values, workloads
+from a2u_bench.judge import difference, numbers
 from a2u_bench.plain import plain, some
 from a2u_bench.reading import Reading
-from a2u_bench.record import FLOOR_SHARE
+from a2u_bench.record import FLOOR_SHARE, SUBJECT
+
+FEWEST_TO_ORDER = 3
+"""Operators: of fewer a table says all."""
 
 CLOSE = 1e-9
 """Two latencies that differ by less than this share are one, written by two programs."""
@@ -50,6 +53,26 @@ def of_rows(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) 
     if any(name.startswith("floor") for name in columns):
         said += [FLOOR, *beyond(frame)]
     return said
+
+
+def fastest(frame: pd.DataFrame, reading: Reading) -> list[str]:
+    """Which operator of one workload is fastest, and how much faster than the next and the slowest; nothing where rows
+    are of several workloads or too few."""
+    latency = numbers(frame, "latency")
+    rows = np.argsort(np.where(np.isnan(latency), np.inf, latency), kind="stable")[: int((~np.isnan(latency)).sum())]
+    if len(rows) < FEWEST_TO_ORDER or workloads(frame, SUBJECT).nunique() > 1:
+        return []
+    others = rows[[1, -1]]
+    found = difference(frame, "latency", others, np.repeat(rows[0], 2), reading)
+    low, high = found.interval()
+    names = [plain(str(name)) for name in frame["options"].iloc[[rows[0], *others]]]
+    texts = [
+        units.SPREAD.join(units.with_spread(value, *ends)) if np.isfinite(ends[1]) else units.ratio(value)
+        for value, ends in zip(found.value.tolist(), zip(low.tolist(), high.tolist(), strict=True), strict=True)
+    ]
+    if not low[0] > 1:
+        return [f"{names[0]} and {names[1]} are fastest; {names[2]} takes {texts[1]} times as long"]
+    return [f"{names[0]} is fastest; {names[1]} takes {texts[0]} times as long, {names[2]} {texts[1]} times"]
 
 
 def beyond(frame: pd.DataFrame) -> list[str]:

@@ -36,6 +36,9 @@ def command(
         Many | None,
         typer.Option("--filter", metavar="CONDITION", help="operator=a2u,carafe; latency<2ms. Repeat for and."),
     ] = None,
+    variants: Annotated[
+        bool, typer.Option("--variants", help="Tables: operators at all their options, not at their defaults alone.")
+    ] = False,
 ) -> None:
     """Write a run for other programs or for a paper.
 
@@ -70,7 +73,13 @@ def command(
     from a2u_bench.sheet import Request, make  # loads pandas: not for a run that is not there
 
     request = Request(
-        convention, baseline, tuple(listed(by)), tuple(listed(columns)), tuple(listed(sort)), tuple(keep or ())
+        convention,
+        baseline,
+        tuple(listed(by)),
+        tuple(listed(columns)),
+        tuple(listed(sort)),
+        tuple(keep or ()),
+        variants=variants,
     )
     sheet, write = make(read, request), exporter(form)
     if form in ("csv", "parquet"):

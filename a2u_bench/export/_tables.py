@@ -42,6 +42,8 @@ def command(sheet: Sheet, form: str) -> list[str]:
         arguments += ["--baseline", request.baseline]
     for flag, values in (("--by", request.by), ("--columns", request.columns), ("--sort", request.order)):
         arguments += _joined(flag, values)
+    if request.variants:
+        arguments.append("--variants")
     for condition in request.filters:
         arguments += ["--filter", condition]
     return arguments

@@ -99,7 +99,9 @@ def make_plan(
     if memory_limit is not None:
         settings = replace(settings, memory_limit=parse_bytes(memory_limit))
     name = "custom" if texts(shapes) else chosen.name
-    return Plan(name, cases, skipped, settings, sites, Reference(beside.name, beside.variant, beside.text))
+    named = dict.fromkeys(one.text for operators, _ in wanted.values() for one, is_named in operators if is_named)
+    subject = Reference(beside.name, beside.variant, beside.text)
+    return Plan(name, cases, skipped, settings, sites, subject, tuple(named))
 
 
 @dataclass(frozen=True)
