@@ -18,9 +18,9 @@ from a2u_bench import runner
 from a2u_bench.certificate.alarms import SLOWER, Finding, alike_findings, slowed_findings
 from a2u_bench.certificate.known import known_cases, known_findings
 from a2u_bench.certificate.pairs import BLOCK, Comparison, compare, order, replicas
-from a2u_bench.listener import Listener, Silence
 from a2u_bench.plan import Plan, Reference, Settings
 from a2u_bench.pool import Workers
+from a2u_bench.progress import Listener, Silence
 from a2u_bench.spec import Case
 
 REFERENCE = Reference("bilinear", "default", "bilinear")
