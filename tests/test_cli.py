@@ -16,9 +16,9 @@ import pytest
 
 from a2u_bench import machine, progress, runner
 from a2u_bench.cli import main
-from a2u_bench.cli.run import _examining
+from a2u_bench.cli._store import _examining
 from a2u_bench.errors import Unwritten
-from a2u_bench.listener import Silence
+from a2u_bench.progress import Silence
 from a2u_bench.record import COLUMNS, DERIVED, make_row
 from a2u_bench.spec import Case
 from a2u_bench.store import Store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import string
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import pytest
 from timed_runs import one_round, write_run
 
 from a2u_bench import doctor, host
-from a2u_bench.ailments import RULES
 from a2u_bench.notes import BEYOND, of_rows
 from a2u_bench.reading import read
 from a2u_bench.record import make_row
@@ -124,7 +124,16 @@ def test_niceness_and_waiting_are_recorded(tmp_path: Path, monkeypatch: pytest.M
 
 def test_every_rule_has_an_ailment_that_it_finds():
     found = {one.name for changes, *_ in AILMENTS.values() for one in doctor.examine(with_(**changes)).findings}
-    assert found == set(RULES)
+    assert found == {rule[0] for rule in doctor.RULES}
+
+
+def test_every_rule_names_facts_that_there_are():
+    facts = vars(doctor._facts({}, ()))
+    assert {rule[1] for rule in doctor.RULES} >= doctor.GRADING.keys()
+    for _, fact, evidence, advice in doctor.RULES:
+        assert fact in facts
+        named = {field for text in (evidence, advice) for _, field, _, _ in string.Formatter().parse(text) if field}
+        assert named <= facts.keys()
 
 
 def test_more_threads_than_cores_is_the_worst_and_the_run_s_threads_count():

@@ -319,13 +319,13 @@ def test_a_listener_hears_of_every_case_and_of_progress_that_never_falls():
     heard: list[tuple[str, Any]] = []
 
     class Ear:
-        def planned(self, plan: Plan, finished: int) -> None:
-            heard.append(("planned", finished))
+        def planned(self, rows: int, work: float) -> None:
+            heard.append(("planned", (rows, work)))
 
         def doing(self, case: Case, step: str) -> None:
             heard.append(("doing", step))
 
-        def round_done(self, done: float, seconds_left: float) -> None:
+        def advanced(self, done: float, seconds_left: float, what: str) -> None:
             heard.append(("round", done))
 
         def row_done(self, row: Any) -> None:
@@ -333,6 +333,7 @@ def test_a_listener_hears_of_every_case_and_of_progress_that_never_falls():
 
     clock = FakeClock()
     run(plan("a", "b"), None, Ear(), workers=FakeWorkers(clock), clock=clock)
+    assert heard[0] == ("planned", (2, 2))
     shares = [value for name, value in heard if name == "round"]
     assert shares == sorted(shares)
     assert 0 < shares[0] <= shares[-1] <= 2

@@ -18,8 +18,8 @@ from a2u_bench import runner
 from a2u_bench.certificate.alarms import SLOWER, Criterion, alike_findings, slowed_findings
 from a2u_bench.certificate.known import known_cases, known_findings
 from a2u_bench.certificate.pairs import BLOCK, ABComparison, compare, order, replicas
-from a2u_bench.listener import Listener, Silence
 from a2u_bench.pool import Workers
+from a2u_bench.progress import Listener, Silence
 from a2u_bench.spec import Case
 from a2u_bench.suites.plan import Plan, Reference, Settings
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from a2u_bench.sheet import Sheet
 
 Many = list[str]
 
@@ -80,9 +83,7 @@ def command(
         )
     sheet = make(read, request)
     if ranking is not None:
-        from a2u_bench.cli._ranking import print_ranking
-
-        print_ranking(sheet.reading, sheet.frame, ranking, as_json)
+        _print_ranking(sheet, ranking, as_json)
     else:
         print_sheet(sheet, as_json, None if everything else MOST)
     if any(outcome.failed for outcome in sheet.outcomes):
@@ -93,3 +94,17 @@ def command(
     for path, few in begun.items():
         typer.echo(plain(f"note: --strict: {path}: inconclusive, since {few}"), err=True)
     return 4 if begun or any(outcome.unclear for outcome in sheet.outcomes) else 0
+
+
+def _print_ranking(sheet: Sheet, axis: str, as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    from a2u_bench.ranking import along, to_table
+    from a2u_bench.render import print_table
+
+    found = along(sheet.frame, axis, sheet.reading)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        print_table(to_table(found))

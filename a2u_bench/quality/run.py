@@ -16,7 +16,7 @@ from a2u_bench.build import Impossible
 from a2u_bench.errors import Unwritten
 from a2u_bench.measure.precision import multiply_in
 from a2u_bench.quality import checkpoints
-from a2u_bench.quality.progress import Silence, Watcher
+from a2u_bench.quality.progress import Watcher
 from a2u_bench.quality.task import Problem
 from a2u_bench.quality.train import Curve, Diverged, Training
 from a2u_bench.quality.trial import TrainingJob
@@ -38,7 +38,7 @@ def run(
     trained up to the last whole epoch is there for the next time.
     """
     checkpoints.prepare(folder)
-    watcher = watcher or Silence()
+    watcher = watcher or Watcher()
     waiting = [job for job in jobs if job.trial.id not in store.finished]
     watcher.planned([job.trial for job in waiting])
     rows: list[Row] = []
