@@ -1,4 +1,4 @@
-"""Two runs, before and after: what changed in each case that both have, and whether it surely did.
+"""Two runs, before and after: what changed in each case that both have, and whether significantly.
 
 A latency is compared by its ratio to the reference operator, which the host's own change leaves alone: a machine that
 is twice as slow the second time makes both twice as slow.

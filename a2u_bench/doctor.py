@@ -1,4 +1,4 @@
-"""The doctor: what in a machine's record makes latencies worth less, how much less, and what mends it. Grades A to F.
+"""The doctor: what in a machine's record makes latencies worth less, how much less, and what helps. Grades A to F.
 
 It reads the record alone, so the grade of a run can be worked out again from its manifest.
 """
@@ -29,7 +29,7 @@ PROMISE = {"A": 0.02, "B": 0.05, "C": 0.10, "D": 0.25}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that moves latencies: what it is, the grade that it alone allows, the evidence, and what mends it."""
+    """One thing that moves latencies: what it is, the grade that it alone allows, the evidence, and what helps."""
 
     name: str
     grade: str
@@ -223,7 +223,7 @@ def sentence(report: Mapping[str, Any], nodes: Sequence[str] = ()) -> str:
     grade = str(report.get("grade", "?"))[:1]
     worst = [str(one.get("evidence", "")) for one in _findings(report) if one.get("grade") == grade]
     because = f" ({'; '.join(worst[:3])})" if worst else ""
-    advice = "; a2u-bench doctor says what to mend" if worst else ""
+    advice = "; a2u-bench doctor says what to do" if worst else ""
     where = f" on {some(nodes)}" if nodes else ""
     return f"environment: grade {grade}{where}, {MEANING.get(grade, 'unknown')}{because}{advice}"
 

@@ -1,4 +1,4 @@
-"""Gates for CI: `latency>5%` fails on what surely got slower by more than that, `latency>2ms` on what surely is."""
+"""Gates for CI: `latency>5%` fails where a latency grew by significantly more, `latency>2ms` where one is above it."""
 
 from __future__ import annotations
 

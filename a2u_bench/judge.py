@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from a2u_bench.reading import Reading
 
 MARGIN = 0.02
-"""Two latencies whose ratio surely lies within 1 ± this share are the same for any purpose."""
+"""Two latencies whose ratio lies, with its interval, within 1 ± this share are the same for any purpose."""
 
 LEVEL = 0.05
 """How often a table may name a difference that is none: in all its comparisons together, by Holm's correction."""

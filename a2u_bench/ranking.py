@@ -97,7 +97,7 @@ def _tau(pair: pd.DataFrame) -> float:
 
 
 def _swaps(timed: pd.DataFrame, pair: pd.DataFrame, reading: Reading | None) -> list[tuple[str, str]]:
-    """The pairs that surely change places, the one that is quicker at the first value before the other."""
+    """The pairs that change places significantly, the one that is quicker at the first value before the other."""
     couples = np.array(list(combinations(range(len(pair)), 2)), dtype=np.intp)
     signs = []
     for side in ("first", "second"):

@@ -98,10 +98,10 @@ def advise(frame: pd.DataFrame, limits: Sequence[Limit], reading: Reading | None
     well = frame[(frame["status"] == "ok").fillna(False).astype(bool)]
     lacking = well[[limit.name for limit in limits]].isna().any(axis=1)
     judged = well[~lacking]
-    within, surely = _within(judged, limits, ""), _within(judged, limits, "far")
+    within, certainly = _within(judged, limits, ""), _within(judged, limits, "far")
     fitting = judged[within]
     fitting = fitting.assign(
-        **{FITS: pd.Series(["yes" if sure else EDGE for sure in surely[within]], fitting.index, dtype="string")}
+        **{FITS: pd.Series(["yes" if sure else EDGE for sure in certainly[within]], fitting.index, dtype="string")}
     )
     objectives = [limit.name for limit in limits]
     objectives += [name for name in ("latency", *RANKED) if name not in objectives and fitting[name].notna().any()]
@@ -117,7 +117,9 @@ def advise(frame: pd.DataFrame, limits: Sequence[Limit], reading: Reading | None
         lacks = beaten[quality].isna().any(axis=1)
         unscored, beaten = beaten[lacks], beaten[~lacks]
         notes += _named("fit too, but no quality of theirs is known", unscored)
-    notes += _named(f"fit too, but something that fits is nowhere worse and somewhere surely better ({words})", beaten)
+    notes += _named(
+        f"fit too, but something that fits is nowhere worse and significantly better somewhere ({words})", beaten
+    )
     notes += _named("over the budget", judged[~within])
     notes += _named("not judged, since they did not end ok", frame.drop(well.index))
     notes += _named("not judged, since a quantity of the budget is unknown", well[lacking])

@@ -1,4 +1,4 @@
-"""Rows of several seeds become one a setting: the mean, its t interval, and which settings are surely apart."""
+"""Rows of several seeds become one a setting: the mean, its t interval, and which settings differ significantly."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def over_seeds(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
 
 
 def order(frame: pd.DataFrame, measure: str = "", level: float = 0.05) -> str:
-    """The settings by mean, best first: `>` where neighbours are surely apart, `≈` where they are not; "" for fewer
+    """The settings by mean, best first: `>` where neighbours differ significantly, `≈` where they do not; "" for fewer
     than two settings with two seeds.
 
     Apart is what Welch's t-test says after Holm's correction over all comparisons of two settings. The measure is by

@@ -156,7 +156,7 @@ def test_what_is_not_recorded_is_unknown_and_an_unknown_load_is_no_a():
 def test_one_line_says_the_grade_and_the_worst():
     line = doctor.sentence(doctor.examine(with_(now__load=[24.0])).to_manifest())
     assert line == (
-        "environment: grade F, latencies say little (load 24.0 on 8 cores); a2u-bench doctor says what to mend"
+        "environment: grade F, latencies say little (load 24.0 on 8 cores); a2u-bench doctor says what to do"
     )
     assert doctor.sentence({"grade": "A", "findings": []}) == (
         "environment: grade A, nothing found that moves latencies"

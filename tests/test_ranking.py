@@ -1,4 +1,4 @@
-"""Rankings along an axis: τ, pairs that surely change places, and what is too little to say anything."""
+"""Rankings along an axis: τ, pairs that change places significantly, and what is too little to say anything."""
 
 from __future__ import annotations
 

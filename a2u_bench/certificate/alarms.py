@@ -72,7 +72,7 @@ def _enough(name: str, some: Sequence[ABComparison], asked: int) -> Criterion:
 
 
 def _share(part: int, whole: int) -> str:
-    """`3 (1.4 %, 95 % surely between 0.3 % and 4.2 %)`, by Clopper and Pearson."""
+    """`3 (1.4 %, 95 % certainly between 0.3 % and 4.2 %)`, by Clopper and Pearson."""
     if not whole:
         return "0"
     ends = binomtest(part, whole).proportion_ci(0.95, "exact")

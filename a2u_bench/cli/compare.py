@@ -49,8 +49,8 @@ def command(
     """Print the table of a run, or of several.
 
     Two runs are compared as before and after, by the ratios to their reference operator, which a slower machine leaves
-    alone. With --baseline each latency gets its ratio to that operator's and a verdict. What is best, or not surely
-    worse than the best, is bold.
+    alone. With --baseline each latency gets its ratio to that operator's and a verdict. What is best, or not
+    significantly worse than the best, is bold.
     """
     from a2u_bench.cli._table import MOST, check_convention, listed, print_sheet, read_runs
     from a2u_bench.errors import UsageError

@@ -10,7 +10,7 @@ from a2u_bench.export import _provenance as provenance
 from a2u_bench.sheet import Request, Sheet
 from a2u_bench.table import Table
 
-BOLD = "bold: best, or not surely worse than the best"
+BOLD = "bold: best, or not significantly worse than the best"
 
 
 def tables(sheet: Sheet, form: str) -> list[Table]:

@@ -114,7 +114,7 @@ def _place(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
 
 
 def require_memory(case: Case, limit: int | None, predict: Callable[[Case], Need] = predict) -> None:
-    """Raise OutOfMemory where a case will surely need more than is available, or than `limit` bytes.
+    """Raise OutOfMemory where a case will certainly need more than is available, or than `limit` bytes.
 
     An operator that cannot run on tensors without memory is let through: nothing is known of it.
     """
