@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from a2u_bench import doctor, units
+from a2u_bench import grades, units
 from a2u_bench.frames import to_values, workloads
 from a2u_bench.judge import difference, numbers
 from a2u_bench.plain import plain, some
@@ -47,7 +47,7 @@ def of_rows(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) 
     said = _own(frame)
     if frame["latency"].notna().any():
         strays = reading.strays()
-        said += doctor.notes(reading.manifests, strays)
+        said += grades.notes(reading.manifests, strays)
         said += [_moving(label, *stray) for label, stray in strays.items()]
         said += _allocation([run.manifest for run in reading.runs])
     if any(name.startswith("floor") for name in columns):

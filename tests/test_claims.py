@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from a2u_bench.claims import check
-from a2u_bench.claims.check import close
+from a2u_bench.claims.match import close
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
 

@@ -42,7 +42,7 @@ def command(
 
 
 def _print(node: str, report: Report) -> None:
-    from a2u_bench.doctor import MEANING
+    from a2u_bench.grades import MEANING
     from a2u_bench.plain import plain
     from a2u_bench.render import print_table
     from a2u_bench.table import Heading, Table

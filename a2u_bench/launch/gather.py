@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from a2u_bench import doctor, opstrings
+from a2u_bench import grades, opstrings
 from a2u_bench.errors import UsageError
 from a2u_bench.launch import part
 from a2u_bench.merge import in_turn
@@ -94,7 +94,7 @@ def _remember_machine(store: Store, rows: Sequence[Row], run: Run) -> None:
     known, report = store.manifest, run.manifest.get("doctor")
     reports, rates = known.get("doctors", {}), known.get("ceilings", ())
     for node in nodes:
-        reports = {**reports, node: doctor.worse(reports.get(node), report)} if report else reports
+        reports = {**reports, node: grades.worse(reports.get(node), report)} if report else reports
         rates = better(rates, ({**entry, "node": node} for entry in run.manifest.get("ceilings", ())))
     entries = {
         "machine": known.get("machine", machine),
