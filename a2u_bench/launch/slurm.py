@@ -34,8 +34,7 @@ WARNING = 30
 """Seconds before the end of its time in which a job is told, and submitit ends it."""
 
 TAIL = 4000
-OF_OTHERS = ("srun:", "slurmstepd:", "submitit ")
-"""Beginnings of lines in a job's log that are not its own words."""
+OF_OTHERS = ("srun:", "slurmstepd:", "submitit ")  # begin lines in a job's log that are not its own words
 
 LISTS = ("setup", "teardown", "srun_args")
 OURS = (
