@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from a2u_bench.launch.groups import jobs
-from a2u_bench.launch.launcher import Job
-from a2u_bench.launch.part import begin
-from a2u_bench.record import make_row
-from a2u_bench.spec import Case
-from a2u_bench.store import Store
+from a2u_bench.case import Case
+from a2u_bench.columns import make_row
+from a2u_bench.run.jobs.command import begin
+from a2u_bench.run.jobs.groups import jobs
+from a2u_bench.run.jobs.launcher import Job
+from a2u_bench.store.write import Store
 from a2u_bench.suites.plan import Plan, Settings, Skipped
 
 

@@ -22,7 +22,7 @@ import typer
 import a2u_bench.cli
 from a2u_bench.cli._output import replace_closed_streams
 from a2u_bench.errors import BenchError, UsageError, nearest
-from a2u_bench.plain import plain
+from a2u_bench.sanitize import plain
 
 # Newer typer carries its own copy of click, older ones use click itself: the class is found through typer either way.
 ClickException: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")

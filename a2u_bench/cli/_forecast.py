@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from a2u_bench.plain import plain
+from a2u_bench.sanitize import plain
 
 if TYPE_CHECKING:
-    from a2u_bench.forecast import Foretold
-    from a2u_bench.launch.launcher import Job
+    from a2u_bench.run.forecast import Foretold
+    from a2u_bench.run.jobs.launcher import Job
 
 
 def rows_in(folder: Path | None) -> Sequence[dict[str, Any]]:
     """The rows of a run; none where there is no run yet."""
-    from a2u_bench.runs import read_run
+    from a2u_bench.store.read import read_run
 
     return () if folder is None or not folder.exists() else read_run(folder).rows
 
@@ -36,8 +36,8 @@ def print_forecast(
     `count`. `basis` says how the time is known, or why it is not; `found` what this process found by trying."""
     import json
 
-    from a2u_bench.render import print_table
-    from a2u_bench.table import Heading, Table
+    from a2u_bench.tables.table import Heading, Table
+    from a2u_bench.tables.terminal import print_table
     from a2u_bench.units import minutes
 
     what, _, end = to_do.partition(" ")

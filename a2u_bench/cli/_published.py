@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from a2u_bench import units
-from a2u_bench.plain import plain
-from a2u_bench.published import FLOPS, MACS, UNITS, PublishedTable, Source
-from a2u_bench.reproduce import VERDICTS, OperatorCost, Reproduced, shown
-from a2u_bench.table import Heading, Table
-from a2u_bench.texts import UNKNOWN
+from a2u_bench.audit.published import FLOPS, MACS, UNITS, PublishedTable, Source
+from a2u_bench.audit.published.reproduce import VERDICTS, OperatorCost, Reproduced, shown
+from a2u_bench.sanitize import plain
+from a2u_bench.tables.column import UNKNOWN
+from a2u_bench.tables.table import Heading, Table
 
 WORK = {"mac": MACS, "flop": FLOPS}
 COUNTED = "work: multiply-adds of convolutions, linear layers and wᵀz; no bias, norm, softmax or pooling"

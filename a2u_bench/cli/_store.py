@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.launch.launcher import Launcher
-    from a2u_bench.runs import Run
-    from a2u_bench.store import Store
+    from a2u_bench.run.jobs.launcher import Launcher
+    from a2u_bench.store.read import Run
+    from a2u_bench.store.write import Store
 
 OWN = ("out", "resume", "launcher", "jobs", "slurm", "job_folder", "share_gpu", "dry_run", "strict", "as_json", "only")
 """Options of the command that starts jobs, not of the jobs."""
@@ -32,8 +32,8 @@ def words_of(context: typer.Context, **instead: str | None) -> tuple[str, ...]:
 
 def open_store(folder: Path, manifest: dict[str, Any], resume: bool) -> Store:
     """The run's folder, ready to write; one that another process writes to is waited for when resuming."""
-    from a2u_bench.plain import plain
-    from a2u_bench.store import BusyError, Store
+    from a2u_bench.sanitize import plain
+    from a2u_bench.store.write import BusyError, Store
 
     try:
         store = Store.open(folder, manifest, resume)
@@ -49,10 +49,12 @@ def open_store(folder: Path, manifest: dict[str, Any], resume: bool) -> Store:
 
 def describe(store: Store, threads: Sequence[int], devices: Collection[str] = ("cpu",), again: bool = False) -> None:
     """Put the machine, and how good it is for measuring with so many threads, into the manifest, once or `again`."""
-    from a2u_bench import doctor, machine, pool
+    from a2u_bench.machine import doctor
+    from a2u_bench.machine import record as machine
+    from a2u_bench.run import processes
 
     if again or "machine" not in store.manifest:
-        described = machine.record(torch=lambda: pool.torch_facts(devices))
+        described = machine.record(torch=lambda: processes.torch_facts(devices))
         store.write_manifest({"machine": described, "doctor": doctor.examine(described, threads).to_manifest()})
 
 
@@ -66,7 +68,7 @@ def carry_through(
 ) -> int:
     """Do the work, then show what there is of it, whatever ended it; the exit code. `what` is the word for a row."""
     from a2u_bench.errors import BenchError, Unwritten
-    from a2u_bench.runs import Run
+    from a2u_bench.store.read import Run
 
     failure: BenchError | None = None
     code = 0
@@ -109,8 +111,8 @@ def exit_code(rows: Sequence[Mapping[str, Any]], strict: bool, what: str) -> int
 
 def print_interrupted(folder: Path, rows: int, left: str) -> None:
     """After Ctrl-C, on standard error: what is kept, what becomes of jobs elsewhere (`left`), and how to go on."""
-    from a2u_bench.lines import SAMPLES
-    from a2u_bench.plain import plain
+    from a2u_bench.sanitize import plain
+    from a2u_bench.store.lines import SAMPLES
 
     samples = (folder / SAMPLES).is_file() and (folder / SAMPLES).stat().st_size > 0
     parts = [f"{rows} row{'' if rows == 1 else 's'}" if rows else "", "every whole round of samples" if samples else ""]
@@ -126,7 +128,7 @@ def print_interrupted(folder: Path, rows: int, left: str) -> None:
 
 def _late(rows: Sequence[Mapping[str, Any]]) -> str:
     """How many cases the run had no time for, and what helps; said once."""
-    from a2u_bench.record import is_open
+    from a2u_bench.columns import is_open
 
     late = sum(is_open(row["status"], row["stopped"]) for row in rows)
     cases = f"{late} case{'s' * (late > 1)}"

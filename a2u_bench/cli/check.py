@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.certificate import Certificate
-    from a2u_bench.claims import Checked
-    from a2u_bench.progress import Listener
+    from a2u_bench.audit.calibration import Certificate
+    from a2u_bench.audit.claims import Checked
+    from a2u_bench.run.progress import Listener
 
 CERTIFICATE = Path("results") / "certificate.json"
 
@@ -65,14 +65,16 @@ def _itself(out: Path, quick: bool, as_json: bool) -> int:
     from contextlib import ExitStack
     from datetime import datetime, timezone
 
-    from a2u_bench import certificate, machine, pool
+    from a2u_bench.audit import calibration
     from a2u_bench.errors import UsageError
-    from a2u_bench.progress import Silence, progress
+    from a2u_bench.machine import record as machine
+    from a2u_bench.run import processes
+    from a2u_bench.run.progress import Silence, progress
 
     if out.is_dir():
         raise UsageError(f"--out {out}: is a folder; allowed: the name of a file")
     created = datetime.now(timezone.utc).isoformat()
-    described = machine.record(torch=pool.torch_facts)
+    described = machine.record(torch=processes.torch_facts)
     with ExitStack() as bars:
 
         def listen(title: str, cases: int) -> Listener:
@@ -80,7 +82,7 @@ def _itself(out: Path, quick: bool, as_json: bool) -> int:
             typer.echo(f"{title}, {cases} cases", err=True)
             return bars.enter_context(progress()) if sys.stderr.isatty() else Silence()
 
-        found = certificate.certify(certificate.QUICK if quick else certificate.FULL, listen)
+        found = calibration.certify(calibration.QUICK if quick else calibration.FULL, listen)
     content = {"format": "a2u-bench certificate", "version": 1, "created": created, "quick": quick}
     content |= {**found.to_json(), "machine": described}
     text = json.dumps(content, indent=2, allow_nan=False)
@@ -95,8 +97,8 @@ def _itself(out: Path, quick: bool, as_json: bool) -> int:
 
 
 def _print(found: Certificate, described: dict[str, Any]) -> None:
-    from a2u_bench.render import print_table
-    from a2u_bench.table import Heading, Table
+    from a2u_bench.tables.table import Heading, Table
+    from a2u_bench.tables.terminal import print_table
 
     headings = (
         Heading("name", "what", right=False),
@@ -117,7 +119,7 @@ def _print(found: Certificate, described: dict[str, Any]) -> None:
 def _claims(file: Path, run: Path | None, as_json: bool) -> int:
     import json
 
-    from a2u_bench.claims import check
+    from a2u_bench.audit.claims import check
 
     found: Checked = check(file, run)
     if as_json:

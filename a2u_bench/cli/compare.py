@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.sheet import Sheet
+    from a2u_bench.tables.view import Sheet
 
 Many = list[str]
 
@@ -54,15 +54,15 @@ def command(
     """
     from a2u_bench.cli._table import MOST, check_convention, listed, print_sheet, read_runs
     from a2u_bench.errors import UsageError
-    from a2u_bench.lacks import nothing, unended, unplanned
-    from a2u_bench.plain import plain
+    from a2u_bench.sanitize import plain
+    from a2u_bench.store.completeness import nothing, unended, unplanned
 
     check_convention(convention)
     read = read_runs(runs or [])
     if (empty := nothing(read)) and not as_json:
         raise UsageError(empty)
-    from a2u_bench import gates  # loads pandas: not for a run that is not there
-    from a2u_bench.sheet import Request, make
+    from a2u_bench.judge import gates  # loads pandas: not for a run that is not there
+    from a2u_bench.tables.view import Request, make
 
     request = Request(
         convention,
@@ -100,8 +100,8 @@ def _print_ranking(sheet: Sheet, axis: str, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from a2u_bench.ranking import along, to_table
-    from a2u_bench.render import print_table
+    from a2u_bench.tables.ranking import along, to_table
+    from a2u_bench.tables.terminal import print_table
 
     found = along(sheet.frame, axis, sheet.reading)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.doctor import Report
+    from a2u_bench.machine.doctor import Report
 
 
 def command(
@@ -19,15 +19,15 @@ def command(
 
     Grades are A to F. With a run: the machine as it was when the run began.
     """
-    from a2u_bench import doctor
+    from a2u_bench.machine import doctor
 
     if run is None:
-        from a2u_bench import machine
+        from a2u_bench.machine import record as machine
 
         machines = {"": machine.record()}
     else:
-        from a2u_bench.machines import by_node
-        from a2u_bench.runs import read_run
+        from a2u_bench.machine.differences import by_node
+        from a2u_bench.store.read import read_run
 
         machines = by_node(read_run(run).manifest)
     reports = {node: doctor.examine(one if isinstance(one, dict) else {}) for node, one in machines.items()}
@@ -42,10 +42,10 @@ def command(
 
 
 def _print(node: str, report: Report) -> None:
-    from a2u_bench.grades import MEANING
-    from a2u_bench.plain import plain
-    from a2u_bench.render import print_table
-    from a2u_bench.table import Heading, Table
+    from a2u_bench.machine.grades import MEANING
+    from a2u_bench.sanitize import plain
+    from a2u_bench.tables.table import Heading, Table
+    from a2u_bench.tables.terminal import print_table
 
     heads = (
         Heading("grade", "grade", right=False, whole=True),

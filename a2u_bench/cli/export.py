@@ -53,8 +53,8 @@ def command(
     from a2u_bench.cli._table import check_convention, listed, read_runs
     from a2u_bench.errors import UsageError, unknown
     from a2u_bench.export import exporter, formats
-    from a2u_bench.lacks import nothing
-    from a2u_bench.plain import plain
+    from a2u_bench.sanitize import plain
+    from a2u_bench.store.completeness import nothing
 
     ending = "" if out is None else out.suffix.lower().removeprefix(".")
     form = form or ENDINGS.get(ending) or ending or "csv"
@@ -70,7 +70,7 @@ def command(
         if form not in ("csv", "json", "parquet"):
             raise UsageError(empty)
         typer.echo(plain(f"note: {empty}"), err=True)
-    from a2u_bench.sheet import Request, make  # loads pandas: not for a run that is not there
+    from a2u_bench.tables.view import Request, make  # loads pandas: not for a run that is not there
 
     request = Request(
         convention,

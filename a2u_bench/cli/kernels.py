@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.kernels import Look
+    from a2u_bench.export.plots.kernels import Look
 
 MOST = 5  # operators side by side
 
@@ -40,14 +40,14 @@ def command(
     Beside them stands a map of their entropy. The features are fixed random filters of the picture. Weights are
     untrained unless --weights names some.
     """
-    from a2u_bench import kernels, opstrings
     from a2u_bench.errors import UsageError
-    from a2u_bench.plots import FORMATS, page
+    from a2u_bench.export.plots import FORMATS, kernels, page
+    from a2u_bench.operators import strings
 
     form = out.suffix.removeprefix(".").lower()
     if form not in FORMATS or out.is_dir():
         raise UsageError(f"--out {out}: allowed: the name of a file that ends in .{', .'.join(FORMATS)}")
-    wanted = opstrings.split(ops or "a2u")
+    wanted = strings.split(ops or "a2u")
     if not 1 <= len(wanted) <= MOST or (weights and len(wanted) > 1):
         raise UsageError(f"--op {' '.join(wanted)}: allowed: 1 to {MOST} operators, and just one with --weights")
     picture, shrunk = kernels.read_image(image or kernels.BUNDLED, size)

@@ -12,8 +12,8 @@ from a2u_bench.errors import UsageError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from a2u_bench.plots import Picture
-    from a2u_bench.reading import Reading
+    from a2u_bench.export.plots import Picture
+    from a2u_bench.judge.reading import Reading
 
 
 def command(
@@ -42,13 +42,13 @@ def command(
     """
     import json
 
-    from a2u_bench import notes as said
     from a2u_bench.cli._table import check_convention, read_runs
-    from a2u_bench.conditions import narrow
-    from a2u_bench.plain import plain
-    from a2u_bench.plots import undrawn
-    from a2u_bench.reading import read
-    from a2u_bench.worth import with_quality
+    from a2u_bench.export.plots import undrawn
+    from a2u_bench.judge.filters import narrow
+    from a2u_bench.judge.reading import read
+    from a2u_bench.judge.scores import with_quality
+    from a2u_bench.sanitize import plain
+    from a2u_bench.tables import notes as said
 
     check_convention(convention)
     kinds, forms, single = _asked(kind, form, out)
@@ -76,7 +76,7 @@ def _asked(kind: list[str] | None, form: list[str] | None, out: Path) -> tuple[l
     """The kinds, the formats, and whether `out` is one file. UsageError for what does not go together."""
     from a2u_bench.cli._table import listed
     from a2u_bench.errors import unknown
-    from a2u_bench.plots import FORMATS, KINDS
+    from a2u_bench.export.plots import FORMATS, KINDS
 
     kinds, ending = listed(kind), out.suffix.removeprefix(".").lower()
     forms = listed(form) or [ending if ending in FORMATS else "pdf"]
@@ -97,7 +97,7 @@ def _drawn(
 ) -> tuple[list[Picture], list[str]]:
     """The pictures, and what was left out of all kinds. UsageError for a kind that was named and cannot be drawn."""
     from a2u_bench.errors import BenchError
-    from a2u_bench.plots import KINDS, Undrawable, pictures
+    from a2u_bench.export.plots import KINDS, Undrawable, pictures
 
     drawn: list[Picture] = []
     left_out = []

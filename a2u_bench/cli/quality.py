@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.launch.launcher import Job
-    from a2u_bench.quality.trial import Trial
-    from a2u_bench.runs import Run
+    from a2u_bench.quality.trial import TrainingJob, Trial
+    from a2u_bench.run.jobs.launcher import Job
+    from a2u_bench.store.read import Run
 
 
 def command(
@@ -68,34 +68,31 @@ def command(
     from dataclasses import asdict
     from datetime import datetime
 
-    from a2u_bench import build
+    from a2u_bench import operators
     from a2u_bench.cli._forecast import rows_in
     from a2u_bench.cli._store import carry_through, describe, open_store
     from a2u_bench.cli._table import show
     from a2u_bench.errors import UsageError
-    from a2u_bench.launch import choose
-    from a2u_bench.launch.jobs import run as run_jobs
     from a2u_bench.quality import pairs as every_pair
     from a2u_bench.quality import presets
     from a2u_bench.quality.progress import progress
     from a2u_bench.quality.run import run, set_up
     from a2u_bench.quality.task import task as find
     from a2u_bench.quality.trial import jobs as trainings
-    from a2u_bench.store import new_folder
+    from a2u_bench.run.jobs import choose
+    from a2u_bench.run.jobs.jobs import run as run_jobs
+    from a2u_bench.store.write import new_folder
 
     if resume and out is None:
         raise UsageError("--resume needs --out RUN, the folder of the run to go on with")
     choose.check_names(launcher, jobs, slurm or (), [device])
     if threads is None:
         threads = choose.threads_each(launcher, jobs)
-    counts = {"--seeds": seeds, "--epochs": epochs, "--images": images, "--test-images": test_images}
-    for flag, count in {**counts, "--threads": threads}.items():
-        if count is not None and count < 1:
-            raise UsageError(f"{flag} {count}: out of range; allowed: an integer >= 1")
+    _at_least_one(seeds=seeds, epochs=epochs, images=images, test_images=test_images, threads=threads)
     asked = find(task)
     chosen = every_pair.read(pairs or "core", asked.ways)
     schedule = presets.preset(preset, asked.presets).changed(epochs, images, test_images, learning_rate)
-    where = device if launcher == "slurm" or only is not None else build.device(device)
+    where = device if launcher == "slurm" or only is not None else operators.device(device)
     problem = asked.load(data or asked.data, schedule)
     origin = {"name": problem.name, "sha256": dict(problem.sha256)}
     digest = hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()[:16]
@@ -114,12 +111,7 @@ def command(
             threads=threads,
         )
     )
-    if only is not None:
-        planned = [one for one in planned if one.trial.id == only]
-        if not planned:
-            raise UsageError(
-                f"--only {only}: this machine plans no such training; is it another version, or other data?"
-            )
+    planned = planned if only is None else _alone(planned, only)
     folder = out or new_folder(Path("results"), f"quality-{problem.name}-{preset}", datetime.now())
     away = [_job(context, one.trial, digest, checkpoints, folder) for one in planned]
     if dry_run:
@@ -149,11 +141,30 @@ def command(
     return carry_through(store, work, carrier, table, strict, "training")
 
 
+def _at_least_one(**counts: int | None) -> None:
+    """UsageError for a count of 0 or less."""
+    from a2u_bench.errors import UsageError
+
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise UsageError(f"--{name.replace('_', '-')} {count}: out of range; allowed: an integer >= 1")
+
+
+def _alone(planned: Sequence[TrainingJob], only: str) -> list[TrainingJob]:
+    """The training of this id. UsageError where there is none."""
+    from a2u_bench.errors import UsageError
+
+    found = [one for one in planned if one.trial.id == only]
+    if not found:
+        raise UsageError(f"--only {only}: this machine plans no such training; is it another version, or other data?")
+    return found
+
+
 def _job(context: typer.Context, trial: Trial, digest: str, checkpoints: Path | None, folder: Path) -> Job:
     """The job of one training of the run in `folder`; others may run beside it, on cores of their own."""
     from a2u_bench.cli._store import words_of
-    from a2u_bench.launch import part
-    from a2u_bench.launch.launcher import Job, Needs
+    from a2u_bench.run.jobs import command as part
+    from a2u_bench.run.jobs.launcher import Job, Needs
 
     kept = part.checkpoints(folder, trial.id) if checkpoints is None else checkpoints.absolute() / trial.id
     own = {"device": trial.device, "threads": str(trial.threads), "checkpoints": str(kept), "data_digest": digest}
@@ -171,7 +182,7 @@ def _forecast(
     from dataclasses import replace
 
     from a2u_bench.cli._forecast import print_forecast
-    from a2u_bench.launch.groups import elapsed_seconds
+    from a2u_bench.run.jobs.groups import elapsed_seconds
 
     finished = {row["case"] for row in known}
     times = [(row["pair"], row["train_time"]) for row in known if row["train_time"] is not None]

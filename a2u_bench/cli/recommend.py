@@ -30,17 +30,17 @@ def command(
     """
     import json
 
-    from a2u_bench import notes as said
-    from a2u_bench import recommend
-    from a2u_bench.cells import lay_out
     from a2u_bench.cli._table import check_convention, read_runs
-    from a2u_bench.conditions import narrow
+    from a2u_bench.columns import BY_NAME, RANKED, RATIO, RUN
     from a2u_bench.errors import UsageError
-    from a2u_bench.frames import to_records
-    from a2u_bench.machines import differences
-    from a2u_bench.reading import read as read_all
-    from a2u_bench.record import BY_NAME, RANKED, RATIO, RUN
-    from a2u_bench.worth import with_quality
+    from a2u_bench.judge import recommend
+    from a2u_bench.judge.filters import narrow
+    from a2u_bench.judge.reading import read as read_all
+    from a2u_bench.judge.scores import with_quality
+    from a2u_bench.machine.differences import differences
+    from a2u_bench.store.frames import to_records
+    from a2u_bench.tables import notes as said
+    from a2u_bench.tables.layout import lay_out
 
     check_convention(convention)
     limits = recommend.read_budget(budget)
@@ -68,8 +68,8 @@ def command(
             json.dumps({"budget": budgeted, "rows": to_records(rows), "notes": notes}, indent=2, allow_nan=False)
         )
         return
-    from a2u_bench.plain import plain
-    from a2u_bench.render import print_table
+    from a2u_bench.sanitize import plain
+    from a2u_bench.tables.terminal import print_table
 
     columns = ["latency", RATIO, "peak_memory", "params", "macs", *(limit.name for limit in limits), *RANKED]
     columns += ["onnx", "compiles", recommend.FITS, *([recommend.FRONT] if everything else [])]

@@ -30,9 +30,9 @@ def command(
 
     from a2u_bench.cli._table import check_convention, read_runs
     from a2u_bench.errors import UsageError
-    from a2u_bench.report.content import SHOWN, gather
-    from a2u_bench.report.page import page
-    from a2u_bench.sheet import Request, make
+    from a2u_bench.export.report.content import SHOWN, gather
+    from a2u_bench.export.report.page import page
+    from a2u_bench.tables.view import Request, make
 
     check_convention(convention)
     if out.is_dir() or out.suffix.lower() not in (".html", ".htm"):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.progress import Listener
-    from a2u_bench.runs import Run
-    from a2u_bench.spec import Case
-    from a2u_bench.store import Store
+    from a2u_bench.case import Case
+    from a2u_bench.run.progress import Listener
+    from a2u_bench.store.read import Run
+    from a2u_bench.store.write import Store
     from a2u_bench.suites.plan import Plan
 
 Many = list[str]
@@ -92,16 +92,17 @@ def command(
     """
     from datetime import datetime
 
-    from a2u_bench import build, exporting, runner
+    from a2u_bench import operators
     from a2u_bench.cli._forecast import rows_in
     from a2u_bench.cli._store import carry_through, describe, open_store, words_of
     from a2u_bench.cli._table import check_convention, listed, show
+    from a2u_bench.columns import is_open
     from a2u_bench.errors import UsageError
-    from a2u_bench.launch import choose, groups
-    from a2u_bench.launch.jobs import run as run_jobs
-    from a2u_bench.progress import progress
-    from a2u_bench.record import is_open
-    from a2u_bench.store import new_folder
+    from a2u_bench.run import exports, runner
+    from a2u_bench.run.jobs import choose, groups
+    from a2u_bench.run.jobs.jobs import run as run_jobs
+    from a2u_bench.run.progress import progress
+    from a2u_bench.store.write import new_folder
     from a2u_bench.suites.expand import make_plan
     from a2u_bench.suites.values import parse_seconds, parse_share
 
@@ -109,7 +110,7 @@ def command(
     if resume and out is None:
         raise UsageError("--resume needs --out RUN, the folder of the run to go on with")
     if onnx:
-        exporting.must_be_installed()
+        exports.must_be_installed()
     choose.check_names(launcher, jobs, slurm or (), listed(device))
     reference = _reference(reference, out if resume else None)
     threads = threads or [str(choose.threads_each(launcher, jobs))]
@@ -138,7 +139,7 @@ def command(
     )
     if only is not None:
         plan = plan.only(listed([only]))
-    for problem in build.plugin_problems():
+    for problem in operators.plugin_problems():
         typer.echo(f"note: {problem}", err=True)
     if dry_run:
         ended = {row["case"] for row in rows_in(out if resume else None) if not is_open(row["status"], row["stopped"])}
@@ -173,9 +174,9 @@ def command(
 def _forecast(plan: Plan, left: Sequence[Case], at_once: int | None, is_away: bool, as_json: bool) -> None:
     """Print how long what is left will take: of jobs a guess, of what is measured here by trying it."""
     from a2u_bench.cli._forecast import print_forecast
-    from a2u_bench.forecast import foretell
-    from a2u_bench.launch.groups import elapsed_seconds, jobs
-    from a2u_bench.progress import progress
+    from a2u_bench.run.forecast import foretell
+    from a2u_bench.run.jobs.groups import elapsed_seconds, jobs
+    from a2u_bench.run.progress import progress
 
     if is_away:
         away = jobs(left, plan.settings)
@@ -188,7 +189,7 @@ def _forecast(plan: Plan, left: Sequence[Case], at_once: int | None, is_away: bo
 
 def _skip(plan: Plan, store: Store, listener: Listener) -> None:
     """Tell what the plan has, and store the rows of what no job will measure."""
-    from a2u_bench.record import make_row
+    from a2u_bench.columns import make_row
 
     skipped = [one for one in plan.skipped if one.case.id not in store.finished]
     count = len(skipped) + sum(case.id not in store.finished for case in plan.cases)
@@ -201,14 +202,14 @@ def _skip(plan: Plan, store: Store, listener: Listener) -> None:
 
 def _reference(asked: str | None, begun: Path | None) -> str | None:
     """The reference that is asked for, or that of a run that goes on: it has one throughout."""
-    from a2u_bench import build
+    from a2u_bench import operators
     from a2u_bench.errors import UsageError
-    from a2u_bench.lines import MANIFEST
-    from a2u_bench.runs import read_manifest
+    from a2u_bench.store.lines import MANIFEST
+    from a2u_bench.store.read import read_manifest
 
     known = read_manifest(begun)[0].get("reference") if begun is not None and (begun / MANIFEST).is_file() else None
     if not isinstance(known, str):
         return asked
-    if asked is not None and build.operator(asked).text != known:
+    if asked is not None and operators.operator(asked).text != known:
         raise UsageError(f"--reference {asked}: the run in {begun} has {known} as its reference; allowed: the same")
     return known

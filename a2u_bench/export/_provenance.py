@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from a2u_bench import units
-from a2u_bench.frames import run_labels
-from a2u_bench.plain import plain
-from a2u_bench.reading import Reading
+from a2u_bench.judge.reading import Reading
+from a2u_bench.sanitize import plain
+from a2u_bench.store.frames import run_labels
 
 PROGRAM = "a2u-bench"
 COUNTED = {

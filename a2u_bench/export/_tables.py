@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import chain
 
 from a2u_bench.export import _provenance as provenance
-from a2u_bench.sheet import Request, Sheet
-from a2u_bench.table import Table
+from a2u_bench.tables.table import Table
+from a2u_bench.tables.view import Request, Sheet
 
 BOLD = "bold: best, or not significantly worse than the best"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from a2u_bench.frames import to_values
-from a2u_bench.plain import plain
-from a2u_bench.sheet import Sheet, to_export
+from a2u_bench.sanitize import plain
+from a2u_bench.store.frames import to_values
+from a2u_bench.tables.view import Sheet, to_export
 
 FORMULA = ("=", "+", "-", "@")
 

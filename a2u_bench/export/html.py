@@ -6,9 +6,9 @@ import html
 from collections.abc import Iterator
 
 from a2u_bench.export._tables import tables, written
-from a2u_bench.plain import plain
-from a2u_bench.sheet import Sheet
-from a2u_bench.table import Table
+from a2u_bench.sanitize import plain
+from a2u_bench.tables.table import Table
+from a2u_bench.tables.view import Sheet
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 STYLE = (

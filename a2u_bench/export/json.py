@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from a2u_bench.frames import to_records
-from a2u_bench.lacks import lacks
-from a2u_bench.record import SHAPE
-from a2u_bench.sheet import Sheet, to_export
+from a2u_bench.columns import SHAPE
+from a2u_bench.store.completeness import lacks
+from a2u_bench.store.frames import to_records
+from a2u_bench.tables.view import Sheet, to_export
 
 _ENCODER = json.JSONEncoder(allow_nan=False)
 

@@ -8,9 +8,9 @@ from itertools import compress
 
 from a2u_bench.export._fit import BREAKS, TexColumn, fit
 from a2u_bench.export._tables import tables
-from a2u_bench.plain import plain
-from a2u_bench.sheet import Sheet
-from a2u_bench.table import Heading, Table
+from a2u_bench.sanitize import plain
+from a2u_bench.tables.table import Heading, Table
+from a2u_bench.tables.view import Sheet
 from a2u_bench.units import SPREAD
 
 PREFIXES = {

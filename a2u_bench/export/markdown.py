@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from a2u_bench.export._tables import tables, written
-from a2u_bench.plain import plain
-from a2u_bench.sheet import Sheet
-from a2u_bench.table import Table
+from a2u_bench.sanitize import plain
+from a2u_bench.tables.table import Table
+from a2u_bench.tables.view import Sheet
 
 _SPECIAL = str.maketrans(
     {letter: f"\\{letter}" for letter in "\\`*_{}[]|~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from a2u_bench.spec import Case
+from a2u_bench.case import Case
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ class Steps:
 
     def check(self, case: Case) -> float:
         """Compare with the definition, noting what the first call takes; the seconds in which kernels were compiled."""
-        from a2u_bench.check import check
+        from a2u_bench.measure.check import check
         from a2u_bench.measure.compiling import compiling
         from a2u_bench.measure.memory import call_memory
         from a2u_bench.measure.precision import as_asked
@@ -145,7 +145,7 @@ class Steps:
 
     def onnx(self, case: Case) -> str:
         """Why a case's operator is no ONNX model, or ""."""
-        from a2u_bench.measure.onnx_model import why_not
+        from a2u_bench.measure.onnx import why_not
 
         prepared = self.built[case.id]
         return why_not(prepared.module, prepared.inputs)
@@ -223,7 +223,7 @@ class Steps:
         if self.device != "cuda":
             return None
         if not hasattr(self, "_found"):
-            from a2u_bench.build.devices import visible_gpu
+            from a2u_bench.operators.devices import visible_gpu
 
             self._found = visible_gpu()
         return self._found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from a2u_bench.build.devices import visible_gpu
+from a2u_bench.operators.devices import visible_gpu
 
 
 def torch_facts() -> dict[str, Any]:

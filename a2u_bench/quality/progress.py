@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from a2u_bench import progress as bars
-from a2u_bench.progress import Labels, Listener, Silence
+from a2u_bench.columns import BY_NAME, RANKED
 from a2u_bench.quality.trial import Trial
-from a2u_bench.record import BY_NAME, RANKED
+from a2u_bench.run import progress as bars
+from a2u_bench.run.progress import Labels, Listener, Silence
 
 if TYPE_CHECKING:
     from a2u_bench.quality.train import Progress as Step

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from a2u_bench.build import Impossible
+from a2u_bench.columns import make_row
 from a2u_bench.errors import Unwritten
 from a2u_bench.measure.precision import multiply_in
+from a2u_bench.operators import Impossible
 from a2u_bench.quality import checkpoints
 from a2u_bench.quality.progress import Watcher
 from a2u_bench.quality.task import Problem
 from a2u_bench.quality.train import Curve, Diverged, Training
 from a2u_bench.quality.trial import TrainingJob
-from a2u_bench.record import make_row
 
 if TYPE_CHECKING:
-    from a2u_bench.store import Store
+    from a2u_bench.store.write import Store
 
 Row = dict[str, Any]
 

@@ -55,7 +55,7 @@ class TrainingJob:
     preset: Preset
 
 
-def jobs(
+def jobs(  # noqa: PLR0913  # what a training is named by
     pairs: Sequence[Pair],
     preset: Preset,
     seeds: Sequence[int],

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from a2u_bench import build, opstrings
+from a2u_bench import operators as build
+from a2u_bench.case import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES, Case
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.spec import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES, Case
+from a2u_bench.machine.system import usable_cores
+from a2u_bench.operators import strings
 from a2u_bench.suites.named import SUITES, Suite
 from a2u_bench.suites.plan import Plan, Reference, Settings, Site, Skipped
 from a2u_bench.suites.values import choices, counts, parse_bytes, parse_shape, texts
-from a2u_bench.system import usable_cores
 
 MAX_SCALE = 64
 
@@ -28,7 +29,7 @@ FEW_PROCESSES = 6
 """On an accelerator, where each takes seconds to start."""
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913  # a flag of the command line each
     *,
     ops: str | Sequence[str] | None = None,
     suite: str | None = None,
@@ -190,7 +191,7 @@ def _operators(ops: str | Sequence[str]) -> Wanted:
 
     A user's own operator that does not load has its reason among the broken, while others run; alone it is an error.
     """
-    given = opstrings.split(ops)
+    given = strings.split(ops)
     if not given:
         raise UsageError(f"no operator given. Allowed: all, {', '.join(build.names())}")
     wanted: dict[str, tuple[build.Operator, bool]] = {}
@@ -204,7 +205,7 @@ def _operators(ops: str | Sequence[str]) -> Wanted:
             operator = build.operator(text)
         except build.Broken as error:
             broken[text] = str(error)
-            operator = build.Operator(opstrings.parse(text).name, {}, text, "")
+            operator = build.Operator(strings.parse(text).name, {}, text, "")
         wanted[operator.text] = (operator, True)
     if len(broken) == len(wanted):
         raise UsageError(next(iter(broken.values())))

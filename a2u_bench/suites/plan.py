@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from a2u_bench.case import Case
 from a2u_bench.errors import UsageError
-from a2u_bench.spec import Case
 
 BLOCK = 8
 """Cases that interleave, beside the reference: more would not fit in memory together."""

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from a2u_bench.claims import check
-from a2u_bench.kernels.image import read_image
-from a2u_bench.launch import part
-from a2u_bench.published.read import find
+from a2u_bench.audit.claims import check
+from a2u_bench.audit.published.read import find
+from a2u_bench.export.plots.kernels.image import read_image
+from a2u_bench.export.report import content
 from a2u_bench.quality import checkpoints, idx
-from a2u_bench.report import content
-from a2u_bench.runs import each_curve, read_run, read_samples
+from a2u_bench.run.jobs import command
+from a2u_bench.store.read import each_curve, read_run, read_samples
 from soak.fuzz import Reader
 from upsamplers import StateDictError, create, from_official, load_state
 
@@ -39,7 +39,7 @@ def readers() -> tuple[Reader, ...]:
         Reader("manifest", ".json", (lines["manifest.json"],), _in_run("manifest.json", read_run)),
         Reader("samples", ".jsonl", (lines["samples.jsonl"],), _in_run("samples.jsonl", read_samples)),
         Reader("curves", ".jsonl", (lines["curves.jsonl"],), _in_run("curves.jsonl", lambda f: list(each_curve(f)))),
-        Reader("job of a part", ".json", (b'{"job": "12_3"}\n',), _in_run(part.JOB, part.read_job)),
+        Reader("job of a part", ".json", (b'{"job": "12_3"}\n',), _in_run(command.JOB, command.read_job)),
         *(
             Reader(f"claims, {name}", Path(name).suffix, ((GOLDEN / "exports" / name).read_bytes(),), _claims)
             for name in ("rows.csv", "table.md", "table.tex")

@@ -28,13 +28,13 @@ JOB = (
 
 def study(folder: Path, count: int, jobs: int = 2) -> dict[str, Any]:
     """What became of a study of `count` cases; of each phase its seconds and the MiB that the process held after it."""
-    from a2u_bench.launch import groups
-    from a2u_bench.launch.jobs import run
-    from a2u_bench.launch.local import Local, Place
-    from a2u_bench.runs import read_run
-    from a2u_bench.sheet import Request
-    from a2u_bench.sheet import make as make_sheet
-    from a2u_bench.store import Store
+    from a2u_bench.run.jobs import groups
+    from a2u_bench.run.jobs.jobs import run
+    from a2u_bench.run.jobs.local import Local, Place
+    from a2u_bench.store.read import read_run
+    from a2u_bench.store.write import Store
+    from a2u_bench.tables.view import Request
+    from a2u_bench.tables.view import make as make_sheet
 
     phases: dict[str, Any] = {}
     begin = time.monotonic()
