@@ -10,8 +10,8 @@ import pandas as pd
 
 from a2u_bench import judge, stats
 from a2u_bench.frames import workloads
-from a2u_bench.judge import LEVEL, SUBJECT, difference
-from a2u_bench.record import BY_NAME, RATIO, SHOWN
+from a2u_bench.judge import LEVEL, difference
+from a2u_bench.record import BY_NAME, RATIO, SHOWN, SUBJECT
 
 if TYPE_CHECKING:
     from a2u_bench.reading import Reading

@@ -11,16 +11,15 @@ import pandas as pd
 
 from a2u_bench import stats
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.frames import SHAPE, is_axis, to_shape
-from a2u_bench.judge import LEVEL, SUBJECT, difference
+from a2u_bench.judge import LEVEL, difference
 from a2u_bench.plain import plain
 from a2u_bench.reading import Reading
+from a2u_bench.record import SHAPE, SIDES, SUBJECT, is_axis
 from a2u_bench.table import Heading, Table
 
 AXES = (SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator")
 """The axes along which a ranking may change; all others tell operators or runs apart."""
 
-SIDES = ("batch", "channels", "height", "width")
 FEWEST = 3
 """Operators: two are no ranking."""
 
@@ -47,7 +46,7 @@ def along(frame: pd.DataFrame, axis: str, reading: Reading | None = None) -> lis
     if axis not in AXES:
         raise unknown("axis", axis, AXES)
     timed = frame[frame["latency"].notna() & frame["options"].notna()]
-    timed = timed.assign(**{SHAPE: to_shape(timed)}).assign(at=range(len(timed)))
+    timed = timed.assign(at=range(len(timed)))
     apart = {axis, *SUBJECT, *(SIDES if axis == SHAPE else ())}
     rest = [name for name in (*filter(is_axis, map(str, timed.columns)), SHAPE) if name not in apart]
     first, *others = dict.fromkeys(timed[axis].dropna()) or [""]
@@ -60,7 +59,6 @@ def along(frame: pd.DataFrame, axis: str, reading: Reading | None = None) -> lis
             most, tau = max(map(len, pairs)), min(map(_tau, pairs))
             found.append(Comparison(axis, str(first), str(second), len(pairs), most, tau, tuple(swaps)))
     if not found:
-        frame = frame.assign(**{SHAPE: to_shape(frame)})
         varying = ", ".join(name for name in AXES if name in frame and frame[name].nunique() > 1) or "none"
         raise UsageError(f"--ranking {axis}: no {FEWEST} operators share two values of it. Axes here: {varying}")
     return found

@@ -9,10 +9,10 @@ import pandas as pd
 
 from a2u_bench import dominance, units
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.frames import SHAPE, to_records, to_shape
+from a2u_bench.frames import to_records
 from a2u_bench.plain import some
 from a2u_bench.reading import Reading
-from a2u_bench.record import BY_NAME, RANKED
+from a2u_bench.record import BY_NAME, RANKED, SHAPE
 
 ALIASES = {"memory": "peak_memory", "mem": "peak_memory", "time": "latency", "quality": "psnr"}
 ALLOWED = tuple(name for name, column in BY_NAME.items() if column.role == "measure" and column.better)
@@ -143,8 +143,7 @@ def with_exports(frame: pd.DataFrame) -> pd.DataFrame:
 
 def must_agree(frame: pd.DataFrame, axis: str) -> None:
     """UsageError where rows differ in this axis: a budget has no one answer for all of them."""
-    values = to_shape(frame) if axis == SHAPE else frame[axis]
-    known = [str(value) for value in values.dropna().unique()]
+    known = [str(value) for value in frame[axis].dropna().unique()]
     if len(known) > 1:
         flag = f"--{axis} " if axis in FLAGS else f"--filter {axis}="
         raise UsageError(f"the run has more than one {axis}; choose: {' or '.join(f'{flag}{one}' for one in known)}")

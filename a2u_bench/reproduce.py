@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from a2u_bench import build, opstrings
 from a2u_bench.errors import UsageError
-from a2u_bench.published import UNITS, Cell, Misprint, Site, Table, parse_printed
+from a2u_bench.published import UNITS, Misprint, PublishedCell, PublishedSite, PublishedTable, parse_printed
 from a2u_bench.units import ratio
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ _WIDTHS = re.compile(r"\{(\d{0,3})c\}")  # {2c}: twice the channels of each site
 class Reproduced:
     """One printed cost with what the modules count by its rule: parameters, or multiply-adds."""
 
-    cell: Cell
+    cell: PublishedCell
     recomputed: int
     verdict: str
     why: str
 
 
 @dataclass(frozen=True)
-class Cost:
+class OperatorCost:
     """What an operator costs at all sites together; unknown, with the reason, where it cannot serve one of them."""
 
     operator: str
@@ -51,12 +51,12 @@ class Cost:
     reason: str = ""
 
 
-def reproduce(table: Table) -> list[Reproduced]:
+def reproduce(table: PublishedTable) -> list[Reproduced]:
     """Every cell of the table, recomputed. UsageError for an operator that does not exist or cannot serve a site."""
     return [_reproduce(cell, table) for cell in table.cells]
 
 
-def costs(table: Table) -> list[Cost]:
+def costs(table: PublishedTable) -> list[OperatorCost]:
     """The costs of the operators that the table names, or of every variant where it names none and has no cells.
 
     Under `all` an operator that cannot serve a site has a reason in place of numbers; UsageError for one that is named.
@@ -71,7 +71,7 @@ def costs(table: Table) -> list[Cost]:
             try:
                 found.append(_cost(operator.text, table))
             except UsageError as error:
-                found.append(Cost(operator.text, None, None, str(error)))
+                found.append(OperatorCost(operator.text, None, None, str(error)))
     return found
 
 
@@ -80,21 +80,21 @@ def shown(operator: str) -> str:
     return _WIDTHS.sub(r"\1c", operator)
 
 
-def params(operator: str, table: Table, without: tuple[str, ...] = ()) -> int:
+def params(operator: str, table: PublishedTable, without: tuple[str, ...] = ()) -> int:
     """Parameters at all sites, but those whose own name or whose module's class is in `without`."""
     return sum(site.count * _params(module, without) for module, site in _placed(operator, table))
 
 
-def macs(operator: str, table: Table) -> int:
+def macs(operator: str, table: PublishedTable) -> int:
     """Multiply-adds of one upsampling at every site, by the operator's own formula."""
     return sum(site.count * module.macs(site.height, site.width) for module, site in _placed(operator, table))
 
 
-def _cost(operator: str, table: Table) -> Cost:
-    return Cost(operator, params(operator, table), macs(operator, table))
+def _cost(operator: str, table: PublishedTable) -> OperatorCost:
+    return OperatorCost(operator, params(operator, table), macs(operator, table))
 
 
-def _named_cost(operator: str, table: Table) -> Cost:
+def _named_cost(operator: str, table: PublishedTable) -> OperatorCost:
     try:
         return _cost(operator, table)
     except UsageError:
@@ -102,10 +102,10 @@ def _named_cost(operator: str, table: Table) -> Cost:
     except Exception as error:  # whatever a stranger's class raises
         if ":" not in opstrings.parse(shown(operator)).name:
             raise
-        return Cost(operator, None, None, f"{type(error).__name__}: {' '.join(str(error).split())}")
+        return OperatorCost(operator, None, None, f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _placed(operator: str, table: Table) -> Iterator[tuple[Upsampler, Site]]:
+def _placed(operator: str, table: PublishedTable) -> Iterator[tuple[Upsampler, PublishedSite]]:
     """The operator's module at each site, without its values."""
     for site in table.sites:
         try:
@@ -114,7 +114,7 @@ def _placed(operator: str, table: Table) -> Iterator[tuple[Upsampler, Site]]:
             raise UsageError(f"{error} (at {site.channels}×{site.height}×{site.width}, scale {site.scale})") from None
 
 
-def _at(operator: str, site: Site) -> str:
+def _at(operator: str, site: PublishedSite) -> str:
     return _WIDTHS.sub(lambda found: str(int(found[1] or 1) * site.channels), operator)
 
 
@@ -128,7 +128,7 @@ def _params(module: nn.Module, without: tuple[str, ...]) -> int:
     return sum(counted.values())
 
 
-def _reproduce(cell: Cell, table: Table) -> Reproduced:
+def _reproduce(cell: PublishedCell, table: PublishedTable) -> Reproduced:
     recomputed = _count(cell, cell.operator, table)
     verdict = cell.printed.compare(recomputed)
     if cell.misprint is None or verdict == AGREES:
@@ -139,7 +139,7 @@ def _reproduce(cell: Cell, table: Table) -> Reproduced:
     return Reproduced(cell, recomputed, DIFFERS, f"taken for a misprint, but it is not so: {cell.misprint.why}")
 
 
-def _count(cell: Cell, operator: str, table: Table) -> int:
+def _count(cell: PublishedCell, operator: str, table: PublishedTable) -> int:
     if cell.whole is not None:
         try:
             network = build.network_outline(cell.whole.network, operator)
@@ -152,7 +152,7 @@ def _count(cell: Cell, operator: str, table: Table) -> int:
     return params(operator, table, cell.without) if cell.quantity == "params" else macs(operator, table)
 
 
-def _rule(cell: Cell, recomputed: int, verdict: str) -> str:
+def _rule(cell: PublishedCell, recomputed: int, verdict: str) -> str:
     """What was counted, and the ratio to what was printed where the two differ."""
     if cell.quantity == "macs":
         rule = UNITS[cell.unit][1] + (" of convolutions" if cell.whole else "")
@@ -166,7 +166,7 @@ def _rule(cell: Cell, recomputed: int, verdict: str) -> str:
     return "; ".join(parts)
 
 
-def _evidence(cell: Cell, claim: Misprint, recomputed: int, table: Table) -> str:
+def _evidence(cell: PublishedCell, claim: Misprint, recomputed: int, table: PublishedTable) -> str:
     """The end of a sentence that bears the claim out, or "" where the modules do not."""
     printed = cell.printed
     if claim.times:

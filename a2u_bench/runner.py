@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from a2u_bench.block import Block, Shared
 from a2u_bench.errors import Unwritten
 from a2u_bench.examine import Examination
-from a2u_bench.plan import Plan
 from a2u_bench.pool import Processes, Workers
 from a2u_bench.progress import Listener, Silence
 from a2u_bench.record import BUDGET, make_row
 from a2u_bench.samples import Taken
 from a2u_bench.schedule import arrange, beside
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan
 
 if TYPE_CHECKING:
     from a2u_bench.store import Store

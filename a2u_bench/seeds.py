@@ -9,18 +9,8 @@ from itertools import combinations
 import pandas as pd
 
 from a2u_bench import stats
-from a2u_bench.frames import RUN, is_axis
-from a2u_bench.record import BY_NAME, RANKED
-
-SEEDS = "seeds"
-"""How many seeds ended ok; in a frame that `over_seeds` made."""
-
-SEED = "seed"
-
-
-def is_trained(frame: pd.DataFrame) -> pd.Series:
-    """Which rows are of a training."""
-    return frame["task"].notna()
+from a2u_bench.frames import SEED, SEEDS
+from a2u_bench.record import BY_NAME, RANKED, RUN, is_axis
 
 
 def by_task(frame: pd.DataFrame) -> list[pd.DataFrame]:

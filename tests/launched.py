@@ -12,10 +12,10 @@ from typing import Any
 from a2u_bench.launch.groups import jobs
 from a2u_bench.launch.launcher import Job
 from a2u_bench.launch.part import begin
-from a2u_bench.plan import Plan, Settings, Skipped
 from a2u_bench.record import make_row
 from a2u_bench.spec import Case
 from a2u_bench.store import Store
+from a2u_bench.suites.plan import Plan, Settings, Skipped
 
 
 def case(operator: str, height: int = 4, threads: int = 1, device: str = "cpu") -> Case:
@@ -46,7 +46,7 @@ def asked(given: Sequence[str], cases: Sequence[Case] = (*PLAN.cases, *BESIDES))
     """The cases that a job's command line means."""
     said = options(given)
     if "ops" in said:  # a real one
-        from a2u_bench.suites import make_plan
+        from a2u_bench.suites.expand import make_plan
 
         threads = [said["threads"]]
         cases = make_plan(ops=said["ops"], shapes=[said["shape"]], device=said["device"], threads=threads).cases

@@ -11,10 +11,10 @@ import pytest
 from fakes import FakeClock, FakeStore, FakeWorker, FakeWorkers
 
 from a2u_bench import ahead
-from a2u_bench.plan import Plan, Settings
-from a2u_bench.pool import CaseEnded
+from a2u_bench.process import CaseEnded
 from a2u_bench.runner import run
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan, Settings
 
 SETTINGS = Settings(processes=1, max_rounds=2, target_ci=1.0, time_budget=0.0)
 

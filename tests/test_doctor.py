@@ -12,9 +12,9 @@ import pytest
 from timed_runs import one_round, write_run
 
 from a2u_bench import doctor, host
+from a2u_bench.notes import BEYOND, of_rows
 from a2u_bench.reading import read
 from a2u_bench.record import make_row
-from a2u_bench.remarks import BEYOND, remarks
 from a2u_bench.runs import Run
 from a2u_bench.sheet import Request, make
 from a2u_bench.spec import Case
@@ -228,12 +228,12 @@ def test_under_a_table_stand_the_notes_of_rows_the_grade_and_where_outputs_come_
     ]
     manifest = {"machine": WELL, "allocation": "each timed call allocates its output"}
     found = read([Run(Path("x"), manifest, tuple(rows), ())])
-    assert remarks(found, found.frame) == [
+    assert of_rows(found, found.frame) == [
         "launch-bound: a; b",
         "environment: grade A, nothing found that moves latencies",
         "each timed call allocates its output (glibc malloc)",
     ]
-    assert remarks(found, found.frame, ["floor"])[-1].startswith("speed of light")
+    assert of_rows(found, found.frame, ["floor"])[-1].startswith("speed of light")
 
 
 def test_what_is_quicker_than_its_floor_is_named_with_the_reason():
@@ -243,6 +243,6 @@ def test_what_is_quicker_than_its_floor_is_named_with_the_reason():
         for name, floor in floors.items()
     ]
     found = read([Run(Path("x"), {}, tuple(rows), ())])
-    assert remarks(found, found.frame, ["floor_share"])[-1] == BEYOND.format("quick")
-    assert [text for text in remarks(found, found.frame) if "light" in text] == []
-    assert "light" not in remarks(found, found.frame[:2], ["floor_share"])[-1].partition("speed of light")[2]
+    assert of_rows(found, found.frame, ["floor_share"])[-1] == BEYOND.format("quick")
+    assert [text for text in of_rows(found, found.frame) if "light" in text] == []
+    assert "light" not in of_rows(found, found.frame[:2], ["floor_share"])[-1].partition("speed of light")[2]

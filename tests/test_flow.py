@@ -17,14 +17,14 @@ from fakes import FakeClock, FakeStore, FakeWorkers
 from a2u_bench import stats
 from a2u_bench.errors import Unwritten
 from a2u_bench.judge import verdicts
-from a2u_bench.plan import Plan, Reference, Settings, Skipped
-from a2u_bench.pool import CaseEnded
+from a2u_bench.process import CaseEnded
 from a2u_bench.record import BY_NAME
 from a2u_bench.runner import run
 from a2u_bench.runs import read_run
 from a2u_bench.spec import Case
 from a2u_bench.stats import Estimate
 from a2u_bench.store import Store
+from a2u_bench.suites.plan import Plan, Reference, Settings, Skipped
 
 FIRST = Reference("a", "default", "a")
 SETTINGS = Settings(time_budget=1e9, processes=3, max_rounds=4, target_ci=0.01)

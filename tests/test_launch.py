@@ -26,12 +26,12 @@ from a2u_bench.launch.groups import jobs
 from a2u_bench.launch.jobs import run
 from a2u_bench.launch.launcher import Job, Needs, Part
 from a2u_bench.launch.local import Local, Place, places
-from a2u_bench.machine import usable_cores
 from a2u_bench.record import make_row
 from a2u_bench.runs import read_run, read_samples
 from a2u_bench.sheet import Request
 from a2u_bench.sheet import make as make_sheet
 from a2u_bench.store import Store
+from a2u_bench.system import usable_cores
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -434,7 +434,7 @@ def test_a_dry_run_prints_jobs_cases_and_time_and_does_nothing(capsys, tmp_path,
 
 
 def test_a_dry_run_of_a_resumed_run_counts_what_is_missing(capsys, tmp_path):
-    from a2u_bench.suites import make_plan
+    from a2u_bench.suites.expand import make_plan
 
     first = make_plan(ops="nearest", shapes=["1x4x4x4"], device="cpu", threads=["1"]).cases[0]
     with Store.create(tmp_path / "r", {}) as store:

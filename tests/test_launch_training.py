@@ -22,13 +22,13 @@ from a2u_bench.launch import choose, part
 from a2u_bench.launch.gather import gather
 from a2u_bench.launch.jobs import run
 from a2u_bench.launch.launcher import Job, Needs, Part
-from a2u_bench.machine import usable_cores
 from a2u_bench.quality import checkpoints, pairs, presets
 from a2u_bench.quality.task import task
 from a2u_bench.quality.trial import Trial, jobs
 from a2u_bench.record import make_row
 from a2u_bench.runs import each_curve, read_run
 from a2u_bench.store import Store
+from a2u_bench.system import usable_cores
 
 SCHEDULE = presets.preset("short").changed(epochs=1)
 

@@ -21,13 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from a2u_bench import notes
 from a2u_bench.errors import UsageError
+from a2u_bench.export._provenance import PROGRAM
 from a2u_bench.export.latex import SPECIAL
-from a2u_bench.frames import FLOOR_SHARE, floor_share, is_axis, to_records
+from a2u_bench.frames import is_trained, to_records
 from a2u_bench.plain import plain
-from a2u_bench.provenance import PROGRAM
+from a2u_bench.record import is_axis
 from a2u_bench.runs import read_run
-from a2u_bench.seeds import is_trained, over_seeds
+from a2u_bench.seeds import over_seeds
 from a2u_bench.sheet import Request, Sheet, make
 from a2u_bench.texts import WORK
 from a2u_bench.units import PREFIXES
@@ -133,8 +135,8 @@ def check(file: Path, run: Path | None = None) -> Checked:
     runs = [read_run(_there(folder, file)) for folder in folders]
     sheet = make(runs, request)
     named = _names(row.operator for row in _rows(sheet))
-    if request.baseline is None and (said := [line for line in lines if re.search(r"\bbaseline\b", line)]):
-        marked = next((name for line in said for name in named.findall(line)), None)
+    if request.baseline is None and (marks := [line for line in lines if re.search(r"\bbaseline\b", line)]):
+        marked = next((name for line in marks for name in named.findall(line)), None)
         sheet = make(runs, replace(request, baseline=marked))  # as a CSV says it
     stored: dict[str, list[Row]] = {}
     for row in _rows(sheet):
@@ -149,7 +151,9 @@ def check(file: Path, run: Path | None = None) -> Checked:
         heading = (names or heading) if line.strip() and not (names and count) else set()
         cells += count
         wrong += found
-    return Checked(str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), sheet.reading.notes)
+    return Checked(
+        str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), notes.of_reading(sheet.reading)
+    )
 
 
 def close(stored: Any, given: str) -> Any:
@@ -222,9 +226,8 @@ def _there(folder: Path, file: Path) -> Path:
 
 def _rows(sheet: Sheet) -> Iterator[Row]:
     """The rows of a sheet, means over seeds, and changes between two runs."""
-    frame = sheet.frame.assign(**{FLOOR_SHARE: floor_share(sheet.frame)})
-    trained = frame[is_trained(frame)]
-    for part in (frame, *([] if trained.empty else [over_seeds(trained)]), *sheet.changes.values()):
+    trained = sheet.frame[is_trained(sheet.frame)]
+    for part in (sheet.frame, *([] if trained.empty else [over_seeds(trained)]), *sheet.changes.values()):
         yield from (_row(record) for record in to_records(part) if record["options"])
 
 

@@ -36,9 +36,9 @@ def print_forecast(
     `count`. `basis` says how the time is known, or why it is not; `found` what this process found by trying."""
     import json
 
-    from a2u_bench.progress import minutes
     from a2u_bench.render import print_table
     from a2u_bench.table import Heading, Table
+    from a2u_bench.units import minutes
 
     what, _, end = to_do.partition(" ")
     lines = [

@@ -49,10 +49,10 @@ def open_store(folder: Path, manifest: dict[str, Any], resume: bool) -> Store:
 
 def describe(store: Store, threads: Sequence[int], devices: Collection[str] = ("cpu",), again: bool = False) -> None:
     """Put the machine, and how good it is for measuring with so many threads, into the manifest, once or `again`."""
-    from a2u_bench import doctor, machine
+    from a2u_bench import doctor, machine, pool
 
     if again or "machine" not in store.manifest:
-        described = machine.record(devices=devices)
+        described = machine.record(torch=lambda: pool.torch_facts(devices))
         store.write_manifest({"machine": described, "doctor": doctor.examine(described, threads).to_manifest()})
 
 
@@ -109,8 +109,8 @@ def exit_code(rows: Sequence[Mapping[str, Any]], strict: bool, what: str) -> int
 
 def print_interrupted(folder: Path, rows: int, left: str) -> None:
     """After Ctrl-C, on standard error: what is kept, what becomes of jobs elsewhere (`left`), and how to go on."""
+    from a2u_bench.lines import SAMPLES
     from a2u_bench.plain import plain
-    from a2u_bench.runs import SAMPLES
 
     samples = (folder / SAMPLES).is_file() and (folder / SAMPLES).stat().st_size > 0
     parts = [f"{rows} row{'' if rows == 1 else 's'}" if rows else "", "every whole round of samples" if samples else ""]

@@ -65,14 +65,14 @@ def _itself(out: Path, quick: bool, as_json: bool) -> int:
     from contextlib import ExitStack
     from datetime import datetime, timezone
 
-    from a2u_bench import certificate, machine
+    from a2u_bench import certificate, machine, pool
     from a2u_bench.errors import UsageError
     from a2u_bench.progress import Silence, progress
 
     if out.is_dir():
         raise UsageError(f"--out {out}: is a folder; allowed: the name of a file")
     created = datetime.now(timezone.utc).isoformat()
-    described = machine.record()
+    described = machine.record(torch=pool.torch_facts)
     with ExitStack() as bars:
 
         def listen(title: str, cases: int) -> Listener:

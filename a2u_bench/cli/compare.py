@@ -40,6 +40,9 @@ def command(
     absolute: Annotated[
         bool, typer.Option("--absolute", help="Compare times of two runs, not their ratios to the reference.")
     ] = False,
+    variants: Annotated[
+        bool, typer.Option("--variants", help="Show operators at all their options, not at their defaults alone.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Show every line, however many.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in SI units instead of the table.")] = False,
 ) -> int:
@@ -70,6 +73,7 @@ def command(
         tuple(keep or ()),
         tuple(fail_if or ()),
         absolute,
+        variants=variants,
     )
     relative = [text for text in request.fail_if if gates.parse(text).relative]
     if relative and len(read) == 1 < len(runs or []):

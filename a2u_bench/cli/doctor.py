@@ -24,7 +24,7 @@ def command(
     if run is None:
         from a2u_bench import machine
 
-        machines = {"": machine.record(alone=True)}
+        machines = {"": machine.record()}
     else:
         from a2u_bench.machines import by_node
         from a2u_bench.runs import read_run

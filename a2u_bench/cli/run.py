@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.plan import Plan
     from a2u_bench.progress import Listener
     from a2u_bench.runs import Run
     from a2u_bench.spec import Case
     from a2u_bench.store import Store
+    from a2u_bench.suites.plan import Plan
 
 Many = list[str]
 
@@ -102,7 +102,8 @@ def command(
     from a2u_bench.progress import progress
     from a2u_bench.record import is_open
     from a2u_bench.store import new_folder
-    from a2u_bench.suites import make_plan, parse_seconds, parse_share
+    from a2u_bench.suites.expand import make_plan
+    from a2u_bench.suites.values import parse_seconds, parse_share
 
     check_convention(convention)
     if resume and out is None:
@@ -202,7 +203,8 @@ def _reference(asked: str | None, begun: Path | None) -> str | None:
     """The reference that is asked for, or that of a run that goes on: it has one throughout."""
     from a2u_bench import build
     from a2u_bench.errors import UsageError
-    from a2u_bench.runs import MANIFEST, read_manifest
+    from a2u_bench.lines import MANIFEST
+    from a2u_bench.runs import read_manifest
 
     known = read_manifest(begun)[0].get("reference") if begun is not None and (begun / MANIFEST).is_file() else None
     if not isinstance(known, str):

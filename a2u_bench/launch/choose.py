@@ -8,7 +8,7 @@ from pathlib import Path
 from a2u_bench import build
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.launch.launcher import Job, Launcher
-from a2u_bench.machine import usable_cores
+from a2u_bench.system import usable_cores
 
 NAMES = ("local", "slurm")
 

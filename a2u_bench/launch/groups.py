@@ -12,9 +12,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from a2u_bench.launch.launcher import Job, Needs
-from a2u_bench.plan import Settings, workload
 from a2u_bench.runner import GRACE, OVERRUN
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Settings, workload
 
 SLOWEST_START = 300.0
 """Seconds in which the slowest file system has given a job all that it loads."""

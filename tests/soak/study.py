@@ -74,7 +74,7 @@ def study(folder: Path, count: int, jobs: int = 2) -> dict[str, Any]:
 
 def make_study(count: int) -> Any:
     """A plan of so many cases: every operator and variant on as many workloads as it takes."""
-    from a2u_bench.suites import make_plan
+    from a2u_bench.suites.expand import make_plan
 
     shapes = [
         f"1x{channels}x{side}x{side + more}"

@@ -80,6 +80,7 @@ class Plan:
     settings: Settings = field(default_factory=Settings)
     sites: tuple[Site, ...] = ()
     reference: Reference | None = None
+    named: tuple[str, ...] = ()  # operators that were asked for by name rather than as one of all
 
     @property
     def devices(self) -> frozenset[str]:
@@ -97,6 +98,7 @@ class Plan:
         """The plan as plain data for the manifest of a run."""
         return {
             "suite": self.suite,
+            "named": list(self.named),
             "sites": [{"shape": list(site.shape), "count": site.count} for site in self.sites],
             "settings": asdict(self.settings),
             "reference": self.reference.options if self.reference else None,
