@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from a2u_bench.sanitize import plain
+from a2u_bench.units import minutes
 
 DOING = {"compile": "compiling kernels for", "check": "checking", "warm_up": "warming up"}
 
@@ -124,9 +125,3 @@ class Bar:
 
     def _update(self, **fields: Any) -> None:
         self._bar.update(self._task, refresh=True, **fields)
-
-
-def minutes(seconds: float) -> str:
-    """Seconds as `3 min 20 s`."""
-    whole, rest = divmod(round(seconds), 60)
-    return f"{whole} min {rest} s" if whole else f"{rest} s"
