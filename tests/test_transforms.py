@@ -23,7 +23,7 @@ VARIANTS = [
     for variant in upsamplers.facts(name).variants
 ]
 
-NATIVE = ("bicubic", "bilinear", "nearest", "deconv", "pixel_shuffle", "max_unpool")
+NATIVE = ("bicubic", "bilinear", "nearest", "deconv", "pixel_shuffle", "max_unpool", "eucb")
 """Operators whose forward is torch's own kernel, with torch's own rules for autocast."""
 
 

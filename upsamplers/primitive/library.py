@@ -107,7 +107,7 @@ def _as_map(like: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
 
 @reassemble.register_fake
 def _(w, z, points, scale, kernel_size, border, backend):  # type: ignore[no-untyped-def]
-    mixes = w.shape[2] != kernel_size**2
+    mixes = points is None and w.shape[2] != kernel_size**2
     channels = w.shape[1] if mixes else z.shape[1]
     return _as_map(z, (z.shape[0], channels, scale * z.shape[2], scale * z.shape[3]), result_dtype(w, z))
 
@@ -217,7 +217,7 @@ def _register_flops(name: str) -> None:
         return 2 * MACS[name]((first_shape, second_shape), out_shape)
 
 
-for _name in MACS:
-    _register_flops(_name)
-
 __all__ = ["correlate", "down_correlate", "down_spread", "downassemble", "reassemble", "spread"]
+
+for _name in __all__:
+    _register_flops(_name)
