@@ -121,7 +121,11 @@ def test_the_resampling_is_grid_sample_s_with_border_padding(reach: int) -> None
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 6)])
 @pytest.mark.parametrize("distance", [1, 2, 3])
-def test_cosines_are_torch_s_of_the_shifted_map(size: tuple[int, int], distance: int) -> None:
+@pytest.mark.parametrize("plain", [False, True], ids=["primitive", "written_out"])
+def test_cosines_are_torch_s_of_the_shifted_map(
+    size: tuple[int, int], distance: int, plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("upsamplers.cosines.is_written_out", lambda backend: plain)
     x = torch.randn(2, 5, *size, dtype=torch.float64)
     x[0, :, 0, 0] = 0
     padded = functional.pad(x, (distance,) * 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.testing import assert_close
 
 from upsamplers import reference
@@ -88,6 +89,22 @@ def test_half_types_are_summed_in_float32_and_channels_last_stays() -> None:
     assert float((up.double() - exact).abs().max()) < 0.1
 
 
+@pytest.mark.parametrize("plain", [False, True], ids=["primitive", "written_out"])
+@pytest.mark.parametrize("added", [False, True])
+@pytest.mark.parametrize("dilation", [1, 2, 3])
+@pytest.mark.parametrize("size", SIZES)
+def test_taps_may_lie_apart(
+    size: tuple[int, int], dilation: int, added: bool, plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, c, z = given(size=size)
+    read = functional.unfold(z, 3, padding=dilation, dilation=dilation).view(2, 4, 9, *size)
+    of_points, of_channels = a.repeat_interleave(2, 1), c.repeat(1, 1, 1, *size)
+    w = of_points + of_channels if added else of_points * of_channels
+    expected = (w * read.repeat_interleave(2, -1).repeat_interleave(2, -2)).sum(2)
+    monkeypatch.setattr(products, "is_written_out", lambda backend: plain)
+    assert_close(reassemble_product(a, c, z, scale=2, kernel_size=3, dilation=dilation, added=added), expected)
+
+
 @pytest.mark.parametrize("scale", [1, 2, 3])
 @pytest.mark.parametrize("dilation", [1, 2, 3])
 @pytest.mark.parametrize("size", SIZES)
@@ -99,4 +116,4 @@ def test_pixels_apart_are_gathered_and_scattered_back(size: tuple[int, int], dil
     assert torch.equal(scattered(apart, dilation, scale, height, width), x)
     assert torch.equal(gathered(x.unsqueeze(1), dilation, scale).squeeze(1), apart)
     if scale == 1:
-        assert torch.equal(apart[0, :, 0], torch.nn.functional.pad(x, (0, -width % dilation))[0, :, 0, ::dilation])
+        assert torch.equal(apart[0, :, 0], functional.pad(x, (0, -width % dilation))[0, :, 0, ::dilation])

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
-from upsamplers.primitive.dilated import gathered, scattered
 from upsamplers.primitive.products import reassemble_product
 
 SIDE, TAPS = 3, 9
@@ -124,11 +123,8 @@ class DDFUp(Upsampler):
         """The upsampled map [B, C, sH, sW], from the two filters as they are."""
         self.check(z, guide)
         spatial, channel = self.filters(z, guide)
-        height, width = z.shape[-2:]
-        read, spatial = gathered(z, self.dilation), gathered(spatial, self.dilation, self.scale)
-        channel = channel.repeat_interleave(self.dilation**2, 0)
-        up = reassemble_product(spatial, channel, read, scale=self.scale, kernel_size=SIDE, added=self.combine == "add")
-        return scattered(up, self.dilation, self.scale, self.scale * height, self.scale * width)
+        options = {"scale": self.scale, "kernel_size": SIDE, "dilation": self.dilation}
+        return reassemble_product(spatial, channel, z, **options, added=self.combine == "add")
 
     def macs(self, height: int, width: int) -> int:
         """The convolutions of each phase, and for each output element k² for combining the filters and k² for wᵀz."""

@@ -21,7 +21,6 @@ def scattered(x: Tensor, dilation: int, scale: int, height: int, width: int) -> 
     """The inverse of `gathered`, cut to the size [B, …, height, width]."""
     if dilation == 1:
         return x
-    batch = x.shape[0] // dilation**2
-    x = x.unflatten(-1, (-1, scale)).unflatten(-3, (-1, scale)).unflatten(0, (batch, dilation, dilation))
+    x = x.unflatten(-1, (-1, scale)).unflatten(-3, (-1, scale)).unflatten(0, (-1, dilation, dilation))
     x = x.movedim((1, 2), (-5, -2))  # [B, …, H/d, d, s, W/d, d, s]
     return x.flatten(-3).flatten(-4, -2)[..., :height, :width]

@@ -14,11 +14,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.flop_counter import register_flop_formula
 
-from upsamplers.primitive import library
 from upsamplers.primitive.backends import choose, is_written_out
-from upsamplers.primitive.eager import accumulator, layout, phases, result_dtype, windows
+from upsamplers.primitive.dilated import gathered, scattered
+from upsamplers.primitive.eager import accumulator, layout, phases, result_dtype
+from upsamplers.primitive.library import planned
 from upsamplers.primitive.macs import MACS
 from upsamplers.tracing import is_jit, sizes
 
@@ -56,7 +58,7 @@ def products(
         if z is not None and g is not None:
             part = g[:, channels]
             shape = (*part.shape[:2], kernel_size**2, *part.shape[2:])
-            met = phases(library.correlate(part, z[:, channels], None, shape, *plain), scale)
+            met = phases(planned("correlate", part, z[:, channels], None, shape, *plain), scale)
             if at_point is None:
                 phases(out[:, head], scale).add_((met if added else met * of_channel).sum(1))
             else:
@@ -65,10 +67,10 @@ def products(
         assert at_point is not None and of_channel is not None
         w = (at_point + of_channel if added else at_point * of_channel).flatten(-2).flatten(-3, -2)  # [B, n, K, sH, sW]
         if z is not None:
-            out[:, channels] = library.reassemble(w, z[:, channels], None, *plain)
+            out[:, channels] = planned("reassemble", w, z[:, channels], None, (), *plain)
         elif g is not None:
             shape = (*w.shape[:2], g.shape[2] // scale, g.shape[3] // scale)
-            out[:, channels] = library.spread(w, g[:, channels], None, shape, *plain)
+            out[:, channels] = planned("spread", w, g[:, channels], None, shape, *plain)
     return out.to(dtype)
 
 
@@ -141,7 +143,9 @@ def _flops(a_shape: Any, c_shape: Any, *args: Any, out_shape: Any = None, **kwar
     return 2 * MACS["products"]((a_shape, c_shape), out_shape)
 
 
-def reassemble_product(a: Tensor, c: Tensor, z: Tensor, *, scale: int, kernel_size: int, added: bool = False) -> Tensor:
+def reassemble_product(
+    a: Tensor, c: Tensor, z: Tensor, *, scale: int, kernel_size: int, dilation: int = 1, added: bool = False
+) -> Tensor:
     """Every output point's inner product of its neighbourhood with the product of two filters, [B, C, sH, sW].
 
     Args:
@@ -150,16 +154,24 @@ def reassemble_product(a: Tensor, c: Tensor, z: Tensor, *, scale: int, kernel_si
         z: [B, C, H, W], zero outside.
         scale: s >= 1.
         kernel_size: k, odd.
+        dilation: d, pixels of z from one tap to the next.
         added: the sum of the two filters in place of their product.
     """
+    height, width = z.shape[2:]
     if not is_jit() and not is_written_out(None):
-        return products(a, c, z, None, added, a.shape[1], scale, kernel_size, choose(z, None))
+        read, spatial = gathered(z, dilation), gathered(a, dilation, scale)
+        by_channel = c if dilation == 1 else c.repeat_interleave(dilation**2, 0)
+        up = products(spatial, by_channel, read, None, added, a.shape[1], scale, kernel_size, choose(z, None))
+        return scattered(up, dilation, scale, scale * height, scale * width)
     dtype = torch.promote_types(result_dtype(a, c), z.dtype)
     high, heads = accumulator(dtype), sizes(a)[1]
     by_point = phases(a.to(high), scale).unsqueeze(2)  # [B, h, 1, K, H, s, W, s]
     by_channel = c.to(high).unflatten(1, (heads, -1))[..., None, :, None, :]  # [B, h, C/h, K, 1, s, 1, s]
+    padded = functional.pad(z.to(high), (dilation * (kernel_size // 2),) * 4)
     total: Any = 0
-    for tap, shifted in windows(z.to(high), kernel_size, "zero"):
+    for tap in range(kernel_size**2):
+        row, column = (dilation * place for place in divmod(tap, kernel_size))
+        shifted = padded.narrow(-2, row, height).narrow(-1, column, width)  # sizes may be symbols
         at_point, of_channel = by_point[:, :, :, tap], by_channel[:, :, :, tap]
         w = at_point + of_channel if added else at_point * of_channel
         total = total + w * shifted.unflatten(1, (heads, -1))[..., :, None, :, None]

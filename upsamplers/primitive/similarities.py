@@ -29,13 +29,13 @@ def similarities(
     q: Tensor, m: Tensor, k: Tensor, bias: Tensor | None, points: Tensor, border: str, backend: str
 ) -> Tensor:
     """[B, G, P, sH, sW]."""
-    return _mixed(_at_corners(q, k, points, border, backend), m, q, bias)
+    at_corners = library.planned("correlate", q, k, points, _shape(q, points), 1, 2, border, backend)
+    return _mixed(at_corners, m, q, bias)
 
 
-def _at_corners(q: Tensor, k: Tensor, points: Tensor, border: str, backend: str) -> Tensor:
-    """⟨q, k[corner]⟩, [B, G, 4P, sH, sW]."""
-    shape = (q.shape[0], points.shape[1], 4 * points.shape[2], *q.shape[2:])
-    return library.correlate(q, k, points, shape, 1, 2, border, backend)
+def _shape(q: Tensor, points: Tensor) -> tuple[int, ...]:
+    """Of ⟨q, k[corner]⟩, [B, G, 4P, sH, sW]."""
+    return (q.shape[0], points.shape[1], 4 * points.shape[2], *q.shape[2:])
 
 
 def _mixed(at_corners: Tensor, m: Tensor, q: Tensor, bias: Tensor | None) -> Tensor:
@@ -61,7 +61,10 @@ def _backward(ctx: Any, over: Tensor) -> tuple[Any, ...]:
     needs, options = ctx.needs_input_grad, (1, 2, *ctx.plain)
     w = (over.unsqueeze(3) * m).flatten(2, 3)  # [B, G, 4P, sH, sW]
     by_q = library.reassemble(w, k, points, *options) if needs[0] else None
-    by_m = over.unsqueeze(3) * _at_corners(q, k, points, *ctx.plain).unflatten(2, (-1, 4)) if needs[1] else None
+    by_m = None
+    if needs[1]:
+        at_corners = library.correlate(q, k, points, _shape(q, points), *options)
+        by_m = over.unsqueeze(3) * at_corners.unflatten(2, (-1, 4))
     by_k = library.spread(w, q, points, k.shape, *options) if needs[2] else None
     by_bias = None
     if bias is not None:
