@@ -166,7 +166,7 @@ def _count(cell: Cell, operator: str, table: Table) -> int | Fraction:
     return params(operator, table, cell.without) if cell.quantity == "params" else macs(operator, table, cell.sampled)
 
 
-def _rule(cell: Cell, recomputed: int, verdict: str) -> str:
+def _rule(cell: Cell, recomputed: int | Fraction, verdict: str) -> str:
     """What was counted, and the ratio to what was printed where the two differ."""
     if cell.than:
         rule = f"less than {shown(cell.than)}"
@@ -184,7 +184,7 @@ def _rule(cell: Cell, recomputed: int, verdict: str) -> str:
     return "; ".join(parts)
 
 
-def _evidence(cell: Cell, claim: Misprint, recomputed: int, table: Table) -> str:
+def _evidence(cell: Cell, claim: Misprint, recomputed: int | Fraction, table: Table) -> str:
     """The end of a sentence that bears the claim out, or "" where the modules do not."""
     printed = cell.printed
     if claim.times:

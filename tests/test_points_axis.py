@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from upsamplers import correlate, reassemble, reference
+from upsamplers.primitive import ENVIRONMENT
 from upsamplers.primitive.similarities import sampled_similarities
 
 BACKENDS = ["eager", "numba"]
@@ -118,26 +119,30 @@ def by_points(q: Tensor, m: Tensor, k: Tensor, bias: Tensor, points: Tensor) -> 
     return torch.cat(found, 2)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("groups", [1, 2, 4])
-def test_similarities_are_products_with_keys_that_were_read(groups: int) -> None:
+def test_similarities_are_products_with_keys_that_were_read(
+    groups: int, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENVIRONMENT, backend)
     *tensors, points = sampled(groups=groups)
     leaves = [tensor.requires_grad_() for tensor in tensors]
     q, m, k, bias = leaves
-    found = sampled_similarities(q, k, points, m, bias=bias)
+    found = sampled_similarities(q, k, points, m, scale=2, bias=bias)
     expected = by_points(q, m, k, bias, points)
     assert_close(found, expected)
     over = torch.randn_like(found)
     ours, theirs = (torch.autograd.grad(y, leaves, over) for y in (found, expected))
     for a, b in zip(ours, theirs, strict=True):
         assert_close(a, b)
-    assert_close(sampled_similarities(q, k, points, m), by_points(q, m, k, 0 * bias, points))
+    assert_close(sampled_similarities(q, k, points, m, scale=2), by_points(q, m, k, 0 * bias, points))
 
 
 def test_similarities_have_derivatives_of_every_kind() -> None:
     *tensors, points = sampled(samples=2)
 
     def function(q: Tensor, m: Tensor, k: Tensor, bias: Tensor) -> Tensor:
-        return sampled_similarities(q, k, points, m, bias=bias)
+        return sampled_similarities(q, k, points, m, scale=2, bias=bias)
 
     leaves = [tensor.clone().requires_grad_() for tensor in tensors]
     assert torch.autograd.gradcheck(function, leaves, fast_mode=True)
@@ -159,5 +164,5 @@ def test_the_work_of_similarities_is_four_for_a_key_and_one_for_its_product() ->
 
     q, m, k, _, points = sampled()
     with FlopCounterMode(display=False) as counter:
-        sampled_similarities(q, k, points, m)
+        sampled_similarities(q, k, points, m, scale=2)
     assert counter.get_total_flops() == 2 * 5 * q.numel() * 3

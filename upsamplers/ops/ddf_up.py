@@ -165,4 +165,6 @@ def normalised(taps: Tensor) -> Tensor:
     """[B, n, k², …] with mean 0 and (unbiased) standard deviation 1 over the taps, calculated in at least float32."""
     precise = taps.to(torch.promote_types(taps.dtype, torch.float32))
     centred = precise - precise.mean(2, keepdim=True)
-    return (centred / (precise.std(2, keepdim=True) + 1e-10)).to(taps.dtype)
+    # the norm, because torch warns of the standard deviation of an empty batch
+    deviation = torch.linalg.vector_norm(centred, dim=2, keepdim=True) / math.sqrt(centred.shape[2] - 1)
+    return (centred / (deviation + 1e-10)).to(taps.dtype)

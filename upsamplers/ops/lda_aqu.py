@@ -142,7 +142,8 @@ class LdaAqu(Upsampler):
         if self.bias_table is not None:
             bias = self.bias_table[0, :, 0].unflatten(-1, (self.sets // self.heads, -1)).transpose(1, 2).flatten(0, 1)
         points, corners = (split(of_groups, self.sets // self.groups) for of_groups in (points, corners))
-        logits = sampled_similarities(query, self.key(normal), points, corners, bias=bias)  # [B, G, k², sH, sW]
+        key = self.key(normal)
+        logits = sampled_similarities(query, key, points, corners, scale=scale, bias=bias)  # [B, G, k², sH, sW]
         logits = logits.unflatten(1, (self.heads, -1)).sum(2) / math.sqrt(self.hidden // self.heads)
         return offsets, logits.softmax(2), corners, points
 

@@ -110,7 +110,7 @@ class SapaD(Upsampler):
         x, y = x + columns, y + rows
         query, key = self.query(guide), self.key(read)
         points, corners = torch.stack([x, y], 3).detach(), corner_weights(x, y).to(query.dtype)
-        return sampled_similarities(query, key, points, corners), corners, points
+        return sampled_similarities(query, key, points, corners, scale=self.scale), corners, points
 
     def similarities(self, z: Tensor, guide: Tensor) -> Tensor:
         """The logits ⟨q_i, k(point)⟩, [B, g, P, sH, sW]."""

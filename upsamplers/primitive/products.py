@@ -60,6 +60,7 @@ def products(
             shape = (*part.shape[:2], kernel_size**2, *part.shape[2:])
             met = phases(planned("correlate", part, z[:, channels], None, shape, *plain), scale)
             if at_point is None:
+                assert of_channel is not None
                 phases(out[:, head], scale).add_((met if added else met * of_channel).sum(1))
             else:
                 out[:, channels] = (met if added else met * at_point).sum((3, 5))

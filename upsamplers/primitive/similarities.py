@@ -23,13 +23,14 @@ from upsamplers.tracing import is_jit, sizes
 @torch.library.custom_op(
     "upsamplers::similarities",
     mutates_args=(),
-    schema="(Tensor q, Tensor m, Tensor k, Tensor? bias, Tensor points, str border, str backend) -> Tensor",
+    schema="(Tensor q, Tensor m, Tensor k, Tensor? bias, Tensor points, int scale, str border, "
+    "str backend) -> Tensor",
 )
 def similarities(
-    q: Tensor, m: Tensor, k: Tensor, bias: Tensor | None, points: Tensor, border: str, backend: str
+    q: Tensor, m: Tensor, k: Tensor, bias: Tensor | None, points: Tensor, scale: int, border: str, backend: str
 ) -> Tensor:
     """[B, G, P, sH, sW]."""
-    at_corners = library.planned("correlate", q, k, points, _shape(q, points), 1, 2, border, backend)
+    at_corners = library.planned("correlate", q, k, points, _shape(q, points), scale, 2, border, backend)
     return _mixed(at_corners, m, q, bias)
 
 
@@ -46,7 +47,7 @@ def _mixed(at_corners: Tensor, m: Tensor, q: Tensor, bias: Tensor | None) -> Ten
 
 
 @similarities.register_fake
-def _(q, m, k, bias, points, border, backend):  # type: ignore[no-untyped-def]
+def _(q, m, k, bias, points, scale, border, backend):  # type: ignore[no-untyped-def]
     dtype = torch.promote_types(result_dtype(q, k), m.dtype)
     return q.new_empty((q.shape[0], *points.shape[1:3], *q.shape[2:]), dtype=dtype)
 
@@ -58,7 +59,8 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _backward(ctx: Any, over: Tensor) -> tuple[Any, ...]:
     q, m, k, bias, points = ctx.saved_tensors
-    needs, options = ctx.needs_input_grad, (1, 2, *ctx.plain)
+    scale, *places = ctx.plain
+    needs, options = ctx.needs_input_grad, (scale, 2, *places)
     w = (over.unsqueeze(3) * m).flatten(2, 3)  # [B, G, 4P, sH, sW]
     by_q = library.reassemble(w, k, points, *options) if needs[0] else None
     by_m = None
@@ -74,7 +76,7 @@ def _backward(ctx: Any, over: Tensor) -> tuple[Any, ...]:
         if needs[3]:
             by_bias = torch.einsum("bgchw,bgphw->gpc", grouped.to(over.dtype), over)
     found = zip((by_q, by_m, by_k, by_bias), (q, m, k, bias), strict=True)
-    return (*(None if by is None else by.to(one.dtype) for by, one in found), None, None, None)
+    return (*(None if by is None else by.to(one.dtype) for by, one in found), None, None, None, None)
 
 
 similarities.register_autograd(_backward, setup_context=_keep)
@@ -86,7 +88,14 @@ def _flops(q_shape: Any, m_shape: Any, *args: Any, out_shape: Any = None, **kwar
 
 
 def sampled_similarities(
-    q: Tensor, k: Tensor, points: Tensor, corners: Tensor, *, bias: Tensor | None = None, border: str = "zero"
+    q: Tensor,
+    k: Tensor,
+    points: Tensor,
+    corners: Tensor,
+    *,
+    scale: int,
+    bias: Tensor | None = None,
+    border: str = "zero",
 ) -> Tensor:
     """The inner products of q with the keys at its P points, over each group's channels: [B, G, P, sH, sW].
 
@@ -95,9 +104,10 @@ def sampled_similarities(
         k: keys [B, C, H, W].
         points: [B, G, P, 2, sH, sW], x before y, in pixels of k. Data: derivatives flow through `corners`.
         corners: bilinear weights of each point's four corners, [B, G, P, 4, sH, sW].
+        scale: s >= 1.
         bias: added to the key at every point, [G, P, C/G], inside the map and out.
         border: what lies outside k.
     """
     if not is_jit() and not is_written_out(None):
-        return similarities(q, corners, k, bias, points, border, choose(k, None))
-    return _mixed(written_out.correlate(q, k, sizes(points)[1], 1, 2, border, points), corners, q, bias)
+        return similarities(q, corners, k, bias, points, scale, border, choose(k, None))
+    return _mixed(written_out.correlate(q, k, sizes(points)[1], scale, 2, border, points), corners, q, bias)
