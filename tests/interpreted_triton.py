@@ -116,7 +116,13 @@ def test_downsampling_kernels_agree_with_the_definition(case: tuple[Any, ...]) -
 
 @pytest.mark.parametrize(
     ("border", "shared", "samples"),
-    [("zero", False, ()), ("replicate", True, ()), ("reflect", False, ()), ("zero", False, (3,)), ("reflect", True, (1,))],
+    [
+        ("zero", False, ()),
+        ("replicate", True, ()),
+        ("reflect", False, ()),
+        ("zero", False, (3,)),
+        ("reflect", True, (1,)),
+    ],
 )
 def test_point_kernels_agree_with_the_definition_and_their_adjoint(
     border: str, shared: bool, samples: tuple[int, ...]

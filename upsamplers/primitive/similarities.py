@@ -23,8 +23,7 @@ from upsamplers.tracing import is_jit, sizes
 @torch.library.custom_op(
     "upsamplers::similarities",
     mutates_args=(),
-    schema="(Tensor q, Tensor m, Tensor k, Tensor? bias, Tensor points, int scale, str border, "
-    "str backend) -> Tensor",
+    schema="(Tensor q, Tensor m, Tensor k, Tensor? bias, Tensor points, int scale, str border, str backend) -> Tensor",
 )
 def similarities(
     q: Tensor, m: Tensor, k: Tensor, bias: Tensor | None, points: Tensor, scale: int, border: str, backend: str
