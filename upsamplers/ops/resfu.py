@@ -175,8 +175,9 @@ class Score(nn.Module):
         padded = functional.pad(group_normalised(self.norm, around), (scale,) * 4, mode="replicate")
         near = functional.conv2d(padded, self.weight, self.bias.flatten(), dilation=scale, groups=self.groups)
         whole = self.weight.sum((-2, -1), keepdim=True)
-        differences = near - functional.conv2d(group_normalised(self.norm, at), whole, groups=self.groups)
-        logits: Tensor = self.layers(differences)
+        logits = near - functional.conv2d(group_normalised(self.norm, at), whole, groups=self.groups)
+        for layer in self.layers:
+            logits = group_normalised(layer, logits) if isinstance(layer, nn.GroupNorm) else layer(logits)
         return logits
 
     def macs(self) -> int:
