@@ -20,9 +20,11 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from a2u_bench.machine import usable_cores, visible_gpu
-from a2u_bench.pool import CaseEnded, Worker
+from a2u_bench.build.devices import visible_gpu
+from a2u_bench.pool import Worker
+from a2u_bench.process import CaseEnded
 from a2u_bench.spec import Case
+from a2u_bench.system import usable_cores
 
 if TYPE_CHECKING:
     from a2u_bench.block import Shared

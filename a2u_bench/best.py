@@ -10,8 +10,8 @@ import pandas as pd
 
 from a2u_bench import judge, stats
 from a2u_bench.frames import workloads
-from a2u_bench.judge import LEVEL, SUBJECT, difference
-from a2u_bench.record import BY_NAME, RATIO, SHOWN
+from a2u_bench.judge import LEVEL, difference
+from a2u_bench.record import BY_NAME, RATIO, SHOWN, SUBJECT
 
 if TYPE_CHECKING:
     from a2u_bench.reading import Reading
@@ -23,10 +23,10 @@ SAME = (*SUBJECT, "pair")
 
 
 def best(frame: pd.DataFrame, names: Sequence[str], reading: Reading | None = None) -> dict[str, pd.Series]:
-    """For each measure, whether each row is the best of its workload in it, or not surely worse than the best.
+    """For each measure, whether each row is the best of its workload in it, or not significantly worse than the best.
 
-    Surely is what `judge.difference` to the best one allows to say, after Holm's correction over the table. Nobody is
-    best where nobody is surely worse; measures in which nobody can be are left out.
+    Significance is that of `judge.difference` to the best one, after Holm's correction over the table. Nobody is best
+    where nobody is significantly worse; measures in which nobody can be are left out.
     """
     found = {}
     for name in names:

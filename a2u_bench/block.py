@@ -12,12 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from a2u_bench.plan import Settings
-from a2u_bench.pool import CaseEnded, Worker, Workers
+from a2u_bench.pool import Worker, Workers
+from a2u_bench.process import CaseEnded
 from a2u_bench.record import BUDGET
 from a2u_bench.samples import Taken, sample
 from a2u_bench.schedule import FEWEST_PROCESSES, MOST_PROCESSES, Share
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Settings
 
 
 @dataclass

@@ -10,13 +10,12 @@ import pandas as pd
 
 from a2u_bench import units
 from a2u_bench.errors import unknown
-from a2u_bench.frames import RUN, SHAPE, agree, to_records, to_shape, to_values
+from a2u_bench.frames import SEEDS, agree, is_trained, to_records, to_values
 from a2u_bench.pivot import grid
 from a2u_bench.plain import plain, some
-from a2u_bench.record import BY_NAME, RANKED, RATIO, VERDICT
-from a2u_bench.seeds import SEEDS, is_trained
+from a2u_bench.record import BY_NAME, RANKED, RATIO, RUN, SHAPE, VERDICT
 from a2u_bench.table import Heading, Table
-from a2u_bench.texts import UNKNOWN, column
+from a2u_bench.texts import UNKNOWN, column, times
 
 __all__ = ["MEASURES", "SCORES", "SHAPE", "Heading", "Table", "apart", "axis_text", "in_common", "lay_out"]
 
@@ -59,7 +58,7 @@ def lay_out(
     one for each of `columns`. `columns` chooses what is shown after the axes. `bold` tells by measure which rows are
     best. Beyond `most` lines a note says how many are not shown. Raises UsageError for names that are no column.
     """
-    frame = _with_names(_with_shape(frame.reset_index(drop=True)))
+    frame = _with_names(frame.reset_index(drop=True))
     allowed = [str(name) for name in frame.columns]
     for name in (*columns, *by):
         if name not in allowed:
@@ -104,7 +103,6 @@ def in_common(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> str:
     """The axes on which all rows agree, but for those in `apart_from`, as a title says them."""
     if frame.empty:
         return "no rows"
-    frame = _with_shape(frame)
     said = [(name, frame[name].iloc[0]) for name in _shared(frame, apart_from)]
     shape = "z " if "network" not in frame or frame["network"].isna().all() else "image "
     return plain(", ".join(axis_text(name, value, shape) for name, value in said if _is_said(name, value)))
@@ -112,7 +110,7 @@ def in_common(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> str:
 
 def apart(frame: pd.DataFrame) -> list[str]:
     """A name for each row: the operator, and the axes on which rows differ."""
-    frame = _with_names(_with_shape(frame.reset_index(drop=True)))
+    frame = _with_names(frame.reset_index(drop=True))
     trained = _all_trained(frame)
     shared = _shared(frame, ())
     varying = [name for name in (TRAINING if trained else WORKLOAD) if name in frame and name not in shared]
@@ -147,12 +145,6 @@ def _with_names(frame: pd.DataFrame) -> pd.DataFrame:
     for other in ("operator", "case"):
         names = names.fillna(frame[other]) if other in frame else names
     return frame.assign(options=names)
-
-
-def _with_shape(frame: pd.DataFrame) -> pd.DataFrame:
-    if SHAPE in frame:
-        return frame
-    return frame.assign(**{SHAPE: to_shape(frame).str.replace("x", "×")})
 
 
 def _says_nothing(frame: pd.DataFrame, name: str) -> bool:
@@ -214,7 +206,7 @@ def axis_text(name: str, value: Any, before_shape: str = "z ") -> str:
         return text.removesuffix("s") if value == 1 else text
     if name in BY_NAME and BY_NAME[name].dtype != "string":
         return f"{BY_NAME[name].label} {value}"
-    return f"{before_shape}{value}" if name == SHAPE else str(value)
+    return f"{before_shape}{times(value)}" if name == SHAPE else str(value)
 
 
 def _unwell(frame: pd.DataFrame) -> list[str]:

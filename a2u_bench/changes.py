@@ -1,4 +1,4 @@
-"""Two runs, before and after: what changed in each case that both have, and whether it surely did.
+"""Two runs, before and after: what changed in each case that both have, and whether significantly.
 
 A latency is compared by its ratio to the reference operator, which the host's own change leaves alone: a machine that
 is twice as slow the second time makes both twice as slow.
@@ -14,11 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from a2u_bench import judge, stats
-from a2u_bench.frames import RUN, is_axis, to_values
+from a2u_bench.frames import to_values
 from a2u_bench.judge import Rows
 from a2u_bench.plain import some
 from a2u_bench.reading import Reading
-from a2u_bench.record import BY_NAME, VERDICT
+from a2u_bench.record import BY_NAME, RUN, SHAPE, VERDICT, is_axis
 from a2u_bench.stats import Estimate
 from a2u_bench.timings import MEASURES as TIMED
 
@@ -28,7 +28,7 @@ COUNTED = ("params", "macs", "peak_memory", "saved_memory")
 
 
 @dataclass(frozen=True)
-class Pair:
+class Matched:
     """Rows of two runs: those of the same case side by side, and those that only one of the runs has."""
 
     before: pd.DataFrame
@@ -63,7 +63,7 @@ class Change:
     base: tuple[Rows, Rows]
 
 
-def pair(frame: pd.DataFrame, runs: Sequence[str]) -> Pair:
+def pair(frame: pd.DataFrame, runs: Sequence[str]) -> Matched:
     """The rows of the two runs that are of the same case, in the first one's order, and the others.
 
     A case that was measured several times is paired in the order of its rows.
@@ -77,10 +77,10 @@ def pair(frame: pd.DataFrame, runs: Sequence[str]) -> Pair:
     both = [part.iloc[[place[key] for key in common]] for part, place in zip(parts, places, strict=True)]
     known = set(common)
     alone = [part[[key not in known for key in each]] for part, each in zip(parts, keys, strict=True)]
-    return Pair(*both, *alone)
+    return Matched(*both, *alone)
 
 
-def between(pair: Pair, name: str, reading: Reading, absolute: bool = False) -> Change:
+def between(pair: Matched, name: str, reading: Reading, absolute: bool = False) -> Change:
     """How a measure changed in each pair of rows. Latencies by their ratios to the reference, or `absolute`, or where
     the runs share no reference, as they are (Welch). A measure without an interval is what it is: its error is zero."""
     sides = [judge.estimates(part, name) for part in (pair.before, pair.after)]
@@ -105,11 +105,11 @@ def between(pair: Pair, name: str, reading: Reading, absolute: bool = False) -> 
     return Change(name, bool(beside.any()), before, after, found, own & beside, (base[0], base[1]))
 
 
-def table(pair: Pair, change: Change) -> pd.DataFrame:
+def table(pair: Matched, change: Change) -> pd.DataFrame:
     """The axes, then `before`, `after` and `after/before` with their intervals, and the verdict on it."""
     before, after, name = pair.before.reset_index(drop=True), pair.after.reset_index(drop=True), change.name
     axes = [str(column) for column in before.columns if is_axis(str(column)) and column != RUN]
-    made = before[["case", *axes]].copy()
+    made = before[["case", *axes, SHAPE]].copy()
     timed = name in TIMED
     for word, side in ((BEFORE, change.before), (AFTER, change.after)):
         made[word] = _float(np.exp(side.log) if timed else side.log)
@@ -151,13 +151,13 @@ def notes(change: Change, reading: Reading, absolute: bool) -> list[str]:
     return said
 
 
-def changed(pair: Pair) -> list[str]:
+def changed(pair: Matched) -> list[str]:
     """The measures of COUNTED that are not the same in every case that has them in both."""
     after = pair.after.set_axis(pair.before.index)
     return [name for name in COUNTED if (pair.before[name] != after[name]).fillna(False).any()]
 
 
-def shown(columns: Sequence[str], pair: Pair) -> list[str]:
+def shown(columns: Sequence[str], pair: Matched) -> list[str]:
     """Which measures to compare: those that were chosen, else the latency and what else changed."""
     chosen = [name for name in columns if name in BY_NAME and BY_NAME[name].role == "measure"]
     timed = any(part["latency"].notna().any() for part in (pair.before, pair.after))

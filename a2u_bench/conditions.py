@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator as python
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,7 @@ import pandas as pd
 
 from a2u_bench import units
 from a2u_bench.errors import UsageError, nearest, unknown
-from a2u_bench.frames import SHAPE, to_shape
-from a2u_bench.record import BY_NAME
+from a2u_bench.record import BY_NAME, SHAPE
 
 ALIASES = {"memory": "peak_memory"}
 SIGNS: dict[str, Callable[[Any, Any], Any]] = {
@@ -49,12 +48,11 @@ def split(text: str, flag: str) -> tuple[str, str, str]:
     return ALIASES.get(found[1], found[1]), found[2].replace("==", "="), found[3]
 
 
-def parse(text: str, columns: Iterable[str], flag: str = "--filter") -> Condition:
+def parse(text: str, columns: Sequence[str], flag: str = "--filter") -> Condition:
     """The condition in `text` on one of `columns`. UsageError for an unknown column or a value of another kind."""
     name, sign, value = split(text, flag)
-    allowed = [*columns, SHAPE]
-    if name not in allowed:
-        raise unknown(f"column in {flag}", name, allowed)
+    if name not in columns:
+        raise unknown(f"column in {flag}", name, columns)
     if name not in BY_NAME or BY_NAME[name].dtype == "string":
         if sign not in ("=", "!="):
             raise UsageError(f"{flag} {text!r}: {name} holds text; allowed: = and !=")
@@ -67,6 +65,11 @@ def parse(text: str, columns: Iterable[str], flag: str = "--filter") -> Conditio
         raise UsageError(f"{flag} {text!r}: {error}") from None
 
 
+def narrow(frame: pd.DataFrame, texts: Sequence[str] | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows that meet every condition, and notes as `keep` makes them. UsageError for what is no condition."""
+    return keep(frame, [parse(text, list(map(str, frame.columns))) for text in texts or ()])
+
+
 def keep(frame: pd.DataFrame, conditions: Sequence[Condition]) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The rows that meet every condition, and notes that say how many do not and of how many it is unknown.
 
@@ -75,7 +78,7 @@ def keep(frame: pd.DataFrame, conditions: Sequence[Condition]) -> tuple[pd.DataF
     kept = pd.Series(True, index=frame.index)
     notes = []
     for condition in conditions:
-        values = to_shape(frame) if condition.name == SHAPE else frame[condition.name]
+        values = frame[condition.name]
         kept &= _meets(values, condition)
         missing = int(values.isna().sum())
         if missing:

@@ -1,4 +1,4 @@
-"""Which rows nothing beats: no other row is at least as good in everything and surely better in something."""
+"""Which rows nothing beats: no other row is at least as good in everything and significantly better in something."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def front(frame: pd.DataFrame, measures: Sequence[str], reading: Reading | None = None) -> pd.Series:
     """Whether each row is on the Pareto front of these measures. Rows that lack one of them are not.
 
-    Of the rows that are as good in everything the best one in a measure must be surely better there, as
+    Of the rows that are as good in everything the best one in a measure must be significantly better there, as
     `judge.difference` says after Holm's correction, so that a difference that may be chance puts nobody off the front.
     """
     values = np.stack([_costs(frame, name) for name in measures], 1)  # [row, measure]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from a2u_bench import build, exporting
 from a2u_bench.ahead import compile_ahead
 from a2u_bench.block import Shared
-from a2u_bench.pool import CaseEnded, Worker
+from a2u_bench.pool import Worker
+from a2u_bench.process import CaseEnded
 from a2u_bench.schedule import Cost
 from a2u_bench.spec import Case
 

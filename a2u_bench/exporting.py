@@ -9,7 +9,8 @@ from importlib.util import find_spec
 
 from a2u_bench import build, opstrings
 from a2u_bench.errors import BenchError, UsageError
-from a2u_bench.pool import CaseEnded, Workers
+from a2u_bench.pool import Workers
+from a2u_bench.process import CaseEnded
 from a2u_bench.spec import Case
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from a2u_bench.block import Shared
 from a2u_bench.examine import Examination
-from a2u_bench.plan import Plan
 from a2u_bench.pool import Processes, Worker, Workers
 from a2u_bench.schedule import Cost, arrange, beside
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan
 
 OTHERWISE = 10.0
 """Seconds in which a run starts, looks at the machine and measures its ceilings, and prints its table."""

@@ -9,20 +9,13 @@ import numpy as np
 import pandas as pd
 
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.record import BY_NAME, COLUMNS, Column
-from a2u_bench.rows import Rows
+from a2u_bench.record import COLUMNS, FLOOR_SHARE, RUN, SHAPE, SIDES, Column, is_axis
 from a2u_bench.runs import Run
-from a2u_bench.values import Values
 
-RUN = "run"
-"""The column that says from which run a row is; there only when several runs, or a merged one, are read."""
+SEEDS = "seeds"
+"""How many seeds ended ok; in a frame that `seeds.over_seeds` made."""
 
-
-SHAPE = "shape"
-"""The name that stands for batch, channels, height and width together."""
-
-FLOOR_SHARE = "floor_share"
-"""The column that says how close a latency comes to the speed of light; there only when it is asked for."""
+SEED = "seed"
 
 TEXT = pd.StringDtype("python")
 """Texts as Python has them, whatever is installed: pyarrow's refuse half of a character, which a file may hold."""
@@ -30,20 +23,25 @@ TEXT = pd.StringDtype("python")
 
 def to_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """A frame with every column of the schema, in its order: string, Int64 or Float64."""
-    held = rows if isinstance(rows, Rows) else Rows(rows)
-    return pd.DataFrame({column.name: _series(held.columns[column.name], column) for column in COLUMNS}, copy=False)
+    frame = {column.name: _column([row.get(column.name) for row in rows], column) for column in COLUMNS}
+    return derive(pd.DataFrame(frame))
 
 
-def _series(held: Values, column: Column) -> Any:
-    """One column as pandas has it, without looking at each value again."""
-    unknown = ~np.frombuffer(bytes(held.known), dtype=bool)
+def derive(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with the columns that follow from others of the same row: the shape of z, the share of the floor."""
+    batch, channels, height, width = (frame[name].astype(TEXT) for name in SIDES)
+    shape = batch + "x" + channels + "x" + height + "x" + width
+    return frame.assign(**{SHAPE: shape, FLOOR_SHARE: frame["floor"] / frame["latency"]})
+
+
+def _column(values: list[Any], column: Column) -> Any:
     if column.dtype == "string":
-        if held.values and held.values.count(held.values[0]) == len(held.values):  # as most columns of a run are
-            return pd.array(held.values[:1], dtype=TEXT).take(np.zeros(len(held.values), dtype=np.intp))
-        return pd.array(held.values, dtype=TEXT)
-    if column.dtype == "Int64":
-        return pd.arrays.IntegerArray(np.array(held.values, dtype=np.int64), unknown)
-    return pd.arrays.FloatingArray(np.array(held.values, dtype=np.float64), unknown)
+        return pd.array(values, dtype=TEXT)
+    unknown = np.array([value is None for value in values], dtype=bool)
+    numbers = [0 if value is None else value for value in values]
+    if column.dtype == "Int64":  # by way of no float, which would round the largest
+        return pd.arrays.IntegerArray(np.array(numbers, dtype=np.int64), unknown)
+    return pd.arrays.FloatingArray(np.array(numbers, dtype=np.float64), unknown)
 
 
 def runs_to_frame(runs: Sequence[Run]) -> pd.DataFrame:
@@ -93,8 +91,8 @@ def sort(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         return frame
     names = [key.removeprefix("-") for key in keys]
     for name in names:
-        if name not in frame and name != SHAPE:
-            raise unknown("column to sort by", name, [*map(str, frame.columns), SHAPE])
+        if name not in frame:
+            raise unknown("column to sort by", name, list(map(str, frame.columns)))
     if len(set(names)) < len(names):
         raise UsageError(f"a column is named twice in --sort {','.join(keys)}; allowed: each once")
     order = [(part, key.startswith("-")) for key, name in zip(keys, names, strict=True) for part in _parts(name)]
@@ -104,7 +102,7 @@ def sort(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    return ("batch", "channels", "height", "width") if name == SHAPE else (name,)
+    return SIDES if name == SHAPE else (name,)
 
 
 def to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -120,15 +118,9 @@ def to_values(column: pd.Series) -> list[Any]:
     return values
 
 
-def to_shape(frame: pd.DataFrame) -> pd.Series:
-    """B, C, H and W of each row's z as it is typed: 1x64x32x32."""
-    batch, channels, height, width = (frame[name].astype("string") for name in ("batch", "channels", "height", "width"))
-    return batch + "x" + channels + "x" + height + "x" + width
-
-
-def floor_share(frame: pd.DataFrame) -> pd.Series:
-    """The floor over the latency: the share of the speed of light that each row reaches; NA where one is unknown."""
-    return frame["floor"] / frame["latency"]
+def is_trained(frame: pd.DataFrame) -> pd.Series:
+    """Which rows are of a training."""
+    return frame["task"].notna()
 
 
 def workloads(frame: pd.DataFrame, apart_from: Sequence[str]) -> pd.Series:
@@ -146,8 +138,3 @@ def agree(column: pd.Series) -> bool:
         return True
     unknown = column.isna()
     return bool(unknown.all() or (not unknown.any() and (column == column.iloc[0]).all()))
-
-
-def is_axis(name: str) -> bool:
-    """Whether the column says what was measured rather than what came out."""
-    return name == RUN or (name in BY_NAME and BY_NAME[name].role == "axis")

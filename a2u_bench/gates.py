@@ -1,4 +1,4 @@
-"""Gates for CI: `latency>5%` fails on what surely got slower by more than that, `latency>2ms` on what surely is."""
+"""Gates for CI: `latency>5%` fails where a latency grew by significantly more, `latency>2ms` where one is above it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from a2u_bench import judge, stats, units
-from a2u_bench.cells import apart
-from a2u_bench.changes import Change, Pair
+from a2u_bench.changes import Change, Matched
 from a2u_bench.conditions import split
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.judge import numbers
@@ -77,8 +76,11 @@ def parse(text: str) -> Gate:
         raise UsageError(f"{FLAG} {text!r}: {error}, or a share such as 5%") from None
 
 
-def check_change(gate: Gate, pair: Pair, change: Change, differ: Sequence[str] = ()) -> Outcome:
-    """A relative gate on each pair of rows of two runs; `differ` is what makes their times incomparable.
+def check_change(
+    gate: Gate, pair: Matched, change: Change, names: Sequence[str], differ: Sequence[str] = ()
+) -> Outcome:
+    """A relative gate on each pair of rows of two runs, which have these names; `differ` is what makes their times
+    incomparable.
 
     A case fails where after/before is beyond the limit at 95 %, after Holm's correction over the cases; it passes
     where the 95 % interval of after/before is within the limit; else it is unclear. The reference that latencies are
@@ -103,13 +105,11 @@ def check_change(gate: Gate, pair: Pair, change: Change, differ: Sequence[str] =
             f"{word}: {status}" if status != "ok" else f"{word}: unknown" for status in part["status"][missing]
         ]
     alike = unknown[0] & unknown[1] & (pair.before["status"].to_numpy() == pair.after["status"].to_numpy())
-    return _outcome(
-        gate, pair.before, failed, passed, alike.astype(bool) | change.own, why, _changes(gate, pair, change)
-    )
+    return _outcome(gate, names, failed, passed, alike.astype(bool) | change.own, why, _changes(gate, pair, change))
 
 
-def check_value(gate: Gate, frame: pd.DataFrame) -> Outcome:
-    """An absolute gate on each row: beyond the limit with its whole interval it fails, within it it passes."""
+def check_value(gate: Gate, frame: pd.DataFrame, names: Sequence[str]) -> Outcome:
+    """An absolute gate on each row, of this name: wholly beyond the limit it fails, wholly within it passes."""
     sign = 1.0 if gate.above else -1.0
     value = sign * numbers(frame, gate.name)
     near = far = value
@@ -123,12 +123,12 @@ def check_value(gate: Gate, frame: pd.DataFrame) -> Outcome:
     )
     texts = ["" if np.isnan(one) else _quantity(gate, one) for one in numbers(frame, gate.name)]
     skipped = (frame["status"] == "skipped").fillna(False).to_numpy(dtype=bool)
-    return _outcome(gate, frame, failed, passed, skipped, why, texts)
+    return _outcome(gate, names, failed, passed, skipped, why, texts)
 
 
 def _outcome(
     gate: Gate,
-    frame: pd.DataFrame,
+    names: Sequence[str],
     failed: NDArray[np.bool_],
     passed: NDArray[np.bool_],
     left_out: NDArray[np.bool_],
@@ -136,9 +136,7 @@ def _outcome(
     values: Sequence[str],
 ) -> Outcome:
     unclear = ~failed & ~passed & ~left_out
-    said = [
-        f"{name} ({', '.join(filter(None, parts))})" for name, *parts in zip(apart(frame), values, why, strict=True)
-    ]
+    said = [f"{name} ({', '.join(filter(None, parts))})" for name, *parts in zip(names, values, why, strict=True)]
     pick = [
         tuple(text.replace(" ()", "") for text, one in zip(said, flags, strict=True) if one)
         for flags in (failed, unclear)
@@ -146,7 +144,7 @@ def _outcome(
     return Outcome(gate, pick[0], pick[1], int(passed.sum()))
 
 
-def _changes(gate: Gate, pair: Pair, change: Change) -> list[str]:
+def _changes(gate: Gate, pair: Matched, change: Change) -> list[str]:
     """What each case came from and went to: of latencies that are compared by their ratios, those."""
     unit = "" if change.relative else None
     sides = [numbers(part, gate.name) for part in (pair.before, pair.after)]

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from a2u_bench.machine import first_line
+from a2u_bench.system import first_line
 
 ALLOCATORS = ("jemalloc", "tcmalloc", "mimalloc")
 

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from a2u_bench import stats
 from a2u_bench.errors import UsageError, nearest
-from a2u_bench.frames import RUN, is_axis, workloads
-from a2u_bench.record import RATIO, VERDICT
-from a2u_bench.seeds import SEEDS
+from a2u_bench.frames import SEEDS, workloads
+from a2u_bench.record import RATIO, RUN, SUBJECT, VERDICT, is_axis
 from a2u_bench.stats import Estimate, Numbers
 from a2u_bench.timings import MEASURES as TIMED
 
@@ -20,13 +19,10 @@ if TYPE_CHECKING:
     from a2u_bench.reading import Reading
 
 MARGIN = 0.02
-"""Two latencies whose ratio surely lies within 1 ± this share are the same for any purpose."""
+"""Two latencies whose ratio lies, with its interval, within 1 ± this share are the same for any purpose."""
 
 LEVEL = 0.05
 """How often a table may name a difference that is none: in all its comparisons together, by Holm's correction."""
-
-SUBJECT = ("operator", "variant", "options")
-"""The columns that say which operator; the other axes are the workload."""
 
 VERDICTS = ("faster", "slower", "same", "inconclusive")
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from a2u_bench.lines import MISSING, absence
+from a2u_bench.lines import MISSING, ROWS, absence
 from a2u_bench.record import is_open
-from a2u_bench.rows import Rows
-from a2u_bench.runs import ROWS, Run
+from a2u_bench.runs import Run
 
 AXES = (
     *("operator", "options", "batch", "channels", "height", "width", "scale"),
@@ -19,22 +18,18 @@ AXES = (
 
 def lacks(run: Run) -> tuple[str, ...]:
     """Sentences, none for a whole run."""
-    rows = run.rows if isinstance(run.rows, Rows) else Rows(run.rows)
-    columns = rows.columns
-    costs = [not trained for trained in columns["task"].known]
+    costs = [row for row in run.rows if row["task"] is None]
     found = []
     few = "" if "origins" in run.manifest else unended(run)  # `merge` says it of each
     if few:
         found.append(f"{few}; --resume of `a2u-bench {maker(run)}` goes on with it")
-    some = [name for name in AXES if 0 in columns[name].known]
-    missing = {name: sum(c and not k for c, k in zip(costs, columns[name].known, strict=True)) for name in some}
+    missing = {name: sum(row[name] is None for row in costs) for name in AXES}
     names = [name for name, count in missing.items() if count]
     if names:
-        found.append(f"{max(missing.values())} of {len(rows)} rows do not say {', '.join(names)}: taken as unknown")
-    status, latency = columns["status"].values, columns["latency"].known
-    untimed = sum(c and s == "ok" and not k for c, s, k in zip(costs, status, latency, strict=True))
+        found.append(f"{max(missing.values())} of {len(run.rows)} rows do not say {', '.join(names)}: taken as unknown")
+    untimed = sum(row["status"] == "ok" and row["latency"] is None for row in costs)
     if untimed:
-        found.append(f"{untimed} of {len(rows)} rows ended ok without a latency")
+        found.append(f"{untimed} of {len(run.rows)} rows ended ok without a latency")
     return tuple(found)
 
 
@@ -43,12 +38,11 @@ def unended(run: Run) -> str:
 
     Of a merged run it is said of the first part that is not whole.
     """
-    rows = run.rows if isinstance(run.rows, Rows) else Rows(run.rows)
     parts = run.manifest.get("origins")
     if not isinstance(parts, Mapping):
-        return _few({case for case, _ in _ended(rows)}, run.manifest.get("planned"))
+        return _few({case for case, _ in _ended(run)}, run.manifest.get("planned"))
     cases: dict[str, set[Any]] = {}
-    for case, origin in _ended(rows):
+    for case, origin in _ended(run):
         cases.setdefault((origin or "").partition("/")[0], set()).add((case, origin))
     said = {
         name: _few(cases.get(name, set()), part.get("planned"))
@@ -89,12 +83,9 @@ def maker(run: Run) -> str:
     return "quality" if run.manifest.get("suite") == "quality" else "run"
 
 
-def _ended(rows: Rows) -> Iterator[tuple[Any, Any]]:
+def _ended(run: Run) -> Iterator[tuple[Any, Any]]:
     """Case and origin of each row that is the last word on its case."""
-    names = ("case", "origin", "status", "stopped")
-    for case, origin, status, stopped in zip(*(rows.columns[name].values for name in names), strict=True):
-        if not is_open(status, stopped):
-            yield case, origin
+    return ((row["case"], row["origin"]) for row in run.rows if not is_open(row["status"], row["stopped"]))
 
 
 def _entries(part: object) -> Mapping[str, Any]:

@@ -1,22 +1,23 @@
-"""Reading lines of JSON that strangers may have written: in batches, of bounded length, none lost without a word."""
+"""Reading lines of JSON that strangers may have written: of bounded length, none lost without a word."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from itertools import compress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
 
-from a2u_bench.migrate import FIRST_VERSION, is_current, is_known, to_current
+from a2u_bench.migrate import FIRST_VERSION, is_known, to_current
 from a2u_bench.record import SCHEMA_VERSION
-from a2u_bench.rows import Batch
+
+MANIFEST, ROWS, SAMPLES = "manifest.json", "rows.jsonl", "samples.jsonl"
+CURVES = "curves.jsonl"  # only where something was trained
+FORMAT = "a2u-bench run"
 
 MISSING = "missing"
 TORN = "the last line is torn, left out"
-BATCH = 100  # lines that are looked at together: few enough to stay in the cache of a processor
 BUFFER = 1 << 18  # bytes read at once
 LONGEST = 1 << 22  # bytes of one line, or of a manifest: files come from strangers, so memory is bounded first
 
@@ -39,8 +40,8 @@ class Problems:
         )
 
 
-def batches(path: Path, found: Problems) -> Iterator[Batch]:
-    """The whole lines of a version that we know, in batches; the rest goes to `found`."""
+def contents(path: Path, found: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number and content of each whole line of a version that we know; the rest goes to `found`."""
     if not is_file(path):
         if (why := absence(path)) != MISSING:
             found.add(why, 0)
@@ -51,63 +52,32 @@ def batches(path: Path, found: Problems) -> Iterator[Batch]:
         found.add(f"cannot be read: {error.strerror}", 0)
         return
     with file:
-        for numbers, lines in _cut(file, found):
-            contents = _of_today(lines)
-            yield (numbers, contents) if contents is not None else _one_by_one(path.stem, numbers, lines, found)
+        for number, line in _cut(file, found):
+            content = parse_line(line)
+            if content is not None:
+                version = content.pop("version", FIRST_VERSION)
+                if is_known(version):
+                    yield number, to_current(path.stem, content, version)
+                else:
+                    what = f"of schema version {version!r:.20}, this program reads {SCHEMA_VERSION}, left out"
+                    found.add(what, number)
+            elif not line.endswith(b"\n"):
+                found.add(TORN, number)
+            elif line.strip():
+                found.add("not a JSON object, left out", number)
 
 
-def _of_today(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
-    """The contents of lines that are all whole and of today's version, as most are; None where one may not be."""
-    try:
-        contents = list(map(orjson.loads, lines))
-    except orjson.JSONDecodeError:
-        return None
-    if not set(map(type, contents)) <= {dict}:
-        return None
-    versions = [content.pop("version", FIRST_VERSION) for content in contents]
-    return contents if all(map(is_current, versions)) else None
-
-
-def _one_by_one(kind: str, numbers: Sequence[int], lines: Sequence[bytes], found: Problems) -> Batch:
-    contents = [_content(kind, number, line, found) for number, line in zip(numbers, lines, strict=True)]
-    kept = [content is not None for content in contents]
-    return list(compress(numbers, kept)), [content for content in contents if content is not None]
-
-
-def _content(kind: str, number: int, line: bytes, found: Problems) -> dict[str, Any] | None:
-    """What a line says, or None where it says nothing that we can read."""
-    content = parse_line(line)
-    if content is not None:
-        version = content.pop("version", FIRST_VERSION)
-        if is_known(version):
-            return to_current(kind, content, version)
-        found.add(f"of schema version {version!r:.20}, this program reads {SCHEMA_VERSION}, left out", number)
-    elif not line.endswith(b"\n"):
-        found.add(TORN, number)
-    elif line.strip():
-        found.add("not a JSON object, left out", number)
-    return None
-
-
-def _cut(file: BinaryIO, found: Problems) -> Iterator[tuple[list[int], list[bytes]]]:
-    """Lines and their numbers, as many at a time as are quick to look at together; those too long go to `found`."""
-    numbers: list[int] = []
-    lines: list[bytes] = []
-    number = size = 0
+def _cut(file: BinaryIO, found: Problems) -> Iterator[tuple[int, bytes]]:
+    """Lines and their numbers; those too long go to `found`."""
+    number = 0
     while line := file.readline(LONGEST):
         number += 1
-        if len(line) == LONGEST and not line.endswith(b"\n"):
-            found.add(f"longer than {LONGEST} bytes, left out", number)
-            while line and not line.endswith(b"\n"):
-                line = file.readline(LONGEST)
+        if len(line) < LONGEST or line.endswith(b"\n"):
+            yield number, line
             continue
-        numbers.append(number)
-        lines.append(line)
-        size += len(line)
-        if len(lines) == BATCH or size > LONGEST:
-            yield numbers, lines
-            numbers, lines, size = [], [], 0
-    yield numbers, lines
+        found.add(f"longer than {LONGEST} bytes, left out", number)
+        while line and not line.endswith(b"\n"):
+            line = file.readline(LONGEST)
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:

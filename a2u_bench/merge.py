@@ -67,16 +67,17 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
 
 def _copy(run: Run, name: str, store: Store, problems: list[str]) -> None:
     said: list[str] = []
-    for samples in _some(each_sample(run.path, said)):
+    for samples in in_turn(each_sample(run.path, said)):
         store.append_samples({**sample, "origin": _origin(name, sample.get("origin"))} for sample in samples)
-    for rows in _some(run.rows):
+    for rows in in_turn(run.rows):
         store.append_rows([{**row, "origin": _origin(name, row["origin"])} for row in rows], keep=False)
     for curve in each_curve(run.path):
         store.append_curve({**curve, "origin": _origin(name, curve.get("origin"))})
     problems += (f"{run.path}: {problem}" for problem in said)
 
 
-def _some(lines: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def in_turn(lines: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """All lines, so many at once."""
     waiting = iter(lines)
     while some := list(islice(waiting, HELD)):
         yield some

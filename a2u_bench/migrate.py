@@ -26,11 +26,6 @@ def is_known(version: object) -> bool:
     return type(version) is int and FIRST_VERSION <= version <= record.SCHEMA_VERSION
 
 
-def is_current(version: object) -> bool:
-    """Whether today's program wrote it, so that nothing is to be rewritten."""
-    return type(version) is int and version == record.SCHEMA_VERSION
-
-
 def to_current(name: str, content: Content, version: int) -> Content:
     """Content of the file `name` (without its suffix), written by `version`, as today's version has it.
 

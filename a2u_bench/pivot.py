@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from a2u_bench.frames import SHAPE, to_shape
-
 
 @dataclass(frozen=True)
 class Grid:
@@ -40,8 +38,6 @@ def pivot(frame: pd.DataFrame, side: Sequence[str], across: Sequence[str], value
     Such a column is named after its value and its keys: `latency dtype=float32 shape=1x64x32x32`.
     """
     frame = frame.reset_index(drop=True)
-    if SHAPE in (*side, *across):
-        frame = frame.assign(**{SHAPE: to_shape(frame)})
     where = grid(frame, side, across)
     made = {name: frame[name].iloc[where.lines].reset_index(drop=True) for name in side}
     for number, first in enumerate(where.columns):

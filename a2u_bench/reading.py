@@ -5,7 +5,7 @@ Whatever shows results begins here, so that all say the same of a run, wherever 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from a2u_bench import frames, judge, notes, stats, timings
-from a2u_bench.frames import RUN, to_values
+from a2u_bench import frames, judge, stats, timings
+from a2u_bench.frames import to_values
 from a2u_bench.judge import Rows
-from a2u_bench.plain import plain
-from a2u_bench.runs import SAMPLES, Run, each_sample
+from a2u_bench.lines import SAMPLES
+from a2u_bench.record import RUN
+from a2u_bench.runs import Run, each_sample
 from a2u_bench.stats import Estimate
 from a2u_bench.timings import Key, Timings
 
@@ -33,7 +34,9 @@ class Reading:
     """What runs say. The index of the frame, and of every part of it, is the place of a row in the whole.
 
     `label`: which run a row is of. `place`: the number of its case in the timings, -1 where it has no samples.
-    `base`: the row of the reference on its workload, -1 where there is none.
+    `base`: the row of the reference on its workload, -1 where there is none. `against`: the row that its ratio is to,
+    of the `chosen` rows of `operators` (by run): the reference, which `named` runs name themselves, or a baseline.
+    `stored`: the rows as they were written; `doubled`: those whose case stands several times in their run.
     """
 
     runs: Sequence[Run]
@@ -42,7 +45,13 @@ class Reading:
     label: NDArray[np.object_]
     place: Rows
     base: Rows
-    notes: tuple[str, ...] = ()
+    against: Rows
+    chosen: NDArray[np.bool_]
+    operators: Mapping[str, str]
+    named: Collection[str]
+    stored: pd.DataFrame
+    doubled: NDArray[np.bool_]
+    problems: Sequence[str]  # what was left out of the samples
 
     @property
     def manifests(self) -> dict[str, Mapping[str, Any]]:
@@ -91,21 +100,17 @@ def read(runs: Sequence[Run], baseline: str | None = None) -> Reading:
     place = next((timed.place(keys) for timed in found.values()), np.full(len(stored), -1))
     frame = stored
     for name, timed in found.items():
-        frame = _with_intervals(frame, name, timed, place)
+        frame = frames.derive(_with_intervals(frame, name, timed, place))
     named = _named(runs)
-    operators = (
-        {one: named.get(one, REFERENCE) for one in label} if baseline is None else dict.fromkeys(label, baseline)
-    )
     chosen = _is_reference(frame, label, named)
     base = judge.base_of(frame, chosen & frame["latency"].notna().to_numpy())
-    made = Reading(runs, frame, found, label, place, base)
-    said = [*notes.of_doubled(frame, doubled), *said, *notes.contradicted(stored, made), *notes.without_samples(made)]
+    against, word, operators = base, "reference", {one: named.get(one, REFERENCE) for one in label}
     if baseline is not None:
         chosen = judge.named(frame, baseline)
-        base = judge.base_of(frame, chosen)
-    made = replace(made, frame=judge.against(frame, base, "reference" if baseline is None else "baseline", made))
-    said += notes.of_ratios(made, base, operators, named if baseline is None else set(label), chosen)
-    return replace(made, notes=tuple(map(plain, said)))
+        against, word, operators = judge.base_of(frame, chosen), "baseline", dict.fromkeys(label, baseline)
+    known = named if baseline is None else operators
+    made = Reading(runs, frame, found, label, place, base, against, chosen, operators, known, stored, doubled, said)
+    return replace(made, frame=judge.against(frame, against, word, made))
 
 
 def size_of_samples(runs: Sequence[Run]) -> int:

@@ -9,10 +9,10 @@ import pandas as pd
 
 from a2u_bench import dominance, units
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.frames import SHAPE, to_records, to_shape
+from a2u_bench.frames import to_records
 from a2u_bench.plain import some
 from a2u_bench.reading import Reading
-from a2u_bench.record import BY_NAME, RANKED
+from a2u_bench.record import BY_NAME, RANKED, SHAPE
 
 ALIASES = {"memory": "peak_memory", "mem": "peak_memory", "time": "latency", "quality": "psnr"}
 ALLOWED = tuple(name for name, column in BY_NAME.items() if column.role == "measure" and column.better)
@@ -98,10 +98,10 @@ def advise(frame: pd.DataFrame, limits: Sequence[Limit], reading: Reading | None
     well = frame[(frame["status"] == "ok").fillna(False).astype(bool)]
     lacking = well[[limit.name for limit in limits]].isna().any(axis=1)
     judged = well[~lacking]
-    within, surely = _within(judged, limits, ""), _within(judged, limits, "far")
+    within, certainly = _within(judged, limits, ""), _within(judged, limits, "far")
     fitting = judged[within]
     fitting = fitting.assign(
-        **{FITS: pd.Series(["yes" if sure else EDGE for sure in surely[within]], fitting.index, dtype="string")}
+        **{FITS: pd.Series(["yes" if sure else EDGE for sure in certainly[within]], fitting.index, dtype="string")}
     )
     objectives = [limit.name for limit in limits]
     objectives += [name for name in ("latency", *RANKED) if name not in objectives and fitting[name].notna().any()]
@@ -117,7 +117,9 @@ def advise(frame: pd.DataFrame, limits: Sequence[Limit], reading: Reading | None
         lacks = beaten[quality].isna().any(axis=1)
         unscored, beaten = beaten[lacks], beaten[~lacks]
         notes += _named("fit too, but no quality of theirs is known", unscored)
-    notes += _named(f"fit too, but something that fits is nowhere worse and somewhere surely better ({words})", beaten)
+    notes += _named(
+        f"fit too, but something that fits is nowhere worse and significantly better somewhere ({words})", beaten
+    )
     notes += _named("over the budget", judged[~within])
     notes += _named("not judged, since they did not end ok", frame.drop(well.index))
     notes += _named("not judged, since a quantity of the budget is unknown", well[lacking])
@@ -143,8 +145,7 @@ def with_exports(frame: pd.DataFrame) -> pd.DataFrame:
 
 def must_agree(frame: pd.DataFrame, axis: str) -> None:
     """UsageError where rows differ in this axis: a budget has no one answer for all of them."""
-    values = to_shape(frame) if axis == SHAPE else frame[axis]
-    known = [str(value) for value in values.dropna().unique()]
+    known = [str(value) for value in frame[axis].dropna().unique()]
     if len(known) > 1:
         flag = f"--{axis} " if axis in FLAGS else f"--filter {axis}="
         raise UsageError(f"the run has more than one {axis}; choose: {' or '.join(f'{flag}{one}' for one in known)}")

@@ -116,15 +116,27 @@ COLUMNS: tuple[Column, ...] = (
 RANKED = ("psnr", "sad")
 """What ranks the networks of a task: reconstruction's, matting's. A training has one of them."""
 
-RATIO, VERDICT = "latency_ratio", "verdict"
+RUN, SHAPE, FLOOR_SHARE, RATIO, VERDICT = "run", "shape", "floor_share", "latency_ratio", "verdict"
+
+SIDES = ("batch", "channels", "height", "width")
+"""What a shape is made of."""
+
+SUBJECT = ("operator", "variant", "options")
+"""The columns that say which operator; the other axes are the workload."""
 
 DERIVED: tuple[Column, ...] = (
+    Column(RUN, "derived", "string", "run"),  # where several runs, or a merged one, are read: from which a row is
+    Column(SHAPE, "derived", "string", "shape"),  # of z, as it is typed: 1x64x32x32
+    Column(FLOOR_SHARE, "derived", "Float64", "of light speed"),  # how close the latency comes to the floor
     Column(RATIO, "derived", "Float64", "ratio", "", "lower"),
     Column(f"{RATIO}_low", "derived", "Float64", "ratio, low", "", "lower"),
     Column(f"{RATIO}_high", "derived", "Float64", "ratio, high", "", "lower"),
     Column(VERDICT, "derived", "string", "verdict"),
 )
-"""What no row holds: filled when a run is read, against its reference operator or a baseline."""
+"""What no row holds: filled when a run is read; the ratio and its verdict against a reference or a baseline."""
+
+ON_DEMAND = (SHAPE, FLOOR_SHARE)
+"""Of these, what is shown and exported only where it is asked for."""
 
 GONE = frozenset({"pace"})
 """Columns that rows of earlier programs have and that no longer mean anything."""
@@ -133,6 +145,11 @@ BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 
 SHOWN: dict[str, Column] = BY_NAME | {column.name: column for column in DERIVED}
 """Every column of a frame that was read."""
+
+
+def is_axis(name: str) -> bool:
+    """Whether the column says what was measured rather than what came out."""
+    return name == RUN or (name in BY_NAME and BY_NAME[name].role == "axis")
 
 
 def is_open(status: object, stopped: object) -> bool:

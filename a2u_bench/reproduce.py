@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from a2u_bench import build, opstrings
 from a2u_bench.errors import UsageError
-from a2u_bench.published import UNITS, Cell, Misprint, Site, Table, parse_printed
+from a2u_bench.published import UNITS, Misprint, PublishedCell, PublishedSite, PublishedTable, parse_printed
 from a2u_bench.units import ratio
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ _WIDTHS = re.compile(r"\{(\d{0,3})c\}")  # {2c}: twice the channels of each site
 class Reproduced:
     """One printed cost with what the modules count by its rule: parameters, multiply-adds, or a share in per cent."""
 
-    cell: Cell
+    cell: PublishedCell
     recomputed: int | Fraction
     verdict: str
     why: str
 
 
 @dataclass(frozen=True)
-class Cost:
+class OperatorCost:
     """What an operator costs at all sites together; unknown, with the reason, where it cannot serve one of them."""
 
     operator: str
@@ -52,12 +52,12 @@ class Cost:
     reason: str = ""
 
 
-def reproduce(table: Table) -> list[Reproduced]:
+def reproduce(table: PublishedTable) -> list[Reproduced]:
     """Every cell of the table, recomputed. UsageError for an operator that does not exist or cannot serve a site."""
     return [_reproduce(cell, table) for cell in table.cells]
 
 
-def costs(table: Table) -> list[Cost]:
+def costs(table: PublishedTable) -> list[OperatorCost]:
     """The costs of the operators that the table names, or of every variant where it names none and has no cells.
 
     Under `all` an operator that cannot serve a site has a reason in place of numbers; UsageError for one that is named.
@@ -72,7 +72,7 @@ def costs(table: Table) -> list[Cost]:
             try:
                 found.append(_cost(operator.text, table))
             except UsageError as error:
-                found.append(Cost(operator.text, None, None, str(error)))
+                found.append(OperatorCost(operator.text, None, None, str(error)))
     return found
 
 
@@ -81,12 +81,12 @@ def shown(operator: str) -> str:
     return _WIDTHS.sub(r"\1c", operator)
 
 
-def params(operator: str, table: Table, without: tuple[str, ...] = ()) -> int:
+def params(operator: str, table: PublishedTable, without: tuple[str, ...] = ()) -> int:
     """Parameters at all sites, but those whose own name or whose module's class is in `without`."""
     return sum(site.count * _params(module, without) for module, site in _placed(operator, table))
 
 
-def macs(operator: str, table: Table, sampled: int = 0) -> int:
+def macs(operator: str, table: PublishedTable, sampled: int = 0) -> int:
     """Multiply-adds of one upsampling at every site, by the operator's own formula.
 
     `sampled`: those for each value that is read between pixels, where they are not to be four.
@@ -99,11 +99,11 @@ def macs(operator: str, table: Table, sampled: int = 0) -> int:
     return total
 
 
-def _cost(operator: str, table: Table) -> Cost:
-    return Cost(operator, params(operator, table), macs(operator, table))
+def _cost(operator: str, table: PublishedTable) -> OperatorCost:
+    return OperatorCost(operator, params(operator, table), macs(operator, table))
 
 
-def _named_cost(operator: str, table: Table) -> Cost:
+def _named_cost(operator: str, table: PublishedTable) -> OperatorCost:
     try:
         return _cost(operator, table)
     except UsageError:
@@ -111,10 +111,10 @@ def _named_cost(operator: str, table: Table) -> Cost:
     except Exception as error:  # whatever a stranger's class raises
         if ":" not in opstrings.parse(shown(operator)).name:
             raise
-        return Cost(operator, None, None, f"{type(error).__name__}: {' '.join(str(error).split())}")
+        return OperatorCost(operator, None, None, f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _placed(operator: str, table: Table) -> Iterator[tuple[Upsampler, Site]]:
+def _placed(operator: str, table: PublishedTable) -> Iterator[tuple[Upsampler, PublishedSite]]:
     """The operator's module at each site, without its values."""
     for site in table.sites:
         try:
@@ -123,7 +123,7 @@ def _placed(operator: str, table: Table) -> Iterator[tuple[Upsampler, Site]]:
             raise UsageError(f"{error} (at {site.channels}×{site.height}×{site.width}, scale {site.scale})") from None
 
 
-def _at(operator: str, site: Site) -> str:
+def _at(operator: str, site: PublishedSite) -> str:
     return _WIDTHS.sub(lambda found: str(int(found[1] or 1) * site.channels), operator)
 
 
@@ -137,7 +137,7 @@ def _params(module: nn.Module, without: tuple[str, ...]) -> int:
     return sum(counted.values())
 
 
-def _reproduce(cell: Cell, table: Table) -> Reproduced:
+def _reproduce(cell: PublishedCell, table: PublishedTable) -> Reproduced:
     recomputed = _count(cell, cell.operator, table)
     verdict = cell.printed.compare(recomputed)
     if cell.misprint is None or verdict == AGREES:
@@ -148,7 +148,7 @@ def _reproduce(cell: Cell, table: Table) -> Reproduced:
     return Reproduced(cell, recomputed, DIFFERS, f"taken for a misprint, but it is not so: {cell.misprint.why}")
 
 
-def _count(cell: Cell, operator: str, table: Table) -> int | Fraction:
+def _count(cell: PublishedCell, operator: str, table: PublishedTable) -> int | Fraction:
     if cell.than:
         whole, part = (_count(replace(cell, than=""), one, table) for one in (cell.than, operator))
         return 100 * Fraction(whole - part, whole)
@@ -166,7 +166,7 @@ def _count(cell: Cell, operator: str, table: Table) -> int | Fraction:
     return params(operator, table, cell.without) if cell.quantity == "params" else macs(operator, table, cell.sampled)
 
 
-def _rule(cell: Cell, recomputed: int | Fraction, verdict: str) -> str:
+def _rule(cell: PublishedCell, recomputed: int | Fraction, verdict: str) -> str:
     """What was counted, and the ratio to what was printed where the two differ."""
     if cell.than:
         rule = f"less than {shown(cell.than)}"
@@ -184,7 +184,7 @@ def _rule(cell: Cell, recomputed: int | Fraction, verdict: str) -> str:
     return "; ".join(parts)
 
 
-def _evidence(cell: Cell, claim: Misprint, recomputed: int | Fraction, table: Table) -> str:
+def _evidence(cell: PublishedCell, claim: Misprint, recomputed: int | Fraction, table: PublishedTable) -> str:
     """The end of a sentence that bears the claim out, or "" where the modules do not."""
     printed = cell.printed
     if claim.times:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from a2u_bench.block import Block, Shared
 from a2u_bench.errors import Unwritten
 from a2u_bench.examine import Examination
-from a2u_bench.listener import Listener, Silence
-from a2u_bench.plan import Plan
 from a2u_bench.pool import Processes, Workers
+from a2u_bench.progress import Listener, Silence
 from a2u_bench.record import BUDGET, make_row
 from a2u_bench.samples import Taken
 from a2u_bench.schedule import arrange, beside
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan
 
 if TYPE_CHECKING:
     from a2u_bench.store import Store
@@ -77,9 +77,9 @@ class _Run:
 
     def all(self) -> list[Row]:
         finished = self.store.finished if self.store else set()
-        self.listener.planned(self.plan, len(finished & {case.id for case in self.plan.cases}))
         skipped = [make_row(s.case, s.status, s.reason, {}) for s in self.plan.skipped if s.case.id not in finished]
         self.left = [case for case in self.plan.cases if case.id not in finished]
+        self.listener.planned(len(skipped) + len(self.left), len(skipped) + len(self.left))
         try:
             for row in skipped:
                 self._write(row)
@@ -184,4 +184,4 @@ class _Run:
     def _progress(self) -> None:
         done = sum(len(block.cases) * block.part for block in self.blocks)
         left = sum(max(0.0, block.share.purse - block.spent) for block in self.blocks if not block.is_over)
-        self.listener.round_done(done, left)
+        self.listener.advanced(done, left, "timing")

@@ -15,15 +15,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from a2u_bench import rows
 from a2u_bench.errors import UsageError
-from a2u_bench.lines import LONGEST, MISSING, TORN, Problems, absence, batches, is_file
+from a2u_bench.lines import (
+    CURVES,
+    FORMAT,
+    LONGEST,
+    MANIFEST,
+    MISSING,
+    ROWS,
+    SAMPLES,
+    TORN,
+    Problems,
+    absence,
+    contents,
+    is_file,
+)
 from a2u_bench.migrate import is_known, to_current
 from a2u_bench.record import SCHEMA_VERSION
-from a2u_bench.rows import Rows
 
-MANIFEST, ROWS, SAMPLES = "manifest.json", "rows.jsonl", "samples.jsonl"
-CURVES = "curves.jsonl"  # only where something was trained
-FORMAT = "a2u-bench run"
 MOST = 1 << 30  # processes, and rounds of one
 
 
@@ -62,11 +72,13 @@ def read_run(folder: Path) -> Run:
         why = absence(folder / ROWS)
         begun = "; no case has ended yet" if why == MISSING else ""
         return Run(folder, manifest, (), (*problems, f"{ROWS}: {why}{begun}"))
-    rows, more = _read_rows(folder / ROWS)
+    found = Problems()
+    known = rows.read(contents(folder / ROWS, found), found.add)
+    more = found.sentences(ROWS)
     problems = (*problems, *more)
-    if not rows and (not manifest or any(TORN not in problem for problem in more)):
+    if not known and (not manifest or any(TORN not in problem for problem in more)):
         raise UsageError(f"{folder}: nothing readable in it ({'; '.join(problems) or f'{ROWS} is empty'})")
-    return Run(folder, manifest, rows, problems)
+    return Run(folder, manifest, known, problems)
 
 
 def read_samples(folder: Path) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
@@ -78,19 +90,19 @@ def read_samples(folder: Path) -> tuple[tuple[dict[str, Any], ...], tuple[str, .
 def each_sample(folder: Path, problems: list[str]) -> Iterator[dict[str, Any]]:
     """The same, one at a time; what was left out is added to `problems` at the end."""
     found = Problems()
-    for numbers, lines in batches(folder / SAMPLES, found):
-        for number, line in zip(numbers, lines, strict=True):
-            if _is_sample(line):
-                yield line
-            else:
-                found.add("not a sample, left out", number)
+    for number, line in contents(folder / SAMPLES, found):
+        if _is_sample(line):
+            yield line
+        else:
+            found.add("not a sample, left out", number)
     problems += found.sentences(SAMPLES)
 
 
 def each_curve(folder: Path) -> Iterator[dict[str, Any]]:
     """What trainings came to, epoch by epoch, one at a time; lines that cannot be read are left out."""
-    for _, lines in batches(folder / CURVES, Problems()):
-        yield from (line for line in lines if isinstance(line.get("case"), str))
+    for _, line in contents(folder / CURVES, Problems()):
+        if isinstance(line.get("case"), str):
+            yield line
 
 
 def newest_run(root: Path) -> Path:
@@ -121,12 +133,6 @@ def _parse_facts(data: bytes) -> dict[str, Any] | None:
 def _finite(text: str) -> float | None:
     number = float(text)
     return number if math.isfinite(number) else None
-
-
-def _read_rows(path: Path) -> tuple[Rows, tuple[str, ...]]:
-    found = Problems()
-    rows = Rows.read(batches(path, found), found.add)
-    return rows, found.sentences(ROWS)
 
 
 def _is_sample(line: Mapping[str, Any]) -> bool:

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from a2u_bench.plan import Plan, Settings, Workload, workload
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan, Settings, Workload, workload
 
 STRAYING = 2.0
 """ρ/σ, about: how much farther rounds stray than processes do, as seen in runs on a virtual machine."""

@@ -1,4 +1,4 @@
-"""Rows of several seeds become one a setting: the mean, its t interval, and which settings are surely apart."""
+"""Rows of several seeds become one a setting: the mean, its t interval, and which settings differ significantly."""
 
 from __future__ import annotations
 
@@ -9,18 +9,8 @@ from itertools import combinations
 import pandas as pd
 
 from a2u_bench import stats
-from a2u_bench.frames import RUN, is_axis
-from a2u_bench.record import BY_NAME, RANKED
-
-SEEDS = "seeds"
-"""How many seeds ended ok; in a frame that `over_seeds` made."""
-
-SEED = "seed"
-
-
-def is_trained(frame: pd.DataFrame) -> pd.Series:
-    """Which rows are of a training."""
-    return frame["task"].notna()
+from a2u_bench.frames import SEED, SEEDS
+from a2u_bench.record import BY_NAME, RANKED, RUN, is_axis
 
 
 def by_task(frame: pd.DataFrame) -> list[pd.DataFrame]:
@@ -56,7 +46,7 @@ def over_seeds(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
 
 
 def order(frame: pd.DataFrame, measure: str = "", level: float = 0.05) -> str:
-    """The settings by mean, best first: `>` where neighbours are surely apart, `≈` where they are not; "" for fewer
+    """The settings by mean, best first: `>` where neighbours differ significantly, `≈` where they do not; "" for fewer
     than two settings with two seeds.
 
     Apart is what Welch's t-test says after Holm's correction over all comparisons of two settings. The measure is by

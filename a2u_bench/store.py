@@ -1,8 +1,4 @@
-"""Writing a run's folder: whole lines, flushed and synced, appended and never rewritten, by one process at a time.
-
-A line that did not fit on the disk is taken back, so that the file always ends with a whole line; a line torn by a
-crash is set aside into `rows.torn` or `samples.torn` when the run is resumed.
-"""
+"""Writing a run's folder: rows, samples, curves and a manifest, by one process at a time."""
 
 from __future__ import annotations
 
@@ -16,24 +12,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from a2u_bench.disk import append, set_aside_torn_end, sync_folder
 from a2u_bench.errors import BenchError, UsageError
-from a2u_bench.lines import LONGEST, parse_line
+from a2u_bench.lines import CURVES, FORMAT, MANIFEST, ROWS, SAMPLES
 from a2u_bench.record import SCHEMA_VERSION, is_open
-from a2u_bench.rows import Rows
-from a2u_bench.runs import (
-    CURVES,
-    FORMAT,
-    MANIFEST,
-    ROWS,
-    SAMPLES,
-    Run,
-    each_curve,
-    each_sample,
-    newest_run,
-    read_manifest,
-    read_run,
-    read_samples,
-)
+from a2u_bench.rows import checked, last_words
+from a2u_bench.runs import Run, each_curve, each_sample, newest_run, read_manifest, read_run, read_samples
 
 __all__ = ["BusyError", "Run", "Store", "newest_run", "read_run", "read_samples"]
 
@@ -58,7 +42,7 @@ class Store:
     def __init__(self, folder: Path, lock: FileLock) -> None:
         self.folder = folder
         self.manifest: dict[str, Any] = {}
-        self.rows = Rows()
+        self._rows: list[dict[str, Any]] = []
         self.finished: set[str] = set()
         self.rounds: dict[str, list[dict[str, Any]]] = {}
         self.last_process = -1
@@ -101,6 +85,11 @@ class Store:
             lock.release()
             raise
 
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """What is stored: of each case its last word."""
+        return last_words(self._rows)
+
     def append_row(self, row: Mapping[str, Any]) -> None:
         """One row, on disk when this returns. ValueError for NaN and infinity; OSError where it cannot be written."""
         self.append_rows([row])
@@ -109,7 +98,7 @@ class Store:
         """Several rows, all of them on disk when this returns, or none; `keep` puts them into `rows` too."""
         self._append(ROWS, rows)
         if keep:
-            self.rows.append(rows)
+            self._rows += map(checked, rows)
         self.finished |= _finished(rows)
 
     def append_samples(self, samples: Iterable[Mapping[str, Any]]) -> None:
@@ -139,7 +128,7 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.folder / MANIFEST)
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         self.manifest = content
 
     def close(self) -> None:
@@ -155,34 +144,17 @@ class Store:
         self.close()
 
     def _append(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
-        data = "".join(
-            json.dumps({"version": SCHEMA_VERSION, **line}, allow_nan=False) + "\n" for line in lines
-        ).encode()
-        new = not (self.folder / name).exists()
-        descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            before, written = os.fstat(descriptor).st_size, 0
-            try:
-                while written < len(data):
-                    written += os.write(descriptor, data[written:])
-            finally:
-                if written < len(data):
-                    os.ftruncate(descriptor, before)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if new:
-            _sync_folder(self.folder)
+        append(self.folder / name, lines)
 
     def _take_up(self) -> None:
         """What an earlier process left: torn ends are set aside, then rows and samples are read."""
-        torn = [_set_aside_torn_end(self.folder / name) for name in LINES]
+        torn = [set_aside_torn_end(self.folder / name) for name in LINES]
         if (self.folder / ROWS).exists() and (self.folder / ROWS).stat().st_size:
             run = read_run(self.folder)
         else:
             run = Run(self.folder, read_run(self.folder).manifest, (), ())
         problems: list[str] = []
-        self.manifest, self.rows = dict(run.manifest), run.rows if isinstance(run.rows, Rows) else Rows(run.rows)
+        self.manifest, self._rows = dict(run.manifest), list(run.rows)
         self.finished = _finished(run.rows)
         reference = self.manifest.get("reference")
         beside = {row["case"] for row in run.rows if row["options"] == reference}  # cases to come are paired with it
@@ -233,42 +205,3 @@ def _refuse(folder: Path, resume: bool) -> None:
         raise UsageError(f"--out {folder}: not empty and not a run (no {MANIFEST}), so there is nothing to resume")
     if inside and not read_manifest(folder)[0]:
         raise UsageError(f"--out {folder}: its {MANIFEST} cannot be read, so there is nothing to resume")
-
-
-def _set_aside_torn_end(path: Path) -> str:
-    """Move what follows the last line end to `<name>.torn`; a whole object that lacks only its line end gets one."""
-    if not path.exists():
-        return ""
-    with path.open("r+b") as file:
-        start = max(0, file.seek(0, os.SEEK_END) - LONGEST)
-        file.seek(start)
-        data = file.read()
-        within = data.rfind(b"\n") + 1
-        if start and not within:
-            raise BenchError(f"{path}: its last line is longer than {LONGEST} bytes; this is no file of a run")
-        end, tail = start + within, data[within:]
-        if not tail:
-            return ""
-        if parse_line(tail) is not None:
-            file.write(b"\n")
-            kept = ""
-        else:
-            aside = path.with_suffix(".torn")
-            with aside.open("ab") as other:
-                other.write(tail + b"\n")
-                other.flush()
-                os.fsync(other.fileno())
-            file.truncate(end)
-            kept = f"{path.name}: the last line was torn; its {len(tail)} bytes were set aside in {aside.name}"
-        file.flush()
-        os.fsync(file.fileno())
-    return kept
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name is safe only when its folder is on disk too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

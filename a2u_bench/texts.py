@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from a2u_bench import units
-from a2u_bench.frames import FLOOR_SHARE, RUN, SHAPE, is_axis, to_values
+from a2u_bench.frames import SEEDS, to_values
 from a2u_bench.plain import plain
-from a2u_bench.record import BY_NAME, RATIO, SHOWN
-from a2u_bench.seeds import SEEDS
+from a2u_bench.record import BY_NAME, FLOOR_SHARE, RATIO, SHAPE, SHOWN, is_axis
 from a2u_bench.table import Heading
 
 LABELS = {
@@ -22,8 +21,6 @@ LABELS = {
     "macs_torch": "torch",
     "peak_memory": "peak mem",
     "saved_memory": "saved mem",
-    FLOOR_SHARE: "of light speed",
-    RUN: "run",
     "options": "operator",
 }
 UNKNOWN = ""
@@ -50,9 +47,10 @@ def column(
         return Heading(name, label), [UNKNOWN if v is None else units.ratio(v) for v in to_values(values[:most])]
     if name == RATIO:
         return Heading(name, label), ratio_texts(*(to_values(frame[f"{name}{end}"][:most]) for end in ENDS))
-    if is_axis(name) or name == SHAPE or pd.api.types.is_string_dtype(values.dtype):
+    if is_axis(name) or pd.api.types.is_string_dtype(values.dtype):
         numeric = pd.api.types.is_numeric_dtype(values.dtype)
-        return Heading(name, label, right=numeric), _words(to_values(values[:most]))
+        words = _words(to_values(values[:most]))
+        return Heading(name, label, right=numeric), [times(word) for word in words] if name == SHAPE else words
     if name in ("samples", SEEDS):
         return Heading(name, label), _words(to_values(values[:most]))
     schema = BY_NAME.get(measure)
@@ -100,6 +98,11 @@ def common_scale(columns: Sequence[pd.Series]) -> units.Scale:
     sizes = numbers[numbers > 0]
     middle = len(sizes) // 2
     return units.scale_for([float(np.partition(sizes, middle)[middle])] if len(sizes) else [])
+
+
+def times(shape: str) -> str:
+    """A shape as it is printed: 1×64×32×32."""
+    return shape.replace("x", "×")
 
 
 def _words(values: Sequence[Any]) -> list[str]:

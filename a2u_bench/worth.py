@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from a2u_bench.frames import is_trained
 from a2u_bench.record import BY_NAME, RANKED
-from a2u_bench.seeds import is_trained, over_seeds
+from a2u_bench.seeds import over_seeds
 
 SETTING = ("task", "data", "preset", "epochs", "images", "test_images", "learning_rate")
 

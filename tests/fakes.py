@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from a2u_bench.measure.latency import Calls
-from a2u_bench.pool import CaseEnded
+from a2u_bench.process import CaseEnded
 from a2u_bench.spec import Case
 
 

@@ -11,10 +11,10 @@ import pytest
 from fakes import FakeClock, FakeStore, FakeWorker, FakeWorkers
 
 from a2u_bench import ahead
-from a2u_bench.plan import Plan, Settings
-from a2u_bench.pool import CaseEnded
+from a2u_bench.process import CaseEnded
 from a2u_bench.runner import run
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan, Settings
 
 SETTINGS = Settings(processes=1, max_rounds=2, target_ci=1.0, time_budget=0.0)
 
@@ -55,11 +55,11 @@ def measure(*cases: Case, **fake: Any) -> tuple[list[dict[str, Any]], Compilers,
     workers, heard = Compilers(clock, **fake), []
 
     class Ear:
-        def planned(self, plan: Plan, finished: int) -> None: ...
+        def planned(self, rows: int, work: float) -> None: ...
         def doing(self, case: Case, step: str) -> None:
             heard.append((step, case.operator))
 
-        def round_done(self, done: float, seconds_left: float) -> None: ...
+        def advanced(self, done: float, seconds_left: float, what: str) -> None: ...
         def row_done(self, row: Any) -> None: ...
 
     rows = run(Plan("paper", cases, (), SETTINGS), store, Ear(), workers=workers, clock=clock)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Bold is what is surely best; ties share it."""
+"""Bold is what is certainly best; ties share it."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ from fakes import FakeClock, FakeWorker, FakeWorkers
 
 from a2u_bench import build, certificate
 from a2u_bench.certificate import FULL, QUICK, Certificate, Size, certify
-from a2u_bench.certificate.alarms import Finding, _share, alike_findings, slowed_findings
+from a2u_bench.certificate.alarms import Criterion, _share, alike_findings, slowed_findings
 from a2u_bench.certificate.known import known_cases
-from a2u_bench.certificate.pairs import BLOCK, Comparison, order, replicas
+from a2u_bench.certificate.pairs import BLOCK, ABComparison, order, replicas
 from a2u_bench.cli import main
 from a2u_bench.spec import Case
 from a2u_bench.synthetic import Replica
@@ -129,11 +129,11 @@ def test_one_that_stretches_time_is_found_out():
     assert "Lasting:microseconds=500 latency" in failed(certified(lambda *what: 1.1 * right(*what)))
 
 
-def comparison(probability: float, verdict: str) -> Comparison:
-    return Comparison("nearest", True, 1.0, 0.99, 1.01, probability, verdict)
+def comparison(probability: float, verdict: str) -> ABComparison:
+    return ABComparison("nearest", True, 1.0, 0.99, 1.01, probability, verdict)
 
 
-def held(findings: list[Finding]) -> dict[str, bool]:
+def held(findings: list[Criterion]) -> dict[str, bool]:
     return {finding.name: finding.holds for finding in findings}
 
 
@@ -229,14 +229,14 @@ def test_the_command_fails_on_what_is_wrong_and_stores_every_comparison(
     assert bool(failing) is bool(name) is not stored["holds"]
     assert all(one.endswith(name) for one in failing)
     assert (len(stored["alike"]), len(stored["slowed"])) == (SIZE.alike, SIZE.slowed)
-    assert set(stored["slowed"][0]) == {field.name for field in dataclasses.fields(Comparison)}
+    assert set(stored["slowed"][0]) == {field.name for field in dataclasses.fields(ABComparison)}
     assert stored["machine"]["cpu"] and stored["created"] and stored["seconds"] > 0
     shown = capsys.readouterr().out
     assert ("NO" in shown) is bool(name)
 
 
 def test_the_command_stores_what_it_prints_and_its_exit_code_says_whether_it_holds(tmp_path, monkeypatch, capsys):
-    given = Certificate((Finding("a", "1", "1", True), Finding("b", "1", "2", False)), (), (), 1.0)
+    given = Certificate((Criterion("a", "1", "1", True), Criterion("b", "1", "2", False)), (), (), 1.0)
     monkeypatch.setattr(certificate, "certify", lambda size, listen: given)
     out = tmp_path / "new" / "certificate.json"
     assert main(["check", "--self", "--out", str(out)]) == 1

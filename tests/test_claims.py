@@ -1,4 +1,4 @@
-"""Tables that were exported stand or fall by their numbers, whatever a person did to the rest of them."""
+"""A text stands or falls by the numbers that it gives of a run's operators, whatever else is in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from a2u_bench.claims import check
-from a2u_bench.claims.check import agrees
+from a2u_bench.claims.match import close
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
 
@@ -66,11 +66,11 @@ def test_two_runs_side_by_side_stand(export, form):
     ("form", "old", "new", "column"),
     [
         ("csv", "36928", "36929", "params"),
-        ("markdown", "1.91 ±0.04", "1.90 ±0.04", "latency [ms]"),
-        ("markdown", "1.91 ±0.04", "1.91 ±0.03", "latency [ms]"),
-        ("markdown", "22.8 ±0.5", "22.8 ±0.4", "ratio"),
-        ("markdown", "37.75", "37.74", "MACs [M]"),
-        ("latex", "1.91 +- 0.04", "1.19 +- 0.04", "latency [ms]"),
+        ("markdown", "1.91 ±0.04", "1.90 ±0.04", "latency"),
+        ("markdown", "1.91 ±0.04", "1.91 ±0.03", "latency"),
+        ("markdown", "22.8 ±0.5", "22.8 ±0.4", "latency_ratio"),
+        ("markdown", "37.75", "37.74", "macs"),
+        ("latex", "1.91 +- 0.04", "1.19 +- 0.04", "latency"),
         ("latex", r"\bfseries 1.049", r"\bfseries 1.048", ""),
     ],
 )
@@ -82,13 +82,6 @@ def test_a_number_that_is_not_the_stored_one_is_named_with_both(export, form, ol
     assert wrong.given != wrong.stored
     assert wrong.given in wrong.sentence
     assert wrong.stored in wrong.sentence
-
-
-def test_a_changed_prefix_in_a_heading_is_told_with_both_units(export):
-    found = check(change(export("markdown"), r"params \[k\]", r"params \[M\]"))
-    assert found.wrong
-    for wrong in found.wrong:
-        assert (wrong.given.split()[1], wrong.stored.split()[1]) == ("M", "k")
 
 
 @pytest.mark.parametrize(
@@ -106,24 +99,48 @@ def test_saying_less_is_no_wrong_claim(export, old, new):
 
 
 @pytest.mark.parametrize(
-    ("given", "stored", "shift", "holds"),
+    ("given", "stored", "holds"),
     [
-        ("1.9", "1.94", 0, True),
-        ("1.9", "1.96", 0, False),
-        ("1.940", "1.94", 0, True),
-        ("1.941", "1.94", 0, False),  # more digits than the run can vouch for
-        ("1920", "1.92", -3, True),  # another prefix
-        ("1920", "1.92", 0, False),
-        ("2e-05", "2.1252949999999998e-05", 0, True),
-        ("2.2e-05", "2.1252949999999998e-05", 0, False),
-        ("1.9 ±0.1", "1.9", 0, False),  # a spread that nobody measured
-        ("same", "same", 0, True),
-        ("faster", "same", 0, False),
-        ("5", "", 0, False),
+        ("1.9", 1.94, True),
+        ("1.9", 1.96, False),
+        ("1.940", 1.94, True),
+        ("1.941", 1.94, False),  # more digits than the run can vouch for
+        ("1920", 1920.4, True),
+        ("1920", 1.92, False),
+        ("2e-05", 2.1252949999999998e-05, True),
+        ("2.2e-05", 2.1252949999999998e-05, False),
     ],
 )
-def test_a_number_is_compared_to_its_last_printed_digit(given, stored, shift, holds):
-    assert agrees(given, stored, shift) is holds
+def test_a_number_is_compared_to_its_last_printed_digit(given, stored, holds):
+    assert bool(close(stored, given)) is holds
+
+
+PROSE = (
+    "Here are 42 things that we found.\n"
+    "On 1×64×32×32 deconv takes 1.91 ms, which is 22.8 times as long as the 0.0839 ms of bilinear.\n"
+    "At 1×64×64×64 a2u:rank=4,sharing=unshared needs 87.76 million multiply-adds (175.5 MFLOPs).\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wrong"),
+    [
+        ("Here", "There", []),
+        ("multiply-adds", "multiply-adds, in 2026-11-29 and v1.2.3 and by 2x3 too", []),  # no numbers, these
+        ("long as", "long, 15.6% of light speed, as", []),
+        ("long as", "long, 52.9% of light speed, as", ["52.9"]),
+        ("87.76 million", "87.67 million", ["87.67"]),
+        ("175.5 MFLOPs", "171.5 MFLOPs", ["171.5"]),
+        ("1.91 ms", "1.91ms", []),
+        ("1.91 ms", "1.19ms", ["1.19"]),
+        ("deconv takes", "carafe takes", ["1.91", "22.8"]),
+    ],
+)
+def test_a_line_of_prose_is_read_as_one_of_a_table_is(tmp_path, old, new, wrong):
+    assert old in PROSE
+    file = tmp_path / "text.txt"
+    file.write_text(PROSE.replace(old, new), encoding="utf-8")
+    assert [one.given for one in check(file, EXAMPLE).wrong] == wrong
 
 
 def test_rows_and_columns_may_be_left_out_and_moved(export):
@@ -134,14 +151,14 @@ def test_rows_and_columns_may_be_left_out_and_moved(export):
     file.write_text("\n".join(",".join(row) for row in [rows[0], *rows[:0:-1]]) + "\n", encoding="utf-8")
     found = check(file, EXAMPLE)
     assert found.holds
-    assert 0 < found.cells <= len(lines)
+    assert len(lines) < found.cells <= 2 * len(lines)
 
 
-def test_a_case_or_a_column_that_the_run_has_not_does_not_stand(export):
-    file = change(export("markdown"), "| dysample ", "| fade     ")
-    assert [wrong.stored for wrong in check(file).wrong] == ["no such case"]
-    file = change(export("markdown"), "| peak mem", "| peek mem")
-    assert [wrong.stored for wrong in check(file).wrong] == ["no such column"]
+def test_a_line_about_an_operator_that_the_run_has_not_is_not_about_the_run(export):
+    whole = check(export("markdown")).cells
+    found = check(change(export("markdown"), "| dysample ", "| fade     "))
+    assert found.holds
+    assert found.cells < whole
 
 
 def test_numbers_of_another_run_do_not_stand(export):
@@ -161,7 +178,7 @@ def test_the_exit_code_says_whether_the_table_stands(export, capsys):
     assert "values stand in" in capsys.readouterr().out
     file = change(export("markdown"), "1.91 ±0.04", "1.19 ±0.04")
     assert main(["check", "--claims", str(file)]) == 1
-    assert "deconv 1×64×32×32: latency [ms]: given 1.19 ±0.04, stored 1.91 ±0.04" in capsys.readouterr().out
+    assert "deconv 1×64×32×32: given 1.19 ±0.04, stored 1.91 ±0.04 (latency)" in capsys.readouterr().out
     assert main(["check", "--claims", str(file), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["wrong"][0]["stored"] == "1.91 ±0.04"
 
@@ -169,11 +186,11 @@ def test_the_exit_code_says_whether_the_table_stands(export, capsys):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "no table in it"),
-        ("just words", "no table in it"),
-        ("\x00\xff", "no table in it"),
-        ('a,"b\nc', "no table in it|no CSV"),
-        ("\\begin{tabular}{ll}", "no table in it"),
+        ("", "does not say of which run"),
+        ("just words", "does not say of which run"),
+        ("\x00\xff", "does not say of which run"),
+        ('a,"b\nc', "does not say of which run"),
+        ("\\begin{tabular}{ll}", "does not say of which run"),
         ("| a |\n|---|\n| 1 |\n", "does not say of which run"),
         ("| a |\n|---|\n| 1 |\n\n- this table: rm -rf /\n", "allowed: a2u-bench export RUN"),
         ("| a |\n|---|\n| 1 |\n\n- this table: a2u-bench export x --out /etc/passwd\n", "says --out; allowed"),

@@ -16,9 +16,9 @@ import pytest
 
 from a2u_bench import machine, progress, runner
 from a2u_bench.cli import main
-from a2u_bench.cli.run import _examining
+from a2u_bench.cli._store import _examining
 from a2u_bench.errors import Unwritten
-from a2u_bench.listener import Silence
+from a2u_bench.progress import Silence
 from a2u_bench.record import COLUMNS, DERIVED, make_row
 from a2u_bench.spec import Case
 from a2u_bench.store import Store
@@ -73,6 +73,7 @@ def one_line(capsys, *says: str) -> None:
 
 WRONG = {
     "an unknown command": (["rnu"], ["'rnu'", "Did you mean 'run'", "compare, "]),
+    "operators as words of their own": (["run", "--ops", "nearest", "bilinear"], ["--ops 'nearest bilinear'"]),
     "an unknown option": (["run", "--opz", "all"], ["'--opz'", "Did you mean '--op", "--shape"]),
     "an option without its value": (["run", "--ops"], ["--ops"]),
     "a number that is none": (["run", "--seed", "x"], ["--seed", "'x'", "valid integer"]),
@@ -174,7 +175,7 @@ def test_export_has_the_names_of_the_schema_and_goes_to_a_file_when_asked(capsys
     make_run(tmp_path / "r")
     assert main(["export", str(tmp_path / "r")]) == 0
     text = capsys.readouterr().out
-    assert text.splitlines()[0] == ",".join(column.name for column in (*COLUMNS, *DERIVED))
+    assert text.splitlines()[0] == ",".join(column.name for column in (*COLUMNS, *DERIVED[-4:]))
     assert main(["export", str(tmp_path / "r"), "--out", str(tmp_path / "r.csv")]) == 0
     assert capsys.readouterr().out == ""
     assert (tmp_path / "r.csv").read_bytes() == text.encode()
@@ -524,3 +525,25 @@ def test_garbage_is_left_lying_only_in_a_process_of_our_own_that_soon_ends(monke
     monkeypatch.setattr(sys, "argv", ["a2u-bench", *typed])
     main(called)
     assert bool(switched_off) == left_lying
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("t.tex", "% needs"),
+        ("t.md", "**"),
+        ("t.html", "<!DOCTYPE"),
+        ("t.json", "{"),
+        ("t.csv", "case,"),
+        ("t", "case,"),
+    ],
+)
+def test_an_export_takes_its_format_from_the_name_of_its_file(name, begins, tmp_path):
+    assert main(["export", str(ROOT / "tests/golden/runs/example"), "--out", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
+
+
+def test_an_ending_that_is_no_format_is_said_before_anything_is_written(tmp_path, capsys):
+    assert main(["export", str(ROOT / "tests/golden/runs/example"), "--out", str(tmp_path / "t.xlsx")]) == 2
+    assert "unknown format 'xlsx'" in capsys.readouterr().err
+    assert not (tmp_path / "t.xlsx").exists()

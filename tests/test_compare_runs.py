@@ -1,4 +1,4 @@
-"""Two runs compared: what changed, what only one has, and gates that fail on what surely got worse."""
+"""Two runs compared: what changed, what only one has, and gates that fail on what certainly got worse."""
 
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ import pytest
 from a2u_bench.conditions import keep, parse
 from a2u_bench.errors import UsageError
 from a2u_bench.frames import to_frame
-from a2u_bench.record import BY_NAME, make_row
+from a2u_bench.record import SHOWN, make_row
 from a2u_bench.spec import Case
 
-COLUMNS = list(BY_NAME)
+COLUMNS = list(SHOWN)
 
 
 def row(options: str, latency: float | None = None, height: int = 4, memory: int | None = None, dtype: str = "float32"):

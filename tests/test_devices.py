@@ -11,7 +11,7 @@ from fake_cuda import FakeGpus, FakeNvml
 from a2u_bench import build, nvml
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
-from a2u_bench.suites import make_plan
+from a2u_bench.suites.expand import make_plan
 
 TOO_OLD = RuntimeError(
     "The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver by downloading"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import string
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,10 @@ import numpy as np
 import pytest
 from timed_runs import one_round, write_run
 
-from a2u_bench import doctor, host
-from a2u_bench.ailments import RULES
+from a2u_bench import doctor, grades, host
+from a2u_bench.notes import BEYOND, of_rows
 from a2u_bench.reading import read
 from a2u_bench.record import make_row
-from a2u_bench.remarks import BEYOND, remarks
 from a2u_bench.runs import Run
 from a2u_bench.sheet import Request, make
 from a2u_bench.spec import Case
@@ -124,7 +124,16 @@ def test_niceness_and_waiting_are_recorded(tmp_path: Path, monkeypatch: pytest.M
 
 def test_every_rule_has_an_ailment_that_it_finds():
     found = {one.name for changes, *_ in AILMENTS.values() for one in doctor.examine(with_(**changes)).findings}
-    assert found == set(RULES)
+    assert found == {rule[0] for rule in doctor.RULES}
+
+
+def test_every_rule_names_facts_that_there_are():
+    facts = vars(doctor._facts({}, ()))
+    assert {rule[1] for rule in doctor.RULES} >= doctor.GRADING.keys()
+    for _, fact, evidence, advice in doctor.RULES:
+        assert fact in facts
+        named = {field for text in (evidence, advice) for _, field, _, _ in string.Formatter().parse(text) if field}
+        assert named <= facts.keys()
 
 
 def test_more_threads_than_cores_is_the_worst_and_the_run_s_threads_count():
@@ -145,37 +154,37 @@ def test_what_is_not_recorded_is_unknown_and_an_unknown_load_is_no_a():
 
 
 def test_one_line_says_the_grade_and_the_worst():
-    line = doctor.sentence(doctor.examine(with_(now__load=[24.0])).to_manifest())
+    line = grades.sentence(doctor.examine(with_(now__load=[24.0])).to_manifest())
     assert line == (
-        "environment: grade F, latencies say little (load 24.0 on 8 cores); a2u-bench doctor says what to mend"
+        "environment: grade F, latencies say little (load 24.0 on 8 cores); a2u-bench doctor says what to do"
     )
-    assert doctor.sentence({"grade": "A", "findings": []}) == (
+    assert grades.sentence({"grade": "A", "findings": []}) == (
         "environment: grade A, nothing found that moves latencies"
     )
 
 
 @pytest.mark.parametrize("report", [{}, {"grade": 7, "findings": "x"}, {"grade": "F", "findings": [3, {"grade": "F"}]}])
 def test_a_report_from_a_strange_file_is_no_traceback(report: dict[str, Any]):
-    assert doctor.sentence(report).startswith("environment: grade")
+    assert grades.sentence(report).startswith("environment: grade")
 
 
 def test_the_grade_comes_from_the_manifest_or_from_the_machines_in_it():
     stored = doctor.examine(with_(governor="powersave")).to_manifest()
-    assert doctor.notes({"": {"doctor": stored}}, {}) == [doctor.sentence(stored)]
+    assert grades.notes({"": {"doctor": stored}}, {}) == [grades.sentence(stored)]
     nodes = {"machines": {"a": WELL, "b": with_(now__on_battery=True)}}
-    assert [line[19:20] for line in doctor.notes({"one": nodes, "two": {"machine": WELL}}, {})] == ["A", "D"]
-    assert doctor.notes({"one": {"machine": {"cpu": "old"}}, "two": {}}, {}) == []
+    assert [line[19:20] for line in grades.notes({"one": nodes, "two": {"machine": WELL}}, {})] == ["A", "D"]
+    assert grades.notes({"one": {"machine": {"cpu": "old"}}, "two": {}}, {}) == []
 
 
 @pytest.mark.parametrize(
     ("share", "grade"), [(0.01, "A"), (0.02, "A"), (0.021, "B"), (0.06, "C"), (0.2, "D"), (0.3, "F")]
 )
 def test_the_grade_falls_where_the_reference_varied_by_more_than_it_promises(share, grade):
-    (said,) = doctor.notes({"": {"machine": WELL}}, {"": ("bilinear", share)})
+    (said,) = grades.notes({"": {"machine": WELL}}, {"": ("bilinear", share)})
     assert said.startswith(f"environment: grade {grade}, ")
     assert (f"bilinear varied by ±{share:.1%} from process to process" in said) == (grade != "A")
     stored = doctor.examine(with_(now__load=[24.0])).to_manifest()
-    assert doctor.with_samples(stored, "bilinear", share) == stored  # an F cannot fall, and nothing rises
+    assert grades.with_samples(stored, "bilinear", share) == stored  # an F cannot fall, and nothing rises
 
 
 def test_the_grade_that_is_shown_is_the_one_that_the_samples_allow(tmp_path):
@@ -219,12 +228,12 @@ def test_under_a_table_stand_the_notes_of_rows_the_grade_and_where_outputs_come_
     ]
     manifest = {"machine": WELL, "allocation": "each timed call allocates its output"}
     found = read([Run(Path("x"), manifest, tuple(rows), ())])
-    assert remarks(found, found.frame) == [
+    assert of_rows(found, found.frame) == [
         "launch-bound: a; b",
         "environment: grade A, nothing found that moves latencies",
         "each timed call allocates its output (glibc malloc)",
     ]
-    assert remarks(found, found.frame, ["floor"])[-1].startswith("speed of light")
+    assert of_rows(found, found.frame, ["floor"])[-1].startswith("speed of light")
 
 
 def test_what_is_quicker_than_its_floor_is_named_with_the_reason():
@@ -234,6 +243,6 @@ def test_what_is_quicker_than_its_floor_is_named_with_the_reason():
         for name, floor in floors.items()
     ]
     found = read([Run(Path("x"), {}, tuple(rows), ())])
-    assert remarks(found, found.frame, ["floor_share"])[-1] == BEYOND.format("quick")
-    assert [text for text in remarks(found, found.frame) if "light" in text] == []
-    assert "light" not in remarks(found, found.frame[:2], ["floor_share"])[-1].partition("speed of light")[2]
+    assert of_rows(found, found.frame, ["floor_share"])[-1] == BEYOND.format("quick")
+    assert [text for text in of_rows(found, found.frame) if "light" in text] == []
+    assert "light" not in of_rows(found, found.frame[:2], ["floor_share"])[-1].partition("speed of light")[2]

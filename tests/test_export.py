@@ -15,14 +15,14 @@ from a2u_bench.export import csv as csv_export
 from a2u_bench.export import html, latex, markdown
 from a2u_bench.export.csv import harmless
 from a2u_bench.frames import to_frame
-from a2u_bench.record import COLUMNS, make_row
+from a2u_bench.record import COLUMNS, ON_DEMAND, make_row
 from a2u_bench.spec import Case
 
 HEADER = ",".join(column.name for column in COLUMNS)
 
 
 def export(frame: pd.DataFrame) -> str:
-    return "".join(csv_export.export(frame))
+    return "".join(csv_export.export(frame.drop(columns=[*ON_DEMAND], errors="ignore")))
 
 
 def row(status: str = "ok", reason: str = "", **measures):
@@ -151,46 +151,5 @@ def test_an_unknown_value_alone_in_its_row_is_still_a_row():
     assert list(csv.reader(io.StringIO(export(frame)))) == [["latency"], [""], ["1.0"]]
 
 
-def overheard(monkeypatch, module, name: str) -> list:
-    """What a function of a module is given from now on, call by call; it answers as before."""
-    function, given = getattr(module, name), []
-
-    def listening(argument):
-        given.append(argument)
-        return function(argument)
-
-    monkeypatch.setattr(module, name, listening)
-    return given
-
-
-def test_a_text_that_stands_in_many_rows_is_cleaned_once(monkeypatch):
-    asked = overheard(monkeypatch, csv_export, "harmless")
-    options = ["a2u:dynamics=static,rank=2", "-"] * 3000
-    text = export(pd.DataFrame({"options": options, "note": "a,b"}, dtype="string"))
-    assert text == "options,note\n" + '"a2u:dynamics=static,rank=2","a,b"\n\'-,"a,b"\n' * 3000
-    assert sorted(asked) == ["-", "a,b", "a2u:dynamics=static,rank=2", "note", "options"]
-
-
-def test_only_texts_that_need_it_are_cleaned(monkeypatch):
-    asked = overheard(monkeypatch, csv_export, "harmless")
-    cases = [f"a2u-{number:012x}" for number in range(5000)]
-    assert export(pd.DataFrame({"case": cases}, dtype="string")) == "case\n" + "".join(f"{case}\n" for case in cases)
-    assert asked == ["case"]
-    for odd in ("a\nb", "a\x1b[31mb", "=a", " =a", "a,b", 'a"b', "aéb", "", "a\tb", "-1", "+1", "@a"):
-        export(pd.DataFrame({"case": ["plain", odd]}, dtype="string"))
-        assert asked[-2:] in (["plain", odd], [odd, "plain"])
-
-
 def test_a_column_of_zeros_of_both_signs_keeps_them():
     assert export(pd.DataFrame({"loss": pd.array([0.0, -0.0], dtype="Float64")})) == "loss\n0.0\n-0.0\n"
-
-
-def test_a_long_latex_table_is_measured_by_the_shapes_of_its_numbers(monkeypatch):
-    measured = overheard(monkeypatch, latex, "fit")
-    numbers = [f"{number / 100:.2f} ±0.0{number % 10}" for number in range(5000)]
-    headings = (Heading("latency", "latency", "ms"), Heading("options", "operator", right=False))
-    cells = tuple((number, "a2u") for number in numbers)
-    text = "".join(latex.lines(Table("", headings, cells), "tab:x"))
-    assert "S[table-format=2.2(1)]" in text
-    assert all(f"{number.replace(' ±', ' +- ')} & a2u" in text for number in numbers[::997])
-    assert max(len(column.texts) for columns in measured for column in columns) < 40

@@ -13,12 +13,12 @@ from a2u_bench import exporting
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
 from a2u_bench.exporting import Answer
-from a2u_bench.plan import Plan, Settings
-from a2u_bench.pool import CaseEnded
+from a2u_bench.process import CaseEnded
 from a2u_bench.record import make_row
 from a2u_bench.runner import run
 from a2u_bench.spec import Case
 from a2u_bench.store import Store
+from a2u_bench.suites.plan import Plan, Settings
 
 
 def small(name: str, **axes: Any) -> Case:

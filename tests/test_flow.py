@@ -17,14 +17,14 @@ from fakes import FakeClock, FakeStore, FakeWorkers
 from a2u_bench import stats
 from a2u_bench.errors import Unwritten
 from a2u_bench.judge import verdicts
-from a2u_bench.plan import Plan, Reference, Settings, Skipped
-from a2u_bench.pool import CaseEnded
+from a2u_bench.process import CaseEnded
 from a2u_bench.record import BY_NAME
 from a2u_bench.runner import run
 from a2u_bench.runs import read_run
 from a2u_bench.spec import Case
 from a2u_bench.stats import Estimate
 from a2u_bench.store import Store
+from a2u_bench.suites.plan import Plan, Reference, Settings, Skipped
 
 FIRST = Reference("a", "default", "a")
 SETTINGS = Settings(time_budget=1e9, processes=3, max_rounds=4, target_ci=0.01)
@@ -319,13 +319,13 @@ def test_a_listener_hears_of_every_case_and_of_progress_that_never_falls():
     heard: list[tuple[str, Any]] = []
 
     class Ear:
-        def planned(self, plan: Plan, finished: int) -> None:
-            heard.append(("planned", finished))
+        def planned(self, rows: int, work: float) -> None:
+            heard.append(("planned", (rows, work)))
 
         def doing(self, case: Case, step: str) -> None:
             heard.append(("doing", step))
 
-        def round_done(self, done: float, seconds_left: float) -> None:
+        def advanced(self, done: float, seconds_left: float, what: str) -> None:
             heard.append(("round", done))
 
         def row_done(self, row: Any) -> None:
@@ -333,6 +333,7 @@ def test_a_listener_hears_of_every_case_and_of_progress_that_never_falls():
 
     clock = FakeClock()
     run(plan("a", "b"), None, Ear(), workers=FakeWorkers(clock), clock=clock)
+    assert heard[0] == ("planned", (2, 2))
     shares = [value for name, value in heard if name == "round"]
     assert shares == sorted(shares)
     assert 0 < shares[0] <= shares[-1] <= 2

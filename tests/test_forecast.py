@@ -13,10 +13,10 @@ from a2u_bench import forecast
 from a2u_bench.forecast import foretell
 from a2u_bench.measure.attempt import LONG, SIDE, attempt
 from a2u_bench.measure.latency import Calls
-from a2u_bench.plan import Plan, Reference, Settings
-from a2u_bench.pool import CaseEnded
+from a2u_bench.process import CaseEnded
 from a2u_bench.runner import run
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan, Reference, Settings
 
 REFERENCE = Reference("ref", "default", "ref")
 SLOW = {f"o{index}": 0.2 * index for index in range(30, 44)}

@@ -9,7 +9,7 @@ import pytest
 from a2u_bench.errors import UsageError
 from a2u_bench.frames import runs_to_frame, sort, to_frame, to_records
 from a2u_bench.machines import differences
-from a2u_bench.record import COLUMNS, make_row
+from a2u_bench.record import BY_NAME, COLUMNS, FLOOR_SHARE, SHAPE, make_row
 from a2u_bench.runs import Run
 from a2u_bench.spec import Case
 
@@ -25,14 +25,14 @@ def row(options: str, latency: float | None = 1.0, half: float = 0.0, height: in
 def test_a_frame_has_every_column_in_order_and_typed_even_when_empty():
     for rows in ([], [row("nearest")], [row("nearest", None)]):
         frame = to_frame(rows)
-        assert list(frame.columns) == [column.name for column in COLUMNS]
-        assert [str(dtype) for dtype in frame.dtypes] == [column.dtype for column in COLUMNS]
+        assert list(frame.columns) == [*(column.name for column in COLUMNS), SHAPE, FLOOR_SHARE]
+        assert [str(dtype) for dtype in frame.dtypes][:-2] == [column.dtype for column in COLUMNS]
 
 
 def test_unknown_values_stay_unknown_and_come_back_as_none():
     rows = [row("nearest", None), row("bilinear")]
     assert to_frame(rows)["latency"].isna().tolist() == [True, False]
-    assert to_records(to_frame(rows)) == rows
+    assert to_records(to_frame(rows)[list(BY_NAME)]) == rows
 
 
 def test_large_counts_keep_every_digit():

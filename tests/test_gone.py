@@ -9,10 +9,10 @@ from fakes import FakeClock, FakeStore, FakeWorker, FakeWorkers
 
 from a2u_bench import pool
 from a2u_bench.errors import BenchError
-from a2u_bench.plan import Plan, Settings
-from a2u_bench.pool import CaseEnded
+from a2u_bench.process import CaseEnded
 from a2u_bench.runner import run
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan, Settings
 
 LOST = "AcceleratorError: CUDA error: unknown error"
 
@@ -28,7 +28,7 @@ class Machine:
         self.clock, self.tried = FakeClock(), 0
         self.workers = FakeWorkers(self.clock)
         self.lasts, self.seconds = lasts, seconds
-        monkeypatch.setattr(pool, "_Process", self.start)
+        monkeypatch.setattr(pool, "Process", self.start)
         monkeypatch.setattr("a2u_bench.examine.compile_ahead", lambda cases, shared: 0.0)
 
     def start(self, context: Any, settings: tuple[str, int, int], timeout: float) -> FakeWorker:

@@ -14,7 +14,7 @@ from soak import fuzz
 from soak.commands import COMMANDS
 from soak.readers import readers
 
-from a2u_bench.claims.read import read as read_claims
+from a2u_bench.claims import check as check_claims
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
 from a2u_bench.published.read import find
@@ -163,9 +163,10 @@ def _saved(content: object) -> bytes:
 
 @pytest.mark.parametrize("text", ["\\begin{tabular}{ll}\\end{tabular}", "\\begin{tabularx}{1em", "|---|---|\n", "\n"])
 def test_a_table_without_a_line_makes_no_claims(tmp_path, text):
+    fuzz.hostile_run(tmp_path, [{"version": 1, **fuzz.sound_row()}], {})
     (tmp_path / "t.txt").write_text(text)
-    with pytest.raises(UsageError, match="no table in it"):
-        read_claims(tmp_path / "t.txt")
+    with pytest.raises(UsageError, match="no line in it names an operator"):
+        check_claims(tmp_path / "t.txt", tmp_path / "run")
 
 
 @pytest.mark.parametrize("budget", ["latency=1s", "latency=1ns"])

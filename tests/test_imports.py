@@ -59,7 +59,6 @@ RIGHT_OF_STORE = (
     "plain",
     "record",
     "doctor",
-    "ailments",
     "ranking",
     "remarks",
     "plots",

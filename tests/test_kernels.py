@@ -232,7 +232,7 @@ WRONG = {
     "a point outside": (["--points", "500,2"], ["500,2", "0,0 to 207,159"]),
     "a point that is none": (["--points", "1;2"], ["1;2", "X,Y"]),
     "a group that is not there": (["--op", "carafe", "--group", "1"], ["--group 1", "0 to 0"]),
-    "a scale of 0": (["--scale", "0"], ["--scale 0"]),
+    "a scale of 0": (["--scale", "0"], ["--scale", "'0'"]),
     "a scale it does not have": (["--op", "fade", "--scale", "3"], ["scale 3"]),
 }
 

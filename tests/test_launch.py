@@ -8,31 +8,30 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from launched import PLAN, case, measured
+from launched import JOBS, PLAN, asked, case, measured, options, words
 from soak import study
 
 from a2u_bench.cli import main
 from a2u_bench.errors import BenchError, UsageError
-from a2u_bench.launch import part
+from a2u_bench.launch import choose, part
 from a2u_bench.launch.gather import gather
-from a2u_bench.launch.groups import Needs, groups
-from a2u_bench.launch.launcher import Parts
+from a2u_bench.launch.groups import jobs
+from a2u_bench.launch.jobs import run
+from a2u_bench.launch.launcher import Job, Needs, Part
 from a2u_bench.launch.local import Local, Place, places
-from a2u_bench.launch.run import run
-from a2u_bench.machine import usable_cores
-from a2u_bench.plan import Plan
 from a2u_bench.record import make_row
 from a2u_bench.runs import read_run, read_samples
 from a2u_bench.sheet import Request
 from a2u_bench.sheet import make as make_sheet
 from a2u_bench.store import Store
+from a2u_bench.system import usable_cores
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,17 +44,16 @@ class Fake:
     away: set[str] = field(default_factory=set)
     started: list[str] = field(default_factory=list)
     forgotten: bool = False
-    at_once: int | None = None
 
     def busy(self, folders):
         return {folder for folder in folders if folder.name in self.away}
 
-    def run(self, parts: Parts, busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
-        for index, (_, folder) in enumerate(parts):
-            if folder not in busy:
-                self.started.append(folder.name)
-            measured(folder, f"n{index}", self.does.get(index, 100))
-            yield folder, "it died"
+    def run(self, parts: Sequence[Part], busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
+        for index, one in enumerate(parts):
+            if one.folder not in busy:
+                self.started.append(one.folder.name)
+            measured(one.words, f"n{index}", self.does.get(index, 100))
+            yield one.folder, "it died"
 
     def left(self):
         return ""
@@ -64,32 +62,41 @@ class Fake:
         self.forgotten = True
 
 
-def launched(folder: Path, launcher: Fake, resume: bool = False, plan: Plan = PLAN) -> Sequence[dict[str, Any]]:
-    with Store.open(folder, plan.to_manifest(), resume=resume) as store:
-        return run(plan, store, launcher)
+def launched(folder: Path, launcher: Fake, resume: bool = False) -> Sequence[Mapping[str, Any]]:
+    """The new rows."""
+    new: list[Mapping[str, Any]] = []
+    with Store.open(folder, PLAN.to_manifest(), resume=resume) as store:
+        run(JOBS, store, launcher, new.append)
+    return new
 
 
-def test_a_group_is_all_operators_on_one_workload_and_its_name_says_which():
-    found = groups([case("a"), case("b", 8), case("b"), case("a", threads=2), case("a", device="cuda")])
-    assert [[one.operator for one in group.cases] for group in found] == [["a", "b"], ["b"], ["a"], ["a"]]
-    assert len({group.name for group in found}) == 4
+def test_a_job_is_all_operators_on_one_workload_and_its_name_says_which():
+    cases = [case("a"), case("b", 8), case("b"), case("a", threads=2), case("a", device="cuda")]
+    found = jobs(cases, PLAN.settings)
+    assert [job.cases for job in found] == [
+        (cases[0].id, cases[2].id),
+        *((cases[place].id,) for place in (1, 3, 4)),
+    ]
+    assert len({job.name for job in found}) == 4
     assert found[0].name.startswith("cpu-1x8x4x4-")
-    assert [group.needs for group in found][2:] == [Needs("cpu", 2), Needs("cuda", 1)]
-    assert groups([case("z")])[0].name == found[0].name
+    assert [job.needs for job in found][2:] == [Needs("cpu", 2), Needs("cuda", 1)]
+    assert jobs([case("z")], PLAN.settings)[0].name == found[0].name
 
 
-def test_a_plan_goes_through_its_part_unchanged(tmp_path):
-    group = groups(PLAN.cases)[0]
-    part.write_plan(tmp_path / "p", group, PLAN)
-    plan = part.read_plan(tmp_path / "p")
-    assert (plan.suite, plan.cases, plan.settings) == (PLAN.suite, group.cases, PLAN.settings)
+def test_a_job_is_the_command_line_with_its_folder_and_its_cases(tmp_path):
+    found = part.begin(tmp_path / "p", Job("p", Needs("cpu", 1), ("a-1", "b-2"), ("run", "--ops=a,b")), ["b-2"])
+    assert found.words == ("run", "--ops=a,b", f"--out={tmp_path / 'p' / 'run'}", "--resume", "--only=b-2")
+    assert list((tmp_path / "p").iterdir()) == []
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"format": "a2u-bench job", "version": 2}', "\x00"])
-def test_a_foreign_plan_is_refused_in_one_line(tmp_path, content):
-    (tmp_path / "plan.json").write_text(content)
-    with pytest.raises(BenchError, match="not the plan"):
-        part.read_plan(tmp_path)
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"format": "other"}', "\x00"])
+def test_a_part_whose_run_cannot_be_read_is_left_alone_and_started_again(tmp_path, content):
+    folder = tmp_path / "r" / part.PARTS / JOBS[0].name / part.RUN
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(content)
+    with Store.create(tmp_path / "other", {}) as store:
+        assert gather(folder.parent, store) == []
+    assert folder.exists()
 
 
 @pytest.mark.parametrize("job", ["", "12; rm -rf /", "--all", "../x", "1_2_3", 7, None, "9" * 300])
@@ -106,29 +113,27 @@ def test_every_group_is_one_job_and_all_rows_come_into_one_run_with_their_nodes(
     assert stored.problems == ()
     assert stored.rows == rows
     assert [(row["operator"], row["status"], row["node"]) for row in rows] == [
-        ("c", "skipped", None),
-        *((name, "ok", node) for node in ("n0", "n1", "n2") for name in "ab"),
+        (name, "ok", node) for node in ("n0", "n1", "n2") for name in "ab"
     ]
-    assert stored.manifest["machine"] == {"cpu": "n0"}
-    assert stored.manifest["machines"] == {name: {"cpu": name} for name in ("n0", "n1", "n2")}
+    assert stored.manifest["machine"]["cpu"] == "n0"
+    assert {node: of["cpu"] for node, of in stored.manifest["machines"].items()} == {n: n for n in ("n0", "n1", "n2")}
     assert not (tmp_path / "r" / "parts").exists()
     assert launcher.forgotten
 
 
 def test_machines_grades_and_ceilings_are_kept_by_node_and_tables_say_where_they_differ(tmp_path, capsys):
-    jobs = (("n1", "B", 1.0), ("n2", "D", 3.0), ("n1", "C", 2.0))
+    nodes = (("n1", "B", 1.0), ("n2", "D", 3.0), ("n1", "C", 2.0))
     with Store.create(tmp_path / "r", {}) as store:
-        for group, (node, grade, rate) in zip(groups(PLAN.cases), jobs, strict=True):
+        for job, (node, grade, rate) in zip(JOBS, nodes, strict=True):
             facts = {
                 "machine": {"cpu": f"of {node}"},
                 "doctor": {"grade": grade, "findings": []},
                 "ceilings": [{"device": "cpu", "threads": 1, "copy": [[64, 4 - rate]], "matrix": {"float32": rate}}],
             }
-            part.write_plan(tmp_path / group.name, group, PLAN)
-            measured(tmp_path / group.name, node, facts=facts)
-            gather(tmp_path / group.name, store)
+            measured(words(tmp_path / job.name, job), node, facts=facts)
+            gather(tmp_path / job.name, store)
     found = read_run(tmp_path / "r")
-    assert found.manifest["machines"] == {"n1": {"cpu": "of n1"}, "n2": {"cpu": "of n2"}}
+    assert {node: of["cpu"] for node, of in found.manifest["machines"].items()} == {"n1": "of n1", "n2": "of n2"}
     assert {node: report["grade"] for node, report in found.manifest["doctors"].items()} == {"n1": "C", "n2": "D"}
     assert found.manifest["ceilings"] == [
         {"node": "n1", "device": "cpu", "threads": 1, "copy": [[64, 3.0]], "matrix": {"float32": 2.0}},
@@ -150,10 +155,10 @@ def test_machines_grades_and_ceilings_are_kept_by_node_and_tables_say_where_they
 
 def test_the_command_in_a_run_of_jobs_is_the_one_that_was_typed(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/bin/a2u-bench", "run", "--launcher", "slurm"])
-    part.write_plan(tmp_path, groups(PLAN.cases)[0], PLAN)
-    assert part.command(tmp_path) == ["a2u-bench", "run", "--launcher", "slurm"]
-    (tmp_path / "plan.json").write_text((tmp_path / "plan.json").read_text().replace('"slurm"', "7"))
-    assert part.command(tmp_path) is None
+    measured(words(tmp_path / "p", JOBS[0]), facts={"machine": {"cpu": "x", "command": ["a2u-bench", "--only=a"]}})
+    with Store.create(tmp_path / "r", {}) as store:
+        gather(tmp_path / "p", store)
+    assert read_run(tmp_path / "r").manifest["machine"]["command"] == ["a2u-bench", "run", "--launcher", "slurm"]
 
 
 def test_processes_of_different_jobs_have_different_numbers(tmp_path):
@@ -170,48 +175,43 @@ def test_a_job_that_dies_is_said_with_the_others_gathered_and_only_it_is_started
     with pytest.raises(BenchError, match=r"2 of cpu-1x8x4x4-\w+ \(it died\); 1 of cpu-1x8x16x4-\w+ .*--resume"):
         launched(tmp_path / "r", first)
     assert not first.forgotten
-    assert len(read_run(tmp_path / "r").rows) == 1 + 0 + 2 + 1
+    assert len(read_run(tmp_path / "r").rows) == 0 + 2 + 1
     again = Fake()
     rows = launched(tmp_path / "r", again, resume=True)
     assert again.started == [first.started[0], first.started[2]]
     assert len(rows) == 3
     final = read_run(tmp_path / "r")
-    assert sorted(row["case"] for row in final.rows) == sorted(
-        one.id for one in (*PLAN.cases, *(s.case for s in PLAN.skipped))
-    )
+    assert sorted(row["case"] for row in final.rows) == sorted(one.id for one in PLAN.cases)
     assert final.problems == ()
     assert not (tmp_path / "r" / "parts").exists()
 
 
 def test_what_a_job_measured_while_nobody_watched_is_gathered_without_a_new_job(tmp_path):
     with Store.create(tmp_path / "r", PLAN.to_manifest()) as store:
-        for group in groups(PLAN.cases):
-            folder = store.folder / part.PARTS / group.name
-            part.write_plan(folder, group, PLAN)
-            measured(folder)
+        for job in JOBS:
+            measured(words(store.folder / part.PARTS / job.name, job))
     launcher = Fake()
-    assert len(launched(tmp_path / "r", launcher, resume=True)) == 7
+    assert len(launched(tmp_path / "r", launcher, resume=True)) == 6
     assert launcher.started == []
 
 
 def test_a_job_that_still_runs_is_awaited_not_started_twice(tmp_path):
-    group = groups(PLAN.cases)[1]
+    away = JOBS[1]
     with Store.create(tmp_path / "r", PLAN.to_manifest()) as store:
-        part.write_plan((store.folder / part.PARTS / group.name).absolute(), group, PLAN)
-    launcher = Fake(away={group.name})
-    assert len(launched(tmp_path / "r", launcher, resume=True)) == 7
+        words((store.folder / part.PARTS / away.name).absolute(), away)
+    launcher = Fake(away={away.name})
+    assert len(launched(tmp_path / "r", launcher, resume=True)) == 6
     assert len(launcher.started) == 2
-    assert group.name not in launcher.started
+    assert away.name not in launcher.started
 
 
 @pytest.mark.parametrize("appends", range(6))
 def test_gathering_that_is_interrupted_anywhere_copies_each_row_and_sample_once(tmp_path, monkeypatch, appends):
-    from a2u_bench.launch import gather as module
+    from a2u_bench import merge
 
-    monkeypatch.setattr(module, "HELD", 3)
-    folder, group = tmp_path / "part", groups(PLAN.cases)[0]
-    part.write_plan(folder, group, PLAN)
-    measured(folder)
+    monkeypatch.setattr(merge, "HELD", 3)
+    folder, job = tmp_path / "part", JOBS[0]
+    measured(words(folder, job))
     left = appends
 
     class Dies(Exception):
@@ -238,7 +238,7 @@ def test_gathering_that_is_interrupted_anywhere_copies_each_row_and_sample_once(
     assert sorted(row["operator"] for row in read_run(tmp_path / "r").rows) == ["a", "b"]
     copied = [s for s in read_samples(tmp_path / "r")[0] if s["case"] != "x"]
     keys = [(s["case"], s["process"], s["round"]) for s in copied]
-    assert sorted(keys) == sorted((one.id, p, i) for one in group.cases for p in (5, 6) for i in (0, 1))
+    assert sorted(keys) == sorted((one, p, i) for one in job.cases for p in (5, 6) for i in (0, 1))
 
 
 @dataclass
@@ -247,65 +247,88 @@ class Hurried(Fake):
 
     hurry: bool = True
 
-    def run(self, parts: Parts, busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
-        for _, folder in parts:
-            cases = part.read_plan(folder).cases
-            self.started += [one.operator for one in cases]
-            measured(folder, only=len(cases) - self.hurry)
-            with Store.open(folder / part.RUN, {}, resume=True) as store:
-                late = [one for one in cases if one.id not in store.finished]
-                store.append_rows([make_row(one, "timeout", "no time", {"stopped": "budget"}) for one in late])
-            yield folder, ""
+    def run(self, parts: Sequence[Part], busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
+        for one in parts:
+            cases = asked(one.words)
+            self.started += [case.operator for case in cases]
+            measured(one.words, only=len(cases) - self.hurry)
+            with Store.open(Path(options(one.words)["out"]), {}, resume=True) as store:
+                late = [case for case in cases if case.id not in store.finished]
+                store.append_rows([make_row(case, "timeout", "no time", {"stopped": "budget"}) for case in late])
+            yield one.folder, ""
 
 
 def test_a_case_that_a_job_had_no_time_for_is_no_error_and_is_measured_when_the_run_goes_on(tmp_path):
     launched(tmp_path / "r", Hurried())
     ended = {row["operator"]: (row["status"], row["stopped"]) for row in read_run(tmp_path / "r").rows}
-    assert ended == {"c": ("skipped", None), "a": ("ok", None), "b": ("timeout", "budget")}
+    assert ended == {"a": ("ok", None), "b": ("timeout", "budget")}
     assert not (tmp_path / "r" / "parts").exists()
     launched(tmp_path / "r", Hurried(), resume=True)  # in vain: a part with one case has no time for it
     again = Hurried(hurry=False)
     launched(tmp_path / "r", again, resume=True)
     assert again.started == ["b"] * 3
     found = read_run(tmp_path / "r")
-    assert (len(found.rows), found.problems) == (7, ())
-    assert {row["status"] for row in found.rows} == {"skipped", "ok"}
+    assert (len(found.rows), found.problems) == (6, ())
+    assert {row["status"] for row in found.rows} == {"ok"}
     keys = [(s["case"], s["process"], s["round"]) for s in read_samples(tmp_path / "r")[0]]
     assert len(keys) == len(set(keys)) == 6 * 2 * 2
     assert not (tmp_path / "r" / "parts").exists()
 
 
 def test_what_a_job_timed_of_a_case_before_it_had_no_time_for_it_stays_in_its_part(tmp_path):
-    folder, group = tmp_path / "part", groups(PLAN.cases)[0]
-    part.write_plan(folder, group, PLAN)
-    measured(folder, only=1)
+    folder, late = tmp_path / "part", PLAN.cases[1]
+    given = words(folder, JOBS[0])
+    measured(given, only=1)
     with Store.open(folder / part.RUN, {}, resume=True) as store:
-        store.append_samples([{"case": group.cases[1].id, "process": 0, "round": 0, "latency": [1.0]}])
-        store.append_row(make_row(group.cases[1], "timeout", "no time", {"stopped": "budget"}))
+        store.append_samples([{"case": late.id, "process": 1, "round": 2, "latency": [1.0]}])
+        store.append_row(make_row(late, "timeout", "no time", {"stopped": "budget"}))
     with Store.create(tmp_path / "r", {}) as store:
         assert [row["operator"] for row in gather(folder, store)] == ["a"]
-        measured(folder)
+        measured(given)
         assert [row["operator"] for row in gather(folder, store)] == ["b"]
     assert not folder.exists()
-    assert len([s for s in read_samples(tmp_path / "r")[0] if s["case"] == group.cases[1].id]) == 1 + 4
+    assert len([s for s in read_samples(tmp_path / "r")[0] if s["case"] == late.id]) == 1 + 4
+
+
+def test_samples_of_the_reference_come_with_each_part_that_it_was_timed_in_once(tmp_path):
+    (_, late), reference = PLAN.cases[:2], case("ref")
+    folder, given = tmp_path / "part", words(tmp_path / "part", JOBS[0])
+    with Store.create(tmp_path / "r", {"reference": "ref"}) as store:
+        store.append_samples([{"case": reference.id, "process": 0, "round": 0, "latency": [1.0]}])
+        store.append_row(make_row(reference, "ok", "", {}))
+    with Store.open(tmp_path / "r", {}, resume=True) as store:
+        measured(given, only=1, beside=reference)
+        assert [row["operator"] for row in gather(folder, store)] == ["a"]
+        measured(given, beside=reference)
+        assert [row["operator"] for row in gather(folder, store)] == ["b"]
+    with Store.open(tmp_path / "r", {}, resume=True) as store:  # the same workload once more, with another operator
+        again, more = jobs([case("d")], PLAN.settings)[0], [case("d")]
+        assert again.name == JOBS[0].name
+        measured(words(folder, again), cases=more, beside=reference)
+        assert [row["operator"] for row in gather(folder, store)] == ["d"]
+    samples = read_samples(tmp_path / "r")[0]
+    keys = [(s["case"], s["process"], s["round"]) for s in samples]
+    assert len(keys) == len(set(keys))
+    assert {s["process"] for s in samples if s["case"] == reference.id} == {0, 1, 2, 3, 4, 5, 6}
+    assert {s["process"] for s in samples if s["case"] == late.id} == {3, 4}
+    assert {s["process"] for s in samples if s["case"] == more[0].id} == {5, 6}
 
 
 def test_a_part_that_is_a_link_is_left_alone(tmp_path):
     outside = tmp_path / "outside"
-    part.write_plan(outside, groups(PLAN.cases)[0], PLAN)
-    measured(outside)
+    measured(words(outside, JOBS[0]))
     with Store.create(tmp_path / "r", {}) as store:
         (store.folder / "parts").mkdir()
         (store.folder / "parts" / "evil").symlink_to(outside)
     launched(tmp_path / "r", Fake(), resume=True)
-    assert (outside / "plan.json").exists()
+    assert (outside / "run" / "rows.jsonl").exists()
 
 
 @pytest.mark.parametrize("inner", ["", "run", "checkpoints"])
 def test_a_part_that_is_needed_and_leads_elsewhere_is_refused_and_nothing_is_written_there(tmp_path, inner):
     outside = tmp_path / "outside"
     outside.mkdir()
-    link = tmp_path / "r" / part.PARTS / groups(PLAN.cases)[1].name / inner
+    link = tmp_path / "r" / part.PARTS / JOBS[1].name / inner
     with Store.create(tmp_path / "r", PLAN.to_manifest()):
         link.parent.mkdir(parents=True)
         link.symlink_to(outside)
@@ -323,12 +346,7 @@ def test_parts_that_lead_elsewhere_are_refused(tmp_path):
     assert list((tmp_path / "outside").iterdir()) == []
 
 
-COPY = (
-    "import pathlib, sys\n"
-    "sys.path.insert(0, sys.argv[1])\n"
-    "import launched\n"
-    "launched.measured(pathlib.Path(sys.argv[2]), 'here')\n"
-)
+COPY = "import sys\nsys.path.insert(0, sys.argv[1])\nimport launched\nlaunched.measured(sys.argv[2:], 'here')\n"
 
 
 EVERYWHERE = Place(frozenset(range(os.cpu_count() or 1)))
@@ -340,7 +358,8 @@ def local(jobs: int = 2) -> Local:
 
 def test_a_pool_of_processes_measures_and_leaves_nothing(tmp_path):
     with Store.create(tmp_path, PLAN.to_manifest()) as store:
-        assert len(run(PLAN, store, local())) == 7
+        run(JOBS, store, local())
+        assert len(store.rows) == 6
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != ".lock") == [
         "manifest.json",
         "rows.jsonl",
@@ -354,14 +373,12 @@ def test_a_job_of_the_pool_that_fails_is_said_with_its_last_words(tmp_path):
         Store.create(tmp_path, PLAN.to_manifest()) as store,
         pytest.raises(BenchError, match="exited with 1, saying: no such"),
     ):
-        run(PLAN, store, pool)
+        run(JOBS, store, pool)
 
 
 def test_a_job_of_the_pool_that_takes_too_long_is_ended(tmp_path):
     pool = Local([EVERYWHERE], [sys.executable, "-c", "import time; time.sleep(3600)"])
-    group = groups(PLAN.cases)[0]
-    part.write_plan(tmp_path, group, PLAN)
-    assert list(pool.run([(group.needs, tmp_path)], set(), 0.2)) == [(tmp_path, "the job was killed")]
+    assert list(pool.run([Part(tmp_path, JOBS[0].needs, ())], set(), 0.2)) == [(tmp_path, "the job was killed")]
 
 
 def test_jobs_of_the_pool_have_cores_of_their_own():
@@ -417,7 +434,7 @@ def test_a_dry_run_prints_jobs_cases_and_time_and_does_nothing(capsys, tmp_path,
 
 
 def test_a_dry_run_of_a_resumed_run_counts_what_is_missing(capsys, tmp_path):
-    from a2u_bench.suites import make_plan
+    from a2u_bench.suites.expand import make_plan
 
     first = make_plan(ops="nearest", shapes=["1x4x4x4"], device="cpu", threads=["1"]).cases[0]
     with Store.create(tmp_path / "r", {}) as store:
@@ -427,24 +444,71 @@ def test_a_dry_run_of_a_resumed_run_counts_what_is_missing(capsys, tmp_path):
     assert "1 case to measure, 1 job," in capsys.readouterr().out
 
 
-def test_a_job_ends_with_the_process_that_started_it():
+def test_a_job_ends_with_the_process_that_started_it(tmp_path):
     if sys.platform != "linux":
         pytest.skip("only Linux has a death signal")
     code = (
-        "import subprocess, sys\n"
-        "code = 'import time; from a2u_bench.launch import job; job._end_with_parent(); '\n"
-        "code += 'print(1, flush=True); time.sleep(99)'\n"
-        "child = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE)\n"
-        "child.stdout.readline()\n"
-        "print(child.pid)\n"
+        "import os, pathlib, sys, time\n"
+        "from a2u_bench.launch.launcher import Needs, Part\n"
+        "from a2u_bench.launch.local import Local, Place\n"
+        "folder, code = pathlib.Path(sys.argv[1]), 'import os, time; print(os.getpid(), flush=True); time.sleep(99)'\n"
+        "pool = Local([Place(frozenset(os.sched_getaffinity(0)))], [sys.executable, '-c', code])\n"
+        "time.sleep = lambda seconds: os._exit(0) if (folder / 'log.txt').read_text().endswith(chr(10)) else None\n"
+        "list(pool.run([Part(folder, Needs('cpu', 1), ())], set(), 99))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    status = Path(f"/proc/{int(done.stdout)}/stat")
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=True)
+    status = Path(f"/proc/{int((tmp_path / 'log.txt').read_text())}/stat")
     for _ in range(1000):
         if not status.exists() or ") Z" in status.read_text():
             return
         time.sleep(0.01)
     raise AssertionError("the job goes on")
+
+
+SMALL = ("--shape", "1x4x4x4,1x4x4x8", "--time-budget", "0", "--processes", "2", "--threads", "1", "--device", "cpu")
+
+
+def test_jobs_measure_what_one_process_would_and_a_run_that_goes_on_keeps_its_reference(tmp_path, capfd):
+    if usable_cores() < 2:
+        pytest.skip("one core")
+    command = ["run", *SMALL, "--jobs", "2", "--out", str(tmp_path / "r")]
+    assert main([*command, "--ops", "bilinear", "--reference", "nearest"]) == 0
+    before = read_run(tmp_path / "r")
+    assert sorted(row["operator"] for row in before.rows) == ["bilinear"] * 2 + ["nearest"] * 2
+    assert before.manifest["reference"] == "nearest"
+    assert before.manifest["doctors"][before.rows[0]["node"]]["grade"]
+    assert main([*command, "--ops", "bicubic", "--resume", "--reference", "bilinear"]) == 2
+    assert "has nearest as its reference; allowed: the same" in capfd.readouterr().err
+    assert main([*command, "--ops", "bicubic", "--resume"]) == 0
+    found = read_run(tmp_path / "r")
+    assert sorted(row["operator"] for row in found.rows) == ["bicubic"] * 2 + ["bilinear"] * 2 + ["nearest"] * 2
+    assert {row["status"] for row in found.rows} == {"ok"}
+    assert not (tmp_path / "r" / "parts").exists()
+    timed: dict[str, set[int]] = {}
+    for sample in read_samples(tmp_path / "r")[0]:
+        timed.setdefault(sample["case"], set()).add(sample["process"])
+    for row in found.rows:  # the reference was timed in the processes of both
+        assert len(timed[row["case"]]) == (4 if row["operator"] == "nearest" else 2)
+        reference = next(r for r in found.rows if r["operator"] == "nearest" and r["width"] == row["width"])
+        assert timed[row["case"]] <= timed[reference["case"]]
+
+
+def test_what_no_job_can_measure_has_its_row_from_the_command_itself(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(choose, "choose", lambda *given: Fake())
+    words = ["run", "--ops", "all", "--shape", "1x3x4x4", "--threads", "1", "--device", "cpu"]
+    assert main([*words, "--out", str(tmp_path / "r")]) == 0
+    found = read_run(tmp_path / "r")
+    skipped = [row for row in found.rows if row["status"] == "skipped"]
+    assert skipped
+    assert all(row["reason"] for row in skipped)
+    assert {row["status"] for row in found.rows} == {"skipped", "ok"}
+    assert len(found.rows) == found.manifest["planned"]
+
+
+def test_a_job_of_cases_that_are_not_planned_here_is_wrong_usage(tmp_path, capsys):
+    assert main(["run", *SMALL, "--ops", "nearest", "--out", str(tmp_path / "r"), "--only", "nearest-0"]) == 2
+    assert "--only nearest-0: no such case is planned here" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_large_study_comes_through_jobs_whole(tmp_path):

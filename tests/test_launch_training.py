@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,23 +13,22 @@ from typing import Any
 import pytest
 import torch
 from idx_files import write_images
+from launched import options, words
 
 from a2u_bench import machine
 from a2u_bench.cli import main
 from a2u_bench.errors import BenchError
-from a2u_bench.launch import choose, job, lesson, part
+from a2u_bench.launch import choose, part
 from a2u_bench.launch.gather import gather
-from a2u_bench.launch.groups import Needs
-from a2u_bench.launch.launcher import Parts
-from a2u_bench.launch.lesson import Lesson, lessons
-from a2u_bench.launch.train import needs, train
-from a2u_bench.machine import usable_cores
-from a2u_bench.quality import pairs, presets
+from a2u_bench.launch.jobs import run
+from a2u_bench.launch.launcher import Job, Needs, Part
+from a2u_bench.quality import checkpoints, pairs, presets
 from a2u_bench.quality.task import task
-from a2u_bench.quality.trial import jobs
+from a2u_bench.quality.trial import Trial, jobs
 from a2u_bench.record import make_row
 from a2u_bench.runs import each_curve, read_run
 from a2u_bench.store import Store
+from a2u_bench.system import usable_cores
 
 SCHEDULE = presets.preset("short").changed(epochs=1)
 
@@ -48,7 +46,7 @@ def images(tmp_path):
     return str(write_images(tmp_path / "waves"))
 
 
-def planned(images: str, names: str = "nearest,twin/max_unpool", seeds: int = 1, **more: Any) -> list[Lesson]:
+def planned(images: str, names: str = "nearest,twin/max_unpool", seeds: int = 1, **more: Any) -> list[Trial]:
     asked = task("reconstruction")
     problem = asked.load(images, SCHEDULE)
     found = jobs(
@@ -60,28 +58,30 @@ def planned(images: str, names: str = "nearest,twin/max_unpool", seeds: int = 1,
         test_images=problem.test_images,
         **more,
     )
-    return lessons(list(found), problem, images, None)
+    return [job.trial for job in found]
+
+
+def away(trials: Sequence[Trial]) -> list[Job]:
+    return [Job(trial.id, Needs("cpu", 1, alone=False), (trial.id,)) for trial in trials]
 
 
 @dataclass
 class Fake:
     """A launcher whose jobs are ended rows at once, or those that `dies` names die."""
 
+    trials: Sequence[Trial]
     dies: set[str] = field(default_factory=set)
-    started: list[str] = field(default_factory=list)
-    needed: list[Needs] = field(default_factory=list)
-    at_once: int | None = None
+    started: list[Part] = field(default_factory=list)
 
     def busy(self, folders):
         return set()
 
-    def run(self, parts: Parts, busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
-        for needed, folder in parts:
-            self.started.append(folder.name)
-            self.needed.append(needed)
-            if folder.name not in self.dies:
-                trained(folder)
-            yield folder, "it died"
+    def run(self, parts: Sequence[Part], busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
+        for one in parts:
+            self.started.append(one)
+            if one.folder.name not in self.dies:
+                trained(one.words, self.trials)
+            yield one.folder, "it died"
 
     def left(self):
         return ""
@@ -89,120 +89,54 @@ class Fake:
     def forget(self):
         pass
 
+    @property
+    def names(self) -> list[str]:
+        return [one.folder.name for one in self.started]
 
-def trained(folder: Path) -> None:
+
+def trained(given: Sequence[str], trials: Sequence[Trial]) -> None:
     """What a training leaves in its part."""
-    trial = lesson.read(folder).job.trial
-    with Store.open(folder / part.RUN, {"suite": "quality"}, resume=True) as store:
+    said = options(given)
+    (trial,) = [trial for trial in trials if trial.id == said["only"]]
+    with Store.open(Path(said["out"]), {"suite": "quality", "planned": 1}, resume=True) as store:
         store.write_manifest({"machine": {"cpu": "one"}, "doctor": {"grade": "B", "findings": []}})
         store.append_curve({"case": trial.id, "loss": [0.5]})
         store.append_row(make_row(trial, "ok", "", {"psnr": 20.0, "train_time": 2.0, "node": "n1"}))
 
 
-def test_a_training_goes_through_its_part_unchanged(tmp_path, images):
-    for given in planned(images, "nearest,twin/a2u:rank=2", 2):
-        given = replace(given, checkpoints=tmp_path / "c")
-        lesson.write(tmp_path / "p", given)
-        assert lesson.read(tmp_path / "p") == given
-        assert part.ids(tmp_path / "p") == (given.job.trial.id,)
-        assert lesson.is_lesson(tmp_path / "p")
-    assert [path.suffix for path in (tmp_path / "p").iterdir()] == [".json"]  # plain data, and no pickle
-
-
-def test_a_training_of_the_matting_network_goes_through_its_part_unchanged(tmp_path):
-    asked = task("matting")
-    found = jobs(
-        pairs.read("core", asked.ways),
-        presets.preset("short", asked.presets),
-        [3],
-        data="synthetic",
-        images=8,
-        test_images=4,
-        task="matting",
-        device="cuda",
-    )
-    for one in found:
-        given = Lesson(one, "synthetic", {})
-        lesson.write(tmp_path / "p", given)
-        assert lesson.read(tmp_path / "p") == given
-        assert needs(given) == Needs("cuda", 1, alone=False)
-
-
-def changed(content: dict[str, Any], **trial: Any) -> dict[str, Any]:
-    return {**content, "trial": {**content["trial"], **trial}}
-
-
-DAMAGE = {
-    "no trial": lambda content: {**content, "trial": 7},
-    "an operator that is none": lambda content: changed(content, pair="conv/bilinaer"),
-    "a way down that is none": lambda content: changed(content, pair="../bilinear"),
-    "a task that is none": lambda content: changed(content, task="mating"),
-    "a pair that is no text": lambda content: changed(content, pair=7),
-    "a label of another version": lambda content: changed(content, variant="another"),
-    "a field that is unknown": lambda content: changed(content, colour="blue"),
-    "no schedule": lambda content: {**content, "preset": {}},
-    "a checkpoint that is no path": lambda content: {**content, "checkpoints": 7},
-}
-
-
-@pytest.mark.parametrize("name", DAMAGE)
-def test_a_plan_of_a_training_that_is_not_ours_is_refused_in_one_line(tmp_path, images, name):
-    lesson.write(tmp_path / "p", planned(images)[0])
-    path = tmp_path / "p" / part.PLAN
-    path.write_text(json.dumps(DAMAGE[name](json.loads(path.read_text()))))
-    with pytest.raises(BenchError) as caught:
-        lesson.read(tmp_path / "p")
-    assert "\n" not in str(caught.value)
-
-
-def test_other_data_under_the_same_name_are_not_trained_on(tmp_path, images):
-    given = planned(images)[0]
-    assert lesson.load(given).images == 8
-    for wrong in (
-        replace(given, sha256={"train": "0", "test": "0"}),
-        replace(given, job=replace(given.job, trial=replace(given.job.trial, images=9))),
-    ):
-        with pytest.raises(BenchError, match="others there"):
-            lesson.load(wrong)
-    with pytest.raises(BenchError, match="no such folder"):
-        lesson.load(replace(given, data=str(tmp_path / "gone")))
-
-
 def test_each_pair_and_seed_is_one_job_and_all_come_into_one_run(tmp_path, images):
-    launcher, given = Fake(), planned(images, seeds=2)
+    given = planned(images, seeds=2)
+    launcher = Fake(given)
     with Store.create(tmp_path / "r", {"suite": "quality"}) as store:
-        rows = train(given, store, launcher)
-    ids = [one.job.trial.id for one in given]
-    assert launcher.started == ids
-    assert set(launcher.needed) == {Needs("cpu", 1, alone=False)}
+        run(away(given), store, launcher)
+    ids = [trial.id for trial in given]
+    assert launcher.names == ids
     found = read_run(tmp_path / "r")
-    assert found.rows == rows
     assert [(row["case"], row["node"]) for row in found.rows] == [(one, "n1") for one in ids]
     assert [curve["case"] for curve in each_curve(tmp_path / "r")] == ids
-    assert found.manifest["machines"] == {"n1": {"cpu": "one"}}
+    assert list(found.manifest["machines"]) == ["n1"]
     assert not (tmp_path / "r" / "parts").exists()
 
 
 def test_only_what_is_missing_is_started_again(tmp_path, images):
     given = planned(images, seeds=2)
-    dead = given[2].job.trial.id
+    dead = given[2].id
     with (
         Store.create(tmp_path / "r", {"suite": "quality"}) as store,
         pytest.raises(BenchError, match=rf"1 of {dead} \(it died\); --resume"),
     ):
-        train(given, store, Fake(dies={dead}))
-    again = Fake()
+        run(away(given), store, Fake(given, dies={dead}))
+    again = Fake(given)
     with Store.open(tmp_path / "r", {}, resume=True) as store:
-        assert [row["case"] for row in train(given, store, again)] == [dead]
-    assert again.started == [dead]
+        run(away(given), store, again)
+    assert again.names == [dead]
     assert len(read_run(tmp_path / "r").rows) == 4
 
 
 @pytest.mark.parametrize("appends", range(3))
 def test_gathering_a_training_that_is_interrupted_copies_row_and_curve_once(tmp_path, images, monkeypatch, appends):
     given, folder, left = planned(images)[0], tmp_path / "part", appends
-    lesson.write(folder, given)
-    trained(folder)
+    trained(words(folder, away([given])[0]), [given])
 
     class Dies(Exception):
         pass
@@ -224,62 +158,8 @@ def test_gathering_a_training_that_is_interrupted_copies_row_and_curve_once(tmp_
     with Store.open(tmp_path / "r", {}, resume=True) as store:
         gather(folder, store)
     assert not folder.exists()
-    assert [row["case"] for row in read_run(tmp_path / "r").rows] == [given.job.trial.id]
-    assert [curve["case"] for curve in each_curve(tmp_path / "r")] == [given.job.trial.id]
-
-
-def test_a_job_trains_what_its_part_says_and_keeps_its_checkpoint_there(tmp_path, images, monkeypatch):
-    from a2u_bench.quality import checkpoints
-
-    monkeypatch.setattr(machine, "record", lambda argv, **_: {"command": argv})
-    monkeypatch.setattr(sys, "argv", ["a2u-bench", "quality"])
-    given = planned(images)[0]
-    lesson.write(tmp_path, given)
-    seen: list[Path] = []
-    save = checkpoints.save
-
-    def watched(path, state):
-        seen.append(path)
-        save(path, state)
-
-    monkeypatch.setattr(checkpoints, "save", watched)
-    job.work(str(tmp_path))
-    assert {path.parent for path in seen} == {tmp_path / "checkpoints"}
-    found = read_run(tmp_path / part.RUN)
-    assert [(row["case"], row["status"], row["task"]) for row in found.rows] == [
-        (given.job.trial.id, "ok", "reconstruction")
-    ]
-    assert found.manifest["machine"] == {"command": ["a2u-bench", "quality"]}
-    assert found.manifest["doctor"]["grade"]
-
-
-def test_a_job_that_was_killed_goes_on_in_its_part_to_the_same_curve(tmp_path, images, monkeypatch):
-    from a2u_bench.quality import checkpoints
-
-    monkeypatch.setattr(machine, "record", lambda argv, **_: {})
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    longer = replace(SCHEDULE, epochs=3)
-    given = planned(images)[0]
-    trial = replace(given.job.trial, epochs=3)
-    for folder in (whole, killed):
-        lesson.write(folder, replace(given, job=replace(given.job, trial=trial, preset=longer)))
-    job.work(str(whole))
-    save, saved = checkpoints.save, []
-
-    def stop(path, state):
-        save(path, state)
-        saved.append(len(state["curve"]["loss"]))
-        if saved == [1, 2]:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoints, "save", stop)
-    with pytest.raises(KeyboardInterrupt):
-        job.work(str(killed))
-    lesson.write(killed, lesson.read(killed))  # as resuming does
-    job.work(str(killed))
-    assert saved == [1, 2, 3]
-    one, two = (list(each_curve(folder / part.RUN)) for folder in (whole, killed))
-    assert [{**curve, "seconds": None} for curve in one] == [{**curve, "seconds": None} for curve in two]
+    assert [row["case"] for row in read_run(tmp_path / "r").rows] == [given.id]
+    assert [curve["case"] for curve in each_curve(tmp_path / "r")] == [given.id]
 
 
 TINY = ("--epochs", "1", "--seeds", "1", "--threads", "1")
@@ -289,12 +169,83 @@ def quality(*arguments: object) -> int:
     return main(["quality", *map(str, arguments)])
 
 
+def a_job(folder: Path, images: str, epochs: int) -> list[str]:
+    """The command line of the first of two trainings as a job in this part."""
+    (first, *_) = planned(images)
+    trial = replace(first, epochs=epochs)
+    ours = (f"--data={images}", f"--epochs={epochs}", f"--checkpoints={folder / part.CHECKPOINTS}")
+    line = ("quality", "--pairs=nearest,twin/max_unpool", "--seeds=1", "--device=cpu", "--threads=1", *ours)
+    return list(words(folder, Job(trial.id, Needs("cpu", 1), (trial.id,), line)))
+
+
+def test_a_job_trains_its_own_pair_and_keeps_its_checkpoint_in_its_part(tmp_path, images, monkeypatch):
+    monkeypatch.setattr(machine, "record", lambda **_: {})
+    seen: list[Path] = []
+    save = checkpoints.save
+
+    def watched(path, state):
+        seen.append(path)
+        save(path, state)
+
+    monkeypatch.setattr(checkpoints, "save", watched)
+    given = a_job(tmp_path / "p", images, 1)
+    assert main(given) == 0
+    assert {path.parent for path in seen} == {tmp_path / "p" / "checkpoints"}
+    found = read_run(tmp_path / "p" / part.RUN)
+    assert [(row["case"], row["status"], row["task"]) for row in found.rows] == [
+        (options(given)["only"], "ok", "reconstruction")
+    ]
+    assert found.manifest["doctor"]["grade"]
+    assert found.manifest["planned"] == 1
+
+
+def test_a_job_that_was_killed_goes_on_in_its_part_to_the_same_curve(tmp_path, images, monkeypatch):
+    monkeypatch.setattr(machine, "record", lambda **_: {})
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert main(a_job(whole, images, 3)) == 0
+    save, saved = checkpoints.save, []
+
+    def stop(path, state):
+        save(path, state)
+        saved.append(len(state["curve"]["loss"]))
+        if saved == [1, 2]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "save", stop)
+    assert main(a_job(killed, images, 3)) == 130
+    assert main(a_job(killed, images, 3)) == 0
+    assert saved == [1, 2, 3]
+    one, two = (list(each_curve(folder / part.RUN)) for folder in (whole, killed))
+    assert [{**curve, "seconds": None} for curve in one] == [{**curve, "seconds": None} for curve in two]
+
+
+def test_a_training_that_this_machine_does_not_plan_is_wrong_usage(tmp_path, images, capsys):
+    given = a_job(tmp_path / "p", images, 1)
+    assert main([*given[:-1], "--only=nearest-0"]) == 2
+    assert "plans no such training" in capsys.readouterr().err
+    assert main([*given, "--data-digest=0"]) == 2
+    assert "has others there than the one that planned the run" in capsys.readouterr().err
+    assert main([*given, f"--data={tmp_path / 'gone'}"]) == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+def test_a_run_does_not_go_on_with_other_data_under_the_same_name(tmp_path, images, capsys):
+    command = ("--data", images, "--pairs", "nearest", *TINY, "--out", tmp_path / "r")
+    assert quality(*command) == 0
+    path = tmp_path / "r" / "manifest.json"
+    content = json.loads(path.read_text())
+    content["data"]["sha256"] = dict.fromkeys(content["data"]["sha256"], "0")
+    path.write_text(json.dumps(content))
+    assert quality(*command, "--resume") == 2
+    assert "is of other data" in capsys.readouterr().err
+
+
 def test_a_pool_of_jobs_trains_to_the_rows_of_one_process(tmp_path, images, capfd):
     if usable_cores() < 2:
         pytest.skip("one core")
-    words = ("--data", images, "--pairs", "nearest,twin/max_unpool", *TINY)
-    assert quality(*words, "--out", tmp_path / "one") == 0
-    assert quality(*words, "--jobs", "2", "--out", tmp_path / "two") == 0
+    flags = ("--data", images, "--pairs", "nearest,twin/max_unpool", *TINY)
+    assert quality(*flags, "--out", tmp_path / "one") == 0
+    assert quality(*flags, "--jobs", "2", "--out", tmp_path / "two") == 0
     assert "twin/max_unpool" in capfd.readouterr().out
     one, two = (
         sorted(({**row, "train_time": None} for row in read_run(tmp_path / name).rows), key=lambda row: row["pair"])
@@ -313,8 +264,8 @@ def test_a_pool_of_jobs_trains_to_the_rows_of_one_process(tmp_path, images, capf
 
 def test_a_dry_run_prints_the_plan_and_knows_the_time_from_rows_alone(tmp_path, images, capsys):
     out = tmp_path / "run"
-    words = ("--data", images, "--pairs", "nearest,twin/max_unpool", "--epochs", "1", "--seeds", "2", "--threads", "1")
-    assert quality(*words, "--dry-run", "--launcher", "slurm", "--device", "cpu", "--out", out) == 0
+    flags = ("--data", images, "--pairs", "nearest,twin/max_unpool", "--epochs", "1", "--seeds", "2", "--threads", "1")
+    assert quality(*flags, "--dry-run", "--launcher", "slurm", "--device", "cpu", "--out", out) == 0
     said = capsys.readouterr().out
     assert "conv/nearest" in said
     assert said.endswith(
@@ -326,8 +277,8 @@ def test_a_dry_run_prints_the_plan_and_knows_the_time_from_rows_alone(tmp_path, 
     given = planned(images, seeds=2, threads=1)
     with Store.create(out, {"suite": "quality"}) as store:
         for one, seconds in ((given[0], 40.0), (given[1], 100.0)):
-            store.append_row(make_row(one.job.trial, "ok", "", {"train_time": seconds}))
-    again = (*words, "--dry-run", "--out", out, "--resume")
+            store.append_row(make_row(one, "ok", "", {"train_time": seconds}))
+    again = (*flags, "--dry-run", "--out", out, "--resume")
     assert quality(*again) == 0
     assert "2 jobs, about 2 min 20 s by the training times of 2 rows of this run;" in capsys.readouterr().out
     assert quality(*again, "--launcher", "slurm", "--device", "cpu", "--json") == 0
@@ -359,6 +310,8 @@ def test_a_wrong_request_is_one_line(name, images, capsys, tmp_path):
 
 
 def test_interrupted_trainings_say_what_goes_on_and_what_gathers_it(images, capsys, tmp_path, monkeypatch):
+    trials = planned(images)
+
     class Away(Fake):
         def run(self, parts, busy, seconds):
             yield from super().run(parts[:1], busy, seconds)
@@ -367,25 +320,24 @@ def test_interrupted_trainings_say_what_goes_on_and_what_gathers_it(images, caps
         def left(self):
             return "1 job of Slurm goes on"
 
-    monkeypatch.setattr(choose, "choose", lambda *given: Away())
-    words = ("--data", images, "--pairs", "nearest,twin/max_unpool", *TINY, "--out", tmp_path / "r")
-    assert quality(*words) == 130
+    monkeypatch.setattr(choose, "choose", lambda *given: Away(trials))
+    flags = ("--data", images, "--pairs", "nearest,twin/max_unpool", *TINY, "--out", tmp_path / "r")
+    assert quality(*flags) == 130
     out, error = capsys.readouterr()
     assert "conv/nearest" in out
     assert error.splitlines()[-1] == (
         f"interrupted; 1 row is kept in {tmp_path / 'r'}; 1 job of Slurm goes on; "
         f"the same command with --out {tmp_path / 'r'} --resume gathers what there is and goes on"
     )
-    monkeypatch.setattr(choose, "choose", lambda *given: Fake())
-    assert quality(*words, "--resume") == 0
+    last = Fake(trials)
+    monkeypatch.setattr(choose, "choose", lambda *given: last)
+    assert quality(*flags, "--resume") == 0
     assert len(read_run(tmp_path / "r").rows) == 2
-
-
-def test_data_are_named_so_that_every_folder_finds_them(tmp_path, images, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert planned("./waves")[0].data == str(tmp_path / "waves")
-    problem = task("reconstruction").load("natural", SCHEDULE.changed(train_images=2, test_images=2))
-    assert lessons([planned("./waves")[0].job], problem, "natural", Path("c"))[0].data == "natural"
-    with_folder = lessons([planned("./waves")[0].job], problem, "natural", Path("c"))[0]
-    assert with_folder.checkpoints == tmp_path / "c" / with_folder.job.trial.id
-    assert needs(with_folder).alone is False
+    (only,) = last.started
+    assert only.needs == Needs("cpu", 1, alone=False)
+    said = options(only.words)
+    assert said["data"] == images
+    assert (said["device"], said["threads"], said["epochs"]) == ("cpu", "1", "1")
+    assert said["checkpoints"] == str(only.folder / "checkpoints")
+    assert len(said["data-digest"]) == 16
+    assert not {"jobs", "launcher"} & said.keys()

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 
 from a2u_bench import plots
 from a2u_bench.cli import main
-from a2u_bench.frames import runs_to_frame, to_frame
+from a2u_bench.frames import derive, runs_to_frame, to_frame
 from a2u_bench.plots import latency, memory, page, pareto, share
 from a2u_bench.plots.labels import Named, apart, beside, wrapped
 from a2u_bench.record import make_row
@@ -92,7 +92,7 @@ def test_the_share_of_the_floor_is_floor_over_latency():
 
 def test_a_share_above_100_percent_is_drawn_with_its_reason():
     frame = example()
-    found = texts(svg(frame.assign(floor=frame["floor"] * 6), "floor"))
+    found = texts(svg(derive(frame.assign(floor=frame["floor"] * 6)), "floor"))
     assert "300 %" in found
     assert "above the speed of light: nearest; bilinear" in " ".join(sorted(found, key=len, reverse=True))
 

@@ -15,7 +15,7 @@ import pytest
 import upsamplers
 from a2u_bench import build
 from a2u_bench.errors import UsageError
-from a2u_bench.suites import make_plan
+from a2u_bench.suites.expand import make_plan
 from upsamplers import registry, testing
 
 README = Path(__file__).parent.parent / "README.md"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from a2u_bench import build, machine
+from a2u_bench import build, system
 from a2u_bench.measure import predict as prediction
 from a2u_bench.measure.inputs import prepare
 from a2u_bench.measure.memory import Memory, call_memory
@@ -82,11 +82,11 @@ def test_released_storages_stop_counting():
 
 
 def test_the_memory_of_a_control_group_is_its_limit_less_what_it_uses(tmp_path, monkeypatch):
-    assert machine.cgroup_memory(tmp_path) is None
+    assert system.cgroup_memory(tmp_path) is None
     (tmp_path / "memory.current").write_text("300\n")
     (tmp_path / "memory.max").write_text("max\n")
-    assert machine.cgroup_memory(tmp_path) is None
+    assert system.cgroup_memory(tmp_path) is None
     (tmp_path / "memory.max").write_text("1000\n")
-    assert machine.cgroup_memory(tmp_path) == 700
+    assert system.cgroup_memory(tmp_path) == 700
     monkeypatch.setattr(prediction, "cgroup_memory", lambda root: 700)
     assert prediction.available_memory("cpu") == 700

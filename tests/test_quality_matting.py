@@ -24,9 +24,9 @@ from a2u_bench.quality.matting import SYMMETRIES, WAYS, Alphas, Held, Matting, p
 from a2u_bench.quality.presets import Preset
 from a2u_bench.quality.task import task
 from a2u_bench.quality.train import Diverged, Training
-from a2u_bench.reading import read
 from a2u_bench.report.content import gather
 from a2u_bench.runs import read_run
+from a2u_bench.sheet import Request, make
 
 CPU = torch.device("cpu")
 TINY = Preset("short", 1, 4, 2, "adam", 1e-3, (), batch=2, side=32)
@@ -49,7 +49,7 @@ class Killed(Exception):
 
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(machine, "record", dict)
+    monkeypatch.setattr(machine, "record", lambda **_: {})
     monkeypatch.setattr("a2u_bench.quality.task.TASKS", {"matting": replace(task("matting"), presets={"short": TINY})})
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -248,9 +248,8 @@ def test_two_tasks_stand_in_two_tables_and_two_tabs_of_a_report(tmp_path, capsys
         assert "SAD: twin/a2u > conv/nearest" in mattes
         assert "SAD" not in toy
         assert "PSNR" not in mattes
-    found = read([read_run(first), read_run(second)])
-    sheets = gather(found, found.frame, "mac").sheets
-    assert [[text for text, _ in sheet.headings][-2:] for sheet in sheets] == [
+    tables = gather(make([read_run(first), read_run(second)], Request(changes=False))).tables
+    assert [[text for text, _ in table.headings][-2:] for table in tables] == [
         ["PSNR [dB]", "status"],
         ["SAD", "status"],
     ]

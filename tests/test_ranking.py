@@ -1,11 +1,12 @@
-"""Rankings along an axis: τ, pairs that surely change places, and what is too little to say anything."""
+"""Rankings along an axis: τ, pairs that change places significantly, and what is too little to say anything."""
 
 from __future__ import annotations
 
 import pytest
 
+from a2u_bench.errors import UsageError
 from a2u_bench.frames import to_frame
-from a2u_bench.ranking import Comparison, along, varying
+from a2u_bench.ranking import Comparison, along, to_table
 from a2u_bench.record import make_row
 from a2u_bench.spec import Case
 
@@ -58,12 +59,22 @@ def test_workloads_stay_apart_and_the_least_tau_counts():
 
 def test_shapes_are_an_axis_of_their_own():
     rows = [row(n, t, height=side) for side in (4, 8) for n, t in SLOWER[1].items()]
-    assert varying(to_frame(rows)) == ["shape"]
+    with pytest.raises(UsageError, match="Axes here: shape"):
+        along(to_frame(rows), "dtype")
     (found,) = along(to_frame(rows), "shape")
     assert (found.first, found.second, found.tau) == ("1x8x4x4", "1x8x8x4", 1.0)
 
 
 def test_two_operators_are_no_ranking_and_failed_rows_none():
     two = {"a": 1.0, "b": 2.0}
-    assert along(frame(("float32", two), ("float16", two)), "dtype") == []
-    assert along(to_frame([make_row(Case("a", "a", "a", 1, 8, 4, 4), "failed", "x", {})]), "dtype") == []
+    for given in (
+        frame(("float32", two), ("float16", two)),
+        to_frame([make_row(Case("a", "a", "a", 1, 8, 4, 4), "failed", "x", {})]),
+    ):
+        with pytest.raises(UsageError, match="no 3 operators share two values"):
+            along(given, "dtype")
+
+
+def test_the_table_has_a_line_for_each_comparison():
+    table = to_table(along(frame(SLOWER, SWAPPED), "dtype"))
+    assert table.cells == (("float32 to float16", "1", "3", "0.33", "a and b"),)

@@ -25,7 +25,7 @@ def test_by_cost_alone_the_plainest_wins_and_that_is_said(capsys, tmp_path):
         "              [µs]                  [MB]          [k]\n"
         "──────────────────────────────────────────────────────────\n"
         "nearest  26.2 ±0.7 0.500 ±0.006    1.049      0 262.1 yes\n"
-        "fit too, but something that fits is nowhere worse and somewhere surely better (latency, peak memory): "
+        "fit too, but something that fits is nowhere worse and significantly better somewhere (latency, peak memory): "
         "bilinear; dysample; a2u; carafe\n"
         "over the budget: a2u:rank=4,sharing=unshared\n"
         "not judged, since they did not end ok: fade\n"
@@ -58,7 +58,7 @@ def test_with_quality_each_step_up_in_cost_buys_some(capsys, tmp_path):
         ("nearest", "yes", True),
         ("a2u", "yes", True),
     ]
-    assert any("bilinear" in note and "surely better" in note for note in content["notes"])
+    assert any("bilinear" in note and "significantly better" in note for note in content["notes"])
     assert any("no quality of theirs is known: " in note and "carafe" in note for note in content["notes"])
 
 

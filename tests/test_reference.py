@@ -9,12 +9,12 @@ import pytest
 from fakes import FakeClock, FakeStore, FakeWorkers
 
 from a2u_bench import stats
-from a2u_bench.plan import Plan, Reference, Settings
-from a2u_bench.pool import CaseEnded
+from a2u_bench.process import CaseEnded
 from a2u_bench.runner import run
 from a2u_bench.runs import read_run, read_samples
 from a2u_bench.spec import Case
 from a2u_bench.store import Store
+from a2u_bench.suites.plan import Plan, Reference, Settings
 
 REFERENCE = Reference("ref", "default", "ref")
 SETTINGS = Settings(time_budget=1e9, processes=3, max_rounds=4, target_ci=0.01)

@@ -20,6 +20,7 @@ from a2u_bench.report import content as report_content
 from a2u_bench.report.content import gather
 from a2u_bench.report.page import as_script
 from a2u_bench.runs import read_run
+from a2u_bench.sheet import Request, make
 from a2u_bench.store import Store
 
 pytest.importorskip("jinja2")
@@ -88,14 +89,14 @@ def test_the_page_has_environment_problems_and_certificate(tmp_path):
 
 def test_the_certificate_that_check_stores_is_the_one_that_a_report_shows(tmp_path, monkeypatch, capsys):
     from a2u_bench import certificate
-    from a2u_bench.certificate.alarms import Finding
-    from a2u_bench.certificate.pairs import Comparison
+    from a2u_bench.certificate.alarms import Criterion
+    from a2u_bench.certificate.pairs import ABComparison
 
-    finding = Finding("A/A false alarms", "at most 16 of 208", "9 (4.3 %)", True)
-    compared = Comparison("nearest", True, 1.0, 0.99, 1.01, 0.5, "same")
+    finding = Criterion("A/A false alarms", "at most 16 of 208", "9 (4.3 %)", True)
+    compared = ABComparison("nearest", True, 1.0, 0.99, 1.01, 0.5, "same")
     given = certificate.Certificate((finding,), (compared,) * 208, (), 1.0)
     monkeypatch.setattr(certificate, "certify", lambda size, listen: given)
-    monkeypatch.setattr("a2u_bench.machine.record", lambda: MACHINE)
+    monkeypatch.setattr("a2u_bench.machine.record", lambda **_: MACHINE)
     monkeypatch.chdir(tmp_path)
     run = make_run(Path("results") / "run")
     assert main(["check", "--self"]) == 0
@@ -160,8 +161,7 @@ def test_an_empty_run_is_a_page_that_says_so(tmp_path):
 
 def test_too_many_samples_are_shown_in_part_and_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(report_content, "MOST_SAMPLES", 2 * 3)
-    found = read([read_run(make_run(tmp_path / "run", [case("nearest"), case("a2u")]))])
-    made = gather(found, found.frame, "mac")
+    made = gather(make([read_run(make_run(tmp_path / "run", [case("nearest"), case("a2u")]))], Request()))
     assert [one.left_out for one in made.cases] == [5, 5]
     assert [len(one.rounds[0][1].split()) for one in made.cases] == [3, 3]
 

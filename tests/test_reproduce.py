@@ -12,7 +12,7 @@ import pytest
 from a2u_bench import build, published
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
-from a2u_bench.published import MACS, Cell, Misprint, Site, Table, Whole, parse_printed
+from a2u_bench.published import MACS, Misprint, PublishedCell, PublishedSite, PublishedTable, Whole, parse_printed
 from a2u_bench.reproduce import costs, macs, params, reproduce
 
 MISPRINTS = {
@@ -62,12 +62,14 @@ SITE = "[[site]]\nchannels = 64\nheight = 8\nwidth = 4\n"
 WHOLE = '[[cell]]\noperator = "a2u"\nparams = "8M"\n'
 
 
-def table(*cells: Cell, sites: tuple[Site, ...] = (Site(64, 8, 4),), **fields) -> Table:
-    return Table("own", "own", sites, cells, **fields)
+def table(
+    *cells: PublishedCell, sites: tuple[PublishedSite, ...] = (PublishedSite(64, 8, 4),), **fields
+) -> PublishedTable:
+    return PublishedTable("own", "own", sites, cells, **fields)
 
 
-def params_cell(operator: str, text: str, **fields) -> Cell:
-    return Cell(operator, operator, "params", parse_printed(text), **fields)
+def params_cell(operator: str, text: str, **fields) -> PublishedCell:
+    return PublishedCell(operator, operator, "params", parse_printed(text), **fields)
 
 
 def written(folder: Path, text: str) -> str:
@@ -77,7 +79,7 @@ def written(folder: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize(("name", "cell"), CELLS, ids=[f"{n}-{c.operator}-{c.quantity}" for n, c in CELLS])
-def test_every_published_cell_agrees_to_its_digits_or_is_a_proven_misprint(name: str, cell: Cell):
+def test_every_published_cell_agrees_to_its_digits_or_is_a_proven_misprint(name: str, cell: PublishedCell):
     (one,) = reproduce(replace(published.find(name), cells=(cell,)))
     misprint = (name, cell.operator, cell.quantity) in MISPRINTS
     assert one.verdict == ("known misprint" if misprint else "agrees"), one
@@ -178,22 +180,22 @@ def test_a_cell_that_agrees_is_no_misprint_and_one_that_a_variant_matches_is_not
 
 
 def test_sites_count_and_channels_in_an_operator_follow_the_site():
-    sites = (Site(16, 4, 4, count=2), Site(8, 2, 6, count=3, scale=3))
+    sites = (PublishedSite(16, 4, 4, count=2), PublishedSite(8, 2, 6, count=3, scale=3))
     one = table(sites=sites)
     assert macs("nearest", one) == 2 * 16 * 4 * 4 * 4 + 3 * 8 * 2 * 6 * 9
-    assert params("index_net:mode=m2o,hidden={2c}", table(sites=(Site(16, 4, 4),))) == 136 * 16**2 + 16 * 16
-    assert macs("carafe", table(sites=(Site(64, 8, 8, guide_channels=32),))) > 0
+    assert params("index_net:mode=m2o,hidden={2c}", table(sites=(PublishedSite(16, 4, 4),))) == 136 * 16**2 + 16 * 16
+    assert macs("carafe", table(sites=(PublishedSite(64, 8, 8, guide_channels=32),))) > 0
 
 
 def test_a_whole_network_is_counted_in_place_of_its_sites():
     whole = Whole("matting-unet", 32, 64)
     printed = [params_cell(operator, "8.05M", whole=whole) for operator in ("bilinear", "index_net", "deconv")]
-    first, second, third = reproduce(table(*printed, sites=(Site(1, 1, 1),)))
+    first, second, third = reproduce(table(*printed, sites=(PublishedSite(1, 1, 1),)))
     alone = [64, 64, 128, 256]
     assert (first.recomputed, first.verdict, first.why) == (8_049_003, "agrees", "all parameters")
     assert second.recomputed - first.recomputed == sum(32 * c**2 + 12 * c for c in alone)
     assert (third.recomputed - first.recomputed, third.verdict) == (sum(9 * c**2 + c for c in alone), "differs")
-    work = Cell("b", "bilinear", "macs", parse_printed("0.36", "GiMACs"), unit="GiMACs", whole=whole)
+    work = PublishedCell("b", "bilinear", "macs", parse_printed("0.36", "GiMACs"), unit="GiMACs", whole=whole)
     (one,) = reproduce(table(work))
     # As much less than the published 8.61 as the image is smaller, but for the pooled point of the pyramid.
     published_work = build.network_outline("matting-unet", "bilinear").convolutions(224, 224)
@@ -202,7 +204,7 @@ def test_a_whole_network_is_counted_in_place_of_its_sites():
 
 
 def test_costs_of_all_operators_name_those_that_cannot_serve_a_site():
-    found = {cost.operator: cost for cost in costs(table(sites=(Site(64, 4, 4, guide_channels=32),)))}
+    found = {cost.operator: cost for cost in costs(table(sites=(PublishedSite(64, 4, 4, guide_channels=32),)))}
     assert {"nearest", "a2u", "fade"} <= set(found)
     assert found["nearest"].macs == 64 * 64
     assert found["fade"].params is None
@@ -211,7 +213,7 @@ def test_costs_of_all_operators_name_those_that_cannot_serve_a_site():
 
 def test_a_named_operator_that_cannot_serve_a_site_is_wrong_usage():
     with pytest.raises(UsageError, match="64×4×4"):
-        costs(table(sites=(Site(64, 4, 4, guide_channels=32),), operators=("fade",)))
+        costs(table(sites=(PublishedSite(64, 4, 4, guide_channels=32),), operators=("fade",)))
     with pytest.raises(UsageError, match="did you mean 'carafe'"):
         costs(table(operators=("carafee",)))
 

@@ -15,13 +15,15 @@ import pytest
 import torch
 from fakes import FakeStore
 
-from a2u_bench import build, pool, worker
+from a2u_bench import build, pool
 from a2u_bench.check import Incorrect, check
 from a2u_bench.measure.inputs import prepare
 from a2u_bench.measure.latency import Calls
-from a2u_bench.plan import Plan, Settings
+from a2u_bench.measure.steps import COMPILING
+from a2u_bench.process import CaseEnded, Process
 from a2u_bench.runner import run
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan, Settings
 
 SETTINGS = Settings(time_budget=0.0, processes=1, warm_up=0.0, target_ci=1.0, timeout=60.0)
 
@@ -118,7 +120,7 @@ def impatient(monkeypatch):
                 return False
         return True
 
-    monkeypatch.setattr(pool._Process, "_answers", answers)
+    monkeypatch.setattr(Process, "_answers", answers)
 
 
 def test_a_case_that_hangs_is_ended_by_its_timeout_and_the_others_go_on(impatient):
@@ -135,7 +137,7 @@ def test_a_case_that_hangs_while_it_is_timed_ends_alone(impatient):
 
 
 def test_a_process_that_does_not_answer_in_time_is_ended():
-    with pool.Processes().start("cpu", 1, 0, timeout=0.5) as process, pytest.raises(pool.CaseEnded) as caught:
+    with pool.Processes().start("cpu", 1, 0, timeout=0.5) as process, pytest.raises(CaseEnded) as caught:
         process.ask("build", case("Hangs"))
         process.ask("check", case("Hangs"))
     assert (caught.value.status, caught.value.lost) == ("timeout", True)
@@ -147,7 +149,7 @@ def test_the_case_that_ends_a_round_is_the_one_that_was_timed(impatient, name, s
     with pool.Processes().start("cpu", 1, 0, 60.0) as process:
         for one in cases:
             process.ask("build", one)
-        with pytest.raises(pool.CaseEnded) as caught:
+        with pytest.raises(CaseEnded) as caught:
             process.round([(one, Calls(0, 1)) for one in cases])
     assert (caught.value.status, caught.value.place, caught.value.lost) == (status, 1, True)
 
@@ -167,7 +169,7 @@ def test_a_round_may_last_longer_than_the_timeout_while_each_of_its_cases_does_n
     with pool.Processes().start("cpu", 1, 0, 60.0) as process:
         for one in cases:
             process.ask("build", one)
-        monkeypatch.setattr(pool._Process, "_answers", answers)
+        monkeypatch.setattr(Process, "_answers", answers)
         times = process.round([(one, Calls(0, 50)) for one in cases])
     assert [len(one) for one in times] == [1, 1, 1]
     assert 0 in seen
@@ -220,7 +222,7 @@ def test_a_fresh_process_has_the_threads_of_its_cases_and_flushes_denormals():
     assert build.operator(text).text == text
     with pool.Processes().start("cpu", 1, 0, 60.0) as process:
         process.ask("build", case("nearest"))
-        with pytest.raises(pool.CaseEnded) as caught:
+        with pytest.raises(CaseEnded) as caught:
             process.ask("check", case("bilinear"))  # never built
     assert caught.value.status == "failed"
 
@@ -248,7 +250,7 @@ class Pipe:
         return "ok", "checked"
 
 
-NOW, ONCE, TWICE = worker.COMPILING, worker.COMPILING - 1, worker.COMPILING - 2
+NOW, ONCE, TWICE = COMPILING, COMPILING - 1, COMPILING - 2
 
 
 @pytest.mark.parametrize(
@@ -265,13 +267,13 @@ NOW, ONCE, TWICE = worker.COMPILING, worker.COMPILING - 1, worker.COMPILING - 2
     ],
 )
 def test_compiling_within_a_step_has_a_limit_of_its_own(said, ends, monkeypatch):
-    process = pool._Process.__new__(pool._Process)
+    process = Process.__new__(Process)
     pipe = Pipe(said)
     process._timeout, process._connection, process._place = 60.0, pipe, pipe
-    monkeypatch.setattr(pool._Process, "close", lambda self: None)
+    monkeypatch.setattr(Process, "close", lambda self: None)
     if not ends:
         assert process.request("check") == "checked"
         return
-    with pytest.raises(pool.CaseEnded) as caught:
+    with pytest.raises(CaseEnded) as caught:
         process.request("check")
     assert (caught.value.status, caught.value.reason) == ("timeout", "checking took longer than 60 s")

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from fakes import FakeClock, FakeStore, FakeWorkers
 
-from a2u_bench.plan import Plan, Reference, Settings
 from a2u_bench.runner import run
 from a2u_bench.schedule import Cost, Turn, compose, purses, turn
 from a2u_bench.spec import Case
-from a2u_bench.suites import make_plan
+from a2u_bench.suites.expand import make_plan
+from a2u_bench.suites.plan import Plan, Reference, Settings
 
 REFERENCE = Reference("ref", "default", "ref")
 VARIANTS = 44

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from a2u_bench import seeds
+from a2u_bench import frames, seeds
 from a2u_bench.frames import to_frame
 
 
@@ -101,7 +101,7 @@ def test_one_setting_or_one_seed_has_no_order():
 
 def test_rows_of_trainings_are_told_from_rows_of_costs():
     frame = to_frame([row(), {"case": "a", "operator": "a2u", "status": "ok"}])
-    assert seeds.is_trained(frame).tolist() == [True, False]
+    assert frames.is_trained(frame).tolist() == [True, False]
     assert isinstance(frame, pd.DataFrame)
 
 

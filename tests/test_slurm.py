@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 from idx_files import write_images
-from launched import PLAN, case, crashing, particular, quick, stuck
+from launched import JOBS, PLAN, case, crashing, particular, quick, stuck
 from slurm.here import NoSlurm, slurm
 
 from a2u_bench.cli import main
 from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.launch import choose, part
-from a2u_bench.launch.groups import Needs, groups
-from a2u_bench.launch.run import run
+from a2u_bench.launch.groups import jobs as jobs_of
+from a2u_bench.launch.jobs import run
+from a2u_bench.launch.launcher import Needs, Part
 from a2u_bench.launch.slurm import Slurm, _uninterrupted, parse_options, private_folder
-from a2u_bench.plan import Plan
 from a2u_bench.runs import read_run
 from a2u_bench.store import Store
 
@@ -61,8 +61,7 @@ def launcher(tmp_path: Path, work=quick, options=(), jobs=None) -> Slurm:
     )
 
 
-TWO, ONE = (Plan("study", PLAN.cases[: 2 * count], PLAN.skipped, PLAN.settings) for count in (2, 1))
-"""Plans of two groups and of one."""
+TWO, ONE = JOBS[:2], JOBS[:1]
 
 
 def queue() -> list[str]:
@@ -71,10 +70,11 @@ def queue() -> list[str]:
 
 
 def test_an_array_of_jobs_comes_back_as_rows(cluster, tmp_path):
-    with Store.create(tmp_path / "r", TWO.to_manifest()) as store:
-        rows = run(TWO, store, launcher(tmp_path, jobs=1))
-    assert len(rows) == 5
-    assert len({row["node"] for row in rows}) == 1 + 2  # one job each, and none for what was skipped
+    with Store.create(tmp_path / "r", {}) as store:
+        run(TWO, store, launcher(tmp_path, jobs=1))
+        rows = store.rows
+    assert len(rows) == 4
+    assert len({row["node"] for row in rows}) == 2  # one job each
     assert read_run(tmp_path / "r").problems == ()
     assert not (tmp_path / "r" / "parts").exists()
     assert list((tmp_path / "jobs").iterdir()) == []
@@ -83,20 +83,22 @@ def test_an_array_of_jobs_comes_back_as_rows(cluster, tmp_path):
 def test_jobs_with_other_needs_are_another_array(cluster, tmp_path):
     if (os.cpu_count() or 1) < 2:
         pytest.skip("one core")
-    plan = Plan("study", (case("a"), case("a", threads=2)))
-    with Store.create(tmp_path / "r", plan.to_manifest()) as store:
-        assert len(run(plan, store, launcher(tmp_path, particular))) == 2
+    jobs = jobs_of((case("a"), case("a", threads=2)), PLAN.settings)
+    with Store.create(tmp_path / "r", {}) as store:
+        run(jobs, store, launcher(tmp_path, particular))
+        assert len(store.rows) == 2
 
 
 def test_a_job_that_crashes_is_said_with_its_last_words_and_started_again(cluster, tmp_path):
-    with Store.create(tmp_path / "r", ONE.to_manifest()) as store, pytest.raises(BenchError, match="node is on fire"):
+    with Store.create(tmp_path / "r", {}) as store, pytest.raises(BenchError, match="node is on fire"):
         run(ONE, store, launcher(tmp_path, crashing))
     with Store.open(tmp_path / "r", {}, resume=True) as store:
-        assert len(run(ONE, store, launcher(tmp_path))) == 2
+        run(ONE, store, launcher(tmp_path))
+        assert len(store.rows) == 2
 
 
 def test_a_cancelled_job_keeps_what_it_measured(cluster, tmp_path):
-    folder = (tmp_path / "r" / part.PARTS / groups(ONE.cases)[0].name).absolute()
+    folder = (tmp_path / "r" / part.PARTS / ONE[0].name).absolute()
 
     def cancel(seconds: float) -> None:
         if (folder / "run" / "rows.jsonl").exists() and not cancelled:
@@ -107,20 +109,21 @@ def test_a_cancelled_job_keeps_what_it_measured(cluster, tmp_path):
     cancelled: list[str] = []
     slow = launcher(tmp_path, stuck)
     slow._sleep = cancel
-    with Store.create(tmp_path / "r", ONE.to_manifest()) as store, pytest.raises(BenchError, match="1 of cpu"):
+    with Store.create(tmp_path / "r", {}) as store, pytest.raises(BenchError, match="1 of cpu"):
         run(ONE, store, slow)
-    assert [row["operator"] for row in read_run(tmp_path / "r").rows] == ["c", "a"]
+    assert [row["operator"] for row in read_run(tmp_path / "r").rows] == ["a"]
     with Store.open(tmp_path / "r", {}, resume=True) as store:
-        assert [row["operator"] for row in run(ONE, store, launcher(tmp_path))] == ["b"]
+        run(ONE, store, launcher(tmp_path))
+        assert [row["operator"] for row in store.rows] == ["a", "b"]
 
 
 def test_jobs_outlive_the_process_that_started_them_and_are_not_started_twice(cluster, tmp_path):
-    folder = (tmp_path / "r" / part.PARTS / groups(ONE.cases)[0].name).absolute()
+    folder = (tmp_path / "r" / part.PARTS / ONE[0].name).absolute()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the child needs no thread of ours
         pid = os.fork()
     if pid == 0:
-        with Store.create(tmp_path / "r", ONE.to_manifest()) as store:
+        with Store.create(tmp_path / "r", {}) as store:
             run(ONE, store, launcher(tmp_path, stuck))
         os._exit(1)
     while not part.read_job(folder):
@@ -132,8 +135,8 @@ def test_jobs_outlive_the_process_that_started_them_and_are_not_started_twice(cl
     assert job in queue()
     (folder / "go").write_text("")
     with Store.open(tmp_path / "r", {}, resume=True) as store:
-        rows = run(ONE, store, launcher(tmp_path, crashing))
-    assert sorted(row["operator"] for row in rows) == ["a", "b"]
+        run(ONE, store, launcher(tmp_path, crashing))
+        assert sorted(row["operator"] for row in store.rows) == ["a", "b"]
     assert job not in queue()
 
 
@@ -149,7 +152,7 @@ def test_what_submitit_pickles_is_private_and_nothing_in_the_run_is_a_pickle(clu
 
     watched = launcher(tmp_path)
     watched._sleep = look
-    with Store.create(tmp_path / "r", ONE.to_manifest()) as store:
+    with Store.create(tmp_path / "r", {}) as store:
         run(ONE, store, watched)
     assert {mode for _, mode in seen} == {0o700}
     assert stat.S_IMODE((tmp_path / "jobs").stat().st_mode) == 0o700
@@ -157,7 +160,7 @@ def test_what_submitit_pickles_is_private_and_nothing_in_the_run_is_a_pickle(clu
 
 def test_what_slurm_refuses_is_one_line(cluster, tmp_path):
     with (
-        Store.create(tmp_path / "r", ONE.to_manifest()) as store,
+        Store.create(tmp_path / "r", {}) as store,
         pytest.raises(BenchError, match="Invalid partition"),
     ):
         run(ONE, store, launcher(tmp_path, options=["partition=nowhere"]))
@@ -199,11 +202,11 @@ def test_a_training_has_the_time_of_its_partition_and_shares_its_node(cluster, t
 
     seen: set[str] = set()
     folder = tmp_path / "part"
-    part.write_plan(folder, groups(ONE.cases)[0], ONE)
+    words = part.begin(folder, ONE[0], ONE[0].cases).words
     for alone, seconds in ((False, math.inf), (True, 3600.0)):
         slow = launcher(tmp_path, quick)
         slow._sleep = look
-        assert [end[0] for end in slow.run([(Needs("cpu", 1, alone), folder)], set(), seconds)] == [folder]
+        assert [end[0] for end in slow.run([Part(folder, Needs("cpu", 1, alone), words)], set(), seconds)] == [folder]
     assert "1:01:00 NO" in seen
     without = seen - {"1:01:00 NO"}
     assert without

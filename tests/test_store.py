@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from a2u_bench import migrate, record, runs, store
+from a2u_bench import disk, migrate, record, runs, store
 from a2u_bench.cli import main
 from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.record import BY_NAME, make_row
@@ -42,7 +42,7 @@ def finished_run(folder: Path) -> Path:
 
 def test_what_is_stored_is_read_back(tmp_path):
     run = read_run(finished_run(tmp_path / "run"))
-    assert run.rows == (row(),)
+    assert list(run.rows) == [row()]
     assert run.samples == (sample(),)
     assert run.manifest["suite"] == "quick"
     assert run.manifest["version"] == 1
@@ -349,7 +349,7 @@ def test_older_files_are_rewritten_step_by_step_as_they_are_read(tmp_path, monke
         return {**content, "suite": content["suite"].upper()} if name == "manifest" else content
 
     shutil.copytree(GOLDEN, tmp_path / "run")
-    for module in (record, runs, store):
+    for module in (disk, record, runs, store):
         monkeypatch.setattr(module, "SCHEMA_VERSION", 3)
     monkeypatch.setattr(migrate, "STEPS", {1: to_two, 2: to_three})
     run = read_run(tmp_path / "run")

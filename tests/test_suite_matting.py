@@ -14,7 +14,7 @@ from a2u_bench.measure import work
 from a2u_bench.measure.inputs import prepare
 from a2u_bench.record import make_row
 from a2u_bench.spec import Case
-from a2u_bench.suites import make_plan
+from a2u_bench.suites.expand import make_plan
 
 SMALL: dict[str, Any] = {"suite": "matting-unet", "device": "cpu", "threads": ["1"]}
 

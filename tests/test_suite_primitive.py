@@ -13,11 +13,11 @@ from fakes import FakeClock, FakeWorkers
 
 from a2u_bench import ways
 from a2u_bench.measure.inputs import prepare
-from a2u_bench.plan import Plan, Settings
 from a2u_bench.runner import run
 from a2u_bench.schedule import compose
 from a2u_bench.spec import Case
-from a2u_bench.suites import make_plan
+from a2u_bench.suites.expand import make_plan
+from a2u_bench.suites.plan import Plan, Settings
 from upsamplers import Unsupported, Upsampler, testing
 
 WAYS: list[tuple[type[Upsampler], dict[str, Any]]] = [

@@ -9,7 +9,9 @@ import pytest
 
 from a2u_bench import build
 from a2u_bench.errors import UsageError
-from a2u_bench.suites import SUITES, make_plan, parse_shape
+from a2u_bench.suites.expand import make_plan
+from a2u_bench.suites.named import SUITES
+from a2u_bench.suites.values import parse_shape
 
 
 def test_all_means_every_operator_at_its_declared_variants():
@@ -40,6 +42,12 @@ def test_a_suite_measures_equal_sites_once_and_records_how_many_they_are():
     assert [site.count for site in plan.sites] == [1, 2, 3]
     assert sum(site.count for site in SUITES["segformer-b1"].sites) == 6
     assert plan.to_manifest()["sites"][1] == {"shape": [1, 256, 32, 32], "count": 2}  # type: ignore[index]
+
+
+def test_names_that_people_type_mean_those_that_rows_have():
+    plan = make_plan(ops="nearest", shapes=["1x4x3x5"], dtypes=["bf16,fp16"], layouts=["nhwc"], device="cpu")
+    assert {case.dtype for case in plan.cases} == {"bfloat16", "float16"}
+    assert {case.layout for case in plan.cases} == {"channels_last"}
 
 
 def test_repeated_and_comma_listed_values_make_axes():
@@ -120,7 +128,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"ops": "a2u:sharing=semi-shared,share_groups=5"}, "5"),
     ({"ops": "all", "suite": "quik"}, "'quick'"),
     ({"ops": "all", "dtypes": ["float33"]}, "'float32'"),
-    ({"ops": "all", "layouts": ["nhwc"]}, "channels_last"),
+    ({"ops": "all", "layouts": ["nhcw"]}, "channels_last"),
     ({"ops": "all", "modes": ["train"]}, "training"),
     ({"ops": "all", "runtimes": ["jit"]}, "compile"),
     ({"ops": "all", "scales": ["0"]}, "from 1"),

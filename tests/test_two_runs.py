@@ -11,10 +11,10 @@ import pytest
 from fakes import FakeClock, FakeWorkers
 
 from a2u_bench.cli import main
-from a2u_bench.plan import Plan, Reference, Settings
 from a2u_bench.runner import run
 from a2u_bench.spec import Case
 from a2u_bench.store import Store
+from a2u_bench.suites.plan import Plan, Reference, Settings
 
 REFERENCE = "bilinear"
 OPERATORS = ("bilinear", *(f"o{index}" for index in range(12)))

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from a2u_bench import stats
+from a2u_bench.lines import FORMAT
 from a2u_bench.record import SCHEMA_VERSION, make_row
-from a2u_bench.runs import FORMAT, Run, read_run
+from a2u_bench.runs import Run, read_run
 from a2u_bench.spec import Case
 
 INTERVAL = "mean of logarithms over processes, Student's t"

@@ -7,8 +7,8 @@ import re
 import warnings
 from functools import cache
 
+from a2u_bench import nvml
 from a2u_bench.errors import UsageError
-from a2u_bench.machine import visible_gpu
 
 OLDEST = (7, 0)
 """Compute capability below which Triton makes no kernels."""
@@ -117,3 +117,11 @@ def _free() -> int:
         if "out of memory" in str(error):
             return 0
         raise
+
+
+def visible_gpu() -> nvml.Gpu | None:
+    """The GPU that CUDA shows first, as NVML knows it; for a process that may load torch."""
+    import torch
+
+    properties = torch.cuda.get_device_properties(0)
+    return nvml.gpu(str(getattr(properties, "uuid", "") or "") or None)

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from a2u_bench import runner
-from a2u_bench.certificate.alarms import SLOWER, Finding, alike_findings, slowed_findings
+from a2u_bench.certificate.alarms import SLOWER, Criterion, alike_findings, slowed_findings
 from a2u_bench.certificate.known import known_cases, known_findings
-from a2u_bench.certificate.pairs import BLOCK, Comparison, compare, order, replicas
-from a2u_bench.listener import Listener, Silence
-from a2u_bench.plan import Plan, Reference, Settings
+from a2u_bench.certificate.pairs import BLOCK, ABComparison, compare, order, replicas
 from a2u_bench.pool import Workers
+from a2u_bench.progress import Listener, Silence
 from a2u_bench.spec import Case
+from a2u_bench.suites.plan import Plan, Reference, Settings
 
 REFERENCE = Reference("bilinear", "default", "bilinear")
 
@@ -61,9 +61,9 @@ QUICK = Size(64, 32, _settings(15, 3, 10, 10, 0.02), _settings(40, 4, 10, 10, 0.
 class Certificate:
     """All that was found. `seconds`: how long it took."""
 
-    findings: tuple[Finding, ...]
-    alike: tuple[Comparison, ...]
-    slowed: tuple[Comparison, ...]
+    findings: tuple[Criterion, ...]
+    alike: tuple[ABComparison, ...]
+    slowed: tuple[ABComparison, ...]
     seconds: float = 0.0
 
     @property
@@ -136,7 +136,7 @@ class _Kept:
         self.manifest |= manifest
 
 
-def _plain(comparison: Comparison) -> dict[str, Any]:
+def _plain(comparison: ABComparison) -> dict[str, Any]:
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in vars(comparison).items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from a2u_bench.certificate.alarms import Finding
+from a2u_bench.certificate.alarms import Criterion
 from a2u_bench.certificate.pairs import CHANNELS, SIDE, synthetic
 from a2u_bench.spec import Case
 
@@ -44,7 +44,7 @@ def known_cases() -> dict[Case, dict[str, tuple[float, float]]]:
 
 def known_findings(
     known: Mapping[Case, Mapping[str, tuple[float, float]]], rows: Iterable[Mapping[str, Any]]
-) -> list[Finding]:
+) -> list[Criterion]:
     """Whether each known cost came back right."""
     by_case = {row["case"]: row for row in rows}
     found = []
@@ -58,7 +58,7 @@ def known_findings(
                 f"{value:.6g}" if value is not None else f"{row['status']}: {row['reason']}" if row["reason"] else "-"
             )
             found.append(
-                Finding(
+                Criterion(
                     f"{title} {name}",
                     demanded,
                     said,

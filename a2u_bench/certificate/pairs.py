@@ -19,7 +19,7 @@ SIDE, CHANNELS = 16, 16
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ABComparison:
     """A case over the case that it is compared with."""
 
     operator: str
@@ -68,7 +68,7 @@ def order(pairs: Sequence[tuple[Case, Case]]) -> list[Case]:
 
 def compare(
     pairs: Iterable[tuple[Case, Case]], samples: Iterable[Mapping[str, Any]], reference: Case
-) -> list[Comparison]:
+) -> list[ABComparison]:
     """The verdict on each pair that was measured, as if each were a table of its own; through the reference where the
     two were timed in two blocks."""
     by_case = stats.gather(samples)
@@ -80,7 +80,7 @@ def compare(
             single = Estimate(*(np.atleast_1d(getattr(ratio, name)) for name in ("log", "error", "freedom")))
             low, high = (float(end[0]) for end in single.interval(1 - LEVEL))
             found.append(
-                Comparison(
+                ABComparison(
                     first.options.rpartition("synthetic:")[2],
                     bool(one.keys() & other.keys()),
                     float(single.value[0]),

@@ -1,5 +1,6 @@
-"""Whether every number of a table that was exported earlier still is what its run has stored."""
+"""Whether the numbers that a text gives of a run's operators are those that the run has stored."""
 
-from a2u_bench.claims.check import Checked, Wrong, check
+from a2u_bench.claims.check import Checked, check
+from a2u_bench.claims.match import Wrong
 
 __all__ = ["Checked", "Wrong", "check"]

@@ -1,44 +1,50 @@
-"""Cell by cell: the number that a table gives, as precisely as it is printed, and the one that its run has stored."""
+"""Whether the numbers that a text gives of a run's operators are those that the run has stored.
+
+Any text is read, line by line. A line that names operators of the run, or stands under a heading that does, is about
+their rows, or those of them of whose axes it says most: shape, dtype, device. Each number in it must be a rounding of a
+value of such a row, with whatever prefix of its unit, and what follows a ± one of half the interval of the same value.
+List items, and paragraphs that `\\par` ends, are the notes under a table and are not checked.
+"""
 
 from __future__ import annotations
 
+import html
 import re
-from collections import Counter
+import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from decimal import Decimal
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from a2u_bench.claims.read import Grid, read
-from a2u_bench.claims.remake import Remade, remake
+from a2u_bench import notes
+from a2u_bench.claims.match import Row, Wrong, compare, names, rows
+from a2u_bench.errors import UsageError
+from a2u_bench.export._provenance import PROGRAM
+from a2u_bench.export.latex import SPECIAL
 from a2u_bench.plain import plain
-from a2u_bench.units import PREFIXES, SPREAD
+from a2u_bench.runs import read_run
+from a2u_bench.sheet import Request, make
 
-_NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
-_CELL = re.compile(rf"({_NUMBER})(?:{SPREAD}({_NUMBER}))?")
-_HEADING = re.compile(r"(?P<label>.*?) \[(?P<prefix>[" + "".join(PREFIXES.values()) + r"]?)(?P<unit>s|B|dB|)\]")
+NOTE = "this table: "
+FLAGS = ("--format", "--convention", "--baseline", "--filter", "--by", "--columns", "--sort")
+"""All that a table's command may say: it comes from a stranger, so that nothing of it is ever run or written."""
+
+LARGEST = 16 << 20  # bytes: files come from strangers, so memory is bounded first
+UNREAD = (".html", ".htm", ".json", ".parquet")  # a row is not a line of these
 SHOWN = 20
+"""Powers of ten in which a number may count: those of the prefixes, and per cent."""
 
+"""Of a number: less is the computer's own rounding."""
 
-@dataclass(frozen=True)
-class Wrong:
-    """A cell that does not stand: its row and column, what the table gives, and what is stored."""
-
-    row: str
-    column: str
-    given: str
-    stored: str
-
-    @property
-    def sentence(self) -> str:
-        """All of it in a line."""
-        return plain(f"{self.row}: {self.column}: given {self.given or 'nothing'}, stored {self.stored or 'nothing'}")
+_COMMENT, _COMMAND = re.compile(r"(?<!\\)%.*"), re.compile(r"\\[A-Za-z]+ ?|[{}]")
+_LETTERS = sorted(
+    ((text, letter) for letter, text in SPECIAL.items() if letter.isprintable()), key=lambda t: -len(t[0])
+)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What became of a table: of which runs it is, how many cells were compared, and those that are wrong."""
+    """What became of a text: of which runs it is, how many numbers were compared, and those that are wrong."""
 
     file: str
     runs: tuple[str, ...]
@@ -70,107 +76,97 @@ class Checked:
 
 
 def check(file: Path, run: Path | None = None) -> Checked:
-    """Compare each table in `file` with what its run, or `run`, has stored. UsageError where either cannot be read."""
-    printed = read(file)
-    runs, doubts, remade = remake(printed, file, run)
+    """Compare each number in `file` with what its run, or `run`, has stored. UsageError where either cannot be read."""
+    lines = _read(file)
+    folders, request = _command(lines)
+    if run is not None and len(folders) > 1:
+        raise UsageError(f"--run names one run, and {file} is of {len(folders)}: {', '.join(map(str, folders))}")
+    folders = folders if run is None else [run]
+    if not folders:
+        raise UsageError(f"--claims {file} does not say of which run it is; name it: --run RUN")
+    runs = [read_run(_there(folder, file)) for folder in folders]
+    sheet = make(runs, request)
+    named = names(row.operator for row in rows(sheet))
+    if request.baseline is None and (said := [line for line in lines if re.search(r"\bbaseline\b", line)]):
+        marked = next((name for line in said for name in named.findall(line)), None)
+        sheet = make(runs, replace(request, baseline=marked))  # as a CSV says it
+    stored: dict[str, list[Row]] = {}
+    for row in rows(sheet):
+        stored.setdefault(row.operator, []).append(row)
+    if not any(map(named.search, lines)):
+        raise UsageError(f"--claims {file}: no line in it names an operator of {', '.join(map(str, folders))}")
     cells, wrong = 0, []
-    for grid in printed.grids:
-        if grid.rows:
-            count, found = _compare(grid, _nearest(grid, remade))
-            cells += count
-            wrong += found
-    return Checked(str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), doubts)
+    heading: set[str] = set()
+    for line in lines:
+        said_names = set(named.findall(line))
+        count, found = compare(line, said_names, [row for name in said_names or heading for row in stored[name]])
+        heading = (said_names or heading) if line.strip() and not (said_names and count) else set()
+        cells += count
+        wrong += found
+    return Checked(
+        str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), notes.of_reading(sheet.reading)
+    )
 
 
-def agrees(given: str, stored: str, shift: int = 0) -> bool:
-    """Whether a cell says what is stored: each number to its last printed digit; a text to the letter.
-
-    `shift`: the given number counts in units of 10^shift of the stored one's. A spread may be left out.
-    """
-    one, other = _CELL.fullmatch(given), _CELL.fullmatch(stored)
-    if not given:
-        return True
-    if one is None or other is None:
-        return given == stored
-    pairs = [(a, b) for a, b in zip(one.groups(), other.groups(), strict=True) if a is not None]
-    return all(b is not None and _same(Decimal(a).scaleb(shift), Decimal(b)) for a, b in pairs)
-
-
-def _same(given: Decimal, stored: Decimal) -> bool:
-    digit = Decimal(1).scaleb(int(given.as_tuple().exponent))
-    finer = Decimal(1).scaleb(int(stored.as_tuple().exponent))
-    if finer >= digit:  # as many digits as are stored in print, or more: nothing is left to round
-        return given == stored
-    return abs(given - stored) <= (digit + finer) / 2
+def _read(path: Path) -> list[str]:
+    """The lines of a file as plain text, without those that are notes but for the command in them."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--claims {path}: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > LARGEST:
+        raise UsageError(f"--claims {path}: larger than {LARGEST >> 20} MiB; allowed: a table that `export` wrote")
+    if path.suffix.lower() in UNREAD:
+        raise UsageError(
+            f"--claims {path}: allowed: CSV, Markdown, LaTeX or plain text; export the table as one of these"
+        )
+    text = data.decode("utf-8-sig", errors="replace")
+    is_latex = path.suffix.lower() == ".tex" or "\\begin{tabular" in text
+    kept = [line for line in text.splitlines() if NOTE in line or not (line.startswith("- ") or line.endswith("\\par"))]
+    return list(map(_of_latex if is_latex else _of_markdown, kept))
 
 
-def _compare(given: Grid, now: Remade) -> tuple[int, list[Wrong]]:
-    """How many cells were compared, and those that differ."""
-    columns = _columns(given.headings, now.grid.headings)
-    keys = [(place, columns[place][0]) for place in columns if columns[place][0] in now.keys]
-    measured = [place for place in columns if columns[place][0] not in now.keys]
-    wrong = [
-        Wrong("every row", heading, "a column", "no such column")
-        for place, heading in enumerate(given.headings)
-        if place not in columns
-    ]
-    waiting: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for row in now.grid.rows:
-        waiting.setdefault(tuple(row[at] for _, at in keys), []).append(row)
-    cells = 0
-    for number, row in enumerate(given.rows, start=1):
-        key = tuple(row[place] for place, _ in keys)
-        name = " ".join(part for part in key if part) or f"row {number}"
-        rows = waiting.get(key)
-        if not rows:
-            wrong.append(Wrong(name, "the whole row", "a case", "no such case"))
-            cells += 1
+def _of_markdown(line: str) -> str:
+    return html.unescape(re.sub(r"\\([^A-Za-z0-9\s])", r"\1", line)).replace("**", "")
+
+
+def _of_latex(line: str) -> str:
+    line = _COMMENT.sub("", line)
+    for text, letter in _LETTERS:
+        line = line.replace(text, letter)
+    return _COMMAND.sub("", line).replace("+-", "±") or ("&" if line else "")  # a rule is no empty line
+
+
+def _command(lines: Sequence[str]) -> tuple[list[Path], Request]:
+    """The runs and the request of the last command that is noted."""
+    said = [line.partition(NOTE)[2].strip() for line in lines if NOTE in line]
+    if not said:
+        return [], Request()
+    try:
+        words = shlex.split(said[-1])
+    except ValueError:
+        words = []
+    if words[:2] != [PROGRAM, "export"]:
+        raise UsageError(f"the table's note says {said[-1]!r}; allowed: {PROGRAM} export RUN …")
+    folders: list[Path] = []
+    given: dict[str, str] = {}
+    rest = iter(words[2:])
+    for word in rest:
+        if word == "--variants":
             continue
-        stored = rows.pop(0) if len(rows) > 1 else rows[0]
-        for place in measured:
-            at, shift = columns[place]
-            cells += bool(row[place])
-            if not agrees(row[place], stored[at], shift):
-                units = (_unit(given.headings[place]), _unit(now.grid.headings[at])) if shift else ("", "")
-                texts = (f"{text} {unit}".strip() for text, unit in zip((row[place], stored[at]), units, strict=True))
-                wrong.append(Wrong(name, given.headings[place], *texts))
-    return cells, wrong
+        flag, equals, value = word.partition("=")
+        if not word.startswith("--"):
+            folders.append(Path(word))
+        elif flag not in FLAGS:
+            raise UsageError(f"the table's note says {flag}; allowed: {', '.join(FLAGS)}")
+        else:
+            given[flag] = value if equals else next(rest, "")
+    columns = tuple(part.strip() for part in given.get("--columns", "").split(",") if part.strip())
+    return folders, Request(baseline=given.get("--baseline"), columns=columns)
 
 
-def _columns(given: Sequence[str], now: Sequence[str]) -> dict[int, tuple[int, int]]:
-    """Where each given column stands today, and by which power of ten its unit differs."""
-    places: dict[tuple[str, str, int], tuple[int, int]] = {}
-    seen: Counter[tuple[str, str]] = Counter()
-    for place, heading in enumerate(now):
-        label, exponent, unit = _parts(heading)
-        seen[label, unit] += 1
-        places[label, unit, seen[label, unit]] = (place, exponent)
-    found = {}
-    seen.clear()
-    for place, heading in enumerate(given):
-        label, exponent, unit = _parts(heading)
-        seen[label, unit] += 1
-        there = places.get((label, unit, seen[label, unit]))
-        if there is not None:
-            found[place] = (there[0], exponent - there[1])
-    return found
-
-
-def _parts(heading: str) -> tuple[str, int, str]:
-    """Label, power of ten and unit of `latency [ms]`."""
-    parts = _HEADING.fullmatch(heading)
-    if parts is None:
-        return heading, 0, ""
-    exponents = {prefix: exponent for exponent, prefix in PREFIXES.items()}
-    return parts["label"], exponents[parts["prefix"]], parts["unit"]
-
-
-def _unit(heading: str) -> str:
-    """`ms` of `latency [ms]`."""
-    parts = _HEADING.fullmatch(heading)
-    return parts["prefix"] + parts["unit"] if parts else ""
-
-
-def _nearest(given: Grid, remade: Sequence[Remade]) -> Remade:
-    """Of several tables, the one that has most of its headings."""
-    return max(remade, key=lambda one: len(_columns(given.headings, one.grid.headings)))
+def _there(folder: Path, file: Path) -> Path:
+    """The run's folder, from here or from where the text lies."""
+    beside = file.parent / folder
+    return beside if not folder.exists() and beside.is_dir() else folder

@@ -1,4 +1,4 @@
-"""`doctor`: what on this machine, now, makes latencies worth less, and what mends it."""
+"""`doctor`: what on this machine, now, makes latencies worth less, and what to do about it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def command(
     run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A run's folder. [default: this machine]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> None:
-    """Grade this machine for measuring; say what to mend.
+    """Grade this machine for measuring; say what to do.
 
     Grades are A to F. With a run: the machine as it was when the run began.
     """
@@ -24,7 +24,7 @@ def command(
     if run is None:
         from a2u_bench import machine
 
-        machines = {"": machine.record(alone=True)}
+        machines = {"": machine.record()}
     else:
         from a2u_bench.machines import by_node
         from a2u_bench.runs import read_run
@@ -42,7 +42,7 @@ def command(
 
 
 def _print(node: str, report: Report) -> None:
-    from a2u_bench.doctor import MEANING
+    from a2u_bench.grades import MEANING
     from a2u_bench.plain import plain
     from a2u_bench.render import print_table
     from a2u_bench.table import Heading, Table
@@ -50,7 +50,7 @@ def _print(node: str, report: Report) -> None:
     heads = (
         Heading("grade", "grade", right=False, whole=True),
         Heading("evidence", "found", right=False, most=34),
-        Heading("advice", "what to mend", right=False, most=40),
+        Heading("advice", "what to do", right=False, most=40),
     )
     cells = tuple((one.grade, plain(one.evidence), plain(one.advice)) for one in report.findings)
     notes = (f"not known here: {', '.join(report.unknown)}",) if report.unknown else ()

@@ -30,15 +30,16 @@ def command(
     """
     import json
 
+    from a2u_bench import notes as said
     from a2u_bench import recommend
     from a2u_bench.cells import lay_out
-    from a2u_bench.cli._narrow import narrowed
     from a2u_bench.cli._table import check_convention, read_runs
+    from a2u_bench.conditions import narrow
     from a2u_bench.errors import UsageError
-    from a2u_bench.frames import RUN, to_records
+    from a2u_bench.frames import to_records
     from a2u_bench.machines import differences
     from a2u_bench.reading import read as read_all
-    from a2u_bench.record import BY_NAME, RANKED, RATIO
+    from a2u_bench.record import BY_NAME, RANKED, RATIO, RUN
     from a2u_bench.worth import with_quality
 
     check_convention(convention)
@@ -49,7 +50,7 @@ def command(
     frame = recommend.with_exports(frame)  # before rows of other runtimes are left out
     asked = {"shape": shape, "scale": scale, "mode": mode}
     texts = [f"{axis}={value}" for axis, value in asked.items() if value is not None]
-    frame, left = narrowed(frame, [*texts, *(conditions or ())])
+    frame, left = narrow(frame, [*texts, *(conditions or ())])
     for axis in (*recommend.FLAGS, "dtype", "layout", "runtime", "device", "threads"):
         recommend.must_agree(frame, axis)
     if frame.empty:
@@ -59,7 +60,7 @@ def command(
     advice = recommend.advise(frame, limits, reading)
     rows = advice.rows if everything else advice.front
     measured = [run.manifest for run in read if any(row["task"] is None for row in run.rows)]
-    notes = [*advice.notes, *filter(None, [told]), *left[:1], *reading.notes]
+    notes = [*advice.notes, *filter(None, [told]), *left[:1], *said.of_reading(reading)]
     notes += [f"the runs are of machines that differ: {text}" for text in differences(measured)]
     if as_json:
         budgeted = {limit.name: limit.value for limit in limits}

@@ -9,8 +9,8 @@ import typer
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from a2u_bench.published import Source, Table
-    from a2u_bench.reproduce import Cost, Reproduced
+    from a2u_bench.published import PublishedTable, Source
+    from a2u_bench.reproduce import OperatorCost, Reproduced
 
 
 def command(
@@ -47,7 +47,9 @@ def command(
         print_table(text)
 
 
-def _content(table: Table, cells: list[Reproduced], alone: list[Cost], convention: str) -> dict[str, Any]:
+def _content(
+    table: PublishedTable, cells: list[Reproduced], alone: list[OperatorCost], convention: str
+) -> dict[str, Any]:
     """All there is, in single parameters and, by `convention`, multiply-adds or operations."""
     from dataclasses import asdict
 

@@ -62,9 +62,9 @@ def _content(operator: str) -> dict[str, Any]:
     asked = build.operator(operator)
     facts = build.facts(asked.name)
     paper = facts.paper
-    variants = [_cost(build, one) for one in build.every_variant() if one.name == asked.name]
+    variants = [_cost(one) for one in build.every_variant() if one.name == asked.name]
     if asked.text not in [variant["options"] for variant in variants]:
-        variants.insert(0, _cost(build, asked))
+        variants.insert(0, _cost(asked))
     return {
         "name": facts.name,
         "title": facts.title,
@@ -86,14 +86,15 @@ def _content(operator: str) -> dict[str, Any]:
     }
 
 
-def _cost(build: Any, operator: Any) -> dict[str, Any]:
+def _cost(operator: Any) -> dict[str, Any]:
     """One variant with its parameters and multiply-adds, unknown where the shape does not suit it."""
+    from a2u_bench import build
     from a2u_bench.spec import Case
 
     case = Case(operator.name, operator.variant, operator.text, *SHAPE)
     cost: dict[str, Any] = {"options": operator.text, "variant": operator.variant, "params": None, "macs": None}
     try:
-        module = build.create(case)
+        module: Any = build.create(case)
     except build.Impossible:
         return cost
     params = sum(parameter.numel() for parameter in module.parameters())

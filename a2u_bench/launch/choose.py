@@ -1,38 +1,16 @@
-"""Which launcher a request means, and what it would do: the plan, the count and the time, before anything is done."""
+"""Which launcher a request means."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from a2u_bench import build
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.forecast import Foretold, foretell
-from a2u_bench.launch.groups import START, Needs, elapsed_seconds, expected_seconds, groups
-from a2u_bench.launch.launcher import Launcher
-from a2u_bench.machine import usable_cores
-from a2u_bench.plan import Plan
-from a2u_bench.quality.trial import Trial
-from a2u_bench.spec import Case
+from a2u_bench.launch.launcher import Job, Launcher
+from a2u_bench.system import usable_cores
 
 NAMES = ("local", "slurm")
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """One line for each job: what it does and needs, and the seconds it is likely to take; and all together.
-
-    `seconds` is None where nothing is known of it; `basis` says from where it is known, where that is not the plan.
-    """
-
-    jobs: tuple[dict[str, object], ...]
-    cases: int
-    seconds: float | None
-    basis: str = ""
-    each: Foretold | None = None  # of what this process measures by itself
 
 
 def check_names(launcher: str, jobs: int | None, options: Sequence[str], devices: Sequence[str]) -> None:
@@ -52,83 +30,31 @@ def threads_each(launcher: str, jobs: int | None) -> int:
     return max(1, usable_cores() // (jobs if launcher == "local" and jobs else 1))
 
 
+def is_away(launcher: str, jobs: int | None) -> bool:
+    """Whether jobs do the work, and not this process."""
+    return launcher == "slurm" or jobs not in (None, 1)
+
+
 def choose(
     name: str,
-    jobs: int | None,
+    at_once: int | None,
     options: Sequence[str],
-    needs: Sequence[Needs],
+    jobs: Sequence[Job],
     run: Path,
     folder: Path | None = None,
     share_gpu: bool = False,
 ) -> Launcher | None:
-    """The launcher for the run in folder `run`, `folder` being where Slurm's own files go; None where this process
-    works by itself. `needs` are those of its jobs, which may `share_gpu` where there are fewer GPUs than jobs at once.
+    """The launcher of these jobs for the run in folder `run`, `folder` being where Slurm's own files go; None where
+    this process works by itself. They may `share_gpu` where there are fewer GPUs than jobs at once.
     """
     if name == "slurm":
         from a2u_bench.launch.slurm import Slurm, parse_options
 
-        return Slurm(parse_options(options), jobs, run, folder)
-    if jobs is None or jobs == 1:
+        return Slurm(parse_options(options), at_once, run, folder)
+    if at_once is None or at_once == 1:
         return None
     from a2u_bench.launch.local import Local, places
 
-    threads = max((one.threads for one in needs), default=1)
-    on_gpu = any(one.device == "cuda" for one in needs)
-    return Local(places(jobs, threads, build.gpus() if on_gpu else (), share_gpu))
-
-
-def forecast(
-    plan: Plan, finished: set[str], launcher: str, jobs: int | None, doing: Callable[[Case, str], None]
-) -> Forecast:
-    """What would be measured, and for how long: of jobs a guess, of what is measured here by trying it."""
-    left = [case for case in plan.cases if case.id not in finished]
-    if launcher == "local" and jobs in (None, 1):
-        found = foretell(plan, left, doing)
-        return Forecast((), len(left), found.seconds if left else 0.0, each=found)
-    jobs_left = groups(left)
-    lines = tuple(
-        {
-            "job": group.name,
-            "cases": len(group.cases),
-            "device": group.needs.device,
-            "threads": group.needs.threads,
-            "seconds": expected_seconds(group, plan.settings),
-        }
-        for group in jobs_left
-    )
-    return Forecast(lines, len(left), elapsed_seconds(jobs_left, plan.settings, jobs))
-
-
-def forecast_trainings(
-    trials: Sequence[Trial], rows: Sequence[Mapping[str, Any]], launcher: str, jobs: int | None
-) -> Forecast:
-    """What would be trained, and for how long by the rows that the run has: a training takes what those of its pair
-    took on average, or those of all pairs where its own has none."""
-    finished = {row["case"] for row in rows}
-    left = [trial for trial in trials if trial.id not in finished]
-    known = [(row["pair"], row["train_time"]) for row in rows if row["train_time"] is not None]
-    times = [_mean([t for pair, t in known if pair == trial.pair] or [t for _, t in known]) for trial in left]
-    lines: tuple[dict[str, object], ...] = tuple(
-        {
-            "job": trial.id,
-            "pair": trial.pair,
-            "seed": trial.seed,
-            "device": trial.device,
-            "threads": trial.threads,
-            "seconds": seconds,
-        }
-        for trial, seconds in zip(left, times, strict=True)
-    )
-    if not left:
-        return Forecast(lines, 0, 0.0)
-    each = [seconds for seconds in times if seconds is not None]
-    if len(each) < len(left):
-        return Forecast(lines, len(left), None, "how long is not known before a first training has ended")
-    basis = f"by the training time{'s' * (len(known) > 1)} of {len(known)} row{'s' * (len(known) > 1)} of this run"
-    if launcher == "local" and jobs in (None, 1):
-        return Forecast(lines, len(left), math.fsum(each), basis)
-    return Forecast(lines, len(left), math.ceil(len(left) / (jobs or len(left))) * (START + max(each)), basis)
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return math.fsum(values) / len(values) if values else None
+    threads = max((job.needs.threads for job in jobs), default=1)
+    on_gpu = any(job.needs.device == "cuda" for job in jobs)
+    return Local(places(at_once, threads, build.gpus() if on_gpu else (), share_gpu))

@@ -2,72 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from a2u_bench.errors import BenchError, UsageError
+from a2u_bench.errors import BenchError, Unwritten, UsageError
 from a2u_bench.launch import part
 from a2u_bench.launch.gather import gather
-from a2u_bench.launch.groups import Needs
-from a2u_bench.launch.launcher import Launcher
+from a2u_bench.launch.launcher import Job, Launcher
 from a2u_bench.store import Store
 
-Row = dict[str, Any]
+Tell = Callable[[Mapping[str, Any]], None]
 
 SHOWN = 3
 """Jobs that an error names before it counts the rest."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """What one job does: its part's name, the same next time; its needs; the ids of its rows; what writes its plan."""
+def run(jobs: Sequence[Job], store: Store, launcher: Launcher, tell: Tell = lambda row: None) -> None:
+    """Add the rows of these jobs that the run lacks: what earlier jobs left is gathered, then the others are started.
 
-    name: str
-    needs: Needs
-    ids: tuple[str, ...]
-    write: Callable[[Path], None]
-
-
-def carry_out(
-    store: Store, launcher: Launcher, missing: Callable[[], Sequence[Job]], seconds: float
-) -> Iterator[list[Row]]:
-    """The rows of each part as they come. `missing` are the jobs whose rows the run lacks, once old parts are gathered.
-
-    No job may take longer than `seconds`. Raises BenchError where a job ended without all of its rows, once all others
-    are gathered; UsageError where a part, or a folder in it, is a link: a stranger's run would have us write anywhere.
+    `tell` has each new row. Raises BenchError where a job ended without all of its rows, once all others are gathered;
+    Unwritten where the run cannot be written; UsageError where a part, or a folder in it, is a link: a stranger's run
+    would have us write anywhere.
     """
     root = (store.folder / part.PARTS).absolute()
     _refuse(store.folder, [root] if root.is_symlink() else [])
-    there = sorted(f for f in root.iterdir() if f.is_dir() and not _has_links(f)) if root.is_dir() else []
-    busy = launcher.busy(there)
-    for folder in there:
-        if folder not in busy:
-            yield gather(folder, store)
-    waiting = {root / job.name: job for job in missing()}
-    _refuse(store.folder, [folder for folder in waiting if _has_links(folder)])
-    for folder, job in waiting.items():
-        if folder not in busy:
-            job.write(folder)
-    problems = []
-    ends = launcher.run([(job.needs, folder) for folder, job in waiting.items()], busy, seconds)
-    with closing(cast(Any, ends)):
-        for folder, end in ends:
-            rows = gather(folder, store)
-            yield rows
-            ended = store.finished | {row["case"] for row in rows}
-            left = sum(one not in ended for one in waiting[folder].ids)
-            if left:
-                problems.append(f"{left} of {folder.name} ({end or 'the job said nothing'})")
-    if root.is_dir() and not any(root.iterdir()):
-        root.rmdir()
+    try:
+        there = sorted(f for f in root.iterdir() if f.is_dir() and not _has_links(f)) if root.is_dir() else []
+        busy = launcher.busy(there)
+        for folder in there:
+            if folder not in busy:
+                _take(folder, store, tell)
+        waiting = {root / job.name: job for job in jobs if not store.finished.issuperset(job.cases)}
+        _refuse(store.folder, [folder for folder in waiting if _has_links(folder)])
+        problems = _await(waiting, busy, store, launcher, tell)
+        if root.is_dir() and not any(root.iterdir()):
+            root.rmdir()
+    except OSError as error:
+        raise Unwritten(f"cannot write results: {error.strerror or error}", []) from error
     if problems:
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         said = "; ".join(problems[:SHOWN])
         raise BenchError(f"jobs ended without all of their rows: {said}{more}; --resume starts them again")
     launcher.forget()
+
+
+def _await(waiting: Mapping[Path, Job], busy: set[Path], store: Store, launcher: Launcher, tell: Tell) -> list[str]:
+    """Start these jobs and gather each as it ends; a text for each that lacks rows then."""
+    missing = {folder: set(job.cases) - store.finished for folder, job in waiting.items()}
+    parts = [part.begin(folder, job, missing[folder]) for folder, job in waiting.items()]
+    seconds = max((job.most for job in waiting.values()), default=0.0)
+    problems = []
+    with closing(cast(Any, launcher.run(parts, busy, seconds))) as ends:
+        for folder, end in ends:
+            if left := missing[folder] - _take(folder, store, tell):
+                problems.append(f"{len(left)} of {folder.name} ({end or 'the job said nothing'})")
+    return problems
+
+
+def _take(folder: Path, store: Store, tell: Tell) -> set[str]:
+    """Gather a part; the cases that have a row."""
+    rows = gather(folder, store)
+    for row in rows:
+        tell(row)
+    return store.finished | {row["case"] for row in rows}
 
 
 def _has_links(folder: Path) -> bool:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from a2u_bench.errors import UsageError
-from a2u_bench.launch.launcher import Parts
+from a2u_bench.launch.launcher import COMMAND, Part
 
 LOG = "log.txt"
 TAIL = 2000
 PAUSE = 0.05  # seconds between looks at the jobs
-COMMAND = (sys.executable, "-m", "a2u_bench.launch.job")
+PARENT_DEATH_SIGNAL = 1  # as Linux numbers it for prctl
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,17 @@ class _Running:
 
 
 class Local:
-    """So many jobs at once, each in its place. `command` is called with the part's folder."""
+    """So many jobs at once, each in its place. `command` is what stands before a job's words."""
 
     def __init__(self, places: Sequence[Place], command: Sequence[str] = COMMAND) -> None:
-        self.at_once: int | None = len(places)
         self._free, self._command = list(places), tuple(command)
         self._running: list[_Running] = []
 
     def busy(self, folders: Sequence[Path]) -> set[Path]:
         return set()  # jobs of this pool end with it
 
-    def run(self, parts: Parts, busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
-        waiting = [folder for _, folder in parts]
+    def run(self, parts: Sequence[Part], busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
+        waiting = list(parts)
         try:
             while waiting or self._running:
                 while waiting and self._free:
@@ -71,20 +71,19 @@ class Local:
     def forget(self) -> None:
         """Logs lie in the parts and go with them."""
 
-    def _start(self, folder: Path, place: Place, seconds: float) -> None:
+    def _start(self, part: Part, place: Place, seconds: float) -> None:
         environment = {**os.environ, **({"CUDA_VISIBLE_DEVICES": place.gpu} if place.gpu else {})}
-        pin = (lambda: os.sched_setaffinity(0, place.cores)) if hasattr(os, "sched_setaffinity") else None
-        with (folder / LOG).open("wb") as log:
+        with (part.folder / LOG).open("wb") as log:
             process = subprocess.Popen(
-                [*self._command, str(folder)],
+                [*self._command, *part.words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=environment,
                 start_new_session=True,  # Ctrl-C is for us; we end the jobs
-                preexec_fn=pin,
+                preexec_fn=_settle(place),
             )
-        self._running.append(_Running(process, folder, place, time.monotonic() + seconds))
+        self._running.append(_Running(process, part.folder, place, time.monotonic() + seconds))
 
     def _is_over(self, job: _Running) -> bool:
         if job.process.poll() is None and time.monotonic() > job.latest:
@@ -110,6 +109,20 @@ def places(jobs: int, threads: int, gpus: Sequence[str] = (), share: bool = Fals
         Place(frozenset(cores[index * own : (index + 1) * own]), gpus[index % len(gpus)] if gpus else "")
         for index in range(jobs)
     ]
+
+
+def _settle(place: Place) -> Callable[[], None] | None:
+    """What a job does before it begins: it takes its cores, and will be killed when the process that started it is
+    gone, since nobody would gather what it measures, nor stop it."""
+    if sys.platform != "linux":
+        return None
+    control = ctypes.CDLL(None).prctl
+
+    def settle() -> None:
+        os.sched_setaffinity(0, place.cores)
+        control(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+    return settle
 
 
 def _kill(job: _Running) -> None:

@@ -1,6 +1,6 @@
 """Jobs on a Slurm cluster through submitit: an array for each kind of need, each job alone on its node.
 
-submitit pickles the call of a job into a folder of its own; that folder is private to the user and outside the run.
+submitit pickles the words of a job into a folder of its own; that folder is private to the user and outside the run.
 Nothing is ever unpickled on our side: what comes back are the files of the part.
 """
 
@@ -22,9 +22,7 @@ from typing import Any
 
 from a2u_bench.errors import BenchError, UsageError, unknown
 from a2u_bench.launch import part
-from a2u_bench.launch.groups import Needs
-from a2u_bench.launch.job import work as work_of_job
-from a2u_bench.launch.launcher import Parts
+from a2u_bench.launch.launcher import COMMAND, Needs, Part
 
 ARRAY = 1000
 """Jobs of one array: Slurm's own limit, MaxArraySize, is 1001 unless it was changed."""
@@ -36,8 +34,7 @@ WARNING = 30
 """Seconds before the end of its time in which a job is told, and submitit ends it."""
 
 TAIL = 4000
-OF_OTHERS = ("srun:", "slurmstepd:", "submitit ")
-"""Beginnings of lines in a job's log that are not its own words."""
+OF_OTHERS = ("srun:", "slurmstepd:", "submitit ")  # begin lines in a job's log that are not its own words
 
 LISTS = ("setup", "teardown", "srun_args")
 OURS = (
@@ -52,13 +49,17 @@ OURS = (
 )
 
 
+def carry_out(words: Sequence[str]) -> None:
+    """What a job does on its node. Whether all went well is seen from what lies in its part."""
+    subprocess.run([*COMMAND, *words], check=False)
+
+
 class Slurm:
     """A launcher. `options` are parameters of submitit's SlurmExecutor, such as partition, account, constraint, mem.
 
-    `folder` has a folder for submitit's files of each run, named after the run's own. `work` is what a job does.
+    `folder` has a folder for submitit's files of each run, named after the run's own. `work` does a job, given its
+    words.
     """
-
-    at_once: int | None = None
 
     def __init__(
         self,
@@ -66,11 +67,11 @@ class Slurm:
         jobs: int | None,
         run: Path,
         folder: Path | None = None,
-        work: Callable[[str], None] = work_of_job,
+        work: Callable[[Sequence[str]], None] = carry_out,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._submitit = _load_submitit()
-        self._options, self.at_once = self._checked(options), jobs
+        self._options, self._at_once = self._checked(options), jobs
         self._work, self._sleep = work, sleep
         self._jobs: dict[Path, str] = {}  # of parts whose jobs have not ended
         digest = hashlib.sha256(str(run.absolute()).encode()).hexdigest()
@@ -81,16 +82,16 @@ class Slurm:
         alive = self._alive(set(jobs.values())) if jobs else set()
         return {folder for folder, job in jobs.items() if job in alive}
 
-    def run(self, parts: Parts, busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
-        arrays: dict[Needs, list[Path]] = {}
-        jobs = self._jobs = {folder: part.read_job(folder) for _, folder in parts if folder in busy}
-        for needs, folder in parts:
-            if folder not in busy:
-                arrays.setdefault(needs, []).append(folder)
-        for needs, folders in arrays.items():
-            for start in range(0, len(folders), ARRAY):
+    def run(self, parts: Sequence[Part], busy: set[Path], seconds: float) -> Iterator[tuple[Path, str]]:
+        arrays: dict[Needs, list[Part]] = {}
+        jobs = self._jobs = {one.folder: part.read_job(one.folder) for one in parts if one.folder in busy}
+        for one in parts:
+            if one.folder not in busy:
+                arrays.setdefault(one.needs, []).append(one)
+        for needs, alike in arrays.items():
+            for start in range(0, len(alike), ARRAY):
                 with _uninterrupted():  # a job that was submitted is known to its part
-                    jobs |= self._submit(needs, folders[start : start + ARRAY], seconds)
+                    jobs |= self._submit(needs, alike[start : start + ARRAY], seconds)
         pause = SOONEST
         while jobs:
             alive = self._alive(set(jobs.values()))
@@ -115,7 +116,7 @@ class Slurm:
     def forget(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _submit(self, needs: Needs, folders: list[Path], seconds: float) -> dict[Path, str]:
+    def _submit(self, needs: Needs, parts: Sequence[Part], seconds: float) -> dict[Path, str]:
         executor = self._submitit.SlurmExecutor(folder=self._folder)
         parameters: dict[str, Any] = {
             "job_name": "a2u-bench",
@@ -127,17 +128,17 @@ class Slurm:
             "exclusive": needs.alone or None,
             "stderr_to_stdout": True,
             **({"gpus_per_node": 1} if needs.device == "cuda" else {}),
-            **({"array_parallelism": self.at_once} if self.at_once else {}),
+            **({"array_parallelism": self._at_once} if self._at_once else {}),
             **self._options,
         }
         executor.update_parameters(**{name: value for name, value in parameters.items() if value is not None})
         if parameters["time"] is None:  # submitit's own default is five minutes; without any the partition's holds
             executor.parameters["time"] = None
         try:
-            jobs = executor.map_array(self._work, [str(folder) for folder in folders])
+            jobs = executor.map_array(self._work, [list(one.words) for one in parts])
         except (self._submitit.core.utils.FailedJobError, self._submitit.core.utils.FailedSubmissionError) as error:
             raise BenchError(f"Slurm took no jobs: {_last_line(str(error).splitlines())}") from None
-        found = {folder: str(job.job_id) for folder, job in zip(folders, jobs, strict=True)}
+        found = {one.folder: str(job.job_id) for one, job in zip(parts, jobs, strict=True)}
         for folder, job in found.items():
             part.write_job(folder, job)
         return found

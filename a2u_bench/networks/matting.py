@@ -34,12 +34,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from a2u_bench import build
 from a2u_bench.errors import unknown
+from a2u_bench.networks.blocks import ConvBlock, Pyramid, Seen, conv
 
 STRIDE = 16
 """Sides of the input are multiples of this."""
@@ -56,8 +56,6 @@ DECODED = (32, 64, 64, 128)
 SKIPPED = (INPUTS, 64, 64, 128)
 """Channels of what is skipped to each level: the input, the halved stem, the stages of width 64 and 128."""
 
-DILATIONS = (6, 12, 18)
-
 DOWNS = ("twin", "pool", "conv")
 
 
@@ -69,11 +67,7 @@ def usual_down(operator: str) -> str:
     return "twin" if facts.twin else "pool"
 
 
-Seen = tuple[Tensor | None, Tensor | None]
-"""The feature before a halving, where the way up reads it, and the kernels that were made from it, if any."""
-
-
-class Level(nn.Module):
+class DecoderLevel(nn.Module):
     """One halving and the doubling that undoes it.
 
     Args:
@@ -105,50 +99,6 @@ class Level(nn.Module):
         return up
 
 
-class Block(nn.Module):
-    """A basic residual block; of stride 2 it is halved by a level after its first convolution, or by that itself."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, strided: bool = False) -> None:
-        super().__init__()
-        self.first = _conv(inputs, outputs, 3, stride=stride if strided else 1)
-        self.second = _conv(outputs, outputs, 3, active=False)
-        narrow = inputs == outputs and stride == 1
-        self.shortcut = nn.Identity() if narrow else _conv(inputs, outputs, 1, stride=stride, active=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, inputs, H, W] to [B, outputs, H, W]."""
-        return self._add(self.first(x), x)
-
-    def halved(self, x: Tensor, level: Level) -> tuple[Tensor, Seen]:
-        """[B, inputs, 2H, 2W] to [B, outputs, H, W], and what the way up needs of the feature that was halved."""
-        half, seen = level.down(self.first(x))
-        return self._add(half, x), seen
-
-    def _add(self, feature: Tensor, x: Tensor) -> Tensor:
-        return functional.leaky_relu(self.second(feature) + self.shortcut(x), 0.01)
-
-
-class Pyramid(nn.Module):
-    """Atrous spatial pyramid pooling, C to C channels."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.point = _conv(channels, channels, 1)
-        self.dilated = nn.ModuleList(
-            nn.Sequential(_conv(channels, channels, 3, d, groups=channels), _conv(channels, channels, 1))
-            for d in DILATIONS
-        )
-        self.pooled = _conv(channels, channels, 1)
-        self.join = _conv((2 + len(DILATIONS)) * channels, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] to [B, C, H, W]."""
-        pooled = self.pooled(x.mean((2, 3), keepdim=True)).expand_as(x)
-        parts = [self.point(x), *(branch(x) for branch in self.dilated), pooled]
-        joined: Tensor = self.join(torch.cat(parts, 1))
-        return joined
-
-
 class MattingNetwork(nn.Module):
     """Alpha [B, 1, H, W] of RGB and trimap [B, 4, H, W], with an operator in each of four levels.
 
@@ -167,23 +117,23 @@ class MattingNetwork(nn.Module):
         if how not in DOWNS:
             raise unknown("way down", how, DOWNS)
         self.strided = how == "conv"
-        self.levels = nn.ModuleList(Level(operator, channels, how) for channels in WIDTHS)
-        self.stem = _conv(INPUTS, 64, 7, stride=2 if self.strided else 1)
+        self.levels = nn.ModuleList(DecoderLevel(operator, channels, how) for channels in WIDTHS)
+        self.stem = conv(INPUTS, 64, 7, stride=2 if self.strided else 1)
         self.stages = nn.ModuleList([_stage(64, 64, 3), *(_stage(c // 2, c, 4, 2, self.strided) for c in (128, 256))])
         self.pyramid = Pyramid(256)
-        self.skips = nn.ModuleList(_conv(a, b, 3, active=False) for a, b in zip(SKIPPED, WIDTHS, strict=True))
+        self.skips = nn.ModuleList(conv(a, b, 3, active=False) for a, b in zip(SKIPPED, WIDTHS, strict=True))
         self.decode = nn.ModuleList(
-            nn.Sequential(Block(a, b), Block(b, b)) for a, b in zip(WIDTHS, DECODED, strict=True)
+            nn.Sequential(ConvBlock(a, b), ConvBlock(b, b)) for a, b in zip(WIDTHS, DECODED, strict=True)
         )
         last = nn.Conv2d(1, 1, 3, padding=1, bias=False)
         # After an activation of one channel, nine weights whose sum is negative make no alpha: their network would stay
         # dead, which every other seed would give it.
         nn.init.constant_(last.weight, 1 / 9)
-        self.head = nn.Sequential(_conv(32, 1, 3), last)
+        self.head = nn.Sequential(conv(32, 1, 3), last)
 
     def forward(self, image: Tensor, guide: None = None) -> Tensor:
         """[B, 4, H, W] to [B, 1, H, W], which is not clamped to [0, 1]. No guide: so it is called as an operator is."""
-        levels = cast(Sequence[Level], self.levels)
+        levels = cast(Sequence[DecoderLevel], self.levels)
         x = self.stem(image)
         seen: list[Seen] = [(None, None)] * len(levels)  # of each level, at its halving
         if not self.strided:
@@ -191,7 +141,7 @@ class MattingNetwork(nn.Module):
         skipped = [image, x]
         x, seen[1] = levels[1].down(x)
         for index, stage in enumerate(self.stages):
-            first, *rest = cast(Sequence[Block], stage)
+            first, *rest = cast(Sequence[ConvBlock], stage)
             if index == 0 or self.strided:
                 x = first(x)
             else:
@@ -230,25 +180,10 @@ class MattingNetwork(nn.Module):
         return total + _dense(self.head) * full
 
 
-def _conv(
-    inputs: int,
-    outputs: int,
-    side: int,
-    dilation: int = 1,
-    *,
-    stride: int = 1,
-    groups: int = 1,
-    active: bool = True,
-) -> nn.Sequential:
-    """A convolution without bias that keeps the size but for its stride, batch normalisation and, if active, ReLU."""
-    padding = dilation * (side // 2)
-    convolution = nn.Conv2d(inputs, outputs, side, stride, padding, dilation, groups, bias=False)
-    layers = [convolution, nn.BatchNorm2d(outputs), *([nn.LeakyReLU(0.01)] if active else [])]
-    return nn.Sequential(*layers)
-
-
 def _stage(inputs: int, outputs: int, depth: int, stride: int = 1, strided: bool = False) -> nn.ModuleList:
-    return nn.ModuleList([Block(inputs, outputs, stride, strided), *(Block(outputs, outputs) for _ in range(1, depth))])
+    return nn.ModuleList(
+        [ConvBlock(inputs, outputs, stride, strided), *(ConvBlock(outputs, outputs) for _ in range(1, depth))]
+    )
 
 
 def _dense(module: nn.Module) -> int:

@@ -33,7 +33,7 @@ def draw(frame: pd.DataFrame, convention: str = "mac", reading: Reading | None =
 
 def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: str, reading: Reading | None) -> Figure:
     figure = page.sheet(8 + PANEL * len(panels))
-    page.caption(figure, f"{words}. Filled: nothing is surely better in both")
+    page.caption(figure, f"{words}. Filled: nothing is significantly better in both")
     stack = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     across = RATIO if RATIO in group and group[RATIO].notna().all() else "latency"
     scale, unit = page.scaled(group[across].tolist(), "s") if across == "latency" else (units.UNSCALED, "")

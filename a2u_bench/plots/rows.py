@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from a2u_bench.cells import in_common
-from a2u_bench.frames import RUN, is_axis
-from a2u_bench.judge import SUBJECT
-from a2u_bench.seeds import is_trained
+from a2u_bench.frames import is_trained
+from a2u_bench.record import RUN, SUBJECT, is_axis
 
 NAME = "name"
 LONGEST = 36  # letters of a name

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from a2u_bench.notes import beyond
 from a2u_bench.plots import page
 from a2u_bench.plots.rows import NAME, drawable, workloads
-from a2u_bench.remarks import beyond
 
 
 def draw(frame: pd.DataFrame) -> Iterator[tuple[str, Figure]]:

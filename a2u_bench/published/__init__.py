@@ -2,19 +2,19 @@
 
 from a2u_bench.published.printed import FLOPS, MACS, UNITS, Printed, parse_printed
 from a2u_bench.published.read import find, names
-from a2u_bench.published.table import Cell, Fact, Misprint, Site, Source, Table, Whole
+from a2u_bench.published.table import Fact, Misprint, PublishedCell, PublishedSite, PublishedTable, Source, Whole
 
 __all__ = [
     "FLOPS",
     "MACS",
     "UNITS",
-    "Cell",
     "Fact",
     "Misprint",
     "Printed",
-    "Site",
+    "PublishedCell",
+    "PublishedSite",
+    "PublishedTable",
     "Source",
-    "Table",
     "Whole",
     "find",
     "names",

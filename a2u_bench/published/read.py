@@ -38,7 +38,16 @@ from typing import Any
 from a2u_bench.errors import UsageError, nearest, unknown
 from a2u_bench.published.fields import check_keys, entries, texts, typed
 from a2u_bench.published.printed import MACS, UNITS, Printed, parse_printed
-from a2u_bench.published.table import Cell, Fact, Misprint, Quantity, Site, Source, Table, Whole
+from a2u_bench.published.table import (
+    Fact,
+    Misprint,
+    PublishedCell,
+    PublishedSite,
+    PublishedTable,
+    Quantity,
+    Source,
+    Whole,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -63,7 +72,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX)))
 
 
-def find(text: str) -> Table:
+def find(text: str) -> PublishedTable:
     """The table of that name, or the one in that TOML file. UsageError, in one line, where there is no sound one."""
     if text in names():
         return _parse((files(__package__) / f"{text}{SUFFIX}").read_bytes(), text, text)
@@ -84,7 +93,7 @@ def find(text: str) -> Table:
     return _parse(content, path.stem, text)
 
 
-def _parse(content: bytes, name: str, where: str) -> Table:
+def _parse(content: bytes, name: str, where: str) -> PublishedTable:
     try:
         return _table(tomllib.loads(content.decode()), name)
     except UnicodeDecodeError:
@@ -95,7 +104,7 @@ def _parse(content: bytes, name: str, where: str) -> Table:
         raise UsageError(f"{where}: {error}") from None
 
 
-def _table(content: dict[str, Any], name: str) -> Table:
+def _table(content: dict[str, Any], name: str) -> PublishedTable:
     check_keys(content, "the table", ("title", "operators", "site", "cell", "fact", "sources"))
     sites = tuple(_site(entry, n) for n, entry in entries(content, "site"))
     if not sites:
@@ -106,16 +115,16 @@ def _table(content: dict[str, Any], name: str) -> Table:
     cells = tuple(cell for n, entry in entries(content, "cell") for cell in _cells(entry, n, sources))
     facts = tuple(fact for n, entry in entries(content, "fact") for fact in _facts(entry, n, sources))
     title = typed(content, "the table", "title", name)
-    return Table(name, title, sites, cells, facts, texts(content, "the table", "operators"))
+    return PublishedTable(name, title, sites, cells, facts, texts(content, "the table", "operators"))
 
 
-def _site(entry: dict[str, Any], number: int) -> Site:
+def _site(entry: dict[str, Any], number: int) -> PublishedSite:
     what = f"site {number}"
     check_keys(entry, what, tuple(LIMITS), needed=("channels", "height", "width"))
     for key, value in entry.items():
         if type(value) is not int or not 1 <= value <= LIMITS[key]:
             raise UsageError(f"{what}: {key} = {value!r}. Allowed: an integer from 1 to {LIMITS[key]}")
-    return Site(**entry)
+    return PublishedSite(**entry)
 
 
 def _source(key: str, entry: Any) -> Source:
@@ -128,7 +137,7 @@ def _source(key: str, entry: Any) -> Source:
     return Source(key, year=typed(entry, what, "year", 0), **said)
 
 
-def _cells(entry: dict[str, Any], number: int, sources: dict[str, Source]) -> list[Cell]:
+def _cells(entry: dict[str, Any], number: int, sources: dict[str, Source]) -> list[PublishedCell]:
     what = f"cell {number}"
     allowed = (
         *("label", "operator", *QUANTITIES, "unit", "without", "note", "source", "misprint", "whole"),
@@ -149,7 +158,7 @@ def _cells(entry: dict[str, Any], number: int, sources: dict[str, Source]) -> li
         if (printed.suffix == "%") != bool(than):
             raise UsageError(f"{what}: {printed.text!r}: a share is printed with % and has a than, nothing else has")
         built.append(
-            Cell(
+            PublishedCell(
                 label=typed(entry, what, "label", operator),
                 operator=operator,
                 quantity=quantity,

@@ -11,7 +11,7 @@ Quantity = Literal["params", "macs"]
 
 
 @dataclass(frozen=True)
-class Site:
+class PublishedSite:
     """One upsampler of the network, `count` times: z is 1×channels×height×width, the low-resolution map."""
 
     channels: int
@@ -59,7 +59,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Cell:
+class PublishedCell:
     """One printed cost: of which operator, what is counted, and the rule by which its authors counted.
 
     In `operator`, an operator string, `{2c}` stands for twice the channels of each site. `without` names what the
@@ -97,12 +97,12 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Table:
+class PublishedTable:
     """A cost table: sites, cells with what was printed, and operators of which the costs alone are asked."""
 
     name: str
     title: str
-    sites: tuple[Site, ...]
-    cells: tuple[Cell, ...] = ()
+    sites: tuple[PublishedSite, ...]
+    cells: tuple[PublishedCell, ...] = ()
     facts: tuple[Fact, ...] = ()
     operators: tuple[str, ...] = ()

@@ -9,21 +9,22 @@ from typing import Any
 
 import pandas as pd
 
-from a2u_bench import frames
+from a2u_bench import frames, record
 from a2u_bench.cells import MEASURES, SCORES, lay_out
+from a2u_bench.frames import is_trained
 from a2u_bench.lacks import lacks
 from a2u_bench.lines import LONGEST
-from a2u_bench.machines import differences
 from a2u_bench.plain import plain
 from a2u_bench.plots.rows import NAME, named, workloads
-from a2u_bench.reading import Reading
-from a2u_bench.record import BY_NAME, SHOWN
-from a2u_bench.remarks import remarks
+from a2u_bench.record import BY_NAME, RUN, is_axis
 from a2u_bench.runs import Run
-from a2u_bench.seeds import by_task, is_trained
+from a2u_bench.seeds import by_task
+from a2u_bench.sheet import Sheet
 
 CERTIFICATE = "certificate.json"
-MORE = ("floor", "output_memory", "first_memory", "onnx", "compiles")
+SHOWN = (*MEASURES, "floor", "output_memory", "first_memory", "onnx", "compiles")
+"""Columns of costs, where they are known."""
+
 MOST_SAMPLES = 200_000
 """Times in one page; beyond them each case shows its first ones and says how many there are."""
 
@@ -51,7 +52,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class PageTable:
     """One table: its title, headings with whether they are of numbers, lines, notes."""
 
     title: str
@@ -79,27 +80,25 @@ class Content:
     runs: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     problems: tuple[str, ...]
     certificates: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
-    sheets: tuple[Sheet, ...]
+    tables: tuple[PageTable, ...]
     cases: tuple[CaseText, ...]
     data: dict[str, Any]
 
 
-def gather(reading: Reading, frame: pd.DataFrame, convention: str, notes: Sequence[str] = ()) -> Content:
-    """The content for these rows of what was read."""
-    runs = reading.runs
+def gather(sheet: Sheet) -> Content:
+    """The content for what was asked for."""
+    runs, frame, convention = sheet.runs, sheet.frame, sheet.request.convention
     samples = frames.samples_by_case(runs)
     numbered = frame.assign(**{NUMBER: pd.array(range(len(frame)), dtype="Int64")})
     trained = is_trained(numbered)
-    differ = [f"the runs are of machines that differ: {text}" for text in differences([run.manifest for run in runs])]
-    sheets = []
+    tables = []
     if not trained.all() or numbered.empty:
-        known = [name for name in (*MEASURES, *MORE) if name in numbered and numbered.loc[~trained, name].notna().any()]
-        said = [*reading.notes, *remarks(reading, numbered[~trained], known)]
-        sheets.append(_sheet(numbered[~trained], [*known, "status"], convention, [*notes, *differ, *said]))
+        known = [name for name in SHOWN if name in numbered and numbered.loc[~trained, name].notna().any()]
+        tables.append(_table(numbered[~trained], [*known, "status"], convention, sheet.notes))
     for rows in by_task(numbered[trained]):
         scores = [name for name in SCORES if name in rows and rows[name].notna().any()]
-        sheets.append(_sheet(rows, ["seed", *scores, "status"], convention, differ))
-    keys = [(row.get(frames.RUN) or "", row["case"]) for row in frames.to_records(frame)]
+        tables.append(_table(rows, ["seed", *scores, "status"], convention, () if tables else sheet.notes))
+    keys = [(row.get(RUN) or "", row["case"]) for row in frames.to_records(frame)]
     room = max(1, MOST_SAMPLES // max(1, len(keys)))
     cases = tuple(
         _case(number, row, samples.get(key, []), room)
@@ -110,13 +109,13 @@ def gather(reading: Reading, frame: pd.DataFrame, convention: str, notes: Sequen
         runs=tuple((str(run.path), _flat(run.manifest)) for run in runs),
         problems=tuple(plain(f"{run.path}: {problem}") for run in runs for problem in (*run.problems, *lacks(run))),
         certificates=tuple(dict(filter(None, map(_certificate, runs))).items()),
-        sheets=tuple(sheets),
+        tables=tuple(tables),
         cases=cases,
         data=_plotted(numbered[~trained], [samples.get(key, []) for key in keys], room),
     )
 
 
-def _sheet(frame: pd.DataFrame, columns: Sequence[str], convention: str, notes: Sequence[str]) -> Sheet:
+def _table(frame: pd.DataFrame, columns: Sequence[str], convention: str, notes: Sequence[str]) -> PageTable:
     table = lay_out(frame.drop(columns=NUMBER), columns, (), convention, notes)
     behind = []
     for heading in table.headings:
@@ -126,7 +125,7 @@ def _sheet(frame: pd.DataFrame, columns: Sequence[str], convention: str, notes: 
             if numeric
             else [None] * len(frame)
         )
-    axes = frames.to_records(frame[[name for name in map(str, frame.columns) if frames.is_axis(name)]])
+    axes = frames.to_records(frame[[name for name in map(str, frame.columns) if is_axis(name)]])
     lines = tuple(
         Line(
             int(number),
@@ -139,14 +138,14 @@ def _sheet(frame: pd.DataFrame, columns: Sequence[str], convention: str, notes: 
         (heading.text, any(value is not None for value in values))
         for heading, values in zip(table.headings, behind, strict=True)
     )
-    return Sheet(table.title, headings, lines, table.notes)
+    return PageTable(table.title, headings, lines, table.notes)
 
 
 def _case(number: int, row: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]], room: int) -> CaseText:
     stored = tuple(
         (name, _exactly(value) + (f" {BY_NAME[name].unit}" if name in BY_NAME and BY_NAME[name].unit else ""))
         for name, value in row.items()
-        if value is not None and value != ""
+        if value is not None and value != "" and name not in record.ON_DEMAND
     )
     lines, left = [], room
     for one in rounds:
@@ -163,7 +162,7 @@ def _plotted(frame: pd.DataFrame, samples: Sequence[Sequence[Mapping[str, Any]]]
     well = named(frame[(frame["status"] == "ok").fillna(False).astype(bool)])
     measures = [
         {"name": name, "label": column.label, "unit": column.unit}
-        for name, column in SHOWN.items()
+        for name, column in record.SHOWN.items()
         if column.role in ("measure", "derived")
         and column.dtype != "string"
         and name in well

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 def page(content: Content) -> str:
-    """The HTML. BenchError, with the command that mends it, where jinja2 or plotly is not installed."""
+    """The HTML. BenchError, with the command that helps, where jinja2 or plotly is not installed."""
     try:
         import jinja2
         from plotly.offline import get_plotlyjs

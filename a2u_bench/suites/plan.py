@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from a2u_bench.errors import UsageError
 from a2u_bench.spec import Case
 
 BLOCK = 8
@@ -79,16 +80,25 @@ class Plan:
     settings: Settings = field(default_factory=Settings)
     sites: tuple[Site, ...] = ()
     reference: Reference | None = None
+    named: tuple[str, ...] = ()  # operators that were asked for by name rather than as one of all
 
     @property
     def devices(self) -> frozenset[str]:
         """Where its cases run."""
         return frozenset(case.device for case in self.cases)
 
+    def only(self, ids: Sequence[str]) -> Plan:
+        """The plan of these cases alone. UsageError for one that is not in it: it comes from a plan made elsewhere."""
+        cases = {case.id: case for case in self.cases}
+        if strange := [one for one in ids if one not in cases]:
+            raise UsageError(f"--only {strange[0]}: no such case is planned here; is it another version?")
+        return replace(self, cases=tuple(case for case in self.cases if case.id in ids), skipped=())
+
     def to_manifest(self) -> dict[str, object]:
         """The plan as plain data for the manifest of a run."""
         return {
             "suite": self.suite,
+            "named": list(self.named),
             "sites": [{"shape": list(site.shape), "count": site.count} for site in self.sites],
             "settings": asdict(self.settings),
             "reference": self.reference.options if self.reference else None,
