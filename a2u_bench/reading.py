@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from a2u_bench import frames, judge, notes, stats, timings
+from a2u_bench import beside, frames, judge, notes, stats, timings
 from a2u_bench.frames import RUN, to_values
 from a2u_bench.judge import Rows
 from a2u_bench.plain import plain
@@ -82,7 +82,10 @@ class Reading:
 
 
 def read(runs: Sequence[Run], baseline: str | None = None) -> Reading:
-    """The rows of the runs with their derived columns. UsageError for a baseline that is not there."""
+    """The rows of the runs with their derived columns. UsageError for a baseline that is not there.
+
+    `baseline`: an operator, or `peers`, each operator's own formula in plain PyTorch.
+    """
     stored = frames.runs_to_frame(runs)
     label = np.array(to_values(stored[RUN]) if RUN in stored else [""] * len(stored), dtype=object)
     keys = list(zip(label, to_values(stored["case"].fillna("")), strict=True))
@@ -100,7 +103,9 @@ def read(runs: Sequence[Run], baseline: str | None = None) -> Reading:
     base = judge.base_of(frame, chosen & frame["latency"].notna().to_numpy())
     made = Reading(runs, frame, found, label, place, base)
     said = [*notes.of_doubled(frame, doubled), *said, *notes.contradicted(stored, made), *notes.without_samples(made)]
-    if baseline is not None:
+    if baseline == beside.PEERS:
+        chosen, base = beside.is_peer(frame), beside.base_of(frame)
+    elif baseline is not None:
         chosen = judge.named(frame, baseline)
         base = judge.base_of(frame, chosen)
     made = replace(made, frame=judge.against(frame, base, "reference" if baseline is None else "baseline", made))

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from a2u_bench import changes, conditions, frames, gates, seeds, texts, units
+from a2u_bench import beside, changes, conditions, frames, gates, seeds, texts, units
 from a2u_bench.best import best
 from a2u_bench.cells import MEASURES, SCORES, Heading, Table, apart, lay_out
 from a2u_bench.changes import Change, Pair
@@ -118,6 +118,8 @@ def make(runs: Sequence[Run], request: Request) -> Sheet:
     columns = [str(name) for name in frame.columns]
     _check_names(request, columns)
     wanted = [conditions.parse(text, columns) for text in request.filters]
+    if request.baseline == beside.PEERS:  # every other row is compared with one of theirs
+        frame = frame[~beside.is_peer(frame)]
     frame, notes = conditions.keep(frame, wanted)
     manifests = [run.manifest for run in runs]
     notes += tuple(f"the runs are of machines that differ: {text}" for text in differences(manifests))

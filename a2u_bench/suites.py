@@ -32,6 +32,7 @@ class Suite:
     network: str | None = None
     modes: tuple[str, ...] = ("inference",)
     allocators: tuple[str, ...] = ()  # on a CPU; `_usual_allocator` where empty
+    threads: tuple[int, ...] = ()  # as many as there are cores where empty
     each: float | None = None  # seconds of timing for each case, where not those of any run
     reference: str = "bilinear"  # the operator that is timed beside every block
 
@@ -41,6 +42,25 @@ def _ways(shape: Shape, options: str = "", rival: str = "Unfold", ours: str = "P
     own = ",".join(filter(None, (options, "backend=eager")))
     texts = [f"{rival}:{options}" if options else rival, f"{ours}:{own}", f"{ours}:{options}" if options else ours]
     return Site(shape, ops=("nearest", *(f"a2u_bench.ways:{text}" for text in texts)))
+
+
+PEERS: tuple[tuple[str, str], ...] = (
+    *(("nearest", "Nearest"), ("bilinear", "Bilinear"), ("bicubic", "Bicubic"), ("deconv", "Deconv")),
+    *(("pixel_shuffle", "PixelShuffle"), ("max_unpool", "MaxUnpool"), ("convex", "Convex"), ("carafe", "Carafe")),
+    *(("index_net", f"IndexNet{options}") for options in ("", ":mode=o2o", ":mode=m2o")),
+    *(("a2u", f"A2U{options}") for options in ("", ":rank=4", ":sharing=unshared", ":kernel_size=1")),
+    *(("fade", "Fade"), ("fade_lite", "FadeLite")),
+    *(("sapa", f"Sapa{options}") for options in ("", ":mode=gated", ":mode=inner")),
+    *(("dysample", f"DySample{options}") for options in ("", ":dynamic_scope=true", ":style=pl")),
+    ("dysample", "DySample:dynamic_scope=true,style=pl"),
+)
+"""Each operator and the class and options of its peer; as many as fill blocks, so that none is parted from its peer."""
+
+
+def _beside_peers(shape: Shape) -> Site:
+    """Every operator followed by its peer, on one shape."""
+    pairs = ((name + peer[len(peer.partition(":")[0]) :], f"a2u_bench.peers:{peer}") for name, peer in PEERS)
+    return Site(shape, ops=tuple(text for pair in pairs for text in pair))
 
 
 SUITES: dict[str, Suite] = {
@@ -73,6 +93,13 @@ SUITES: dict[str, Suite] = {
             allocators=("default", "kept"),
             each=9.0,
             reference="nearest",
+        ),
+        Suite(
+            "peers",
+            "every operator beside its paper's formula in plain PyTorch",
+            (_beside_peers((1, 64, 32, 32)), _beside_peers((1, 256, 64, 64))),
+            modes=("inference", "training"),
+            threads=(1, 2),
         ),
     )
 }
@@ -109,6 +136,7 @@ def make_plan(
     memory_limit: str | None = None,
     reference: str | None = None,
     elsewhere: bool = False,
+    cores: int | None = None,
 ) -> Plan:
     """The cases a request means. Every sequence is an axis; an empty one takes its suite's default.
 
@@ -117,7 +145,7 @@ def make_plan(
     was named and cannot take a shape or scale; under `all` such a case is in the plan's `skipped`. `elsewhere`: other
     machines will measure, so that a device need not be here. `memory_limit` is a text such as ``8GiB``: what a case may
     need, in place of what is free on its device. `reference` is an operator string, in place of the suite's: its cases
-    are in the plan whether or not `ops` has it.
+    are in the plan whether or not `ops` has it. `cores`: threads where neither the request nor the suite says how many.
     """
     asked = _devices(device)
     devices = tuple(one.partition(":")[0] if elsewhere else build.device(one) for one in asked)
@@ -129,7 +157,7 @@ def make_plan(
     layout_axis = _choices("layout", layouts, LAYOUTS, "contiguous")
     mode_axis = _choices("mode", modes or chosen.modes, MODES, "inference")
     runtime_axis = _choices("runtime", runtimes, RUNTIMES, "eager")
-    thread_axis = _counts("threads", threads, 4096) or (usable_cores(),)
+    thread_axis = _counts("threads", threads, 4096) or chosen.threads or (cores or usable_cores(),)
     allocator_axis = _texts(allocators or chosen.allocators)
     if allocator_axis:
         allocator_axis = list(_choices("allocator", allocator_axis, ALLOCATORS, ""))

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 MAY_IMPORT_UPSAMPLERS = (
     "a2u_bench.build",
+    "a2u_bench.peers",
     "a2u_bench.quality.ablated",
     "a2u_bench.synthetic",
     "a2u_bench.ways",
@@ -28,6 +29,7 @@ MAY_IMPORT_TORCH = (
     "a2u_bench.pool",
     "a2u_bench.measure",
     "a2u_bench.networks",
+    "a2u_bench.peers",
     "a2u_bench.quality",
     "a2u_bench.synthetic",
     "a2u_bench.ways",
@@ -35,6 +37,7 @@ MAY_IMPORT_TORCH = (
 """Left of the store. Every module that is not named here works from files alone."""
 
 RIGHT_OF_STORE = (
+    "beside",
     "store",
     "lacks",
     "runs",

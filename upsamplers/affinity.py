@@ -64,6 +64,15 @@ def contract(u: Tensor, v: Tensor, rank: int) -> Tensor:
     return correlate(u, v, groups=rank, scale=1, kernel_size=1).squeeze(2)
 
 
+def normalised(projected: Tensor, gain: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
+    """GroupNorm and LeakyReLU(0.01) of each rank's projection, with one affine for all: [B, d·C, H, W]."""
+    rank = projected.shape[1] // gain.shape[0]
+    slices = projected.unflatten(1, (rank, gain.shape[0])).flatten(0, 1)  # [B·d, C, H, W]
+    # nn.functional refuses a single value per group, which a 1×1 map has; here it normalises to the bias.
+    normal = torch.group_norm(slices, groups, gain, bias, eps)
+    return functional.leaky_relu(normal, 0.01).unflatten(0, (projected.shape[0], rank)).flatten(1, 2)
+
+
 class Factor(nn.Module):
     """U or V: kernels [B or 1, g, d, e, e], and the normalised projections that they make of a map.
 
@@ -94,11 +103,18 @@ class Factor(nn.Module):
         A static even kernel at stride 1 leaves its last row and column, which the odd one does not have.
         """
         side = kernel_side(self.kernel_size, stride)
-        if self.generator is not None:
-            rows = self.generator(functional.adaptive_avg_pool2d(x, side))  # [B, d·g, e, e]
-            return rows.unflatten(1, (self.rank, self.share_groups)).transpose(1, 2)
-        assert self.kernel is not None
-        return self.kernel[..., :side, :side].transpose(0, 1).unsqueeze(0)
+        if self.generator is None:
+            return self.kernels_of(None, side)
+        return self.kernels_of(functional.adaptive_avg_pool2d(x, side).flatten(2).permute(2, 0, 1), side)
+
+    def kernels_of(self, cells: Tensor | None, side: int) -> Tensor:
+        """The kernels of this side from the means of a map's e×e cells, [e², B, C]; parameters need none."""
+        if self.generator is None:
+            assert self.kernel is not None
+            return self.kernel[..., :side, :side].transpose(0, 1).unsqueeze(0)
+        assert cells is not None
+        rows = functional.linear(cells, self.generator.weight.flatten(1), self.generator.bias)  # [e², B, d·g]
+        return rows.unflatten(2, (self.rank, self.share_groups)).permute(1, 3, 2, 0).unflatten(3, (side, side))
 
     def project(self, x: Tensor, stride: int) -> Tensor:
         """The linear part alone, [B, d·C, H, W] from [B, C, sH, sW]."""
@@ -106,10 +122,8 @@ class Factor(nn.Module):
 
     def forward(self, x: Tensor, stride: int) -> Tensor:
         """GroupNorm and LeakyReLU(0.01) of each rank's projection, with one affine for all: [B, d·C, H, W]."""
-        slices = self.project(x, stride).unflatten(1, (self.rank, -1)).flatten(0, 1)  # [B·d, C, H, W]
-        # nn.functional refuses a single value per group, which a 1×1 map has; here it normalises to the bias.
-        normal = torch.group_norm(slices, self.norm.num_groups, self.norm.weight, self.norm.bias, self.norm.eps)
-        return functional.leaky_relu(normal, 0.01).unflatten(0, (x.shape[0], self.rank)).flatten(1, 2)
+        norm = self.norm
+        return normalised(self.project(x, stride), norm.weight, norm.bias, norm.num_groups, norm.eps)
 
     def macs(self, channels: int, points: int, stride: int) -> int:
         """Multiply-adds for one sample with this many low-resolution points: e²·d·(C·n + C·g), the last if dynamic."""

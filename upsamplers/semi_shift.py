@@ -14,9 +14,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from upsamplers.errors import Unsupported
+from upsamplers.fused import gated, normalised_kernels
 from upsamplers.operator import Upsampler, check_option
-from upsamplers.primitive import reassemble
-from upsamplers.repeat import plus_repeated, repeated
+from upsamplers.repeat import repeated
 
 
 class SemiShiftUpsampler(Upsampler):
@@ -60,7 +60,7 @@ class SemiShiftUpsampler(Upsampler):
         assert guide is not None
         of_guide = self.encode(self.compress_guide(guide))  # [B, k², sH, sW]
         of_z = self.encode(self.compress_z(z))  # [B, k², H, W]
-        return plus_repeated(of_guide, of_z, self.scale).softmax(1).unsqueeze(1)
+        return normalised_kernels(of_guide, of_z, 1, self.scale, 1, False, 1.0, False, True)
 
     def gates(self, z: Tensor) -> Tensor:
         """How much of the guide each output point takes, [B, 1, sH, sW] in (0, 1)."""
@@ -69,9 +69,7 @@ class SemiShiftUpsampler(Upsampler):
     def epilogue(self, up: Tensor, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """gate·guide + (1 − gate)·up."""
         assert guide is not None
-        gate = self.gates(z).unsqueeze(2)  # [B, 1, 1, sH, sW]
-        kept = reassemble(gate, guide, scale=1, kernel_size=1)
-        return kept + reassemble(1 - gate, up, scale=1, kernel_size=1)
+        return gated(up, guide, self.gate(z), self.scale)
 
     def macs(self, height: int, width: int) -> int:
         """1×1 convolutions, the 3×3 one at both resolutions, reassembly, and the gate at 2 per output element."""

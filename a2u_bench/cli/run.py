@@ -18,7 +18,7 @@ def command(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(help="quick, paper, segformer-b1, matting-unet or primitive. [default: by device]"),
+        typer.Option(help="quick, paper, segformer-b1, matting-unet, primitive or peers. [default: by device]"),
     ] = None,
     shape: Annotated[Many | None, typer.Option(metavar="BxCxHxW", help="Shape of z; replaces the suite's.")] = None,
     scale: Annotated[Many | None, typer.Option(help="Upsampling factor. [default: 2]")] = None,
@@ -113,7 +113,8 @@ def command(
         modes=mode or (),
         runtimes=runtime or (),
         device=device or "auto",
-        threads=threads or [str(choose.threads_each(launcher, jobs))],
+        threads=threads or (),
+        cores=choose.threads_each(launcher, jobs),
         allocators=allocator or (),
         quick=quick,
         seed=seed,

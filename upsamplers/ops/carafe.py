@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from upsamplers.errors import StateDictError, Unsupported
+from upsamplers.fused import normalised_kernels
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
-from upsamplers.shuffle import pixel_shuffle
 
 
 class Carafe(Upsampler):
@@ -115,8 +115,8 @@ class Carafe(Upsampler):
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, G, k², sH, sW]; the taps of each group sum to one."""
-        logits = pixel_shuffle(self.encoder(self.compressor(z)), self.scale)  # [B, G·k², sH, sW]
-        return logits.unflatten(1, (self.groups, self.kernel_size**2)).softmax(2)
+        logits = self.encoder(self.compressor(z))  # [B, G·k²·s², H, W]
+        return normalised_kernels(logits, None, self.scale, 1, self.groups, False, 1.0, False, True)
 
     @property
     def down_kernel_size(self) -> int:
@@ -132,7 +132,7 @@ class Carafe(Upsampler):
         after = extent - self.scale - before
         compressed = functional.pad(self.down_compressor(guide), (before, after, before, after))
         logits = self.down_encoder(compressed)  # [B, G·k², H, W]
-        return logits.unflatten(1, (self.groups, self.kernel_size**2)).softmax(2)
+        return normalised_kernels(logits, None, 1, 1, self.groups, False, 1.0, False, True)
 
     def macs(self, height: int, width: int) -> int:
         """Per low-resolution point at scale 2 with the defaults: 64·C + 57,600 + 100·C."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from upsamplers.fused import normalised_kernels
 from upsamplers.operator import Facts, Paper, Upsampler
-from upsamplers.shuffle import pixel_shuffle
 
 LOGIT_SCALE = 0.25
 """RAFT's factor on the logits, there to balance gradients."""
@@ -40,8 +40,8 @@ class Convex(Upsampler):
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, 1, 9, sH, sW], each kernel summing to one; mask channel t·s² + y·s + x is tap t of phase (y, x)."""
-        logits = LOGIT_SCALE * self.mask(self.hidden(z).relu())
-        return pixel_shuffle(logits, self.scale).softmax(1).unsqueeze(1)
+        logits = self.mask(self.hidden(z).relu())
+        return normalised_kernels(logits, None, self.scale, 1, 1, False, LOGIT_SCALE, False, True)
 
     def macs(self, height: int, width: int) -> int:
         """The head's two convolutions, and 9 per output element."""

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from upsamplers.errors import Unsupported
+from upsamplers.fused import moving
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
-from upsamplers.primitive import reassemble
-from upsamplers.shuffle import pixel_shuffle
 
 GROUPS = {"lp": 4, "pl": 8}
 """The published number of groups of each style."""
@@ -27,12 +26,6 @@ def start_position(scale: int, groups: int, dtype: torch.dtype, device: torch.de
     axis = (torch.arange(scale, dtype=dtype, device=device) + 0.5) / scale - 0.5
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     return torch.stack([x, y]).repeat_interleave(groups, 0).reshape(1, -1, 1, 1)
-
-
-def clamped(position: Tensor, last: int) -> Tensor:
-    """Positions held in [0, last]; one on or past an end has no derivative, as border padding in grid_sample has it."""
-    inside = (position > 0) & (position < last)
-    return torch.where(inside, position, position.detach().clamp(0, last))
 
 
 class DySample(Upsampler):
@@ -101,44 +94,31 @@ class DySample(Upsampler):
         self.register_buffer("start", start_position(scale, groups, precise, self.offset.weight.device))
 
     def positions(self, z: Tensor) -> Tensor:
-        """Where each output point reads relative to its pixel ⌊i/s⌋, [B, G, 2, sH, sW], x before y, not clamped."""
-        source = pixel_shuffle(z, self.scale) if self.style == "pl" else z
-        precise = torch.promote_types(z.dtype, torch.float32)
-        offset = self._phased(self.offset(source).to(precise))  # [B, G, 2, sH, sW]
-        reach = 0.5 * self._phased(self.scope(source).to(precise)).sigmoid() if self.dynamic_scope else 0.25
-        start = self.start.to(precise).view(2, self.groups, self.scale, self.scale).transpose(0, 1)
-        return offset * reach + start.repeat(1, 1, *z.shape[-2:])
+        """Where each output point reads relative to its pixel ⌊i/s⌋, [B, G, 2, sH, sW], x before y, not held in z."""
+        return moving.positions(z, *self._offsets(z), self.start, self.scale, self.groups)
 
-    def _phased(self, made: Tensor) -> Tensor:
-        """A convolution's channels (axis, group[, phase]) as [B, G, 2, sH, sW]."""
-        full = pixel_shuffle(made, self.scale) if self.style == "lp" else made
-        return full.unflatten(1, (2, self.groups)).transpose(1, 2)
-
-    def _sampled(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """w and the points, of one computation."""
-        x, y = self.positions(z).unbind(2)  # [B, G, sH, sW]
-        height, width = z.shape[-2:]
-        columns = torch.arange(width, device=z.device).repeat_interleave(self.scale)
-        rows = torch.arange(height, device=z.device).repeat_interleave(self.scale)
-        x, y = clamped(x + columns, width - 1), clamped(y + rows[:, None], height - 1)
-        right, below = x - x.detach().floor(), y - y.detach().floor()
-        left, above = 1 - right, 1 - below
-        w = torch.stack([above * left, above * right, below * left, below * right], 2)  # [B, G, 4, sH, sW]
-        return w.to(z.dtype), torch.stack([x, y], 2).detach()
+    def _offsets(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The offsets and, where it is generated, their scope, [B, 2·G·s², H, W] each."""
+        phases = self.scale**2
+        # A 1×1 convolution of the shuffled map: the phases stand one below the other instead, which moves nothing.
+        source = z.unflatten(1, (self.channels // phases, phases)).flatten(2, 3) if self.style == "pl" else z
+        made = [self.offset(source)] + ([self.scope(source)] if self.dynamic_scope else [])
+        if self.style == "pl":
+            made = [one.unflatten(2, (phases, z.shape[2])).flatten(1, 2) for one in made]
+        return made[0], made[1] if self.dynamic_scope else None
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, G, 4, sH, sW]: bilinear weights of the corners above left, above right, below left, below right."""
-        return self._sampled(z)[0]
+        return moving.corners(z, *self._offsets(z), self.start, self.scale, self.groups)[0]
 
     def points(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """Where z is read, [B, G, 2, sH, sW], x before y, in pixels of z, 0 being the centre of the first."""
-        return self._sampled(z)[1]
+        return moving.corners(z, *self._offsets(z), self.start, self.scale, self.groups)[1]
 
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The upsampled map [B, C, sH, sW]; the points are computed once."""
+        """The upsampled map [B, C, sH, sW], from the offsets in one pass."""
         self.check(z, guide)
-        w, points = self._sampled(z)
-        return reassemble(w, z, scale=self.scale, kernel_size=self.kernel_size, border=self.border, points=points)
+        return moving.sample_moved(z, *self._offsets(z), self.start, self.scale, self.groups)
 
     def macs(self, height: int, width: int) -> int:
         """The offsets' convolution, the scope's where there is one, and 4 per output element."""

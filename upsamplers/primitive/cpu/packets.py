@@ -1,0 +1,49 @@
+"""How a fused pass calls its kernel: a packet that is made for the call, of tensors and arrays of any number."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from upsamplers.primitive.cpu import threads
+from upsamplers.primitive.eager import layout
+
+Flat = np.ndarray[Any, Any]
+
+_INTEGERS = ctypes.POINTER(ctypes.c_int64)
+
+
+def numbers(*values: int) -> Flat:
+    """Integers as a kernel takes them."""
+    return np.array(values, np.int64)
+
+
+def map_like(like: Tensor, shape: Sequence[int]) -> Tensor:
+    """An uninitialised map in the type and memory format of `like`."""
+    return torch.empty(tuple(shape), dtype=like.dtype, memory_format=layout(like))
+
+
+def run(kernel: Any, parts: int, *arrays: Tensor | Flat) -> None:
+    """Run a kernel in `parts` parts on these arrays."""
+    fields = []
+    for array in arrays:
+        if isinstance(array, np.ndarray):
+            fields += [array.__array_interface__["data"][0], array.size]
+        else:
+            spans = zip(array.shape, array.stride(), strict=True)
+            fields += [array.data_ptr(), 1 + sum((size - 1) * step for size, step in spans)]
+    packet = np.array(fields, np.int64)
+    if parts == 1:
+        kernel.ctypes(0, 1, ctypes.cast(packet.ctypes.data, _INTEGERS))
+        return
+    before = threads.numba.get_num_threads()
+    threads.numba.set_num_threads(parts)
+    try:
+        threads._shared()(parts, kernel.address, packet)
+    finally:
+        threads.numba.set_num_threads(before)
