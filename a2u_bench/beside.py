@@ -25,12 +25,12 @@ COLUMNS = ("latency", RATIO, VERDICT)
 
 def has_peers(rows: Iterable[Mapping[str, Any]]) -> bool:
     """Whether some of these rows are of peers."""
-    return any(str(row.get("operator", "")).startswith(PACKAGE) for row in rows)
+    return any(str(row.get("options", "")).startswith(PACKAGE) for row in rows)
 
 
 def is_peer(frame: pd.DataFrame) -> NDArray[np.bool_]:
     """Which rows are of peers."""
-    return np.asarray(frame["operator"].fillna("").str.startswith(PACKAGE).to_numpy(dtype=bool))
+    return np.asarray(frame["options"].fillna("").str.startswith(PACKAGE).to_numpy(dtype=bool))
 
 
 def base_of(frame: pd.DataFrame) -> Rows:

@@ -7,11 +7,13 @@ channels. They are parameters (static) or made from the map itself (dynamic).
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from upsamplers.convolution import in_float32, linear
 from upsamplers.primitive import correlate
 from upsamplers.tracing import is_jit, sizes
 
@@ -47,7 +49,8 @@ def project(x: Tensor, kernels: Tensor, stride: int) -> Tensor:
         return _unfolded(x, per_channel.flatten(1, 2).flatten(-2), side, stride)
     filters = per_channel.flatten(0, 3).unsqueeze(1)  # [own·C·d, 1, e, e]
     maps = x.unflatten(0, (x.shape[0] // own, own)).flatten(1, 2)  # [b/own, own·C, sH, sW]
-    out = functional.conv2d(maps, filters, stride=stride, padding=(side - 1) // 2, groups=own * channels)
+    convolve = partial(functional.conv2d, stride=stride, padding=(side - 1) // 2, groups=own * channels)
+    out = in_float32(convolve, maps, filters, None)
     return out.unflatten(1, (own, channels, rank)).flatten(0, 1).transpose(1, 2).flatten(1, 2)  # [b, d·C, H, W]
 
 
@@ -113,7 +116,7 @@ class Factor(nn.Module):
             assert self.kernel is not None
             return self.kernel[..., :side, :side].transpose(0, 1).unsqueeze(0)
         assert cells is not None
-        rows = functional.linear(cells, self.generator.weight.flatten(1), self.generator.bias)  # [e², B, d·g]
+        rows = linear(cells, self.generator.weight.flatten(1), self.generator.bias)  # [e², B, d·g]
         return rows.unflatten(2, (self.rank, self.share_groups)).permute(1, 3, 2, 0).unflatten(3, (side, side))
 
     def project(self, x: Tensor, stride: int) -> Tensor:

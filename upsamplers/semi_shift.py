@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from upsamplers.convolution import Conv2d
 from upsamplers.errors import Unsupported
 from upsamplers.fused import gated, normalised_kernels
 from upsamplers.operator import Upsampler, check_option
@@ -46,10 +47,10 @@ class SemiShiftUpsampler(Upsampler):
         if self.guide_channels != channels:
             raise Unsupported(f"{name}: guide and z must be equally wide; got {self.guide_channels} and {channels}")
         self.kernel_size = kernel_size
-        self.compress_guide = nn.Conv2d(channels, compressed, 1)
-        self.compress_z = nn.Conv2d(channels, compressed, 1, bias=False)
-        self.encode = nn.Conv2d(compressed, kernel_size**2, 3, padding=1, groups=encoder_groups)
-        self.gate = nn.Conv2d(channels, 1, 1)
+        self.compress_guide = Conv2d(channels, compressed, 1)
+        self.compress_z = Conv2d(channels, compressed, 1, bias=False)
+        self.encode = Conv2d(compressed, kernel_size**2, 3, padding=1, groups=encoder_groups)
+        self.gate = Conv2d(channels, 1, 1)
         for convolution in (self.compress_guide, self.compress_z, self.encode, self.gate):
             nn.init.xavier_uniform_(convolution.weight)
             if convolution.bias is not None:

@@ -50,11 +50,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from upsamplers.affinity import Factor, contract, kernel_side, scaled_affinity
+from upsamplers.convolution import linear, product
 from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.fused import affinity, normalised_kernels, pooled
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
@@ -228,9 +228,9 @@ class A2U(Upsampler):
 
     def _logits(self, head: nn.Conv2d, mean: Tensor, a: Tensor) -> Tensor:
         """P, made of the map's mean [B, C], applied to the affinity of every point: [B, s²k²G, H, W]."""
-        p = functional.linear(mean, head.weight.flatten(1), head.bias)
+        p = linear(mean, head.weight.flatten(1), head.bias)
         p = p.unflatten(1, (self.rank, head.out_channels // self.rank)).transpose(1, 2)  # [B, s²k²G, d]
-        return torch.bmm(p, a.flatten(2)).unflatten(2, a.shape[2:])
+        return product(p, a.flatten(2)).unflatten(2, a.shape[2:])
 
     @property
     def down_kernel_size(self) -> int:

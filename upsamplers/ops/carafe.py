@@ -16,6 +16,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.nn import functional
 
+from upsamplers.convolution import Conv2d
 from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.fused import normalised_kernels
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
@@ -94,13 +95,13 @@ class Carafe(Upsampler):
                 raise Unsupported(f"carafe: groups={groups} does not divide {width} channels")
         self.kernel_size, self.groups, self.border, self.twin = kernel_size, groups, border, twin
         taps, side, dilation = groups * kernel_size**2, encoder_kernel_size, encoder_dilation
-        self.compressor = nn.Conv2d(channels, compressed_channels, 1)
-        self.encoder = nn.Conv2d(
+        self.compressor = Conv2d(channels, compressed_channels, 1)
+        self.encoder = Conv2d(
             compressed_channels, scale**2 * taps, side, padding=dilation * (side - 1) // 2, dilation=dilation
         )
         if twin:
-            self.down_compressor = nn.Conv2d(self.guide_channels, compressed_channels, 1)
-            self.down_encoder = nn.Conv2d(compressed_channels, taps, side, stride=scale, dilation=dilation)
+            self.down_compressor = Conv2d(self.guide_channels, compressed_channels, 1)
+            self.down_encoder = Conv2d(compressed_channels, taps, side, stride=scale, dilation=dilation)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -6,8 +6,9 @@ outside the map is zero. Teed and Deng, ECCV 2020.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from upsamplers.convolution import Conv2d
 from upsamplers.fused import normalised_kernels
 from upsamplers.operator import Facts, Paper, Upsampler
 
@@ -35,8 +36,8 @@ class Convex(Upsampler):
 
     def __init__(self, channels: int, guide_channels: int | None = None, scale: int = 2) -> None:
         super().__init__(channels, guide_channels, scale)
-        self.hidden = nn.Conv2d(channels, 2 * channels, 3, padding=1)
-        self.mask = nn.Conv2d(2 * channels, self.kernel_size**2 * scale**2, 1)
+        self.hidden = Conv2d(channels, 2 * channels, 3, padding=1)
+        self.mask = Conv2d(2 * channels, self.kernel_size**2 * scale**2, 1)
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, 1, 9, sH, sW], each kernel summing to one; mask channel t·s² + y·s + x is tap t of phase (y, x)."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from upsamplers.convolution import Conv2d
 from upsamplers.errors import Unsupported
 from upsamplers.fused import moving
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
@@ -83,11 +84,11 @@ class DySample(Upsampler):
             raise Unsupported(f"dysample: style pl needs channels to be a multiple of s² = {scale**2}; got {channels}")
         self.style, self.groups, self.dynamic_scope = style, groups, dynamic_scope
         read, made = (channels, 2 * groups * scale**2) if style == "lp" else (channels // scale**2, 2 * groups)
-        self.offset = nn.Conv2d(read, made, 1)
+        self.offset = Conv2d(read, made, 1)
         nn.init.normal_(self.offset.weight, std=0.001)
         nn.init.zeros_(self.offset.bias)  # type: ignore[arg-type]  # there is one
         if dynamic_scope:
-            self.scope = nn.Conv2d(read, made, 1, bias=False)
+            self.scope = Conv2d(read, made, 1, bias=False)
             nn.init.zeros_(self.scope.weight)
         self.start_is_loaded = False
         precise = torch.promote_types(torch.get_default_dtype(), torch.float32)

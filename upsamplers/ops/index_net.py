@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from upsamplers.convolution import Conv2d
 from upsamplers.errors import Unsupported
 from upsamplers.fused import normalised_kernels
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
@@ -109,11 +110,11 @@ class IndexNet(Upsampler):
         padding = s // 2 if self.context else 0
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         first = self.hidden if self.nonlinear else outputs
-        layers["encode"] = nn.Conv2d(wide, first, self.window, s, padding, groups=depthwise, bias=False)
+        layers["encode"] = Conv2d(wide, first, self.window, s, padding, groups=depthwise, bias=False)
         if self.nonlinear:
             layers["norm"] = nn.BatchNorm2d(first)
             layers["activation"] = nn.ReLU6()
-            layers["project"] = nn.Conv2d(first, outputs, 1, groups=depthwise, bias=False)
+            layers["project"] = Conv2d(first, outputs, 1, groups=depthwise, bias=False)
         return nn.Sequential(layers)
 
     def _logits(self, guide: Tensor) -> Tensor:

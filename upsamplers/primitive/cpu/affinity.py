@@ -2,10 +2,11 @@
 
 Projections are made anew in each pass, some rows or one channel at a time: those of all channels are never stored. A
 channel has 2d kernels, those of U before those of V, rank by rank, and its windows are read once for all of them. A row
-of the map lies in scratch by phase, [row·s + phase][x], so that one tap of a row of points is one run.
+of the map lies in scratch by phase, [row·s + phase][x], so that one tap of a row of points is one run: a slab. Slabs of
+neighbouring channels are read together where these lie side by side in memory, as in a channels_last map.
 
 sizes, of every pass: (kernels 2d, e, s, padding, rows of the map, lanes, row of a plane, vectors of a row, step of the
-slab, columns inside, where the spare row lies).
+slab, columns inside, where the spare row lies, elements of a slab, channels together).
 """
 
 from __future__ import annotations
@@ -42,23 +43,35 @@ def tables(sizes: Any) -> Any:
 
 
 @njit(nogil=True)
-def project_rows(
-    scratch: Any, to: int, plane: int, x: Any, x0: int, x_at: Any, columns: Any, kernels: Any, k0: int, first: int,
-    count: int, sizes: Any, taps: Any, tap_at: Any, vector_at: Any,
-) -> None:  # fmt: skip
-    """`count` rows of points from `first` on, by each kernel p: scratch[to + p·plane + row of points·row + x]."""
-    many, side, s, pad, high, lanes, row, vectors, step, inside, spare = (
-        sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8], sizes[9], sizes[10],
+def read_slabs(
+    scratch: Any, x: Any, x0: int, x_at: Any, channels: int, columns: Any, first: int, count: int, sizes: Any
+) -> None:
+    """What `count` rows of points from `first` on read of each of so many channels, a slab each."""
+    side, s, pad, high, step, inside, spare, slab = (
+        sizes[1], sizes[2], sizes[3], sizes[4], sizes[8], sizes[9], sizes[10], sizes[11],
     )  # fmt: skip
     for r in range(s * (count - 1) + side):
         source = s * first + r - pad
         if source >= high:
             source = -1
-        read_window(scratch, r * s * step, step, spare, x, x0, x_at, source, columns, s, pad, inside)
+        for c in range(channels):
+            to = c * slab + r * s * step
+            read_window(scratch, to, step, spare, x, x0 + c * x_at[1], x_at, source, columns, s, pad, inside)
+
+
+@njit(nogil=True)
+def project_rows(
+    scratch: Any, to: int, plane: int, slab: int, kernels: Any, k0: int, count: int, sizes: Any, taps: Any, tap_at: Any,
+    vector_at: Any,
+) -> None:  # fmt: skip
+    """`count` rows of points of one channel by each kernel p: scratch[to + p·plane + row of points·row + x]."""
+    many, area, s, lanes, row, vectors, step = (
+        sizes[0], sizes[1] * sizes[1], sizes[2], sizes[5], sizes[6], sizes[7], sizes[8],
+    )  # fmt: skip
     for r in range(count):
         splat_tiles(
             many, vectors, 0, scratch, to + r * row, plane, lanes,
-            kernels, k0, side * side, taps, scratch, r * s * s * step, tap_at, vector_at, side * side,
+            kernels, k0, area, taps, scratch, slab + r * s * s * step, tap_at, vector_at, area,
         )  # fmt: skip
 
 
@@ -69,16 +82,18 @@ def kernels_of(b: int, c: int, channels: int, sets: int, own: int, sizes: Any) -
 
 
 @njit(nogil=True)
-def moments_of(planes: Any, at: int, rows: int, row: int, width: int, sums: Any) -> Any:
-    """Mean and sum of squared deviations of one plane; sums [2·row] is room."""
-    shift = planes[U(at)]
-    for x in range(2 * row):
-        sums[U(x)] = 0
+def add_moments(sums: Any, row: int, planes: Any, at: int, rows: int, width: int, shift: Any) -> None:
+    """sums[x] += apart from the shift, sums[row + x] += its square, over some rows of a plane."""
     for r in range(rows):
         for x in range(width):
             apart = planes[U(at + r * row + x)] - shift
             sums[U(x)] += apart
             sums[U(row + x)] += apart * apart
+
+
+@njit(nogil=True)
+def moments_of(sums: Any, row: int, rows: int, width: int, shift: Any) -> Any:
+    """Mean and sum of squared deviations of a plane of so many rows, from its sums."""
     first, second = 0.0, 0.0
     for x in range(width):
         first += sums[U(x)]
@@ -99,20 +114,30 @@ def moments(real: Any, version: int) -> Any:
         scratch, out = scratch_at(packet, 6, part, parts, real), array_at(packet, 7, np.float64)
         batch, channels, sets, own, height, width, to = dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6]
         taps, tap_at, vector_at = tables(sizes)
-        many, row = sizes[0], sizes[6]
-        plane = height * row
-        for item in range(batch * channels * part // parts, batch * channels * (part + 1) // parts):
-            b, c = item // channels, item % channels
-            k0, x0 = kernels_of(b, c, channels, sets, own, sizes), b * x_at[0] + c * x_at[1]
+        many, row, slab, together = sizes[0], sizes[6], sizes[11], sizes[12]
+        plane, blocks = BLOCK * row, (channels + together - 1) // together
+        shift = np.empty(together * many, real)
+        for item in range(batch * blocks * part // parts, batch * blocks * (part + 1) // parts):
+            b, c0 = item // blocks, item % blocks * together
+            few, sums = min(together, channels - c0), scratch[to + many * plane :]
+            for n in range(few * many * 2 * row):
+                sums[U(n)] = 0
             for first in range(0, height, BLOCK):
-                project_rows(
-                    scratch, to + first * row, plane, x, x0, x_at, columns, kernels, k0, first,
-                    min(BLOCK, height - first), sizes, taps, tap_at, vector_at,
-                )  # fmt: skip
-            for p in range(many):
-                mean, spread = moments_of(scratch, to + p * plane, height, row, width, scratch[to + many * plane :])
-                out[U(((b * many + p) * channels + c) * 2)] = mean
-                out[U(((b * many + p) * channels + c) * 2 + 1)] = spread
+                count = min(BLOCK, height - first)
+                read_slabs(scratch, x, b * x_at[0] + c0 * x_at[1], x_at, few, columns, first, count, sizes)
+                for c in range(few):
+                    k0 = kernels_of(b, c0 + c, channels, sets, own, sizes)
+                    project_rows(scratch, to, plane, c * slab, kernels, k0, count, sizes, taps, tap_at, vector_at)
+                    for p in range(many):
+                        if first == 0:
+                            shift[c * many + p] = scratch[to + p * plane]
+                        at = (c * many + p) * 2 * row
+                        add_moments(sums[at:], row, scratch, to + p * plane, count, width, shift[c * many + p])
+            for c in range(few):
+                for p in range(many):
+                    at = ((b * many + p) * channels + c0 + c) * 2
+                    found = moments_of(sums[(c * many + p) * 2 * row :], row, height, width, shift[c * many + p])
+                    out[U(at)], out[U(at + 1)] = found[0], found[1]
 
     return kernel
 
@@ -176,7 +201,7 @@ def affinity(real: Any, version: int) -> Any:
             dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7],
         )  # fmt: skip
         taps, tap_at, vector_at = tables(sizes)
-        many, row = sizes[0], sizes[6]
+        many, row, slab, together = sizes[0], sizes[6], sizes[11], sizes[12]
         plane, ranks = BLOCK * row, many // 2
         blocks, sums, before = (height + BLOCK - 1) // BLOCK, to + many * plane, -1
         form = np.empty(2 * many * channels, np.float64)
@@ -190,9 +215,12 @@ def affinity(real: Any, version: int) -> Any:
             for n in range(ranks * plane):
                 scratch[U(sums + n)] = 0
             for c in range(channels):
-                k0, x0 = kernels_of(b, c, channels, sets, own, sizes), b * x_at[0] + c * x_at[1]
+                if c % together == 0:
+                    few, x0 = min(together, channels - c), b * x_at[0] + c * x_at[1]
+                    read_slabs(scratch, x, x0, x_at, few, columns, first, count, sizes)
+                k0 = kernels_of(b, c, channels, sets, own, sizes)
                 project_rows(
-                    scratch, to, plane, x, x0, x_at, columns, kernels, k0, first, count, sizes, taps, tap_at, vector_at
+                    scratch, to, plane, c % together * slab, kernels, k0, count, sizes, taps, tap_at, vector_at
                 )
                 for r in range(ranks):
                     u_slope, u_start = line(affine, form, r, c, many, channels)

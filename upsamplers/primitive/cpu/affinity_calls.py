@@ -41,6 +41,10 @@ class _Call:
     def row(self) -> int:
         return int(self.sizes[6])
 
+    @property
+    def together(self) -> int:
+        return int(self.sizes[12])
+
     def parts(self, items: int) -> int:
         work = self.x.shape[0] * self.x.shape[1] * self.height * self.width * self.kernels[0, 0].numel()
         return threads.parts_for(work, items)
@@ -69,12 +73,17 @@ def _call(
     vectors, step = -(-width // count), row_step(width, (side - 1) // stride, count)
     position = np.arange(stride * (width - 1) + side, dtype=np.int64) - pad
     columns = np.where((position >= 0) & (position < x.shape[3]), position, -1)
-    spare = (stride * (passes.BLOCK - 1) + side) * stride * step
+    slab = (stride * (passes.BLOCK - 1) + side) * stride * step
     inside = min(len(columns) - pad, x.shape[3])
-    sizes = (many, side, stride, pad, x.shape[2], count, vectors * count, vectors, step, inside, spare)
+    x = x.detach().to(real)
+    together = packets.together(x)
+    spare = together * slab
+    sizes = (
+        many, side, stride, pad, x.shape[2], count, vectors * count, vectors, step, inside, spare, slab, together,
+    )  # fmt: skip
     affine = torch.cat([one.detach().double() for one in (u_gain, u_bias, v_gain, v_bias)]).numpy()
     return _Call(
-        x.detach().to(real), kernels.detach(), stride, height, width, packets.numbers(*sizes), columns,
+        x, kernels.detach(), stride, height, width, packets.numbers(*sizes), columns,
         spare + -(-len(columns) // count + 1) * count * 2, groups, affine, np.array([eps]),
     )  # fmt: skip
 
@@ -82,8 +91,8 @@ def _call(
 def _moments(call: _Call) -> packets.Flat:
     batch, channels = call.x.shape[:2]
     found = np.empty((batch, call.many, channels, 2))
-    room = call.many * call.height * call.row + 2 * call.row
-    call.run(passes.moments, call.parts(batch * channels), call.dims(), room, found)
+    room = call.many * call.row * (passes.BLOCK + 2 * call.together)
+    call.run(passes.moments, call.parts(batch * -(-channels // call.together)), call.dims(), room, found)
     return found
 
 
@@ -110,8 +119,8 @@ def backward(
     (batch, channels), many, side = x.shape[:2], call.many, u.shape[-1]
     g, plane = g.detach().to(call.x.dtype).contiguous(), passes.BLOCK * call.row
     found, sums = _moments(call), np.empty((batch, many, channels, 2))
-    parts = call.parts(batch * channels)
-    room = many * plane + (2 * many + 2) * call.row
+    parts, together = call.parts(batch * -(-channels // call.together)), call.together
+    room = many * plane + (2 * many * together + 2) * call.row
     call.run(affinity_gradient.gradient_sums, parts, call.dims(), room, found, call.affine, call.eps, g, sums)
     of_x = packets.map_like(call.x, x.shape)
     of_kernels = torch.empty(batch, many, channels, side, side, dtype=call.x.dtype)
@@ -119,7 +128,7 @@ def backward(
     halo, count, pad = padded // stride - 1, int(call.sizes[5]), (side - 1) // 2
     across, rows = (pad + x.shape[3] - 1) // stride + 1, max((pad + x.shape[2] - 1) // stride + 1, call.height) + halo
     rowp = (-(-max(across, call.row) // count) + -(-halo // count) + 1) * count
-    room = many * plane + many * rows * rowp + many * side**2 * count + 2 * stride * -(-across // count) * count
+    room = many * plane + together * many * (rows * rowp + side**2 * count) + 2 * stride * -(-across // count) * count
     dims = call.dims(halo, rowp, rows, padded, x.shape[3])
     call.run(
         affinity_gradient.gradients, parts, dims, room, found, call.affine, call.eps, g, sums,

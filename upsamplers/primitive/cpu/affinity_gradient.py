@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from upsamplers.primitive.cpu.affinity import BLOCK, kernels_of, line, normal_form, project_rows, tables
+from upsamplers.primitive.cpu.affinity import BLOCK, kernels_of, line, normal_form, project_rows, read_slabs, tables
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
 from upsamplers.primitive.cpu.rows import U, join_row
 from upsamplers.primitive.cpu.tile import splat_tiles, sum_lanes, tiles
@@ -59,50 +59,56 @@ def gradient_sums(real: Any, version: int) -> Any:
             dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7],
         )  # fmt: skip
         taps, tap_at, vector_at = tables(sizes)
-        many, row = sizes[0], sizes[6]
+        many, row, slab, together = sizes[0], sizes[6], sizes[11], sizes[12]
         plane, ranks, before = BLOCK * row, many // 2, -1
         form = np.empty(2 * many * channels, np.float64)
         low, scale = real(0.01), real(1 / np.sqrt(float(channels)))
-        sums = scratch[to + many * plane :]
-        room = 2 * many * row
-        for item in range(batch * channels * part // parts, batch * channels * (part + 1) // parts):
-            b, c = item // channels, item % channels
+        dn, sums = scratch[to + many * plane :], scratch[to + many * plane + 2 * row :]
+        blocks = (channels + together - 1) // together
+        for item in range(batch * blocks * part // parts, batch * blocks * (part + 1) // parts):
+            b, c0 = item // blocks, item % blocks * together
+            few = min(together, channels - c0)
             if b != before:
                 normal_form(form, found, b, many, channels, groups, height * width, eps)
                 before = b
-            k0, x0 = kernels_of(b, c, channels, sets, own, sizes), b * x_at[0] + c * x_at[1]
-            for n in range(room):
+            for n in range(few * 2 * many * row):
                 sums[U(n)] = 0
             for first in range(0, height, BLOCK):
                 count = min(BLOCK, height - first)
-                project_rows(
-                    scratch, to, plane, x, x0, x_at, columns, kernels, k0, first, count, sizes, taps, tap_at, vector_at
-                )
-                for r in range(ranks):
-                    u_slope, u_start = line(affine, form, r, c, many, channels)
-                    v_slope, v_start = line(affine, form, ranks + r, c, many, channels)
-                    u, v = (r * channels + c) * 2, ((ranks + r) * channels + c) * 2
-                    for n in range(count):
-                        u0, v0 = to + r * plane + n * row, to + (ranks + r) * plane + n * row
-                        g0 = ((b * ranks + r) * height + first + n) * width
-                        normal_gradients(
-                            sums, room, room + row, scratch, u0, v0, g, g0, width,
-                            real(u_slope), real(u_start), real(v_slope), real(v_start), low, scale,
-                        )  # fmt: skip
-                        add_row_sums(
-                            sums[2 * r * row :], row, sums, room, scratch, u0, real(form[u]), real(form[u + 1]), width
-                        )
-                        add_row_sums(
-                            sums[2 * (ranks + r) * row :], row, sums, room + row, scratch, v0,
-                            real(form[v]), real(form[v + 1]), width,
-                        )  # fmt: skip
-            for p in range(many):
-                first_sum, second_sum = 0.0, 0.0
-                for n in range(width):
-                    first_sum += sums[U(2 * p * row + n)]
-                    second_sum += sums[U((2 * p + 1) * row + n)]
-                out[U(((b * many + p) * channels + c) * 2)] = first_sum
-                out[U(((b * many + p) * channels + c) * 2 + 1)] = second_sum
+                read_slabs(scratch, x, b * x_at[0] + c0 * x_at[1], x_at, few, columns, first, count, sizes)
+                for c in range(c0, c0 + few):
+                    own_sums = sums[(c - c0) * 2 * many * row :]
+                    k0 = kernels_of(b, c, channels, sets, own, sizes)
+                    project_rows(
+                        scratch, to, plane, (c - c0) * slab, kernels, k0, count, sizes, taps, tap_at, vector_at
+                    )
+                    for r in range(ranks):
+                        u_slope, u_start = line(affine, form, r, c, many, channels)
+                        v_slope, v_start = line(affine, form, ranks + r, c, many, channels)
+                        u, v = (r * channels + c) * 2, ((ranks + r) * channels + c) * 2
+                        for n in range(count):
+                            u0, v0 = to + r * plane + n * row, to + (ranks + r) * plane + n * row
+                            g0 = ((b * ranks + r) * height + first + n) * width
+                            normal_gradients(
+                                dn, 0, row, scratch, u0, v0, g, g0, width,
+                                real(u_slope), real(u_start), real(v_slope), real(v_start), low, scale,
+                            )  # fmt: skip
+                            add_row_sums(
+                                own_sums[2 * r * row :], row, dn, 0, scratch, u0,
+                                real(form[u]), real(form[u + 1]), width,
+                            )  # fmt: skip
+                            add_row_sums(
+                                own_sums[2 * (ranks + r) * row :], row, dn, row, scratch, v0,
+                                real(form[v]), real(form[v + 1]), width,
+                            )  # fmt: skip
+            for c in range(few):
+                for p in range(many):
+                    first_sum, second_sum, at = 0.0, 0.0, (c * many + p) * 2 * row
+                    for n in range(width):
+                        first_sum += sums[U(at + n)]
+                        second_sum += sums[U(at + row + n)]
+                    at = ((b * many + p) * channels + c0 + c) * 2
+                    out[U(at)], out[U(at + 1)] = first_sum, second_sum
 
     return kernel
 
@@ -134,15 +140,9 @@ def through_norm(
 
 
 @njit(nogil=True)
-def spread_rows(
-    out: Any, out0: int, out_at: Any, scratch: Any, at: int, plane: int, row: int, halo: int, room: int, kernels: Any,
-    k0: int, padded: int, high: int, wide: int, sizes: Any,
-) -> None:  # fmt: skip
-    """The gradient in one channel of the map, from those in all its projections, which have a halo of zeros.
-
-    Pixel s·m + a − padding is read by point m − j at tap a + s·j, along each axis. Kernels have `padded` taps a side.
-    """
-    many, s, pad, lanes = sizes[0], sizes[2], sizes[3], sizes[5]
+def spread_tables(padded: int, plane: int, row: int, across: int, sizes: Any) -> Any:
+    """For `spread_row`: which tap each term multiplies with, where it reads, and where each vector of a row lies."""
+    many, s, lanes = sizes[0], sizes[2], sizes[5]
     reach = padded // s
     terms = many * reach * reach
     taps, reads = np.empty(terms, np.int64), np.empty(terms, np.int64)
@@ -150,21 +150,32 @@ def spread_rows(
         p, jy, jx = t // (reach * reach), t // reach % reach, t % reach
         taps[t] = p * padded * padded + jy * s * padded + jx * s
         reads[t] = p * plane - jy * row - jx
-    across = (pad + wide - 1) // s + 1
-    vectors = (across + lanes - 1) // lanes
-    vector_at = np.empty(vectors, np.int64)
-    for vector in range(vectors):
-        vector_at[vector] = vector * lanes
-    whole = room + s * vectors * lanes
-    for i in range(high):
-        m, a = (i + pad) // s, (i + pad) % s
-        splat_tiles(
-            s, vectors, 0, scratch, room, vectors * lanes, lanes, kernels, k0 + a * padded, 1, taps,
-            scratch, at + (m + halo) * row + halo, reads, vector_at, terms,
-        )  # fmt: skip
-        join_row(scratch, whole, 1, scratch, room, vectors * lanes, s, across)
+    vector_at = np.arange((across + lanes - 1) // lanes) * lanes
+    return taps, reads, vector_at
+
+
+@njit(nogil=True)
+def spread_row(
+    out: Any, out0: int, step: int, wide: int, i: int, scratch: Any, at: int, row: int, halo: int, room: int,
+    kernels: Any, k0: int, padded: int, taps: Any, reads: Any, vector_at: Any, across: int, sizes: Any,
+) -> None:  # fmt: skip
+    """Row i of the gradient in one channel of the map, from those in all its projections, with a halo of zeros.
+
+    Pixel s·m + a − padding is read by point m − j at tap a + s·j, along each axis. Kernels have `padded` taps a side.
+    """
+    s, pad, lanes, vectors = sizes[2], sizes[3], sizes[5], len(vector_at)
+    whole, m, a = room + s * vectors * lanes, (i + pad) // s, (i + pad) % s
+    splat_tiles(
+        s, vectors, 0, scratch, room, vectors * lanes, lanes, kernels, k0 + a * padded, 1, taps,
+        scratch, at + (m + halo) * row + halo, reads, vector_at, len(taps),
+    )  # fmt: skip
+    join_row(scratch, whole, 1, scratch, room, vectors * lanes, s, across)
+    if step == 1:
         for x in range(wide):
-            out[U(out0 + i * out_at[2] + x * out_at[3])] = scratch[U(whole + pad + x)]
+            out[U(out0 + x)] = scratch[U(whole + pad + x)]
+    else:
+        for x in range(wide):
+            out[U(out0 + x * step)] = scratch[U(whole + pad + x)]
 
 
 def gradients(real: Any, version: int) -> Any:
@@ -185,12 +196,15 @@ def gradients(real: Any, version: int) -> Any:
             dims[11], dims[12],
         )  # fmt: skip
         taps, tap_at, vector_at = tables(sizes)
-        many, area, s, high, lanes, row, vectors, step = (
-            sizes[0], sizes[1] * sizes[1], sizes[2], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8],
+        many, area, s, pad, high, lanes, row, vectors, step, slab, together = (
+            sizes[0], sizes[1] * sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8],
+            sizes[11], sizes[12],
         )  # fmt: skip
-        plane, ranks, before = BLOCK * row, many // 2, -1
-        grads, gplane = to + many * plane, rows * rowp
-        acc, room = grads + many * gplane, grads + many * gplane + many * area * lanes
+        plane, ranks, before, blocks = BLOCK * row, many // 2, -1, (channels + together - 1) // together
+        grads, gplane, gcells = to + many * plane, rows * rowp, many * area * lanes
+        acc = grads + together * many * gplane
+        room, across = acc + together * gcells, (pad + wide - 1) // s + 1
+        spread_taps, reads, spread_at = spread_tables(padded, gplane, rowp, across, sizes)
         form, means = np.empty(2 * many * channels, np.float64), np.empty(2 * many * channels, np.float64)
         low, scale = real(0.01), real(1 / np.sqrt(float(channels)))
         a_off, b_off = np.empty(BLOCK * vectors, np.int64), np.empty(BLOCK * vectors, np.int64)
@@ -199,51 +213,57 @@ def gradients(real: Any, version: int) -> Any:
             b_off[t] = t // vectors * s * s * step + t % vectors * lanes
         for n in range(len(scratch)):  # halos, and what lies beyond a row, count as zeros
             scratch[U(n)] = 0
-        for item in range(batch * channels * part // parts, batch * channels * (part + 1) // parts):
-            b, c = item // channels, item % channels
+        for item in range(batch * blocks * part // parts, batch * blocks * (part + 1) // parts):
+            b, c0 = item // blocks, item % blocks * together
+            few = min(together, channels - c0)
             if b != before:
                 normal_form(form, found, b, many, channels, groups, height * width, eps)
                 group_means(means, sums, affine, b, many, channels, groups, height * width)
                 before = b
-            k0, x0 = kernels_of(b, c, channels, sets, own, sizes), b * x_at[0] + c * x_at[1]
-            for n in range(many * area * lanes):
+            for n in range(few * gcells):
                 scratch[U(acc + n)] = 0
             for first in range(0, height, BLOCK):
                 count = min(BLOCK, height - first)
-                project_rows(
-                    scratch, to, plane, x, x0, x_at, columns, kernels, k0, first, count, sizes, taps, tap_at, vector_at
-                )
-                for r in range(ranks):
-                    u_slope, u_start = line(affine, form, r, c, many, channels)
-                    v_slope, v_start = line(affine, form, ranks + r, c, many, channels)
-                    for n in range(count):
-                        u0, v0 = to + r * plane + n * row, to + (ranks + r) * plane + n * row
-                        u_to = grads + r * gplane + (first + n + halo) * rowp + halo
-                        v_to = u_to + ranks * gplane
-                        normal_gradients(
-                            scratch, u_to, v_to, scratch, u0, v0, g, ((b * ranks + r) * height + first + n) * width,
-                            width, real(u_slope), real(u_start), real(v_slope), real(v_start), low, scale,
-                        )  # fmt: skip
-                        for p, p0, p_to in ((r, u0, u_to), (ranks + r, v0, v_to)):
-                            f = (p * channels + c) * 2
-                            through_norm(
-                                scratch, p_to, scratch, p0, real(form[f]), real(form[f + 1]),
-                                real(affine[2 * channels * (2 * p // many) + c]), real(means[f]), real(means[f + 1]),
-                                width,
+                read_slabs(scratch, x, b * x_at[0] + c0 * x_at[1], x_at, few, columns, first, count, sizes)
+                for c in range(c0, c0 + few):
+                    k0, own_slab = kernels_of(b, c, channels, sets, own, sizes), (c - c0) * slab
+                    own_grads = grads + (c - c0) * many * gplane
+                    project_rows(scratch, to, plane, own_slab, kernels, k0, count, sizes, taps, tap_at, vector_at)
+                    for r in range(ranks):
+                        u_slope, u_start = line(affine, form, r, c, many, channels)
+                        v_slope, v_start = line(affine, form, ranks + r, c, many, channels)
+                        for n in range(count):
+                            u0, v0 = to + r * plane + n * row, to + (ranks + r) * plane + n * row
+                            u_to = own_grads + r * gplane + (first + n + halo) * rowp + halo
+                            v_to = u_to + ranks * gplane
+                            normal_gradients(
+                                scratch, u_to, v_to, scratch, u0, v0, g, ((b * ranks + r) * height + first + n) * width,
+                                width, real(u_slope), real(u_start), real(v_slope), real(v_start), low, scale,
                             )  # fmt: skip
-                tiles(
-                    many, area, 1, scratch, acc, area * lanes, lanes,
-                    scratch, grads + (first + halo) * rowp + halo, gplane, a_off, scratch, 0, b_off, tap_at,
-                    count * vectors,
-                )  # fmt: skip
-            for p in range(many):
-                for tap in range(area):
-                    summed = sum_lanes(scratch, acc + (p * area + tap) * lanes)
-                    of_kernels[U(((b * many + p) * channels + c) * area + tap)] = summed
-            wide0 = kernels_of(b, c, channels, sets, own, sizes) // area * padded * padded
-            spread_rows(
-                out, b * out_at[0] + c * out_at[1], out_at, scratch, grads, gplane, rowp, halo, room, wide_kernels,
-                wide0, padded, high, wide, sizes,
-            )  # fmt: skip
+                            for p, p0, p_to in ((r, u0, u_to), (ranks + r, v0, v_to)):
+                                f = (p * channels + c) * 2
+                                through_norm(
+                                    scratch, p_to, scratch, p0, real(form[f]), real(form[f + 1]),
+                                    real(affine[2 * channels * (2 * p // many) + c]),
+                                    real(means[f]), real(means[f + 1]), width,
+                                )  # fmt: skip
+                    tiles(
+                        many, area, 1, scratch, acc + (c - c0) * gcells, area * lanes, lanes,
+                        scratch, own_grads + (first + halo) * rowp + halo, gplane, a_off, scratch, own_slab, b_off,
+                        tap_at, count * vectors,
+                    )  # fmt: skip
+            for c in range(few):
+                for p in range(many):
+                    for tap in range(area):
+                        summed = sum_lanes(scratch, acc + c * gcells + (p * area + tap) * lanes)
+                        of_kernels[U(((b * many + p) * channels + c0 + c) * area + tap)] = summed
+            for i in range(high):
+                for c in range(few):
+                    k0 = kernels_of(b, c0 + c, channels, sets, own, sizes) // area * padded * padded
+                    spread_row(
+                        out, b * out_at[0] + (c0 + c) * out_at[1] + i * out_at[2], out_at[3], wide, i,
+                        scratch, grads + c * many * gplane, rowp, halo, room, wide_kernels, k0, padded,
+                        spread_taps, reads, spread_at, across, sizes,
+                    )  # fmt: skip
 
     return kernel

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from upsamplers.primitive.cpu import threads
+from upsamplers.primitive.cpu.ahead import LINE
 from upsamplers.primitive.eager import layout
 
 Flat = np.ndarray[Any, Any]
@@ -26,6 +27,16 @@ def numbers(*values: int) -> Flat:
 def map_like(like: Tensor, shape: Sequence[int]) -> Tensor:
     """An uninitialised map in the type and memory format of `like`."""
     return torch.empty(tuple(shape), dtype=like.dtype, memory_format=layout(like))
+
+
+def together(x: Tensor) -> int:
+    """Channels of a map that a kernel takes at once: those that share a line of cache, where they lie side by side.
+
+    Fewer where threads would be left without any.
+    """
+    if x.stride(1) != 1:
+        return 1
+    return max(1, min(LINE // x.element_size(), x.shape[0] * x.shape[1] // threads.threads()))
 
 
 def run(kernel: Any, parts: int, *arrays: Tensor | Flat) -> None:

@@ -1,4 +1,7 @@
-"""Means of a map's cells and of the whole map, reading it once; and the gradient, which writes it once."""
+"""Means of a map's cells and of the whole map, reading it once; and the gradient, which writes it once.
+
+Channels that lie side by side in memory are taken together, row by row.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
-from upsamplers.primitive.cpu.rows import U
+from upsamplers.primitive.cpu.rows import U, fill_row
 
 
 @njit(nogil=True)
@@ -23,6 +26,26 @@ def ends(cell: int, size: int, side: int) -> int:
     return ((cell + 1) * size + side - 1) // side
 
 
+@njit(nogil=True)
+def add_row(to: Any, at: int, x: Any, source: int, step: int, width: int) -> None:
+    """to += one row of a map."""
+    if step == 1:
+        for j in range(width):
+            to[U(at + j)] += x[U(source + j)]
+    else:
+        for j in range(width):
+            to[U(at + j)] += x[U(source + j * step)]
+
+
+@njit(nogil=True)
+def sum_of(row: Any, at: int, count: int) -> float:
+    """The sum of so many elements, in float64."""
+    total = 0.0
+    for j in range(count):
+        total += row[U(at + j)]
+    return total
+
+
 def means(real: Any, version: int) -> Any:
     """out [e² + 1, B, C]."""
 
@@ -32,35 +55,30 @@ def means(real: Any, version: int) -> Any:
         dims = array_at(packet, 0, np.int64)
         x, x_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
         out, scratch = array_at(packet, 3, real), scratch_at(packet, 4, part, parts, real)
-        batch, channels, height, width, side = dims[0], dims[1], dims[2], dims[3], dims[4]
-        planes = batch * channels
-        every = scratch[width:]
-        for item in range(planes * part // parts, planes * (part + 1) // parts):
-            x0, seen = item // channels * x_at[0] + item % channels * x_at[1], 0
-            for j in range(width):
-                every[U(j)] = 0
+        batch, channels, height, width, side, together = dims[0], dims[1], dims[2], dims[3], dims[4], dims[5]
+        planes, blocks = batch * channels, (channels + together - 1) // together
+        every = scratch[together * width :]
+        for item in range(batch * blocks * part // parts, batch * blocks * (part + 1) // parts):
+            b, c0, seen = item // blocks, item % blocks * together, 0
+            few, plane = min(together, channels - c0), b * channels + c0
+            fill_row(every, 0, few * width, 0)
             for row in range(side):
                 first, last = begins(row, height, side), ends(row, height, side)
-                for j in range(width):
-                    scratch[U(j)] = 0
+                fill_row(scratch, 0, few * width, 0)
                 for i in range(first, last):
-                    source = x0 + i * x_at[2]
-                    for j in range(width):
-                        scratch[U(j)] += x[U(source + j * x_at[3])]
-                    if i >= seen:
-                        for j in range(width):
-                            every[U(j)] += x[U(source + j * x_at[3])]
+                    for c in range(few):
+                        source = b * x_at[0] + (c0 + c) * x_at[1] + i * x_at[2]
+                        add_row(scratch, c * width, x, source, x_at[3], width)
+                        if i >= seen:
+                            add_row(every, c * width, x, source, x_at[3], width)
                 seen = last
                 for column in range(side):
                     start, stop = begins(column, width, side), ends(column, width, side)
-                    total = 0.0
-                    for j in range(start, stop):
-                        total += scratch[U(j)]
-                    out[U((row * side + column) * planes + item)] = total / ((last - first) * (stop - start))
-            total = 0.0
-            for j in range(width):
-                total += every[U(j)]
-            out[U(side * side * planes + item)] = total / (height * width)
+                    for c in range(few):
+                        mean = sum_of(scratch, c * width + start, stop - start) / ((last - first) * (stop - start))
+                        out[U((row * side + column) * planes + plane + c)] = mean
+            for c in range(few):
+                out[U(side * side * planes + plane + c)] = sum_of(every, c * width, width) / (height * width)
 
     return kernel
 
@@ -74,29 +92,30 @@ def gradient(real: Any, version: int) -> Any:
         dims = array_at(packet, 0, np.int64)
         g, out, out_at = array_at(packet, 1, real), array_at(packet, 2, real), array_at(packet, 3, np.int64)
         scratch = scratch_at(packet, 4, part, parts, real)
-        batch, channels, height, width, side = dims[0], dims[1], dims[2], dims[3], dims[4]
-        planes = batch * channels
-        for item in range(planes * part // parts, planes * (part + 1) // parts):
-            to = item // channels * out_at[0] + item % channels * out_at[1]
-            share = g[U(side * side * planes + item)] / (height * width)
-            done = 0
+        batch, channels, height, width, side, together = dims[0], dims[1], dims[2], dims[3], dims[4], dims[5]
+        planes, blocks = batch * channels, (channels + together - 1) // together
+        for item in range(batch * blocks * part // parts, batch * blocks * (part + 1) // parts):
+            b, c0, done = item // blocks, item % blocks * together, 0
+            few, plane = min(together, channels - c0), b * channels + c0
             for row in range(side):
                 first, last = begins(row, height, side), ends(row, height, side)
-                for j in range(width):
-                    scratch[U(j)] = 0
+                fill_row(scratch, 0, few * width, 0)
                 for column in range(side):
                     start, stop = begins(column, width, side), ends(column, width, side)
-                    value = g[U((row * side + column) * planes + item)] / ((last - first) * (stop - start))
-                    for j in range(start, stop):
-                        scratch[U(j)] += value
+                    for c in range(few):
+                        value = g[U((row * side + column) * planes + plane + c)] / ((last - first) * (stop - start))
+                        for j in range(start, stop):
+                            scratch[U(c * width + j)] += value
                 for i in range(first, last):
-                    target = to + i * out_at[2]
-                    if i < done:  # a row that the cells above have too
-                        for j in range(width):
-                            out[U(target + j * out_at[3])] += scratch[U(j)]
-                    else:
-                        for j in range(width):
-                            out[U(target + j * out_at[3])] = scratch[U(j)] + share
+                    for c in range(few):
+                        target = b * out_at[0] + (c0 + c) * out_at[1] + i * out_at[2]
+                        if i < done:  # a row that the cells above have too
+                            for j in range(width):
+                                out[U(target + j * out_at[3])] += scratch[U(c * width + j)]
+                        else:
+                            share = g[U(side * side * planes + plane + c)] / (height * width)
+                            for j in range(width):
+                                out[U(target + j * out_at[3])] = scratch[U(c * width + j)] + share
                 done = last
 
     return kernel

@@ -14,10 +14,12 @@ def forward(x: Tensor, side: int) -> Tensor:
     wide = x.detach().to(accumulator(x.dtype))
     batch, channels, height, width = x.shape
     out = torch.empty(side**2 + 1, batch, channels, dtype=wide.dtype)
-    parts = threads.parts_for(x.numel(), batch * channels)
+    together = packets.together(wide)
+    parts = threads.parts_for(x.numel(), batch * -(-channels // together))
+    dims = packets.numbers(batch, channels, height, width, side, together)
     packets.run(
-        threads.compiled(pooled.means, wide.dtype), parts, packets.numbers(batch, channels, height, width, side),
-        wide, packets.numbers(*wide.stride()), out, torch.empty(parts, 2 * width, dtype=wide.dtype),
+        threads.compiled(pooled.means, wide.dtype), parts, dims, wide, packets.numbers(*wide.stride()), out,
+        torch.empty(parts, 2 * together * width, dtype=wide.dtype),
     )  # fmt: skip
     return out.to(x.dtype)
 
@@ -27,9 +29,11 @@ def backward(g: Tensor, x: Tensor, side: int, needs: list[bool]) -> list[Tensor]
     real = accumulator(x.dtype)
     batch, channels, height, width = x.shape
     out = packets.map_like(x.detach().to(real), x.shape)
-    parts = threads.parts_for(x.numel(), batch * channels)
+    together = packets.together(out)
+    parts = threads.parts_for(x.numel(), batch * -(-channels // together))
+    dims = packets.numbers(batch, channels, height, width, side, together)
     packets.run(
-        threads.compiled(pooled.gradient, real), parts, packets.numbers(batch, channels, height, width, side),
-        g.detach().to(real).contiguous(), out, packets.numbers(*out.stride()), torch.empty(parts, width, dtype=real),
+        threads.compiled(pooled.gradient, real), parts, dims, g.detach().to(real).contiguous(), out,
+        packets.numbers(*out.stride()), torch.empty(parts, together * width, dtype=real),
     )  # fmt: skip
     return [out.to(x.dtype)]
