@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from upsamplers.primitive.cpu.elements import put, real_of
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
 from upsamplers.primitive.cpu.rows import U
 from upsamplers.primitive.cpu.tile import splat_tiles
@@ -102,14 +103,15 @@ def moments_of(sums: Any, row: int, rows: int, width: int, shift: Any) -> Any:
     return shift + mean, max(second - first * mean, 0.0)
 
 
-def moments(real: Any, version: int) -> Any:
+def moments(kind: Any, version: int) -> Any:
     """out [B, 2d, C, 2], in float64: mean and sum of squared deviations of each projection."""
+    real = real_of(kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims, sizes = array_at(packet, 0, np.int64), array_at(packet, 1, np.int64)
-        x, x_at = array_at(packet, 2, real), array_at(packet, 3, np.int64)
+        x, x_at = array_at(packet, 2, kind), array_at(packet, 3, np.int64)
         kernels, columns = array_at(packet, 4, real), array_at(packet, 5, np.int64)
         scratch, out = scratch_at(packet, 6, part, parts, real), array_at(packet, 7, np.float64)
         batch, channels, sets, own, height, width, to = dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6]
@@ -182,20 +184,21 @@ def add_products(
         acc[U(a0 + n)] += u * v
 
 
-def affinity(real: Any, version: int) -> Any:
+def affinity(kind: Any, version: int) -> Any:
     """out[b, r, y, x] = Σ_c U_c V_c / √C of the normalised projections."""
+    real = real_of(kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims, sizes = array_at(packet, 0, np.int64), array_at(packet, 1, np.int64)
-        x, x_at = array_at(packet, 2, real), array_at(packet, 3, np.int64)
+        x, x_at = array_at(packet, 2, kind), array_at(packet, 3, np.int64)
         kernels, columns = array_at(packet, 4, real), array_at(packet, 5, np.int64)
         scratch, found = scratch_at(packet, 6, part, parts, real), array_at(packet, 7, np.float64)
         affine, eps, out = (
             array_at(packet, 8, np.float64),
             array_at(packet, 9, np.float64)[0],
-            array_at(packet, 10, real),
+            array_at(packet, 10, kind),
         )
         batch, channels, sets, own, height, width, to, groups = (
             dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7],
@@ -233,6 +236,6 @@ def affinity(real: Any, version: int) -> Any:
                 for n in range(count):
                     target, source = ((b * ranks + r) * height + first + n) * width, sums + r * plane + n * row
                     for column in range(width):
-                        out[U(target + column)] = scratch[U(source + column)] * scale
+                        put(out, target + column, scratch[U(source + column)] * scale)
 
     return kernel

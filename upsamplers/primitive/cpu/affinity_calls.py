@@ -57,7 +57,7 @@ class _Call:
         """`room`: elements of scratch for the planes and what follows them."""
         packets.run(
             threads.compiled(kernel, self.x.dtype), parts, dims, self.sizes, self.x, packets.numbers(*self.x.stride()),
-            self.kernels, self.columns, torch.empty(parts, self.slab + room, dtype=self.x.dtype), *others,
+            self.kernels, self.columns, torch.empty(parts, self.slab + room, dtype=self.kernels.dtype), *others,
         )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def _call(
     columns = np.where((position >= 0) & (position < x.shape[3]), position, -1)
     slab = (stride * (passes.BLOCK - 1) + side) * stride * step
     inside = min(len(columns) - pad, x.shape[3])
-    x = x.detach().to(real)
+    x = packets.readable(x)
     together = packets.together(x)
     spare = together * slab
     sizes = (
@@ -117,13 +117,13 @@ def backward(
     """The gradients in each tensor that needs one."""
     call = _call(x, u, v, u_gain, u_bias, v_gain, v_bias, stride, groups, eps)
     (batch, channels), many, side = x.shape[:2], call.many, u.shape[-1]
-    g, plane = g.detach().to(call.x.dtype).contiguous(), passes.BLOCK * call.row
+    g, plane = g.detach().to(call.kernels.dtype).contiguous(), passes.BLOCK * call.row
     found, sums = _moments(call), np.empty((batch, many, channels, 2))
     parts, together = call.parts(batch * -(-channels // call.together)), call.together
     room = many * plane + (2 * many * together + 2) * call.row
     call.run(affinity_gradient.gradient_sums, parts, call.dims(), room, found, call.affine, call.eps, g, sums)
     of_x = packets.map_like(call.x, x.shape)
-    of_kernels = torch.empty(batch, many, channels, side, side, dtype=call.x.dtype)
+    of_kernels = torch.empty(batch, many, channels, side, side, dtype=call.kernels.dtype)
     padded = -(-side // stride) * stride
     halo, count, pad = padded // stride - 1, int(call.sizes[5]), (side - 1) // 2
     across, rows = (pad + x.shape[3] - 1) // stride + 1, max((pad + x.shape[2] - 1) // stride + 1, call.height) + halo

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from upsamplers.primitive.cpu.affinity import BLOCK, kernels_of, line, normal_form, project_rows, read_slabs, tables
+from upsamplers.primitive.cpu.elements import put, real_of
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
 from upsamplers.primitive.cpu.rows import U, join_row
 from upsamplers.primitive.cpu.tile import splat_tiles, sum_lanes, tiles
@@ -43,14 +44,15 @@ def add_row_sums(
         sums[U(row + x)] += dn[U(d0 + x)] * ((planes[U(p0 + x)] - mean) * scale)
 
 
-def gradient_sums(real: Any, version: int) -> Any:
+def gradient_sums(kind: Any, version: int) -> Any:
     """out [B, 2d, C, 2], in float64: Σ dn and Σ dn·h over the points of each projection."""
+    real = real_of(kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims, sizes = array_at(packet, 0, np.int64), array_at(packet, 1, np.int64)
-        x, x_at = array_at(packet, 2, real), array_at(packet, 3, np.int64)
+        x, x_at = array_at(packet, 2, kind), array_at(packet, 3, np.int64)
         kernels, columns = array_at(packet, 4, real), array_at(packet, 5, np.int64)
         scratch, found = scratch_at(packet, 6, part, parts, real), array_at(packet, 7, np.float64)
         affine, eps, g = array_at(packet, 8, np.float64), array_at(packet, 9, np.float64)[0], array_at(packet, 10, real)
@@ -172,25 +174,26 @@ def spread_row(
     join_row(scratch, whole, 1, scratch, room, vectors * lanes, s, across)
     if step == 1:
         for x in range(wide):
-            out[U(out0 + x)] = scratch[U(whole + pad + x)]
+            put(out, out0 + x, scratch[U(whole + pad + x)])
     else:
         for x in range(wide):
-            out[U(out0 + x * step)] = scratch[U(whole + pad + x)]
+            put(out, out0 + x * step, scratch[U(whole + pad + x)])
 
 
-def gradients(real: Any, version: int) -> Any:
+def gradients(kind: Any, version: int) -> Any:
     """out like x, and of_kernels [B, 2d, C, e²]: the gradients in the map and, channel by channel, in the kernels."""
+    real = real_of(kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims, sizes = array_at(packet, 0, np.int64), array_at(packet, 1, np.int64)
-        x, x_at = array_at(packet, 2, real), array_at(packet, 3, np.int64)
+        x, x_at = array_at(packet, 2, kind), array_at(packet, 3, np.int64)
         kernels, columns = array_at(packet, 4, real), array_at(packet, 5, np.int64)
         scratch, found = scratch_at(packet, 6, part, parts, real), array_at(packet, 7, np.float64)
         affine, eps, g = array_at(packet, 8, np.float64), array_at(packet, 9, np.float64)[0], array_at(packet, 10, real)
         sums, wide_kernels = array_at(packet, 11, np.float64), array_at(packet, 12, real)
-        out, out_at, of_kernels = array_at(packet, 13, real), array_at(packet, 14, np.int64), array_at(packet, 15, real)
+        out, out_at, of_kernels = array_at(packet, 13, kind), array_at(packet, 14, np.int64), array_at(packet, 15, real)
         batch, channels, sets, own, height, width, to, groups, halo, rowp, rows, padded, wide = (
             dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6], dims[7], dims[8], dims[9], dims[10],
             dims[11], dims[12],

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from upsamplers.primitive.cpu.elements import get, put, real_of
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
 from upsamplers.primitive.cpu.rows import U
 
@@ -19,16 +20,17 @@ def wide_row(row: Any, gate: Any, at: int, width: int, scale: int) -> None:
             row[U(x * scale + px)] = gate[U(at + x)]
 
 
-def blend(real: Any, version: int) -> Any:
+def blend(kind: Any, version: int) -> Any:
     """out = up + gate·(guide − up), as one sum of two products."""
+    real = real_of(kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims, gate = array_at(packet, 0, np.int64), array_at(packet, 1, real)
-        up, up_at = array_at(packet, 2, real), array_at(packet, 3, np.int64)
-        guide, guide_at = array_at(packet, 4, real), array_at(packet, 5, np.int64)
-        out, out_at = array_at(packet, 6, real), array_at(packet, 7, np.int64)
+        up, up_at = array_at(packet, 2, kind), array_at(packet, 3, np.int64)
+        guide, guide_at = array_at(packet, 4, kind), array_at(packet, 5, np.int64)
+        out, out_at = array_at(packet, 6, kind), array_at(packet, 7, np.int64)
         row = scratch_at(packet, 8, part, parts, real)
         batch, channels, height, width, scale = dims[0], dims[1], dims[2], dims[3], dims[4]
         high, wide = scale * height, scale * width
@@ -42,35 +44,36 @@ def blend(real: Any, version: int) -> Any:
                 for j in range(wide):
                     u1, g1, t1, value = u0 + j * up_at[3], g0 + j * guide_at[3], to + j * out_at[3], row[U(j)]
                     for c in range(channels):
-                        out[U(t1 + c)] = value * guide[U(g1 + c)] + (one - value) * up[U(u1 + c)]
+                        put(out, t1 + c, value * get(guide, g1 + c) + (one - value) * get(up, u1 + c))
             elif up_at[3] == 1 and guide_at[3] == 1 and out_at[3] == 1:
                 for c in range(channels):
                     u1, g1, t1 = u0 + c * up_at[1], g0 + c * guide_at[1], to + c * out_at[1]
                     for j in range(wide):
-                        out[U(t1 + j)] = row[U(j)] * guide[U(g1 + j)] + (one - row[U(j)]) * up[U(u1 + j)]
+                        put(out, t1 + j, row[U(j)] * get(guide, g1 + j) + (one - row[U(j)]) * get(up, u1 + j))
             else:
                 for c in range(channels):
                     u1, g1, t1 = u0 + c * up_at[1], g0 + c * guide_at[1], to + c * out_at[1]
                     for j in range(wide):
-                        value = row[U(j)] * guide[U(g1 + j * guide_at[3])]
-                        out[U(t1 + j * out_at[3])] = value + (one - row[U(j)]) * up[U(u1 + j * up_at[3])]
+                        value = row[U(j)] * get(guide, g1 + j * guide_at[3])
+                        put(out, t1 + j * out_at[3], value + (one - row[U(j)]) * get(up, u1 + j * up_at[3]))
 
     return kernel
 
 
-def gradients(real: Any, version: int) -> Any:
+def gradients(kind: Any, version: int) -> Any:
     """of_up = (1 − gate)·g, of_guide = gate·g, and for each pixel of the gate Σ g·(guide − up) over its block."""
+    real = real_of(kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims, gate = array_at(packet, 0, np.int64), array_at(packet, 1, real)
-        up, up_at = array_at(packet, 2, real), array_at(packet, 3, np.int64)
-        guide, guide_at = array_at(packet, 4, real), array_at(packet, 5, np.int64)
-        of_up, of_guide, out_at = array_at(packet, 6, real), array_at(packet, 7, real), array_at(packet, 8, np.int64)
+        up, up_at = array_at(packet, 2, kind), array_at(packet, 3, np.int64)
+        guide, guide_at = array_at(packet, 4, kind), array_at(packet, 5, np.int64)
+        of_up, of_guide, out_at = array_at(packet, 6, kind), array_at(packet, 7, kind), array_at(packet, 8, np.int64)
         scratch, g, g_at = (
             scratch_at(packet, 9, part, parts, real),
-            array_at(packet, 10, real),
+            array_at(packet, 10, kind),
             array_at(packet, 11, np.int64),
         )
         of_gate = array_at(packet, 12, real)
@@ -91,16 +94,16 @@ def gradients(real: Any, version: int) -> Any:
                     to = b * out_at[0] + c * out_at[1] + i * out_at[2]
                     if up_at[3] == 1 and guide_at[3] == 1 and g_at[3] == 1 and out_at[3] == 1:
                         for j in range(wide):
-                            value = g[U(g0 + j)]
-                            of_up[U(to + j)] = (one - row[U(j)]) * value
-                            of_guide[U(to + j)] = row[U(j)] * value
-                            sums[U(j)] += value * (guide[U(h0 + j)] - up[U(u0 + j)])
+                            value = get(g, g0 + j)
+                            put(of_up, to + j, (one - row[U(j)]) * value)
+                            put(of_guide, to + j, row[U(j)] * value)
+                            sums[U(j)] += value * (get(guide, h0 + j) - get(up, u0 + j))
                     else:
                         for j in range(wide):
-                            value = g[U(g0 + j * g_at[3])]
-                            of_up[U(to + j * out_at[3])] = (one - row[U(j)]) * value
-                            of_guide[U(to + j * out_at[3])] = row[U(j)] * value
-                            sums[U(j)] += value * (guide[U(h0 + j * guide_at[3])] - up[U(u0 + j * up_at[3])])
+                            value = get(g, g0 + j * g_at[3])
+                            put(of_up, to + j * out_at[3], (one - row[U(j)]) * value)
+                            put(of_guide, to + j * out_at[3], row[U(j)] * value)
+                            sums[U(j)] += value * (get(guide, h0 + j * guide_at[3]) - get(up, u0 + j * up_at[3]))
             for x in range(width):
                 total = sums[U(x * scale)]
                 for px in range(1, scale):

@@ -10,10 +10,10 @@ from upsamplers.primitive.eager import accumulator
 
 
 def _wide(up: Tensor, guide: Tensor, logits: Tensor) -> tuple[torch.dtype, Tensor, Tensor, Tensor]:
-    """The widest of the types, and everything in the type of arithmetic: up, guide and the gate."""
+    """The widest of the types; up and guide as kernels read them; the gate in the type of arithmetic."""
     kind = torch.promote_types(torch.promote_types(up.dtype, guide.dtype), logits.dtype)
-    real = accumulator(kind)
-    return kind, up.detach().to(real), guide.detach().to(real), logits.detach().to(real).sigmoid().contiguous()
+    up, guide = packets.readable(up, kind), packets.readable(guide, kind)
+    return kind, up, guide, logits.detach().to(accumulator(kind)).sigmoid().contiguous()
 
 
 def forward(up: Tensor, guide: Tensor, logits: Tensor, scale: int) -> Tensor:
@@ -24,7 +24,7 @@ def forward(up: Tensor, guide: Tensor, logits: Tensor, scale: int) -> Tensor:
     packets.run(
         threads.compiled(gate.blend, up.dtype), parts, packets.numbers(*up.shape[:2], *opened.shape[2:], scale), opened,
         up, packets.numbers(*up.stride()), guide, packets.numbers(*guide.stride()), out, packets.numbers(*out.stride()),
-        torch.empty(parts, up.shape[3], dtype=up.dtype),
+        torch.empty(parts, up.shape[3], dtype=opened.dtype),
     )  # fmt: skip
     return out.to(kind)
 
@@ -40,7 +40,7 @@ def backward(g: Tensor, up: Tensor, guide: Tensor, logits: Tensor, scale: int, n
     packets.run(
         threads.compiled(gate.gradients, up.dtype), parts, dims, opened, up, packets.numbers(*up.stride()),
         guide, packets.numbers(*guide.stride()), of_up, of_guide, packets.numbers(*of_up.stride()),
-        torch.empty(parts, 2 * up.shape[3], dtype=up.dtype), g, packets.numbers(*g.stride()), of_gate,
+        torch.empty(parts, 2 * up.shape[3], dtype=opened.dtype), g, packets.numbers(*g.stride()), of_gate,
     )  # fmt: skip
     found = (of_up, of_guide, of_gate * opened * (1 - opened))
     return [one.to(kind) for one, kind, needed in zip(found, types, needs, strict=True) if needed]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from upsamplers.primitive.cpu.elements import get, put, real_of
 from upsamplers.primitive.cpu.lanes import add_scaled
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
 from upsamplers.primitive.cpu.rows import U
@@ -72,20 +73,18 @@ def sum_row(
             p, q, r, s = index[U(at + x)], index[U(i1 + x)], index[U(i2 + x)], index[U(i3 + x)]
             e, f, g, h = weight[U(at + x)], weight[U(i1 + x)], weight[U(i2 + x)], weight[U(i3 + x)]
             j = x * to_step
-            out[U(a_to + j)] = e * z[U(a0 + p)] + f * z[U(a0 + q)] + g * z[U(a0 + r)] + h * z[U(a0 + s)]
-            out[U(b_to + j)] = e * z[U(b0 + p)] + f * z[U(b0 + q)] + g * z[U(b0 + r)] + h * z[U(b0 + s)]
-            out[U(c_to + j)] = e * z[U(c0 + p)] + f * z[U(c0 + q)] + g * z[U(c0 + r)] + h * z[U(c0 + s)]
-            out[U(d_to + j)] = e * z[U(d0 + p)] + f * z[U(d0 + q)] + g * z[U(d0 + r)] + h * z[U(d0 + s)]
+            put(out, a_to + j, e * get(z, a0 + p) + f * get(z, a0 + q) + g * get(z, a0 + r) + h * get(z, a0 + s))
+            put(out, b_to + j, e * get(z, b0 + p) + f * get(z, b0 + q) + g * get(z, b0 + r) + h * get(z, b0 + s))
+            put(out, c_to + j, e * get(z, c0 + p) + f * get(z, c0 + q) + g * get(z, c0 + r) + h * get(z, c0 + s))
+            put(out, d_to + j, e * get(z, d0 + p) + f * get(z, d0 + q) + g * get(z, d0 + r) + h * get(z, d0 + s))
         done += 4
     for c in range(done, count):
         a0, a_to = z0 + c * z_channel, to + c * to_channel
         for x in range(wide):
-            out[U(a_to + x * to_step)] = (
-                weight[U(at + x)] * z[U(a0 + index[U(at + x)])]
-                + weight[U(i1 + x)] * z[U(a0 + index[U(i1 + x)])]
-                + weight[U(i2 + x)] * z[U(a0 + index[U(i2 + x)])]
-                + weight[U(i3 + x)] * z[U(a0 + index[U(i3 + x)])]
-            )
+            value = weight[U(at + x)] * get(z, a0 + index[U(at + x)])
+            value += weight[U(i1 + x)] * get(z, a0 + index[U(i1 + x)])
+            value += weight[U(i2 + x)] * get(z, a0 + index[U(i2 + x)])
+            put(out, a_to + x * to_step, value + weight[U(i3 + x)] * get(z, a0 + index[U(i3 + x)]))
 
 
 @njit(nogil=True)
@@ -100,20 +99,21 @@ def sum_row_of_lanes(
         g, h = weight[U(at + 2 * wide + x)], weight[U(at + 3 * wide + x)]
         j = to + x * to_step
         for c in range(count):
-            out[U(j + c)] = e * z[U(p + c)] + f * z[U(q + c)] + g * z[U(r + c)] + h * z[U(s + c)]
+            put(out, j + c, e * get(z, p + c) + f * get(z, q + c) + g * get(z, r + c) + h * get(z, s + c))
 
 
-def gather(real: Any, version: int) -> Any:
+def gather(kind: Any, version: int) -> Any:
     """out[b, c, i, j] = Σ_corners weight · z[corner]."""
+    real = real_of(kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims = array_at(packet, 0, np.int64)
-        z, z_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
+        z, z_at = array_at(packet, 1, kind), array_at(packet, 2, np.int64)
         offset, o_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
         start, reach = array_at(packet, 5, real), array_at(packet, 6, real)[0]
-        out, out_at = array_at(packet, 7, real), array_at(packet, 8, np.int64)
+        out, out_at = array_at(packet, 7, kind), array_at(packet, 8, np.int64)
         index, weight = scratch_at(packet, 9, part, parts, np.int64), scratch_at(packet, 10, part, parts, real)
         batch, groups, per, height, width, scale = dims[0], dims[1], dims[2], dims[3], dims[4], dims[5]
         high, wide = scale * height, scale * width
@@ -154,32 +154,33 @@ def add_products(
         b0, c0, d0 = z0 + z_channel, z0 + 2 * z_channel, z0 + 3 * z_channel
         for x in range(wide):
             j = g0 + x * g_step
-            e, f, h, k = g[U(j)], g[U(j + g_channel)], g[U(j + 2 * g_channel)], g[U(j + 3 * g_channel)]
+            e, f, h, k = get(g, j), get(g, j + g_channel), get(g, j + 2 * g_channel), get(g, j + 3 * g_channel)
             p, q, r, s = index[U(at + x)], index[U(i1 + x)], index[U(i2 + x)], index[U(i3 + x)]
-            sums[U(x)] += e * z[U(z0 + p)] + f * z[U(b0 + p)] + h * z[U(c0 + p)] + k * z[U(d0 + p)]
-            sums[U(wide + x)] += e * z[U(z0 + q)] + f * z[U(b0 + q)] + h * z[U(c0 + q)] + k * z[U(d0 + q)]
-            sums[U(2 * wide + x)] += e * z[U(z0 + r)] + f * z[U(b0 + r)] + h * z[U(c0 + r)] + k * z[U(d0 + r)]
-            sums[U(3 * wide + x)] += e * z[U(z0 + s)] + f * z[U(b0 + s)] + h * z[U(c0 + s)] + k * z[U(d0 + s)]
+            sums[U(x)] += e * get(z, z0 + p) + f * get(z, b0 + p) + h * get(z, c0 + p) + k * get(z, d0 + p)
+            sums[U(wide + x)] += e * get(z, z0 + q) + f * get(z, b0 + q) + h * get(z, c0 + q) + k * get(z, d0 + q)
+            sums[U(2 * wide + x)] += e * get(z, z0 + r) + f * get(z, b0 + r) + h * get(z, c0 + r) + k * get(z, d0 + r)
+            sums[U(3 * wide + x)] += e * get(z, z0 + s) + f * get(z, b0 + s) + h * get(z, c0 + s) + k * get(z, d0 + s)
         return
     for c in range(count):
         z1, g1 = z0 + c * z_channel, g0 + c * g_channel
         for corner in range(4):
             for x in range(wide):
-                value = g[U(g1 + x * g_step)] * z[U(z1 + index[U(at + corner * wide + x)])]
+                value = get(g, g1 + x * g_step) * get(z, z1 + index[U(at + corner * wide + x)])
                 sums[U(corner * wide + x)] += value
 
 
-def correlate(real: Any, version: int) -> Any:
+def correlate(kind: Any, version: int) -> Any:
     """The gradient in the offsets: out like them, from Σ_c g · z at the corners; none where a point was held."""
+    real = real_of(kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims = array_at(packet, 0, np.int64)
-        z, z_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
+        z, z_at = array_at(packet, 1, kind), array_at(packet, 2, np.int64)
         offset, o_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
         start, reach = array_at(packet, 5, real), array_at(packet, 6, real)[0]
-        g, g_at = array_at(packet, 7, real), array_at(packet, 8, np.int64)
+        g, g_at = array_at(packet, 7, kind), array_at(packet, 8, np.int64)
         index, scratch = scratch_at(packet, 9, part, parts, np.int64), scratch_at(packet, 10, part, parts, real)
         out, out_at = array_at(packet, 11, real), array_at(packet, 12, np.int64)
         batch, groups, per, height, width, scale = dims[0], dims[1], dims[2], dims[3], dims[4], dims[5]
@@ -232,20 +233,21 @@ def correlate(real: Any, version: int) -> Any:
     return kernel
 
 
-def scatter(real: Any, version: int) -> Any:
+def scatter(kind: Any, version: int) -> Any:
     """The gradient in z: out[b, c, corner] += weight · g. Each thread has planes of its own, and sums in one order.
 
     The planes of a vector of channels lie side by side in scratch, so that a corner is one vector.
     """
+    real = real_of(kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims = array_at(packet, 0, np.int64)
-        g, g_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
+        g, g_at = array_at(packet, 1, kind), array_at(packet, 2, np.int64)
         offset, o_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
         start, reach = array_at(packet, 5, real), array_at(packet, 6, real)[0]
-        out, out_at = array_at(packet, 7, real), array_at(packet, 8, np.int64)
+        out, out_at = array_at(packet, 7, kind), array_at(packet, 8, np.int64)
         index, scratch = scratch_at(packet, 9, part, parts, np.int64), scratch_at(packet, 10, part, parts, real)
         batch, groups, per, height, width, scale, lanes = (
             dims[0], dims[1], dims[2], dims[3], dims[4], dims[5], dims[6],
@@ -270,7 +272,7 @@ def scatter(real: Any, version: int) -> Any:
                     g0 = b * g_at[0] + (group * per + first + lane) * g_at[1] + i * g_at[2]
                     if lane < count:
                         for x in range(wide):
-                            rows[U(x * lanes + lane)] = g[U(g0 + x * g_at[3])]
+                            rows[U(x * lanes + lane)] = get(g, g0 + x * g_at[3])
                     else:
                         for x in range(wide):
                             rows[U(x * lanes + lane)] = 0
@@ -279,10 +281,10 @@ def scatter(real: Any, version: int) -> Any:
                     add_scaled(planes, index[U(wide + x)], weight[U(wide + x)], rows, x * lanes)
                     add_scaled(planes, index[U(2 * wide + x)], weight[U(2 * wide + x)], rows, x * lanes)
                     add_scaled(planes, index[U(3 * wide + x)], weight[U(3 * wide + x)], rows, x * lanes)
-            for lane in range(count):
-                to = b * out_at[0] + (group * per + first + lane) * out_at[1]
-                for y in range(height):
+            for y in range(height):
+                for lane in range(count):
+                    to = b * out_at[0] + (group * per + first + lane) * out_at[1] + y * out_at[2]
                     for x in range(width):
-                        out[U(to + y * out_at[2] + x * out_at[3])] = planes[U((y * width + x) * lanes + lane)]
+                        put(out, to + x * out_at[3], planes[U((y * width + x) * lanes + lane)])
 
     return kernel

@@ -33,14 +33,14 @@ def forward(z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scal
     """z sampled at the moved points, [B, C, sH, sW]."""
     batch, channels, height, width = z.shape
     moved, _, start, reach = _moved(z, offset, scope, start)
-    wide_z = z.to(moved.dtype)
-    out = packets.map_like(wide_z, (batch, channels, scale * height, scale * width))
+    read = packets.readable(z)
+    out = packets.map_like(read, (batch, channels, scale * height, scale * width))
     blocks = -(-scale * height // kernels.BLOCK)
     parts = threads.parts_for(4 * out.numel(), batch * groups * blocks)
     size = 4 * kernels.BLOCK * scale * width
     packets.run(
-        threads.compiled(kernels.gather, moved.dtype), parts, packets.numbers(*_dims(z.shape, groups, scale)),
-        wide_z, packets.numbers(*wide_z.stride()), moved, packets.numbers(*moved.stride()), start, _real(reach, moved),
+        threads.compiled(kernels.gather, read.dtype), parts, packets.numbers(*_dims(z.shape, groups, scale)),
+        read, packets.numbers(*read.stride()), moved, packets.numbers(*moved.stride()), start, _real(reach, moved),
         out, packets.numbers(*out.stride()), torch.empty(parts, size, dtype=torch.int64),
         torch.empty(parts, size, dtype=moved.dtype),
     )  # fmt: skip
@@ -59,13 +59,13 @@ def backward(
 ) -> list[Tensor]:
     """The gradients in z, the offsets and the scope, of those that are needed."""
     moved, gate, start, reach = _moved(z, offset, scope, start)
-    g = g.to(moved.dtype)
+    g = packets.readable(g, z.dtype)
     of_z, of_offset, of_scope = needs[:3]
     found = []
     if of_z:
         found.append(_in_z(g, moved, start, reach, z.shape, scale, groups).to(z.dtype))
     if of_offset or of_scope:
-        in_moved = _in_offset(g, z.to(moved.dtype), moved, start, reach, scale, groups)
+        in_moved = _in_offset(g, packets.readable(z), moved, start, reach, scale, groups)
         if of_offset:
             found.append((in_moved if scope is None else in_moved * gate).to(offset.dtype))
         if of_scope:
@@ -79,13 +79,13 @@ def _in_z(
 ) -> Tensor:
     batch, groups, per, height, width, _ = _dims(z_shape, groups, scale)
     out = packets.map_like(g, z_shape)
-    count = lanes(g.element_size())
+    count = lanes(moved.element_size())
     parts = threads.parts_for(4 * g.numel(), batch * groups * -(-per // count))
     packets.run(
         threads.compiled(kernels.scatter, g.dtype), parts, packets.numbers(*_dims(z_shape, groups, scale), count),
         g, packets.numbers(*g.stride()), moved, packets.numbers(*moved.stride()), start, _real(reach, moved),
         out, packets.numbers(*out.stride()), torch.empty(parts, 4 * scale * width, dtype=torch.int64),
-        torch.empty(parts, (4 + count) * scale * width + height * width * count, dtype=g.dtype),
+        torch.empty(parts, (4 + count) * scale * width + height * width * count, dtype=moved.dtype),
     )  # fmt: skip
     return out
 
@@ -100,7 +100,7 @@ def _in_offset(g: Tensor, z: Tensor, moved: Tensor, start: Tensor, reach: float,
         threads.compiled(kernels.correlate, g.dtype), parts, packets.numbers(*_dims(z.shape, groups, scale)),
         z, packets.numbers(*z.stride()), moved, packets.numbers(*moved.stride()), start, _real(reach, moved),
         g, packets.numbers(*g.stride()), torch.empty(parts, size, dtype=torch.int64),
-        torch.empty(parts, 2 * size, dtype=g.dtype), out, packets.numbers(*out.stride()),
+        torch.empty(parts, 2 * size, dtype=moved.dtype), out, packets.numbers(*out.stride()),
     )  # fmt: skip
     return out
 

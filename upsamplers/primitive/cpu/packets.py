@@ -12,7 +12,8 @@ from torch import Tensor
 
 from upsamplers.primitive.cpu import threads
 from upsamplers.primitive.cpu.ahead import LINE
-from upsamplers.primitive.eager import layout
+from upsamplers.primitive.cpu.elements import are_read
+from upsamplers.primitive.eager import accumulator, layout
 
 Flat = np.ndarray[Any, Any]
 
@@ -27,6 +28,12 @@ def numbers(*values: int) -> Flat:
 def map_like(like: Tensor, shape: Sequence[int]) -> Tensor:
     """An uninitialised map in the type and memory format of `like`."""
     return torch.empty(tuple(shape), dtype=like.dtype, memory_format=layout(like))
+
+
+def readable(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """A map as kernels read it: in this type (its own) where they know it, else in that of arithmetic."""
+    kind = x.dtype if dtype is None else dtype
+    return x.detach().to(kind if are_read(kind) else accumulator(kind))
 
 
 def together(x: Tensor) -> int:

@@ -40,7 +40,7 @@ def gather(w: Tensor, z: Tensor, points: Tensor, border: str) -> Prepared:
     """wᵀz at the corners of points."""
     batch, channels, height, width = z.shape
     groups, (high, wide) = w.shape[1], points.shape[-2:]
-    out = blank_map(z, (batch, channels, high, wide))
+    out = blank_map(z, (batch, channels, high, wide), z.dtype)
     dims = (batch, groups, channels // groups, height, width, high, wide, _BORDERS[border])
     parts = threads.parts_for(4 * out.numel(), batch * groups * high)
     return _prepared(kernels.gather, parts, dims, w, z, points, out, w.shape[0] == 1)
@@ -61,7 +61,7 @@ def scatter(w: Tensor, g: Tensor, points: Tensor, z_shape: Sequence[int], border
     batch, channels, height, width = z_shape
     groups, (high, wide) = w.shape[1], points.shape[-2:]
     per = channels // groups
-    out = blank_map(g, z_shape)
+    out = blank_map(g, z_shape, g.dtype)
     block = max(1, min(per, 16, batch * channels // (2 * torch.get_num_threads())))
     dims = (batch, groups, per, height, width, high, wide, _BORDERS[border], block)
     parts = threads.parts_for(4 * g.numel(), batch * groups * -(-per // block))

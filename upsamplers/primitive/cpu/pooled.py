@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from upsamplers.primitive.cpu.elements import get, put, real_of
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
-from upsamplers.primitive.cpu.rows import U, fill_row
+from upsamplers.primitive.cpu.rows import U, fill_row, join_row
 
 
 @njit(nogil=True)
@@ -31,10 +32,10 @@ def add_row(to: Any, at: int, x: Any, source: int, step: int, width: int) -> Non
     """to += one row of a map."""
     if step == 1:
         for j in range(width):
-            to[U(at + j)] += x[U(source + j)]
+            to[U(at + j)] += get(x, source + j)
     else:
         for j in range(width):
-            to[U(at + j)] += x[U(source + j * step)]
+            to[U(at + j)] += get(x, source + j * step)
 
 
 @njit(nogil=True)
@@ -46,15 +47,16 @@ def sum_of(row: Any, at: int, count: int) -> float:
     return total
 
 
-def means(real: Any, version: int) -> Any:
+def means(kind: Any, version: int) -> Any:
     """out [e² + 1, B, C]."""
+    real = real_of(kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims = array_at(packet, 0, np.int64)
-        x, x_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
-        out, scratch = array_at(packet, 3, real), scratch_at(packet, 4, part, parts, real)
+        x, x_at = array_at(packet, 1, kind), array_at(packet, 2, np.int64)
+        out, scratch = array_at(packet, 3, kind), scratch_at(packet, 4, part, parts, real)
         batch, channels, height, width, side, together = dims[0], dims[1], dims[2], dims[3], dims[4], dims[5]
         planes, blocks = batch * channels, (channels + together - 1) // together
         every = scratch[together * width :]
@@ -76,46 +78,39 @@ def means(real: Any, version: int) -> Any:
                     start, stop = begins(column, width, side), ends(column, width, side)
                     for c in range(few):
                         mean = sum_of(scratch, c * width + start, stop - start) / ((last - first) * (stop - start))
-                        out[U((row * side + column) * planes + plane + c)] = mean
+                        put(out, (row * side + column) * planes + plane + c, mean)
             for c in range(few):
-                out[U(side * side * planes + plane + c)] = sum_of(every, c * width, width) / (height * width)
+                put(out, side * side * planes + plane + c, sum_of(every, c * width, width) / (height * width))
 
     return kernel
 
 
-def gradient(real: Any, version: int) -> Any:
+def gradient(kind: Any, version: int) -> Any:
     """out like x: each pixel's share of the cells that it lies in and of the whole."""
+    real = real_of(kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims = array_at(packet, 0, np.int64)
-        g, out, out_at = array_at(packet, 1, real), array_at(packet, 2, real), array_at(packet, 3, np.int64)
+        g, out, out_at = array_at(packet, 1, real), array_at(packet, 2, kind), array_at(packet, 3, np.int64)
         scratch = scratch_at(packet, 4, part, parts, real)
         batch, channels, height, width, side, together = dims[0], dims[1], dims[2], dims[3], dims[4], dims[5]
         planes, blocks = batch * channels, (channels + together - 1) // together
         for item in range(batch * blocks * part // parts, batch * blocks * (part + 1) // parts):
-            b, c0, done = item // blocks, item % blocks * together, 0
+            b, c0 = item // blocks, item % blocks * together
             few, plane = min(together, channels - c0), b * channels + c0
-            for row in range(side):
-                first, last = begins(row, height, side), ends(row, height, side)
-                fill_row(scratch, 0, few * width, 0)
-                for column in range(side):
-                    start, stop = begins(column, width, side), ends(column, width, side)
-                    for c in range(few):
-                        value = g[U((row * side + column) * planes + plane + c)] / ((last - first) * (stop - start))
-                        for j in range(start, stop):
-                            scratch[U(c * width + j)] += value
-                for i in range(first, last):
-                    for c in range(few):
-                        target = b * out_at[0] + (c0 + c) * out_at[1] + i * out_at[2]
-                        if i < done:  # a row that the cells above have too
-                            for j in range(width):
-                                out[U(target + j * out_at[3])] += scratch[U(c * width + j)]
-                        else:
-                            share = g[U(side * side * planes + plane + c)] / (height * width)
-                            for j in range(width):
-                                out[U(target + j * out_at[3])] = scratch[U(c * width + j)] + share
-                done = last
+            for i in range(height):
+                for c in range(few):
+                    fill_row(scratch, 0, width, g[U(side * side * planes + plane + c)] / (height * width))
+                    for row in range(side):
+                        first, last = begins(row, height, side), ends(row, height, side)
+                        for column in range(side if first <= i < last else 0):
+                            start, stop = begins(column, width, side), ends(column, width, side)
+                            cell = g[U((row * side + column) * planes + plane + c)] / ((last - first) * (stop - start))
+                            for j in range(start, stop):
+                                scratch[U(j)] += cell
+                    target = b * out_at[0] + (c0 + c) * out_at[1] + i * out_at[2]
+                    join_row(out, target, out_at[3], scratch, 0, 0, 1, width)
 
     return kernel

@@ -11,15 +11,15 @@ from upsamplers.primitive.eager import accumulator
 
 def forward(x: Tensor, side: int) -> Tensor:
     """[e² + 1, B, C]."""
-    wide = x.detach().to(accumulator(x.dtype))
+    read, real = packets.readable(x), accumulator(x.dtype)
     batch, channels, height, width = x.shape
-    out = torch.empty(side**2 + 1, batch, channels, dtype=wide.dtype)
-    together = packets.together(wide)
+    out = torch.empty(side**2 + 1, batch, channels, dtype=read.dtype)
+    together = packets.together(read)
     parts = threads.parts_for(x.numel(), batch * -(-channels // together))
     dims = packets.numbers(batch, channels, height, width, side, together)
     packets.run(
-        threads.compiled(pooled.means, wide.dtype), parts, dims, wide, packets.numbers(*wide.stride()), out,
-        torch.empty(parts, 2 * together * width, dtype=wide.dtype),
+        threads.compiled(pooled.means, read.dtype), parts, dims, read, packets.numbers(*read.stride()), out,
+        torch.empty(parts, 2 * together * width, dtype=real),
     )  # fmt: skip
     return out.to(x.dtype)
 
@@ -28,12 +28,12 @@ def backward(g: Tensor, x: Tensor, side: int, needs: list[bool]) -> list[Tensor]
     """The gradient in the map."""
     real = accumulator(x.dtype)
     batch, channels, height, width = x.shape
-    out = packets.map_like(x.detach().to(real), x.shape)
+    out = packets.map_like(packets.readable(x), x.shape)
     together = packets.together(out)
     parts = threads.parts_for(x.numel(), batch * -(-channels // together))
     dims = packets.numbers(batch, channels, height, width, side, together)
     packets.run(
-        threads.compiled(pooled.gradient, real), parts, dims, g.detach().to(real).contiguous(), out,
-        packets.numbers(*out.stride()), torch.empty(parts, together * width, dtype=real),
+        threads.compiled(pooled.gradient, out.dtype), parts, dims, g.detach().to(real).contiguous(), out,
+        packets.numbers(*out.stride()), torch.empty(parts, width, dtype=real),
     )  # fmt: skip
     return [out.to(x.dtype)]
