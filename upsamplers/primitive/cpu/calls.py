@@ -10,18 +10,13 @@ import torch
 from torch import Tensor
 
 from upsamplers.primitive.cpu import channels_last, threads, window, window_scatter
-from upsamplers.primitive.cpu.prepared import Flat, Prepared
+from upsamplers.primitive.cpu.prepared import Flat, Prepared, numbers
 from upsamplers.primitive.cpu.tile import lanes
 from upsamplers.primitive.eager import accumulator, layout, result_dtype
 from upsamplers.primitive.window import border_index, down_offset
 
 NEAR = 384 * 1024
 """Bytes of scratch that a thread may expect to keep in its own cache."""
-
-
-def numbers(*values: int) -> Flat:
-    """Integers as a kernel takes them."""
-    return np.array(values, np.int64)
 
 
 def kernel_steps(w: Tensor, up: int, height: int, width: int) -> Flat:

@@ -13,16 +13,10 @@ from torch import Tensor
 from upsamplers.primitive.cpu import threads
 from upsamplers.primitive.cpu.ahead import LINE
 from upsamplers.primitive.cpu.elements import are_read
+from upsamplers.primitive.cpu.prepared import Flat as Flat
+from upsamplers.primitive.cpu.prepared import extent
+from upsamplers.primitive.cpu.prepared import numbers as numbers
 from upsamplers.primitive.eager import accumulator, layout
-
-Flat = np.ndarray[Any, Any]
-
-_INTEGERS = ctypes.POINTER(ctypes.c_int64)
-
-
-def numbers(*values: int) -> Flat:
-    """Integers as a kernel takes them."""
-    return np.array(values, np.int64)
 
 
 def map_like(like: Tensor, shape: Sequence[int]) -> Tensor:
@@ -48,20 +42,10 @@ def together(x: Tensor) -> int:
 
 def run(kernel: Any, parts: int, *arrays: Tensor | Flat) -> None:
     """Run a kernel in `parts` parts on these arrays."""
-    fields = []
+    fields: list[int] = []
     for array in arrays:
         if isinstance(array, np.ndarray):
             fields += [array.__array_interface__["data"][0], array.size]
         else:
-            spans = zip(array.shape, array.stride(), strict=True)
-            fields += [array.data_ptr(), 1 + sum((size - 1) * step for size, step in spans)]
-    packet = np.array(fields, np.int64)
-    if parts == 1:
-        kernel.ctypes(0, 1, ctypes.cast(packet.ctypes.data, _INTEGERS))
-        return
-    before = threads.numba.get_num_threads()
-    threads.numba.set_num_threads(parts)
-    try:
-        threads._shared()(parts, kernel.address, packet)
-    finally:
-        threads.numba.set_num_threads(before)
+            fields += [array.data_ptr(), extent(array)]
+    threads.run(kernel, parts, (ctypes.c_int64 * len(fields))(*fields))

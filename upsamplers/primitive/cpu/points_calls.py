@@ -10,8 +10,8 @@ from torch import Tensor
 
 from upsamplers.primitive.cpu import points as kernels
 from upsamplers.primitive.cpu import threads
-from upsamplers.primitive.cpu.calls import blank_map, numbers
-from upsamplers.primitive.cpu.prepared import Prepared
+from upsamplers.primitive.cpu.calls import blank_map
+from upsamplers.primitive.cpu.prepared import Prepared, numbers
 
 _BORDERS = {"zero": kernels.ZERO, "replicate": kernels.REPLICATE, "reflect": kernels.REFLECT}
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from upsamplers.primitive.cuda.reads import program_of
+
 
 @triton.jit(do_not_specialize=["channels", "high", "wide", "tiles", "splits", "span"])
 def blend(
@@ -14,9 +16,7 @@ def blend(
     span, S: tl.constexpr, LANES: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
     """One tile of pixels, a span of channels."""
-    tile = tl.program_id(0) % tiles
-    split = tl.program_id(0) // tiles % splits
-    batch = tl.cast(tl.program_id(0) // (tiles * splits), tl.int64)
+    tile, split, _, _, batch = program_of(tiles, splits, 1, 1)
     pixel = tl.cast(tile, tl.int64) * LANES + tl.arange(0, LANES)
     own = pixel < tl.cast(high, tl.int64) * wide
     i, j = pixel // wide, pixel % wide
@@ -38,8 +38,7 @@ def blend_gradients(
     channels, height, width, tiles, S: tl.constexpr, LANES: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
     """A lane is one pixel of the gate: its s×s points in every channel."""
-    tile = tl.program_id(0) % tiles
-    batch = tl.cast(tl.program_id(0) // tiles, tl.int64)
+    tile, _, _, _, batch = program_of(tiles, 1, 1, 1)
     pixel = tl.cast(tile, tl.int64) * LANES + tl.arange(0, LANES)
     own = pixel < tl.cast(height, tl.int64) * width
     y, x = pixel // width, pixel % width

@@ -11,6 +11,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from upsamplers.primitive.cuda.reads import program_of
+
 
 @triton.jit
 def moved_point(
@@ -52,12 +54,11 @@ def cell_and_share(position, size, PLACE: tl.constexpr):
 @triton.jit
 def lanes_of(height, width, groups, tiles, PIXELS: tl.constexpr, LANES: tl.constexpr):
     """Batch, group, pixel row and column, and whether a lane has a pixel of its own."""
-    tile = tl.program_id(0) % tiles
-    rest = tl.program_id(0) // tiles
+    tile, _, _, group, batch = program_of(tiles, 1, 1, groups)
     lane = tl.arange(0, PIXELS * LANES)
     pixel = tl.cast(tile, tl.int64) * PIXELS + lane // LANES
     own = pixel < tl.cast(height, tl.int64) * width
-    return tl.cast(rest // groups, tl.int64), tl.cast(rest % groups, tl.int64), pixel // width, pixel % width, own, lane
+    return batch, group, pixel // width, pixel % width, own, lane
 
 
 @triton.jit(do_not_specialize=["height", "width", "channels", "groups", "tiles"])

@@ -11,6 +11,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from upsamplers.primitive.cuda.reads import program_of
+
 
 @triton.jit
 def logit(
@@ -33,16 +35,14 @@ def place_of(
     strides, low_strides, repeat, high, wide, groups, tiles, P: tl.constexpr, PIXELS: tl.constexpr,
 ):  # fmt: skip
     """Group, batch, row, column and mask of each lane, and where its logits begin in both maps."""
-    tile = tl.program_id(0) % tiles
-    rest = tl.program_id(0) // tiles
+    tile, _, _, group, batch = program_of(tiles, 1, 1, groups)
     pixel = tl.cast(tile, tl.int64) * PIXELS + tl.arange(0, PIXELS)
     own = pixel < tl.cast(high, tl.int64) * wide
     i, j = pixel // wide, pixel % wide
-    batch = tl.cast(rest // groups, tl.int64)
     phase = (i % P) * P + j % P
     at = batch * strides[0] + phase * strides[1] + (i // P) * strides[2] + (j // P) * strides[3]
     low_at = batch * low_strides[0] + (i // repeat) * low_strides[2] + (j // repeat) * low_strides[3]
-    return rest % groups, batch, i, j, own, at, low_at
+    return group, batch, i, j, own, at, low_at
 
 
 @triton.jit(do_not_specialize=["repeat", "high", "wide", "groups", "taps", "tiles", "factor"])
