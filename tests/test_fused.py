@@ -73,9 +73,14 @@ CASES: dict[str, list[tuple[Any, ...]]] = {
         factors(2, 4, 1, 1, 2, 6, 3, 2, True),
         factors(1, 4, 20, 40, 4, 5, 1, 1, True),
         factors(1, 4, 6, 5, 2, 1, 1, 1, True),
+        factors(1, 20, 9, 6, 2, 6, 1, 2, True),  # more channels than a line of cache holds
     ],
     "pooled": [
-        (noise(batch, 3, *size), side) for batch, size, side in itertools.product((1, 2), ((1, 1), (7, 40)), (1, 2, 6))
+        (noise(batch, channels, *size), side)
+        for batch, channels, size, side in (
+            *itertools.product((1, 2), (3,), ((1, 1), (7, 40)), (1, 2, 6)),
+            (2, 20, (9, 7), 6),
+        )
     ],
     "gated": [gate(*case) for case in ((1, 3, 1, 1, 1), (2, 3, 4, 5, 2), (1, 2, 9, 17, 3))],
     "normalised_kernels": [
@@ -149,7 +154,7 @@ def test_half_types_come_back_as_they_were_and_near_the_float64_result(name: str
         assert float((got.double() - exact).abs().mean()) <= tolerance * float(exact.abs().mean())
 
 
-@pytest.mark.parametrize(("name", "arguments"), ONE)
+@pytest.mark.parametrize(("name", "arguments"), EVERY)
 def test_channels_last_maps_give_the_same_numbers(name: str, arguments: tuple[Any, ...]) -> None:
     x = arguments[0].contiguous(memory_format=torch.channels_last)
     assert_close(PASSES[name](x, *arguments[1:]), PASSES[name](*arguments), rtol=1e-10, atol=1e-10)

@@ -69,8 +69,9 @@ def contract(u: Tensor, v: Tensor, rank: int) -> Tensor:
 
 def normalised(projected: Tensor, gain: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
     """GroupNorm and LeakyReLU(0.01) of each rank's projection, with one affine for all: [B, d·C, H, W]."""
-    rank = projected.shape[1] // gain.shape[0]
-    slices = projected.unflatten(1, (rank, gain.shape[0])).flatten(0, 1)  # [B·d, C, H, W]
+    channels = sizes(gain)[0]
+    rank = sizes(projected)[1] // channels
+    slices = projected.unflatten(1, (rank, channels)).flatten(0, 1)  # [B·d, C, H, W]
     # nn.functional refuses a single value per group, which a 1×1 map has; here it normalises to the bias.
     normal = torch.group_norm(slices, groups, gain, bias, eps)
     return functional.leaky_relu(normal, 0.01).unflatten(0, (projected.shape[0], rank)).flatten(1, 2)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from upsamplers.affinity import normalised, project, scaled_affinity
 from upsamplers.fused.passes import Kernels, Pass, register
+from upsamplers.tracing import sizes
 
 
 def _definition(
@@ -23,7 +24,7 @@ def _definition(
 ) -> Tensor:  # fmt: skip
     of_u = normalised(project(x, u, stride), u_gain, u_bias, groups, eps)
     of_v = normalised(project(x, v, stride), v_gain, v_bias, groups, eps)
-    return scaled_affinity(of_u, of_v, u.shape[2])
+    return scaled_affinity(of_u, of_v, sizes(u)[2])
 
 
 def _shape(x: Tensor, u: Tensor, v: Tensor, *others: Any) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from upsamplers.fused.passes import Kernels, Pass, register
 from upsamplers.repeat import plus_repeated
 from upsamplers.shuffle import pixel_shuffle
+from upsamplers.tracing import sizes
 
 
 def _definition(
@@ -25,7 +26,7 @@ def _definition(
     made = made if low is None else plus_repeated(made, low, repeat)
     made = made if factor == 1 else factor * made
     made = made.sigmoid() if sigmoid else made
-    taps = made.shape[1] // groups
+    taps = sizes(made)[1] // groups
     w = made.unflatten(1, (taps, groups)).transpose(1, 2) if taps_first else made.unflatten(1, (groups, taps))
     return w.softmax(2) if softmax else w
 
