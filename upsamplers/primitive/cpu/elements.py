@@ -19,7 +19,7 @@ KINDS = {torch.float32: np.float32, torch.float64: np.float64, torch.bfloat16: n
 """What a kernel's array holds for each type of tensors."""
 
 _features = llvmlite.binding.get_host_cpu_features()
-CONVERTS_FLOAT16 = bool(_features.get("f16c") or _features.get("fullfp16")) and not config.CPU_NAME
+CONVERTS_FLOAT16 = bool(_features.get("f16c") or _features.get("fullfp16")) and not getattr(config, "CPU_NAME", None)
 """Whether code that numba makes for this CPU converts float16 by itself, and asks no library for it."""
 
 
