@@ -102,7 +102,7 @@ def sum_row_of_lanes(
             put(out, j + c, e * get(z, p + c) + f * get(z, q + c) + g * get(z, r + c) + h * get(z, s + c))
 
 
-def gather(kind: Any, version: int) -> Any:
+def gather(kind: Any, out_kind: Any, version: int) -> Any:
     """out[b, c, i, j] = Σ_corners weight · z[corner]."""
     real = real_of(kind)
 
@@ -113,7 +113,7 @@ def gather(kind: Any, version: int) -> Any:
         z, z_at = array_at(packet, 1, kind), array_at(packet, 2, np.int64)
         offset, o_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
         start, reach = array_at(packet, 5, real), array_at(packet, 6, real)[0]
-        out, out_at = array_at(packet, 7, kind), array_at(packet, 8, np.int64)
+        out, out_at = array_at(packet, 7, out_kind), array_at(packet, 8, np.int64)
         index, weight = scratch_at(packet, 9, part, parts, np.int64), scratch_at(packet, 10, part, parts, real)
         batch, groups, per, height, width, scale = dims[0], dims[1], dims[2], dims[3], dims[4], dims[5]
         high, wide = scale * height, scale * width

@@ -33,13 +33,14 @@ def forward(z: Tensor, offset: Tensor, scope: Tensor | None, start: Tensor, scal
     """z sampled at the moved points, [B, C, sH, sW]."""
     batch, channels, height, width = z.shape
     moved, _, start, reach = _moved(z, offset, scope, start)
-    read = packets.readable(z)
-    out = packets.map_like(read, (batch, channels, scale * height, scale * width))
+    narrow = packets.readable(z)
+    out = packets.map_like(narrow, (batch, channels, scale * height, scale * width))
+    read = narrow if z.stride(1) == 1 else z.to(moved.dtype)  # no vector gathers half types from a row
     blocks = -(-scale * height // kernels.BLOCK)
     parts = threads.parts_for(4 * out.numel(), batch * groups * blocks)
     size = 4 * kernels.BLOCK * scale * width
     packets.run(
-        threads.compiled(kernels.gather, read.dtype), parts, packets.numbers(*_dims(z.shape, groups, scale)),
+        threads.compiled(kernels.gather, read.dtype, out.dtype), parts, packets.numbers(*_dims(z.shape, groups, scale)),
         read, packets.numbers(*read.stride()), moved, packets.numbers(*moved.stride()), start, _real(reach, moved),
         out, packets.numbers(*out.stride()), torch.empty(parts, size, dtype=torch.int64),
         torch.empty(parts, size, dtype=moved.dtype),
