@@ -25,3 +25,9 @@ SHOWN = [
 @pytest.mark.parametrize(("page", "command", "shown"), SHOWN, ids=[command for _, command, _ in SHOWN])
 def test_a_page_shows_what_the_command_prints(page: str, command: str, shown: str) -> None:
     assert refresh.output(command) == shown, "run `make readme` to write the present output"
+
+
+def test_a_block_waits_for_the_run_that_it_shows() -> None:
+    waiting = "<!-- once there is {}: a2u-bench doctor -->\n"
+    assert refresh.refreshed(waiting.format("results")) == "```console\n$ a2u-bench doctor\n```\n"
+    assert refresh.refreshed(waiting.format("results/gone")) == waiting.format("results/gone")

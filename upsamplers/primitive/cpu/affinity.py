@@ -6,7 +6,8 @@ of the map lies in scratch by phase, [row·s + phase][x], so that one tap of a r
 neighbouring channels are read together where these lie side by side in memory, as in a channels_last map.
 
 sizes, of every pass: (kernels 2d, e, s, padding, rows of the map, lanes, row of a plane, vectors of a row, step of the
-slab, columns inside, where the spare row lies, elements of a slab, channels together).
+slab, columns inside, where the spare row lies, elements of a slab, channels together, where their rows lie, step of
+those).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numba import njit
 
 from upsamplers.primitive.cpu.elements import put, real_of
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
-from upsamplers.primitive.cpu.rows import U
+from upsamplers.primitive.cpu.rows import U, take_rows
 from upsamplers.primitive.cpu.tile import splat_tiles
 from upsamplers.primitive.cpu.window import read_window
 
@@ -48,16 +49,23 @@ def read_slabs(
     scratch: Any, x: Any, x0: int, x_at: Any, channels: int, columns: Any, first: int, count: int, sizes: Any
 ) -> None:
     """What `count` rows of points from `first` on read of each of so many channels, a slab each."""
-    side, s, pad, high, step, inside, spare, slab = (
-        sizes[1], sizes[2], sizes[3], sizes[4], sizes[8], sizes[9], sizes[10], sizes[11],
+    side, s, pad, high, step, inside, spare, slab, rows, row = (
+        sizes[1], sizes[2], sizes[3], sizes[4], sizes[8], sizes[9], sizes[10], sizes[11], sizes[13], sizes[14],
     )  # fmt: skip
+    near = np.zeros(4, np.int64)
+    near[3] = 1
     for r in range(s * (count - 1) + side):
         source = s * first + r - pad
         if source >= high:
             source = -1
+        if channels == 1:
+            read_window(scratch, r * s * step, step, spare, x, x0, x_at, source, columns, s, pad, inside)
+            continue
+        if source >= 0:
+            take_rows(scratch, rows, row, x, x0 + source * x_at[2], x_at[3], channels, inside)
         for c in range(channels):
-            to = c * slab + r * s * step
-            read_window(scratch, to, step, spare, x, x0 + c * x_at[1], x_at, source, columns, s, pad, inside)
+            to, there = c * slab + r * s * step, min(source, 0)
+            read_window(scratch, to, step, spare, scratch, rows + c * row, near, there, columns, s, pad, inside)
 
 
 @njit(nogil=True)

@@ -77,14 +77,16 @@ def _call(
     inside = min(len(columns) - pad, x.shape[3])
     x = packets.readable(x)
     together = packets.together(x)
-    spare = together * slab
+    spare, rows_step = together * slab, row_step(x.shape[3], 0, count)
+    rows = spare + -(-len(columns) // count + 1) * count * 2
     sizes = (
         many, side, stride, pad, x.shape[2], count, vectors * count, vectors, step, inside, spare, slab, together,
+        rows, rows_step,
     )  # fmt: skip
     affine = torch.cat([one.detach().double() for one in (u_gain, u_bias, v_gain, v_bias)]).numpy()
     return _Call(
         x, kernels.detach(), stride, height, width, packets.numbers(*sizes), columns,
-        spare + -(-len(columns) // count + 1) * count * 2, groups, affine, np.array([eps]),
+        rows + (together * rows_step if together > 1 else 0), groups, affine, np.array([eps]),
     )  # fmt: skip
 
 

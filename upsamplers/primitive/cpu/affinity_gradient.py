@@ -13,9 +13,9 @@ import numpy as np
 from numba import njit
 
 from upsamplers.primitive.cpu.affinity import BLOCK, kernels_of, line, normal_form, project_rows, read_slabs, tables
-from upsamplers.primitive.cpu.elements import put, real_of
+from upsamplers.primitive.cpu.elements import real_of
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
-from upsamplers.primitive.cpu.rows import U, join_row
+from upsamplers.primitive.cpu.rows import U, give_rows, join_row
 from upsamplers.primitive.cpu.tile import splat_tiles, sum_lanes, tiles
 
 
@@ -158,10 +158,12 @@ def spread_tables(padded: int, plane: int, row: int, across: int, sizes: Any) ->
 
 @njit(nogil=True)
 def spread_row(
-    out: Any, out0: int, step: int, wide: int, i: int, scratch: Any, at: int, row: int, halo: int, room: int,
-    kernels: Any, k0: int, padded: int, taps: Any, reads: Any, vector_at: Any, across: int, sizes: Any,
-) -> None:  # fmt: skip
+    i: int, scratch: Any, at: int, row: int, halo: int, room: int, kernels: Any, k0: int, padded: int, taps: Any,
+    reads: Any, vector_at: Any, across: int, sizes: Any,
+) -> int:  # fmt: skip
     """Row i of the gradient in one channel of the map, from those in all its projections, with a halo of zeros.
+
+    Where in scratch it lies.
 
     Pixel s·m + a − padding is read by point m − j at tap a + s·j, along each axis. Kernels have `padded` taps a side.
     """
@@ -172,12 +174,7 @@ def spread_row(
         scratch, at + (m + halo) * row + halo, reads, vector_at, len(taps),
     )  # fmt: skip
     join_row(scratch, whole, 1, scratch, room, vectors * lanes, s, across)
-    if step == 1:
-        for x in range(wide):
-            put(out, out0 + x, scratch[U(whole + pad + x)])
-    else:
-        for x in range(wide):
-            put(out, out0 + x * step, scratch[U(whole + pad + x)])
+    return int(whole + pad)
 
 
 def gradients(kind: Any, version: int) -> Any:
@@ -261,12 +258,18 @@ def gradients(kind: Any, version: int) -> Any:
                         summed = sum_lanes(scratch, acc + c * gcells + (p * area + tap) * lanes)
                         of_kernels[U(((b * many + p) * channels + c0 + c) * area + tap)] = summed
             for i in range(high):
+                to = b * out_at[0] + c0 * out_at[1] + i * out_at[2]
                 for c in range(few):
                     k0 = kernels_of(b, c0 + c, channels, sets, own, sizes) // area * padded * padded
-                    spread_row(
-                        out, b * out_at[0] + (c0 + c) * out_at[1] + i * out_at[2], out_at[3], wide, i,
-                        scratch, grads + c * many * gplane, rowp, halo, room, wide_kernels, k0, padded,
+                    at = spread_row(
+                        i, scratch, grads + c * many * gplane, rowp, halo, room, wide_kernels, k0, padded,
                         spread_taps, reads, spread_at, across, sizes,
                     )  # fmt: skip
+                    if few == 1:
+                        join_row(out, to, out_at[3], scratch, at, 0, 1, wide)
+                    else:
+                        join_row(scratch, sizes[13] + c * sizes[14], 1, scratch, at, 0, 1, wide)
+                if few > 1:
+                    give_rows(out, to, out_at[3], scratch, sizes[13], sizes[14], few, wide)
 
     return kernel

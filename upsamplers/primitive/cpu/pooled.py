@@ -12,7 +12,7 @@ from numba import njit
 
 from upsamplers.primitive.cpu.elements import get, put, real_of
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
-from upsamplers.primitive.cpu.rows import U, fill_row, join_row
+from upsamplers.primitive.cpu.rows import U, fill_row, give_rows, join_row, take_rows
 
 
 @njit(nogil=True)
@@ -59,7 +59,7 @@ def means(kind: Any, version: int) -> Any:
         out, scratch = array_at(packet, 3, kind), scratch_at(packet, 4, part, parts, real)
         batch, channels, height, width, side, together = dims[0], dims[1], dims[2], dims[3], dims[4], dims[5]
         planes, blocks = batch * channels, (channels + together - 1) // together
-        every = scratch[together * width :]
+        every, read = scratch[together * width :], scratch[2 * together * width :]
         for item in range(batch * blocks * part // parts, batch * blocks * (part + 1) // parts):
             b, c0, seen = item // blocks, item % blocks * together, 0
             few, plane = min(together, channels - c0), b * channels + c0
@@ -68,11 +68,16 @@ def means(kind: Any, version: int) -> Any:
                 first, last = begins(row, height, side), ends(row, height, side)
                 fill_row(scratch, 0, few * width, 0)
                 for i in range(first, last):
-                    for c in range(few):
-                        source = b * x_at[0] + (c0 + c) * x_at[1] + i * x_at[2]
-                        add_row(scratch, c * width, x, source, x_at[3], width)
+                    source = b * x_at[0] + c0 * x_at[1] + i * x_at[2]
+                    if few > 1:
+                        take_rows(read, 0, width, x, source, x_at[3], few, width)
+                        add_row(scratch, 0, read, 0, 1, few * width)
                         if i >= seen:
-                            add_row(every, c * width, x, source, x_at[3], width)
+                            add_row(every, 0, read, 0, 1, few * width)
+                    else:
+                        add_row(scratch, 0, x, source, x_at[3], width)
+                        if i >= seen:
+                            add_row(every, 0, x, source, x_at[3], width)
                 seen = last
                 for column in range(side):
                     start, stop = begins(column, width, side), ends(column, width, side)
@@ -101,16 +106,19 @@ def gradient(kind: Any, version: int) -> Any:
             b, c0 = item // blocks, item % blocks * together
             few, plane = min(together, channels - c0), b * channels + c0
             for i in range(height):
+                target = b * out_at[0] + c0 * out_at[1] + i * out_at[2]
                 for c in range(few):
-                    fill_row(scratch, 0, width, g[U(side * side * planes + plane + c)] / (height * width))
+                    fill_row(scratch, c * width, width, g[U(side * side * planes + plane + c)] / (height * width))
                     for row in range(side):
                         first, last = begins(row, height, side), ends(row, height, side)
                         for column in range(side if first <= i < last else 0):
                             start, stop = begins(column, width, side), ends(column, width, side)
                             cell = g[U((row * side + column) * planes + plane + c)] / ((last - first) * (stop - start))
                             for j in range(start, stop):
-                                scratch[U(j)] += cell
-                    target = b * out_at[0] + (c0 + c) * out_at[1] + i * out_at[2]
+                                scratch[U(c * width + j)] += cell
+                if few > 1:
+                    give_rows(out, target, out_at[3], scratch, 0, width, few, width)
+                else:
                     join_row(out, target, out_at[3], scratch, 0, 0, 1, width)
 
     return kernel

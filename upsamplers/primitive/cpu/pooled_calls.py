@@ -19,7 +19,7 @@ def forward(x: Tensor, side: int) -> Tensor:
     dims = packets.numbers(batch, channels, height, width, side, together)
     packets.run(
         threads.compiled(pooled.means, read.dtype), parts, dims, read, packets.numbers(*read.stride()), out,
-        torch.empty(parts, 2 * together * width, dtype=real),
+        torch.empty(parts, 3 * together * width, dtype=real),
     )  # fmt: skip
     return out.to(x.dtype)
 
@@ -34,6 +34,6 @@ def backward(g: Tensor, x: Tensor, side: int, needs: list[bool]) -> list[Tensor]
     dims = packets.numbers(batch, channels, height, width, side, together)
     packets.run(
         threads.compiled(pooled.gradient, out.dtype), parts, dims, g.detach().to(real).contiguous(), out,
-        packets.numbers(*out.stride()), torch.empty(parts, width, dtype=real),
+        packets.numbers(*out.stride()), torch.empty(parts, together * width, dtype=real),
     )  # fmt: skip
     return [out.to(x.dtype)]

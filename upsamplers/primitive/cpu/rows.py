@@ -94,6 +94,25 @@ def window_row(
 
 
 @njit(nogil=True)
+def take_rows(dst: Any, d0: int, d_step: int, src: Any, s0: int, step: int, channels: int, width: int) -> None:
+    """dst[c, x] = src[x, c]: one row of channels that lie side by side, pixel by pixel.
+
+    Channel by channel would be slow: pixels that are a power of two apart push one another out of the cache.
+    """
+    for x in range(width):
+        for c in range(channels):
+            put(dst, d0 + c * d_step + x, get(src, s0 + x * step + c))
+
+
+@njit(nogil=True)
+def give_rows(dst: Any, d0: int, step: int, src: Any, s0: int, s_step: int, channels: int, width: int) -> None:
+    """dst[x, c] = src[c, x]: the same row written."""
+    for x in range(width):
+        for c in range(channels):
+            put(dst, d0 + x * step + c, get(src, s0 + c * s_step + x))
+
+
+@njit(nogil=True)
 def fill_row(dst: Any, d0: int, count: int, value: Any) -> None:
     """dst[:count] = value."""
     for x in range(count):
