@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 import torch
-from test_fused import CASES, differentiated
+from fused_cases import CASES, differentiated
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 

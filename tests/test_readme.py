@@ -13,9 +13,8 @@ import matplotlib
 import pytest
 
 from a2u_bench.cli import main
-from a2u_bench.frames import FLOOR_SHARE, RUN, SHAPE
-from a2u_bench.record import BY_NAME, RATIO, VERDICT
-from a2u_bench.seeds import SEEDS
+from a2u_bench.columns import BY_NAME, FLOOR_SHARE, RATIO, RUN, SHAPE, VERDICT
+from a2u_bench.store.frames import SEEDS
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))

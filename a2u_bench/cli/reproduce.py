@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.published import Source, Table
-    from a2u_bench.reproduce import Cost, Reproduced
+    from a2u_bench.audit.published import PublishedTable, Source
+    from a2u_bench.audit.published.reproduce import OperatorCost, Reproduced
 
 
 def command(
@@ -22,9 +22,9 @@ def command(
     height and width of its low-resolution map, and if need be count, scale and guide_channels; at its top
     operators = ["a2u", "carafe"].
     """
+    from a2u_bench.audit.published import find
+    from a2u_bench.audit.published.reproduce import costs, reproduce
     from a2u_bench.cli._table import check_convention
-    from a2u_bench.published import find
-    from a2u_bench.reproduce import costs, reproduce
 
     check_convention(convention)
     found = find(table)
@@ -35,7 +35,7 @@ def command(
         typer.echo(json.dumps(_content(found, cells, alone, convention), indent=2, allow_nan=False))
         return
     from a2u_bench.cli._published import texts
-    from a2u_bench.render import print_table
+    from a2u_bench.tables.terminal import print_table
 
     for number, text in enumerate(texts(found, cells, alone, convention)):
         if number:
@@ -43,7 +43,9 @@ def command(
         print_table(text)
 
 
-def _content(table: Table, cells: list[Reproduced], alone: list[Cost], convention: str) -> dict[str, Any]:
+def _content(
+    table: PublishedTable, cells: list[Reproduced], alone: list[OperatorCost], convention: str
+) -> dict[str, Any]:
     """All there is, in single parameters and, by `convention`, multiply-adds or operations."""
     from dataclasses import asdict
 

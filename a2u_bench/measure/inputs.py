@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from a2u_bench import build
+from a2u_bench import operators
+from a2u_bench.case import Case
 from a2u_bench.measure.precision import stored
-from a2u_bench.spec import Case
 
 Cache = dict[tuple[Any, ...], Tensor]
 """Inputs that cases of one process share, by what they are."""
@@ -52,7 +52,7 @@ class Prepared:
 def prepare(case: Case, seed: int, cache: Cache) -> Prepared:
     """Build the module and its inputs, all from `seed`. build.Impossible where the operator cannot take the case."""
     torch.manual_seed(seed)
-    module = build.create(case).to(device=case.device, dtype=stored(case.dtype))
+    module = operators.create(case).to(device=case.device, dtype=stored(case.dtype))
     if case.layout == "channels_last":
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return with_inputs(case, module, seed, cache)
@@ -65,7 +65,7 @@ def with_inputs(case: Case, module: nn.Module, seed: int, cache: Cache) -> Prepa
     guide_channels = getattr(module, "guide_channels", case.channels)  # of what makes its own kernels: those of z
     high = (case.batch, guide_channels, case.scale * case.height, case.scale * case.width)
     z = _leaf(_random(case, case.shape, seed, cache), training)
-    guided = case.network is None and build.facts(case.operator).guide != "none"
+    guided = case.network is None and operators.facts(case.operator).guide != "none"
     guide = _leaf(_random(case, high, seed + 1, cache), training) if guided else None
     runner: Callable[..., Tensor] = torch.compile(module) if case.runtime == "compile" else module
     if not training:
