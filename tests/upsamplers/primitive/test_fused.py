@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from fused_cases import CASES, differentiated, factors, gate, moved, noise
+from torch import Tensor
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
