@@ -4,6 +4,7 @@
 # make soak   kill, fill, fuzz and run a large study: minutes to an hour; prints what it found
 # make lint   the checks without the tests
 # make results  measure the committed reference run anew, on this machine; make readme  write what the README shows
+# make peers  measure operators beside their formulas in plain PyTorch anew, and write the table in docs/backends.md
 
 PYTHON ?= python3
 ARGS ?= --ops all
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test gpu soak lint results readme
+.PHONY: run test gpu soak lint results peers readme
 
 run: $(READY)
 	@$(BIN) -m a2u_bench run $(ARGS)
@@ -29,6 +30,11 @@ soak: $(READY)
 results: $(READY)
 	@rm -rf results/reference-cpu
 	@$(BIN) -m a2u_bench run --ops all --device cpu --onnx --out results/reference-cpu
+	@$(MAKE) readme
+
+peers: $(READY)
+	@rm -rf results/peers-cpu
+	@$(BIN) -m a2u_bench run --suite peers --device cpu --out results/peers-cpu
 	@$(MAKE) readme
 
 readme: $(READY)

@@ -11,11 +11,9 @@ import time
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 from torch.nn import functional
 
 import upsamplers
-from upsamplers.affinity import scaled_affinity
 from upsamplers.ops.a2u import A2U
 
 SHAPES = ((64, 32), (256, 16), (256, 32), (256, 64), (256, 120))
@@ -39,17 +37,14 @@ def parts(channels: int, side: int) -> dict[str, float]:
     assert isinstance(op, A2U)
     z, guide = torch.randn(1, channels, side, side), torch.randn(1, channels, 2 * side, 2 * side)
 
-    def affinity() -> Tensor:
-        return scaled_affinity(op.u(guide, 2), op.v(guide, 2), op.rank)
-
-    a = affinity()
-    w = op._up_kernels(guide, a)
-    gates = functional.pixel_shuffle(op._logits(op.up_head, guide, a), 2).sigmoid()
+    a, mean = op._own_affinity(guide, 2)
+    w = op._up_kernels(mean, a)
+    gates = functional.pixel_shuffle(op._logits(op.up_head, mean, a), 2).sigmoid()
     return {
         "forward": shortest(lambda: op(z, guide)),
-        "affinity": shortest(affinity),
-        "P": shortest(lambda: op.up_head(functional.adaptive_avg_pool2d(guide, 1))),
-        "P and w": shortest(lambda: op._up_kernels(guide, a)),
+        "affinity": shortest(lambda: op._own_affinity(guide, 2)),
+        "P": shortest(lambda: op.up_head(mean[:, :, None, None])),
+        "P and w": shortest(lambda: op._up_kernels(mean, a)),
         "softmax": shortest(lambda: gates.unflatten(1, (-1, 1)).transpose(1, 2).softmax(2)),
         "wᵀz": shortest(lambda: op.assemble(w, z, guide)),
     }

@@ -1,6 +1,7 @@
 """Runs the commands that the pages show and writes their output below them; with --check, says where it differs.
 
-A block begins with ``$ a2u-bench …``. Commands that measure are left alone: what they print differs each time.
+A block begins with ``$ a2u-bench …``. Commands that measure are left alone: what they print differs each time. A block
+of a run that is yet to be measured is a comment until it is there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ("operators", "published", "quality", "backends", "a2u-ablation")
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in DOCS))
 BLOCK = re.compile(r"```console\n\$ (a2u-bench [^\n]*)\n(.*?)```", re.DOTALL)
+WAITING = re.compile(r"<!-- once there is (\S+): (a2u-bench [^\n]*) -->")
 MEASURING = ("run", "quality", "doctor", "check")
 WIDTH = 100
 
@@ -37,12 +39,16 @@ def output(command: str) -> str:
 def refreshed(text: str) -> str:
     """The text with the present output of every command that measures nothing."""
 
+    def begin(waiting: re.Match[str]) -> str:
+        folder, command = waiting.groups()
+        return f"```console\n$ {command}\n```" if (ROOT / folder).exists() else waiting[0]
+
     def fill(block: re.Match[str]) -> str:
         command, shown = block.groups()
         now = shown if command.split()[1] in MEASURING else output(command)  # `plot` draws its figure anew, too
         return f"```console\n$ {command}\n{now}```"
 
-    return BLOCK.sub(fill, text)
+    return BLOCK.sub(fill, WAITING.sub(begin, text))
 
 
 def main() -> int:

@@ -28,6 +28,12 @@ def test_a_page_shows_what_the_command_prints(page: str, command: str, shown: st
     assert refresh.output(command) == shown, "run `make readme` to write the present output"
 
 
+def test_a_block_waits_for_the_run_that_it_shows() -> None:
+    waiting = "<!-- once there is {}: a2u-bench doctor -->\n"
+    assert refresh.refreshed(waiting.format("results")) == "```console\n$ a2u-bench doctor\n```\n"
+    assert refresh.refreshed(waiting.format("results/gone")) == waiting.format("results/gone")
+
+
 NAMED = re.compile(
     r"`((?:a2u_bench|tests|docs|upsamplers|cli|suites|operators|measure|run|machine|store|judge|tables|export)/[\w./]*)`"
 )

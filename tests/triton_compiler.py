@@ -17,8 +17,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 
+from upsamplers.primitive.cuda import affinities, gating, geometry, launch, moving, normalising, pooling, sampling
 from upsamplers.primitive.cuda import backend as cuda
-from upsamplers.primitive.cuda import geometry, launch, sampling
 
 
 class AbsentDriver:
@@ -75,6 +75,25 @@ def compile_all(capability: int, folder: Path) -> None:
         cuda.reassemble(corners, z, points, 2, 2, "replicate")
         cuda.correlate(g, z, points, corners.shape, 2, 2, "replicate")
         cuda.spread(corners, g, points, z.shape, 2, 2, "replicate")
+        fused(z, g)
+
+
+def fused(z: torch.Tensor, g: torch.Tensor) -> None:
+    """The kernels of the fused passes."""
+    offset, start = torch.zeros(1, 32, 32, 32, dtype=torch.bfloat16), torch.zeros(1, 32, 1, 1)
+    for scope in (None, offset):
+        moving.forward(z, offset, scope, start, 2, 4)
+    moving.backward(g, z, offset, offset, start, 2, 4, [True, True, True, False])
+    logits = torch.zeros(1, 100, 32, 32, dtype=torch.bfloat16)
+    options = (None, 2, 1, 1, True, 1.0, True, True)
+    normalising.forward(logits, *options)
+    normalising.backward(torch.zeros(1, 1, 25, 64, 64), logits, *options, [True, False])
+    pooling.forward(g, 6)
+    pooling.backward(torch.zeros(37, 1, 32), g, 6, [True])
+    gating.forward(g, g, logits[:, :1], 2)
+    gating.backward(g, g, g, logits[:, :1], 2, [True, True, True])
+    kernels, norm = torch.zeros(1, 1, 1, 6, 6), torch.zeros(32)
+    affinities.forward(g, kernels, kernels, norm, norm, norm, norm, 2, 32, 1e-5)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ channels. They are parameters (static) or made from the map itself (dynamic).
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from upsamplers.normal import group_normalised, norm_groups
+from upsamplers.convolution import in_float32, linear
+from upsamplers.normal import norm_groups
 from upsamplers.primitive import correlate
 from upsamplers.tracing import is_jit, sizes
 
@@ -43,7 +45,8 @@ def project(x: Tensor, kernels: Tensor, stride: int) -> Tensor:
         return _unfolded(x, per_channel.flatten(1, 2).flatten(-2), side, stride)
     filters = per_channel.flatten(0, 3).unsqueeze(1)  # [own·C·d, 1, e, e]
     maps = x.unflatten(0, (x.shape[0] // own, own)).flatten(1, 2)  # [b/own, own·C, sH, sW]
-    out = functional.conv2d(maps, filters, stride=stride, padding=(side - 1) // 2, groups=own * channels)
+    convolve = partial(functional.conv2d, stride=stride, padding=(side - 1) // 2, groups=own * channels)
+    out = in_float32(convolve, maps, filters, None)
     return out.unflatten(1, (own, channels, rank)).flatten(0, 1).transpose(1, 2).flatten(1, 2)  # [b, d·C, H, W]
 
 
@@ -58,6 +61,16 @@ def _unfolded(x: Tensor, kernels: Tensor, side: int, stride: int) -> Tensor:
 def contract(u: Tensor, v: Tensor, rank: int) -> Tensor:
     """Σ_k u_k v_k for each rank: u and v [B, d·C, H, W] give [B, d, H, W]."""
     return correlate(u, v, groups=rank, scale=1, kernel_size=1).squeeze(2)
+
+
+def normalised(projected: Tensor, gain: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
+    """GroupNorm and LeakyReLU(0.01) of each rank's projection, with one affine for all: [B, d·C, H, W]."""
+    channels = sizes(gain)[0]
+    rank = sizes(projected)[1] // channels
+    slices = projected.unflatten(1, (rank, channels)).flatten(0, 1)  # [B·d, C, H, W]
+    # nn.functional refuses a single value per group, which a 1×1 map has; here it normalises to the bias.
+    normal = torch.group_norm(slices, groups, gain, bias, eps)
+    return functional.leaky_relu(normal, 0.01).unflatten(0, (projected.shape[0], rank)).flatten(1, 2)
 
 
 class Factor(nn.Module):
@@ -90,11 +103,18 @@ class Factor(nn.Module):
         A static even kernel at stride 1 leaves its last row and column, which the odd one does not have.
         """
         side = kernel_side(self.kernel_size, stride)
-        if self.generator is not None:
-            rows = self.generator(functional.adaptive_avg_pool2d(x, side))  # [B, d·g, e, e]
-            return rows.unflatten(1, (self.rank, self.share_groups)).transpose(1, 2)
-        assert self.kernel is not None
-        return self.kernel[..., :side, :side].transpose(0, 1).unsqueeze(0)
+        if self.generator is None:
+            return self.kernels_of(None, side)
+        return self.kernels_of(functional.adaptive_avg_pool2d(x, side).flatten(2).permute(2, 0, 1), side)
+
+    def kernels_of(self, cells: Tensor | None, side: int) -> Tensor:
+        """The kernels of this side from the means of a map's e×e cells, [e², B, C]; parameters need none."""
+        if self.generator is None:
+            assert self.kernel is not None
+            return self.kernel[..., :side, :side].transpose(0, 1).unsqueeze(0)
+        assert cells is not None
+        rows = linear(cells, self.generator.weight.flatten(1), self.generator.bias)  # [e², B, d·g]
+        return rows.unflatten(2, (self.rank, self.share_groups)).permute(1, 3, 2, 0).unflatten(3, (side, side))
 
     def project(self, x: Tensor, stride: int) -> Tensor:
         """The linear part alone, [B, d·C, H, W] from [B, C, sH, sW]."""
@@ -102,9 +122,8 @@ class Factor(nn.Module):
 
     def forward(self, x: Tensor, stride: int) -> Tensor:
         """GroupNorm and LeakyReLU(0.01) of each rank's projection, with one affine for all: [B, d·C, H, W]."""
-        slices = self.project(x, stride).unflatten(1, (self.rank, -1)).flatten(0, 1)  # [B·d, C, H, W]
-        normal = group_normalised(self.norm, slices)
-        return functional.leaky_relu(normal, 0.01).unflatten(0, (x.shape[0], self.rank)).flatten(1, 2)
+        norm = self.norm
+        return normalised(self.project(x, stride), norm.weight, norm.bias, norm.num_groups, norm.eps)
 
     def macs(self, channels: int, points: int, stride: int) -> int:
         """Multiply-adds for one sample with this many low-resolution points: e²·d·(C·n + C·g), the last if dynamic."""

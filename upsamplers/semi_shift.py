@@ -13,10 +13,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from upsamplers.convolution import Conv2d
 from upsamplers.errors import Unsupported
+from upsamplers.fused import gated, normalised_kernels
 from upsamplers.operator import Upsampler, check_option
-from upsamplers.primitive import reassemble
-from upsamplers.repeat import plus_repeated, repeated
+from upsamplers.repeat import repeated
 
 
 class SemiShiftUpsampler(Upsampler):
@@ -46,10 +47,10 @@ class SemiShiftUpsampler(Upsampler):
         if self.guide_channels != channels:
             raise Unsupported(f"{name}: guide and z must be equally wide; got {self.guide_channels} and {channels}")
         self.kernel_size = kernel_size
-        self.compress_guide = nn.Conv2d(channels, compressed, 1)
-        self.compress_z = nn.Conv2d(channels, compressed, 1, bias=False)
-        self.encode = nn.Conv2d(compressed, kernel_size**2, 3, padding=1, groups=encoder_groups)
-        self.gate = nn.Conv2d(channels, 1, 1)
+        self.compress_guide = Conv2d(channels, compressed, 1)
+        self.compress_z = Conv2d(channels, compressed, 1, bias=False)
+        self.encode = Conv2d(compressed, kernel_size**2, 3, padding=1, groups=encoder_groups)
+        self.gate = Conv2d(channels, 1, 1)
         for convolution in (self.compress_guide, self.compress_z, self.encode, self.gate):
             nn.init.xavier_uniform_(convolution.weight)
             if convolution.bias is not None:
@@ -60,7 +61,7 @@ class SemiShiftUpsampler(Upsampler):
         assert guide is not None
         of_guide = self.encode(self.compress_guide(guide))  # [B, k², sH, sW]
         of_z = self.encode(self.compress_z(z))  # [B, k², H, W]
-        return plus_repeated(of_guide, of_z, self.scale).softmax(1).unsqueeze(1)
+        return normalised_kernels(of_guide, of_z, 1, self.scale, 1, False, 1.0, False, True)
 
     def gates(self, z: Tensor) -> Tensor:
         """How much of the guide each output point takes, [B, 1, sH, sW] in (0, 1)."""
@@ -69,9 +70,7 @@ class SemiShiftUpsampler(Upsampler):
     def epilogue(self, up: Tensor, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """gate·guide + (1 − gate)·up."""
         assert guide is not None
-        gate = self.gates(z).unsqueeze(2)  # [B, 1, 1, sH, sW]
-        kept = reassemble(gate, guide, scale=1, kernel_size=1)
-        return kept + reassemble(1 - gate, up, scale=1, kernel_size=1)
+        return gated(up, guide, self.gate(z), self.scale)
 
     def macs(self, height: int, width: int) -> int:
         """1×1 convolutions, the 3×3 one at both resolutions, reassembly, and the gate at 2 per output element."""

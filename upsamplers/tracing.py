@@ -55,6 +55,18 @@ def is_jit() -> bool:
     return getattr(torch.jit._trace, "_trace_module_map", {}) is not None
 
 
+# torch 2.6 has no is_exporting
+_exporting = getattr(torch.compiler, "is_exporting", torch.onnx.is_in_onnx_export)
+
+
+def is_exporting() -> bool:
+    """Whether a program is being exported.
+
+    Some versions of torch say inside every torch.compile that they export, so what dynamo traces does not count.
+    """
+    return not torch.compiler.is_dynamo_compiling() and bool(_exporting())
+
+
 @contextmanager
 def unrecorded() -> Iterator[None]:
     """What happens here is not part of a torch.jit trace, and sizes are numbers."""

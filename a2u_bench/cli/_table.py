@@ -45,10 +45,16 @@ MOST = 200
 
 
 def show(runs: Sequence[Run], *, convention: str = "mac", as_json: bool = False) -> None:
-    """Print one table of all rows. Several runs keep a column that tells them apart; machines that differ are named."""
+    """Print one table of all rows. Several runs keep a column that tells them apart; machines that differ are named.
+
+    Operators that were measured beside their formulas in plain PyTorch are compared with them.
+    """
+    from a2u_bench.judge.peers import COLUMNS, PEERS, has_peers
     from a2u_bench.tables.view import Request, make
 
-    print_sheet(make(runs, Request(convention)), as_json, MOST)
+    beside = any(has_peers(run.rows) for run in runs)
+    request = Request(convention, PEERS, columns=COLUMNS, variants=True) if beside else Request(convention)
+    print_sheet(make(runs, request), as_json, MOST)
 
 
 def print_sheet(sheet: Sheet, as_json: bool, most: int | None) -> None:

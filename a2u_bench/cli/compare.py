@@ -16,7 +16,9 @@ Many = list[str]
 def command(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="[default: the newest]")] = None,
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
-    baseline: Annotated[str | None, typer.Option(metavar="OP", help="Show ratios to this operator.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="OP", help="Show ratios to this operator, or to peers.")
+    ] = None,
     by: Annotated[
         Many | None,
         typer.Option(metavar="KEYS", help="The first at the side, the others across: operator,shape,dtype."),
@@ -49,8 +51,9 @@ def command(
     """Print the table of a run, or of several.
 
     Two runs are compared as before and after, by the ratios to their reference operator, which a slower machine leaves
-    alone. With --baseline each latency gets its ratio to that operator's and a verdict. What is best, or not
-    significantly worse than the best, is bold.
+    alone. With --baseline each latency gets its ratio to that operator's and a verdict; with --baseline peers to that
+    of its own formula in plain PyTorch, which --suite peers measures. What is best, or not significantly worse than the
+    best, is bold.
     """
     from a2u_bench.cli._table import MOST, check_convention, listed, print_sheet, read_runs
     from a2u_bench.errors import UsageError

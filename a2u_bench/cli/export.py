@@ -25,7 +25,9 @@ def command(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="[default: standard output]")] = None,
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add (of tables).")] = "mac",
-    baseline: Annotated[str | None, typer.Option(metavar="OP", help="Add ratios to this operator.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="OP", help="Add ratios to this operator, or to peers.")
+    ] = None,
     by: Annotated[
         Many | None,
         typer.Option(metavar="KEYS", help="The first at the side, the others across: operator,shape,dtype."),

@@ -26,7 +26,7 @@ def command(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(help="quick, paper, segformer-b1, matting-unet or primitive. [default: by device]"),
+        typer.Option(help="quick, paper, segformer-b1, matting-unet, primitive or peers. [default: by device]"),
     ] = None,
     shape: Annotated[Many | None, typer.Option(metavar="BxCxHxW", help="Shape of z; replaces the suite's.")] = None,
     scale: Annotated[Many | None, typer.Option(help="Upsampling factor. [default: 2]")] = None,
@@ -106,6 +106,7 @@ def command(
     from a2u_bench.run.progress import progress
     from a2u_bench.store.write import new_folder
     from a2u_bench.suites.expand import make_plan
+    from a2u_bench.suites.named import SUITES
     from a2u_bench.suites.values import parse_seconds, parse_share
 
     check_convention(convention)
@@ -115,7 +116,8 @@ def command(
         exports.must_be_installed()
     choose.check_names(launcher, jobs, slurm or (), listed(device))
     reference = _reference(reference, out if resume else None)
-    threads = threads or [str(choose.threads_each(launcher, jobs))]
+    of_suite = SUITES[suite].threads if suite in SUITES else ()
+    threads = threads or [str(count) for count in of_suite or (choose.threads_each(launcher, jobs),)]
     plan = make_plan(
         ops=ops,
         suite=suite,

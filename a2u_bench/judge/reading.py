@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from a2u_bench import stats
 from a2u_bench.columns import RUN
-from a2u_bench.judge import timings, verdicts
+from a2u_bench.judge import peers, timings, verdicts
 from a2u_bench.judge.timings import Key, Timings
 from a2u_bench.judge.verdicts import Rows
 from a2u_bench.stats import Estimate
@@ -93,7 +93,10 @@ class Reading:
 
 
 def read(runs: Sequence[Run], baseline: str | None = None) -> Reading:
-    """The rows of the runs with their derived columns. UsageError for a baseline that is not there."""
+    """The rows of the runs with their derived columns. UsageError for a baseline that is not there.
+
+    `baseline`: an operator, or `peers`, each operator's own formula in plain PyTorch.
+    """
     stored = frames.runs_to_frame(runs)
     label = np.array(to_values(stored[RUN]) if RUN in stored else [""] * len(stored), dtype=object)
     keys = list(zip(label, to_values(stored["case"].fillna("")), strict=True))
@@ -108,8 +111,10 @@ def read(runs: Sequence[Run], baseline: str | None = None) -> Reading:
     base = verdicts.base_of(frame, chosen & frame["latency"].notna().to_numpy())
     against, word, operators = base, "reference", {one: named.get(one, REFERENCE) for one in label}
     if baseline is not None:
-        chosen = verdicts.named(frame, baseline)
-        against, word, operators = verdicts.base_of(frame, chosen), "baseline", dict.fromkeys(label, baseline)
+        each = baseline == peers.PEERS
+        chosen = peers.is_peer(frame) if each else verdicts.named(frame, baseline)
+        against = peers.base_of(frame) if each else verdicts.base_of(frame, chosen)
+        word, operators = "baseline", dict.fromkeys(label, baseline)
     known = named if baseline is None else operators
     made = Reading(runs, frame, found, label, place, base, against, chosen, operators, known, stored, doubled, said)
     return replace(made, frame=verdicts.against(frame, against, word, made))

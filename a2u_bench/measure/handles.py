@@ -64,7 +64,11 @@ def _per_output(macs: int) -> Handle:
 
 
 def _primitive(formula: Callable[..., int]) -> Handle:
-    return lambda inputs, outputs: formula((_shape(inputs[0]), _shape(inputs[1])), _shape(outputs[0]))
+    def handle(inputs: list[Any], outputs: list[Any]) -> int:
+        tensors = [value for value in inputs if value.type().kind() == "TensorType"]
+        return formula([_shape(value) for value in tensors], _shape(outputs[0]))
+
+    return handle
 
 
 def _convolution_mode(inputs: list[Any], outputs: list[Any]) -> int:

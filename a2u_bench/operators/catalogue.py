@@ -82,6 +82,7 @@ def every_variant() -> Iterator[Operator]:
 
 
 STORED = {
+    "a2u_bench.peers": "a2u_bench.operators.bench_only.peers",
     "a2u_bench.ways": "a2u_bench.operators.bench_only.given_kernels",
     "a2u_bench.synthetic": "a2u_bench.operators.bench_only.known_costs",
     "a2u_bench.quality.ablated": "a2u_bench.operators.bench_only.ablated_a2u",

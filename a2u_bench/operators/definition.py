@@ -97,10 +97,12 @@ def _halved(module: Upsampler, guide: Tensor) -> tuple[Tensor, None]:
 
 
 def primitive_macs() -> dict[str, Callable[..., int]]:
-    """Multiply-adds of each primitive by its full name, from the shapes of its first two tensors and its output's."""
+    """Multiply-adds of each primitive and fused pass by its full name, from its tensors' and its output's shapes."""
+    from upsamplers.fused import PASSES
     from upsamplers.primitive import MACS
 
-    return {f"upsamplers::{name}": formula for name, formula in MACS.items()}
+    formulas = {**MACS, **{name: one.macs for name, one in PASSES.items()}}
+    return {f"upsamplers::{name}": formula for name, formula in formulas.items()}
 
 
 def native_macs() -> dict[str, int]:

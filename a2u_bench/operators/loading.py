@@ -6,9 +6,12 @@ from collections.abc import Collection
 
 ALWAYS = ("torch", "torch._dynamo", "upsamplers", "a2u_bench.run.preload")
 
+CPU_CALLS = ("calls", "points_calls", "affinity_calls", "gate_calls", "moved_calls", "pooled_calls")
+CUDA_CALLS = ("launch", "sampling", "affinities", "gating", "moving", "normalising", "pooling")
+
 OF_A_DEVICE = {
-    "cpu": ("upsamplers.primitive.cpu.calls", "upsamplers.primitive.cpu.points_calls", "a2u_bench.run.preload_numba"),
-    "cuda": ("upsamplers.primitive.cuda.launch", "upsamplers.primitive.cuda.sampling", "a2u_bench.run.preload_triton"),
+    "cpu": (*(f"upsamplers.primitive.cpu.{name}" for name in CPU_CALLS), "a2u_bench.run.preload_numba"),
+    "cuda": (*(f"upsamplers.primitive.cuda.{name}" for name in CUDA_CALLS), "a2u_bench.run.preload_triton"),
 }
 """Numba's kernels are of no use on a GPU, nor Triton's on a CPU."""
 

@@ -74,7 +74,7 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     axes = Axes(
         devices=devices,
         runtimes=choices("runtime", runtimes, RUNTIMES, "eager"),
-        threads=counts("threads", threads, 4096) or (usable_cores(),),
+        threads=counts("threads", threads, 4096) or chosen.threads or (usable_cores(),),
         allocators=_allocators(allocators or chosen.allocators),
         sites=sites,
         scales=counts("scale", scales, MAX_SCALE) or chosen.scales,

@@ -19,6 +19,7 @@ class Suite:
     network: str | None = None
     modes: tuple[str, ...] = ("inference",)
     allocators: tuple[str, ...] = ()  # on a CPU; `_usual_allocator` where empty
+    threads: tuple[int, ...] = ()  # as many as there are cores where empty
     each: float | None = None  # seconds of timing for each case, where not those of any run
     reference: str = "bilinear"  # the operator that is timed beside every block
 
@@ -28,6 +29,25 @@ def _ways(shape: Shape, options: str = "", rival: str = "Unfold", ours: str = "P
     own = ",".join(filter(None, (options, "backend=eager")))
     texts = [f"{rival}:{options}" if options else rival, f"{ours}:{own}", f"{ours}:{options}" if options else ours]
     return Site(shape, ops=("nearest", *(f"a2u_bench.ways:{text}" for text in texts)))
+
+
+PEERS: tuple[tuple[str, str], ...] = (
+    *(("nearest", "Nearest"), ("bilinear", "Bilinear"), ("bicubic", "Bicubic"), ("deconv", "Deconv")),
+    *(("pixel_shuffle", "PixelShuffle"), ("max_unpool", "MaxUnpool"), ("convex", "Convex"), ("carafe", "Carafe")),
+    *(("index_net", f"IndexNet{options}") for options in ("", ":mode=o2o", ":mode=m2o")),
+    *(("a2u", f"A2U{options}") for options in ("", ":rank=4", ":sharing=unshared", ":kernel_size=1")),
+    *(("fade", "Fade"), ("fade_lite", "FadeLite")),
+    *(("sapa", f"Sapa{options}") for options in ("", ":mode=gated", ":mode=inner")),
+    *(("dysample", f"DySample{options}") for options in ("", ":dynamic_scope=true", ":style=pl")),
+    ("dysample", "DySample:dynamic_scope=true,style=pl"),
+)
+"""Each operator and the class and options of its peer; as many as fill blocks, so that none is parted from its peer."""
+
+
+def _beside_peers(shape: Shape) -> Site:
+    """Every operator followed by its peer, on one shape."""
+    pairs = ((name + peer[len(peer.partition(":")[0]) :], f"a2u_bench.peers:{peer}") for name, peer in PEERS)
+    return Site(shape, ops=tuple(text for pair in pairs for text in pair))
 
 
 SUITES: dict[str, Suite] = {
@@ -60,6 +80,13 @@ SUITES: dict[str, Suite] = {
             allocators=("default", "kept"),
             each=9.0,
             reference="nearest",
+        ),
+        Suite(
+            "peers",
+            "every operator beside its paper's formula in plain PyTorch",
+            (_beside_peers((1, 64, 32, 32)), _beside_peers((1, 256, 64, 64))),
+            modes=("inference", "training"),
+            threads=(1, 2),
         ),
     )
 }

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from a2u_bench import units
 from a2u_bench.columns import ON_DEMAND, RUN, SHAPE, SHOWN, SIDES, SUBJECT, is_axis
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.judge import before_after, gates, seeds
+from a2u_bench.judge import before_after, gates, peers, seeds
 from a2u_bench.judge import filters as conditions
 from a2u_bench.judge.before_after import Change, Matched
 from a2u_bench.judge.best import best
@@ -124,6 +124,8 @@ def make(runs: Sequence[Run], request: Request) -> Sheet:
     columns = [str(name) for name in frame.columns]
     _check_names(request, columns)
     wanted = [conditions.parse(text, columns) for text in request.filters]
+    if request.baseline == peers.PEERS:  # every other row is compared with one of theirs
+        frame = frame[~peers.is_peer(frame)]
     frame, notes = conditions.keep(frame, wanted)
     manifests = [run.manifest for run in runs]
     notes += tuple(f"the runs are of machines that differ: {text}" for text in differences(manifests))

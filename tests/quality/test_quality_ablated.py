@@ -81,13 +81,13 @@ def test_the_form_with_equal_weights_of_its_channels_is_the_published_one():
 def test_without_the_activation_the_form_is_odd_in_each_factor():
     _, guide = inputs()
     ours = changed(kernel_size=1, activation="linear", dynamics="static")
-    before = ours._own_affinity(guide)
+    before = ours._affinity(guide, 2)
     torch.nn.init.constant_(ours.v.norm.weight, -1.0)
-    assert_close(ours._own_affinity(guide), -before)
+    assert_close(ours._affinity(guide, 2), -before)
     leaky = changed(kernel_size=1, dynamics="static")
-    before = leaky._own_affinity(guide)
+    before = leaky._affinity(guide, 2)
     torch.nn.init.constant_(leaky.v.norm.weight, -1.0)
-    assert not torch.allclose(leaky._own_affinity(guide), -before)
+    assert not torch.allclose(leaky._affinity(guide, 2), -before)
 
 
 def test_a_gain_multiplies_the_logits():
@@ -100,7 +100,7 @@ def test_a_learned_projection_is_the_same_for_every_image():
     z, guide = inputs()
     ours = changed(projection="learned", dynamics="static", kernel_size=1)
     logits = ours.weights(z, guide).logit()
-    a = ours._own_affinity(guide)
+    a = ours._affinity(guide, 2)
     by_position = logits[:, 0, 0].unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).transpose(2, 3) / a[:, 0, ..., None, None]
     assert_close(by_position, by_position[:1, :1, :1].expand_as(by_position))
     assert not torch.allclose(changed(kernel_size=1).weights(z, guide), ours.weights(z, guide))

@@ -207,7 +207,7 @@ def test_at_rank_one_the_logits_of_a_sample_are_multiples_of_one_vector() -> Non
     gates = build(kernel_size=3, groups=1)
     z, guide = maps(gates)
     a = gates.bilinear(z, guide)
-    logits = gates._logits(gates.up_head, guide, a)
+    logits = gates._logits(gates.up_head, guide.mean((2, 3)), a)
     for sample in logits.flatten(2):
         assert int(torch.linalg.matrix_rank(sample, rtol=1e-9)) == 1
 

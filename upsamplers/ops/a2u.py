@@ -50,15 +50,15 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from upsamplers.affinity import Factor, contract, kernel_side, scaled_affinity
+from upsamplers.convolution import linear, product
 from upsamplers.errors import StateDictError, Unsupported
+from upsamplers.fused import affinity, normalised_kernels, pooled
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import downassemble
-from upsamplers.shuffle import pixel_shuffle
 from upsamplers.tracing import sizes
 
 Sharing = Literal["shared", "semi-shared", "unshared"]
@@ -183,12 +183,16 @@ class A2U(Upsampler):
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, G, k², sH, sW], positive, summing to one over the taps; in (0, 1) for k = 1."""
         x, y, stride, y_stride = self._maps(z, guide)
-        return self._up_kernels(x, scaled_affinity(self.u(x, stride), self.v(y, y_stride), self.rank))
+        if x is y:
+            a, mean = self._own_affinity(x, stride)
+        else:
+            a = scaled_affinity(self.u(x, stride), self.v(y, y_stride), self.rank)
+            mean = functional.adaptive_avg_pool2d(x, 1).flatten(1)
+        return self._up_kernels(mean, a)
 
-    def _up_kernels(self, x: Tensor, a: Tensor) -> Tensor:
-        logits = pixel_shuffle(self._logits(self.up_head, x, a), self.scale)
-        gates = logits.sigmoid().unflatten(1, (-1, self.groups)).transpose(1, 2)  # [B, G, k², sH, sW]
-        return gates if self.kernel_size == 1 else gates.softmax(2)
+    def _up_kernels(self, mean: Tensor, a: Tensor) -> Tensor:
+        logits = self._logits(self.up_head, mean, a)
+        return normalised_kernels(logits, None, self.scale, 1, self.groups, True, 1.0, True, self.kernel_size > 1)
 
     def bilinear(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """The form itself, Σ_k (u_krᵀ x_k)(v_krᵀ y_k) [B, d, H, W]: no GroupNorm, no LeakyReLU, no 1/√C.
@@ -214,11 +218,19 @@ class A2U(Upsampler):
                 f"got z {tuple(z.shape)}; give the guide or create with guide_channels={self.channels}"
             )
 
-    def _logits(self, head: nn.Conv2d, x: Tensor, a: Tensor) -> Tensor:
-        """P applied to the affinity of every point: a [B, d, H, W] gives [B, s²k²G, H, W]."""
-        pooled = functional.adaptive_avg_pool2d(x, 1)
-        p = head(pooled).flatten(1).unflatten(1, (self.rank, -1)).transpose(1, 2)  # [B, s²k²G, d]
-        return torch.bmm(p, a.flatten(2)).unflatten(2, a.shape[2:])
+    def _own_affinity(self, x: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+        """The affinity of a map with itself [B, d, H, W], and the map's mean [B, C]: it is pooled once for both."""
+        side = kernel_side(self.u.kernel_size, stride)
+        means = pooled(x, side) if self.u.generator or self.v.generator else x.mean((2, 3)).unsqueeze(0)
+        u, v = (factor.kernels_of(means[:-1], side) for factor in (self.u, self.v))
+        affine = (one for factor in (self.u, self.v) for one in (factor.norm.weight, factor.norm.bias))
+        return affinity(x, u, v, *affine, stride, self.u.norm.num_groups, self.u.norm.eps), means[-1]
+
+    def _logits(self, head: nn.Conv2d, mean: Tensor, a: Tensor) -> Tensor:
+        """P, made of the map's mean [B, C], applied to the affinity of every point: [B, s²k²G, H, W]."""
+        p = linear(mean, head.weight.flatten(1), head.bias)
+        p = p.unflatten(1, (self.rank, head.out_channels // self.rank)).transpose(1, 2)  # [B, s²k²G, d]
+        return product(p, a.flatten(2)).unflatten(2, a.shape[2:])
 
     @property
     def down_kernel_size(self) -> int:
@@ -228,24 +240,22 @@ class A2U(Upsampler):
     def down_weights(self, guide: Tensor) -> Tensor:
         """The twin's w [B, G, s²k², H, W], summing to one over the taps, for a guide [B, Cg, sH, sW]."""
         self._check_down(guide)
-        return self._down_kernels(guide, self._own_affinity(guide))
+        a, mean = self._own_affinity(guide, self.scale)
+        return self._down_kernels(mean, a)
 
     def halve(self, guide: Tensor) -> tuple[Tensor, Tensor | None]:
         """Both directions from one affinity, where it is that of the guide with itself."""
         if self.affinity == "cross":
             return super().halve(guide)
         self._check_down(guide)
-        a = self._own_affinity(guide)
-        w = self._down_kernels(guide, a)
-        return downassemble(w, guide, self.scale, self.down_kernel_size, self.border), self._up_kernels(guide, a)
+        a, mean = self._own_affinity(guide, self.scale)
+        w = self._down_kernels(mean, a)
+        return downassemble(w, guide, self.scale, self.down_kernel_size, self.border), self._up_kernels(mean, a)
 
-    def _own_affinity(self, guide: Tensor) -> Tensor:
-        return scaled_affinity(self.u(guide, self.scale), self.v(guide, self.scale), self.rank)
-
-    def _down_kernels(self, guide: Tensor, a: Tensor) -> Tensor:
+    def _down_kernels(self, mean: Tensor, a: Tensor) -> Tensor:
         assert self.down_head is not None
-        logits = self._logits(self.down_head, guide, a)
-        return logits.unflatten(1, (-1, self.groups)).transpose(1, 2).softmax(2)
+        logits = self._logits(self.down_head, mean, a)
+        return normalised_kernels(logits, None, 1, 1, self.groups, True, 1.0, False, True)
 
     def _check_down(self, guide: Tensor) -> None:
         """Raise Unsupported without the twin's head, ValueError, with the shapes, for a guide that does not fit."""

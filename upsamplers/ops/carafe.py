@@ -16,9 +16,10 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.nn import functional
 
+from upsamplers.convolution import Conv2d
 from upsamplers.errors import StateDictError, Unsupported
+from upsamplers.fused import normalised_kernels
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
-from upsamplers.shuffle import pixel_shuffle
 
 
 class Carafe(Upsampler):
@@ -94,13 +95,13 @@ class Carafe(Upsampler):
                 raise Unsupported(f"carafe: groups={groups} does not divide {width} channels")
         self.kernel_size, self.groups, self.border, self.twin = kernel_size, groups, border, twin
         taps, side, dilation = groups * kernel_size**2, encoder_kernel_size, encoder_dilation
-        self.compressor = nn.Conv2d(channels, compressed_channels, 1)
-        self.encoder = nn.Conv2d(
+        self.compressor = Conv2d(channels, compressed_channels, 1)
+        self.encoder = Conv2d(
             compressed_channels, scale**2 * taps, side, padding=dilation * (side - 1) // 2, dilation=dilation
         )
         if twin:
-            self.down_compressor = nn.Conv2d(self.guide_channels, compressed_channels, 1)
-            self.down_encoder = nn.Conv2d(compressed_channels, taps, side, stride=scale, dilation=dilation)
+            self.down_compressor = Conv2d(self.guide_channels, compressed_channels, 1)
+            self.down_encoder = Conv2d(compressed_channels, taps, side, stride=scale, dilation=dilation)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -115,8 +116,8 @@ class Carafe(Upsampler):
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, G, k², sH, sW]; the taps of each group sum to one."""
-        logits = pixel_shuffle(self.encoder(self.compressor(z)), self.scale)  # [B, G·k², sH, sW]
-        return logits.unflatten(1, (self.groups, self.kernel_size**2)).softmax(2)
+        logits = self.encoder(self.compressor(z))  # [B, G·k²·s², H, W]
+        return normalised_kernels(logits, None, self.scale, 1, self.groups, False, 1.0, False, True)
 
     @property
     def down_kernel_size(self) -> int:
@@ -132,7 +133,7 @@ class Carafe(Upsampler):
         after = extent - self.scale - before
         compressed = functional.pad(self.down_compressor(guide), (before, after, before, after))
         logits = self.down_encoder(compressed)  # [B, G·k², H, W]
-        return logits.unflatten(1, (self.groups, self.kernel_size**2)).softmax(2)
+        return normalised_kernels(logits, None, 1, 1, self.groups, False, 1.0, False, True)
 
     def macs(self, height: int, width: int) -> int:
         """Per low-resolution point at scale 2 with the defaults: 64·C + 57,600 + 100·C."""

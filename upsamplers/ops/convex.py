@@ -6,10 +6,11 @@ outside the map is zero. Teed and Deng, ECCV 2020.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from upsamplers.convolution import Conv2d
+from upsamplers.fused import normalised_kernels
 from upsamplers.operator import Facts, Paper, Upsampler
-from upsamplers.shuffle import pixel_shuffle
 
 LOGIT_SCALE = 0.25
 """RAFT's factor on the logits, there to balance gradients."""
@@ -35,13 +36,13 @@ class Convex(Upsampler):
 
     def __init__(self, channels: int, guide_channels: int | None = None, scale: int = 2) -> None:
         super().__init__(channels, guide_channels, scale)
-        self.hidden = nn.Conv2d(channels, 2 * channels, 3, padding=1)
-        self.mask = nn.Conv2d(2 * channels, self.kernel_size**2 * scale**2, 1)
+        self.hidden = Conv2d(channels, 2 * channels, 3, padding=1)
+        self.mask = Conv2d(2 * channels, self.kernel_size**2 * scale**2, 1)
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, 1, 9, sH, sW], each kernel summing to one; mask channel t·s² + y·s + x is tap t of phase (y, x)."""
-        logits = LOGIT_SCALE * self.mask(self.hidden(z).relu())
-        return pixel_shuffle(logits, self.scale).softmax(1).unsqueeze(1)
+        logits = self.mask(self.hidden(z).relu())
+        return normalised_kernels(logits, None, self.scale, 1, 1, False, LOGIT_SCALE, False, True)
 
     def macs(self, height: int, width: int) -> int:
         """The head's two convolutions, and 9 per output element."""

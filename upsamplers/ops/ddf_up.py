@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from upsamplers.convolution import Conv2d
 from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive.products import reassemble_product
@@ -75,12 +76,12 @@ class DDFUp(Upsampler):
         self.combine, self.heads, self.dilation, self.joint = combine, heads, dilation, joint
         self.kernel_size = dilation * (SIDE - 1) + 1  # of the window that has all taps
         read, squeezed, phases = self.guide_channels if joint else channels, channels // 5, range(scale**2)
-        self.spatial = nn.ModuleList(nn.Sequential(nn.Conv2d(read, heads * TAPS, 1)) for _ in phases)
+        self.spatial = nn.ModuleList(nn.Sequential(Conv2d(read, heads * TAPS, 1)) for _ in phases)
         if not joint:
             for phase in self.spatial:
-                phase.insert(0, nn.Conv2d(channels, channels, SIDE, padding=1, groups=channels))  # type: ignore[operator]
+                phase.insert(0, Conv2d(channels, channels, SIDE, padding=1, groups=channels))  # type: ignore[operator]
         self.channel = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(channels, squeezed, 1), nn.ReLU(), nn.Conv2d(squeezed, channels * TAPS, 1))
+            nn.Sequential(Conv2d(channels, squeezed, 1), nn.ReLU(), Conv2d(squeezed, channels * TAPS, 1))
             for _ in phases
         )
         self.std = nn.ParameterList(torch.randn(channels * TAPS) / SIDE for _ in phases)

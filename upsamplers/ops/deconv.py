@@ -8,8 +8,9 @@ and d = 1 but for phase 0.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from upsamplers.convolution import ConvTranspose2d
 from upsamplers.operator import Facts, Paper, Upsampler
 
 
@@ -40,7 +41,7 @@ class Deconv(Upsampler):
     def __init__(self, channels: int, guide_channels: int | None = None, scale: int = 2) -> None:
         super().__init__(channels, guide_channels, scale)
         side = 2 * scale - 1
-        self.transposed = nn.ConvTranspose2d(
+        self.transposed = ConvTranspose2d(
             channels, channels, side, stride=scale, padding=scale - 1, output_padding=scale - 1
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from upsamplers.convolution import Conv2d
 from upsamplers.errors import StateDictError
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import reassemble
@@ -77,9 +78,9 @@ class DLU(Upsampler):
             check_option(value >= 1, "dlu", name, value, "an integer >= 1")
         self.kernel_size = kernel_size
         margin = encoder_dilation * (encoder_kernel_size - 1) // 2
-        self.compressor = nn.Conv2d(channels, compressed_channels, 1)
+        self.compressor = Conv2d(channels, compressed_channels, 1)
         self.space, self.offset = (
-            nn.Conv2d(compressed_channels, made, encoder_kernel_size, padding=margin, dilation=encoder_dilation)
+            Conv2d(compressed_channels, made, encoder_kernel_size, padding=margin, dilation=encoder_dilation)
             for made in (kernel_size**2, 2 * scale**2)
         )
         nn.init.xavier_uniform_(self.compressor.weight)

@@ -13,11 +13,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from upsamplers.convolution import Conv2d
 from upsamplers.errors import Unsupported
+from upsamplers.fused import moving
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
-from upsamplers.primitive import reassemble
-from upsamplers.sampling import clamped, corner_weights, pixels
-from upsamplers.shuffle import pixel_shuffle
 
 GROUPS = {"lp": 4, "pl": 8}
 """The published number of groups of each style."""
@@ -85,51 +84,42 @@ class DySample(Upsampler):
             raise Unsupported(f"dysample: style pl needs channels to be a multiple of s² = {scale**2}; got {channels}")
         self.style, self.groups, self.dynamic_scope = style, groups, dynamic_scope
         read, made = (channels, 2 * groups * scale**2) if style == "lp" else (channels // scale**2, 2 * groups)
-        self.offset = nn.Conv2d(read, made, 1)
+        self.offset = Conv2d(read, made, 1)
         nn.init.normal_(self.offset.weight, std=0.001)
         nn.init.zeros_(self.offset.bias)  # type: ignore[arg-type]  # there is one
         if dynamic_scope:
-            self.scope = nn.Conv2d(read, made, 1, bias=False)
+            self.scope = Conv2d(read, made, 1, bias=False)
             nn.init.zeros_(self.scope.weight)
         self.start_is_loaded = False
         precise = torch.promote_types(torch.get_default_dtype(), torch.float32)
         self.register_buffer("start", start_position(scale, groups, precise, self.offset.weight.device))
 
     def positions(self, z: Tensor) -> Tensor:
-        """Where each output point reads relative to its pixel ⌊i/s⌋, [B, G, 2, sH, sW], x before y, not clamped."""
-        source = pixel_shuffle(z, self.scale) if self.style == "pl" else z
-        precise = torch.promote_types(z.dtype, torch.float32)
-        offset = self._phased(self.offset(source).to(precise))  # [B, G, 2, sH, sW]
-        reach = 0.5 * self._phased(self.scope(source).to(precise)).sigmoid() if self.dynamic_scope else 0.25
-        start = self.start.to(precise).view(2, self.groups, self.scale, self.scale).transpose(0, 1)
-        return offset * reach + start.repeat(1, 1, *z.shape[-2:])
+        """Where each output point reads relative to its pixel ⌊i/s⌋, [B, G, 2, sH, sW], x before y, not held in z."""
+        return moving.positions(z, *self._offsets(z), self.start, self.scale, self.groups)
 
-    def _phased(self, made: Tensor) -> Tensor:
-        """A convolution's channels (axis, group[, phase]) as [B, G, 2, sH, sW]."""
-        full = pixel_shuffle(made, self.scale) if self.style == "lp" else made
-        return full.unflatten(1, (2, self.groups)).transpose(1, 2)
-
-    def _sampled(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """w and the points, of one computation."""
-        x, y = self.positions(z).unbind(2)  # [B, G, sH, sW]
-        (rows, columns), (height, width) = pixels(z, self.scale), z.shape[-2:]
-        x, y = clamped(x + columns, width - 1), clamped(y + rows, height - 1)
-        w = corner_weights(x, y)  # [B, G, 4, sH, sW]
-        return w.to(z.dtype), torch.stack([x, y], 2).detach()
+    def _offsets(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The offsets and, where it is generated, their scope, [B, 2·G·s², H, W] each."""
+        phases = self.scale**2
+        # A 1×1 convolution of the shuffled map: the phases stand one below the other instead, which moves nothing.
+        source = z.unflatten(1, (self.channels // phases, phases)).flatten(2, 3) if self.style == "pl" else z
+        made = [self.offset(source)] + ([self.scope(source)] if self.dynamic_scope else [])
+        if self.style == "pl":
+            made = [one.unflatten(2, (phases, z.shape[2])).flatten(1, 2) for one in made]
+        return made[0], made[1] if self.dynamic_scope else None
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, G, 4, sH, sW]: bilinear weights of the corners above left, above right, below left, below right."""
-        return self._sampled(z)[0]
+        return moving.corners(z, *self._offsets(z), self.start, self.scale, self.groups)[0]
 
     def points(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """Where z is read, [B, G, 2, sH, sW], x before y, in pixels of z, 0 being the centre of the first."""
-        return self._sampled(z)[1]
+        return moving.corners(z, *self._offsets(z), self.start, self.scale, self.groups)[1]
 
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The upsampled map [B, C, sH, sW]; the points are computed once."""
+        """The upsampled map [B, C, sH, sW], from the offsets in one pass."""
         self.check(z, guide)
-        w, points = self._sampled(z)
-        return reassemble(w, z, scale=self.scale, kernel_size=self.kernel_size, border=self.border, points=points)
+        return moving.sample_moved(z, *self._offsets(z), self.start, self.scale, self.groups)
 
     def macs(self, height: int, width: int) -> int:
         """The offsets' convolution, the scope's where there is one, and 4 per output element."""

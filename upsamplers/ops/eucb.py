@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from upsamplers.convolution import Conv2d
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 
 
@@ -58,9 +59,9 @@ class EUCB(Upsampler):
         width = channels if out_channels is None else out_channels
         check_option(width >= 1, "eucb", "out_channels", width, "an integer >= 1")
         self.out_channels = width
-        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
+        self.depthwise = Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
         self.norm = nn.BatchNorm2d(channels)
-        self.pointwise = nn.Conv2d(channels, width, 1)
+        self.pointwise = Conv2d(channels, width, 1)
         for layer in (self.depthwise, self.pointwise):
             nn.init.normal_(layer.weight, std=0.02)
         nn.init.zeros_(self.pointwise.bias)  # type: ignore[arg-type]  # there is one

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from upsamplers.convolution import Conv2d
 from upsamplers.cosines import cosines
 from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.normal import group_normalised
@@ -103,8 +104,8 @@ class FreqFusion(Upsampler):
             check_option(value >= 1, "freqfusion", name, value, "an integer >= 1")
         self.kernel_size, self.high_kernel_size, self.similarity = kernel_size, high_kernel_size, similarity
         m, self.resample_groups = compressed_channels, resample_groups if resample else 0
-        self.compress_guide, self.compress_z = nn.Conv2d(self.guide_channels, m, 1), nn.Conv2d(channels, m, 1)
-        self.low, self.high = (nn.Conv2d(m, side**2, 3, padding=1) for side in (kernel_size, high_kernel_size))
+        self.compress_guide, self.compress_z = Conv2d(self.guide_channels, m, 1), Conv2d(channels, m, 1)
+        self.low, self.high = (Conv2d(m, side**2, 3, padding=1) for side in (kernel_size, high_kernel_size))
         for name, side in (("low_window", kernel_size), ("high_window", high_kernel_size)):
             axis = torch.hamming_window(side, periodic=False)
             self.register_buffer(name, torch.outer(axis, axis)[None, None] if hamming else torch.ones(1))
@@ -115,7 +116,7 @@ class FreqFusion(Upsampler):
                 CONVOLUTIONS, {"concat": (m + 8, m + 8), "only": (8, m)}[similarity] * 2, strict=True
             ):
                 made = resample_groups * (2 if name.startswith("hr") else 8)
-                self.add_module(name, nn.Conv2d(read, made, 3, padding=1))
+                self.add_module(name, Conv2d(read, made, 3, padding=1))
             start = torch.tensor([[-0.25, 0.25, -0.25, 0.25], [-0.25, -0.25, 0.25, 0.25]])  # exact in every type
             self.register_buffer("start", start.repeat_interleave(resample_groups, 0).view(1, -1, 1, 1))
             if resample_norm:

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from upsamplers.convolution import Conv2d
 from upsamplers.errors import Unsupported
+from upsamplers.fused import normalised_kernels
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import downassemble
-from upsamplers.shuffle import pixel_shuffle
 
 
 def _variants() -> tuple[Variant, ...]:
@@ -109,29 +110,31 @@ class IndexNet(Upsampler):
         padding = s // 2 if self.context else 0
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         first = self.hidden if self.nonlinear else outputs
-        layers["encode"] = nn.Conv2d(wide, first, self.window, s, padding, groups=depthwise, bias=False)
+        layers["encode"] = Conv2d(wide, first, self.window, s, padding, groups=depthwise, bias=False)
         if self.nonlinear:
             layers["norm"] = nn.BatchNorm2d(first)
             layers["activation"] = nn.ReLU6()
-            layers["project"] = nn.Conv2d(first, outputs, 1, groups=depthwise, bias=False)
+            layers["project"] = Conv2d(first, outputs, 1, groups=depthwise, bias=False)
         return nn.Sequential(layers)
 
-    def _index(self, guide: Tensor) -> Tensor:
-        """sigmoid of the s² logits of every low-resolution point, [B, G, s², H, W]."""
+    def _logits(self, guide: Tensor) -> Tensor:
+        """The s² logits of every low-resolution point, [B, G·s², H, W]."""
         odd = self.scale % 2 if self.context else 0
         # An odd scale reads one row and column more after its block than before it.
         x = functional.pad(guide, (0, odd, 0, odd)) if odd else guide
         logits = [branch(x) for branch in self.branches]
-        stacked = logits[0].unsqueeze(1) if self.mode == "holistic" else torch.stack(logits, 2)
-        return stacked.sigmoid()
+        return logits[0] if self.mode == "holistic" else torch.stack(logits, 2).flatten(1, 2)
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, G, 1, sH, sW]."""
         assert guide is not None
-        return self._spread(self._index(guide))
+        return self._spread(self._logits(guide))
 
-    def _spread(self, index: Tensor) -> Tensor:
-        return pixel_shuffle(index.flatten(1, 2), self.scale).unsqueeze(2)
+    def _spread(self, logits: Tensor) -> Tensor:
+        return normalised_kernels(logits, None, self.scale, 1, self._groups, False, 1.0, True, False)
+
+    def _gathered(self, logits: Tensor) -> Tensor:
+        return normalised_kernels(logits, None, 1, 1, self._groups, False, 1.0, True, True)
 
     @property
     def down_kernel_size(self) -> int:
@@ -140,13 +143,13 @@ class IndexNet(Upsampler):
 
     def down_weights(self, guide: Tensor) -> Tensor:
         """w [B, G, s², H, W]: softmax over each block, of the sigmoid."""
-        return self._index(guide).softmax(2)
+        return self._gathered(self._logits(guide))
 
     def halve(self, guide: Tensor) -> tuple[Tensor, Tensor]:
-        """Both directions from one index: in training the statistics of its normalisation see the guide once."""
-        index = self._index(guide)
-        half = downassemble(index.softmax(2), guide, self.scale, self.down_kernel_size, self.border)
-        return half, self._spread(index)
+        """Both directions from the same logits: in training the statistics of their norms see the guide once."""
+        logits = self._logits(guide)
+        half = downassemble(self._gathered(logits), guide, self.scale, self.down_kernel_size, self.border)
+        return half, self._spread(logits)
 
     def macs(self, height: int, width: int) -> int:
         """Per low-resolution point, with window k: the convolutions, then 1 per output element.

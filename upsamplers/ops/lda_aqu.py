@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from upsamplers.convolution import Conv2d
 from upsamplers.errors import Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import reassemble
@@ -104,11 +105,11 @@ class LdaAqu(Upsampler):
             )
         per, taps = self.hidden // groups, kernel_size**2
         self.norm = nn.LayerNorm(channels)
-        self.query = nn.Conv2d(channels, self.hidden, 1, bias=False)
-        self.key = nn.Conv2d(channels, self.hidden, 1, bias=False)
-        self.offset_depthwise = nn.Conv2d(per, per, 3, padding=1, groups=per, bias=False)
+        self.query = Conv2d(channels, self.hidden, 1, bias=False)
+        self.key = Conv2d(channels, self.hidden, 1, bias=False)
+        self.offset_depthwise = Conv2d(per, per, 3, padding=1, groups=per, bias=False)
         self.offset_norm = nn.LayerNorm(per)
-        self.offset = nn.Conv2d(per, 2 * taps, offset_kernel_size, padding=offset_kernel_size // 2)
+        self.offset = Conv2d(per, 2 * taps, offset_kernel_size, padding=offset_kernel_size // 2)
         nn.init.zeros_(self.offset.weight)
         nn.init.zeros_(self.offset.bias)  # type: ignore[arg-type]  # there is one
         if position_bias:

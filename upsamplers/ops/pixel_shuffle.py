@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from upsamplers.convolution import Conv2d
 from upsamplers.operator import Facts, Paper, Upsampler
 from upsamplers.shuffle import pixel_shuffle
 
@@ -31,7 +32,7 @@ class PixelShuffle(Upsampler):
 
     def __init__(self, channels: int, guide_channels: int | None = None, scale: int = 2) -> None:
         super().__init__(channels, guide_channels, scale)
-        self.convolution = nn.Conv2d(channels, scale**2 * channels, self.kernel_size, padding=1)
+        self.convolution = Conv2d(channels, scale**2 * channels, self.kernel_size, padding=1)
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [1, C, C·9, s, s]: convolution channel c·s² + y·s + x is phase (y, x) of output channel c."""

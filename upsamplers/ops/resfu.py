@@ -9,12 +9,14 @@ w₂₅ = Σ_t a_t M_t ⊗ M_t, [B, 1, 25, sH, sW], replicate border; it sums to
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from upsamplers.convolution import Conv2d, in_float32
 from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.normal import group_normalised, norm_groups
 from upsamplers.operator import Facts, Paper, Upsampler, check_option
@@ -90,7 +92,7 @@ class ReSFU(Upsampler):
                 raise Unsupported(f"resfu: {name}={value} must divide embedding={embedding} and hidden={hidden}")
         self.radius, self.stride = radius, stride
         self.norm_guide, self.norm_z = _norm(self.guide_channels), _norm(channels)
-        self.query, self.key = nn.Conv2d(self.guide_channels, embedding, 1), nn.Conv2d(channels, embedding, 1)
+        self.query, self.key = Conv2d(self.guide_channels, embedding, 1), Conv2d(channels, embedding, 1)
         self.semantic = Score(embedding, hidden, score_groups, convolution_groups)
         self.detail = Score(embedding, hidden, score_groups, convolution_groups)
         self.register_buffer("box", torch.ones(embedding, 1, 1, 2 * (radius // stride) + 1))
@@ -164,18 +166,18 @@ class Score(nn.Module):
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
         self.layers = nn.Sequential(
             nn.ReLU(),
-            nn.Conv2d(hidden, hidden, 1, groups=groups),
+            Conv2d(hidden, hidden, 1, groups=groups),
             nn.ReLU(),
             nn.GroupNorm(norm_groups, hidden),
-            nn.Conv2d(hidden, 9, 1),
+            Conv2d(hidden, 9, 1),
         )
 
     def forward(self, around: Tensor, at: Tensor, scale: int) -> Tensor:
         """Logits [B, 9, sH, sW] for κ = `around` and ϑ = `at`, both [B, e, sH, sW] and normalised alike."""
         padded = functional.pad(group_normalised(self.norm, around), (scale,) * 4, mode="replicate")
-        near = functional.conv2d(padded, self.weight, self.bias.flatten(), dilation=scale, groups=self.groups)
+        near = _convolved(padded, self.weight, self.bias.flatten(), dilation=scale, groups=self.groups)
         whole = self.weight.sum((-2, -1), keepdim=True)
-        logits = near - functional.conv2d(group_normalised(self.norm, at), whole, groups=self.groups)
+        logits = near - _convolved(group_normalised(self.norm, at), whole, groups=self.groups)
         for layer in self.layers:
             logits = group_normalised(layer, logits) if isinstance(layer, nn.GroupNorm) else layer(logits)
         return logits
@@ -212,7 +214,7 @@ def blurred(query: Tensor) -> Tensor:
     axis = (-0.5 * torch.arange(-1, 2, dtype=query.dtype, device=query.device).square()).exp()
     axis = axis / axis.sum()
     kernel = (axis[:, None] * axis).expand(query.shape[1], 1, 3, 3)
-    return functional.conv2d(functional.pad(query, (1,) * 4, mode="replicate"), kernel, groups=query.shape[1])
+    return _convolved(functional.pad(query, (1,) * 4, mode="replicate"), kernel, groups=query.shape[1])
 
 
 def split(size: int, scale: int, like: Tensor) -> Tensor:
@@ -230,3 +232,7 @@ def _inside(size: int, scale: int, device: torch.device) -> Tensor:
 
 def _norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(norm_groups(channels), channels)
+
+
+def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None = None, **how: int) -> Tensor:
+    return in_float32(partial(functional.conv2d, **how), x, weight, bias)

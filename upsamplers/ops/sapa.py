@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from upsamplers.convolution import Linear
 from upsamplers.errors import Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import correlate, reassemble
@@ -75,9 +76,9 @@ class Sapa(Upsampler):
                 raise Unsupported(f"sapa: mode inner needs guide and z to be equally wide; got {given}")
             return
         self.norm_guide, self.norm_z = nn.LayerNorm(self.guide_channels), nn.LayerNorm(channels)
-        self.query, self.key = nn.Linear(self.guide_channels, embedding), nn.Linear(channels, embedding)
+        self.query, self.key = Linear(self.guide_channels, embedding), Linear(channels, embedding)
         if mode == "gated":
-            self.query_z, self.gate = nn.Linear(channels, embedding), nn.Linear(channels, 1)
+            self.query_z, self.gate = Linear(channels, embedding), Linear(channels, 1)
         for layer in self.children():
             if isinstance(layer, nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)

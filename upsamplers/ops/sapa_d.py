@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from upsamplers.convolution import Conv2d
 from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.normal import group_normalised, norm_groups
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
@@ -84,9 +85,9 @@ class SapaD(Upsampler):
         if channels % groups:
             raise Unsupported(f"sapa_d: groups={groups} does not divide {channels} channels")
         self.samples, self.groups, self.embedding, self.high_offset = points, groups, embedding, high_offset
-        self.query = nn.Conv2d(self.guide_channels, groups * embedding, 1)
-        self.key = nn.Conv2d(channels, groups * embedding, 1)
-        self.offset = nn.Conv2d(channels, 2 * groups * points * (scale**2 if high_offset else 1), 1)
+        self.query = Conv2d(self.guide_channels, groups * embedding, 1)
+        self.key = Conv2d(channels, groups * embedding, 1)
+        self.offset = Conv2d(channels, 2 * groups * points * (scale**2 if high_offset else 1), 1)
         for layer in (self.query, self.key, self.offset):
             nn.init.normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # there is one

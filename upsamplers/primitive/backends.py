@@ -15,6 +15,7 @@ from upsamplers.primitive import eager, eager_down
 from upsamplers.primitive.cpu import backend as cpu
 from upsamplers.primitive.cuda import backend as cuda
 from upsamplers.primitive.planner import Planner, as_they_are
+from upsamplers.tracing import is_exporting
 
 ENVIRONMENT = "UPSAMPLERS_BACKEND"
 """Environment variable that forces a backend where no argument does."""
@@ -33,15 +34,11 @@ _BEST = {device: library for device, library in _NEEDS.items() if find_spec(libr
 """Device type -> the backend for floating-point tensors there; eager for all else."""
 
 
-# torch 2.6 has no is_exporting
-_exporting = getattr(torch.compiler, "is_exporting", torch.onnx.is_in_onnx_export)
-
-
 def is_written_out(backend: str | None) -> bool:
     """Whether a primitive is done by plain operations: in an export that forces no backend, and where derivatives are
     asked for that a custom operator does not have: forward ones, and those of torch.func.
 
-    Some versions of torch say inside every torch.compile that they export, so what dynamo traces does not count.
+    What dynamo traces does not count.
     """
     if torch.compiler.is_dynamo_compiling():
         return False
@@ -50,7 +47,7 @@ def is_written_out(backend: str | None) -> bool:
     transforms = _functorch.get_interpreter_stack()
     if transforms and any(one.key() == _functorch.TransformType.Grad for one in transforms):
         return True
-    if not _exporting():
+    if not is_exporting():
         return False
     return (backend or os.environ.get(ENVIRONMENT) or "eager") == "eager"
 

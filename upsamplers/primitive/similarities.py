@@ -42,7 +42,14 @@ def _mixed(at_corners: Tensor, m: Tensor, q: Tensor, bias: Tensor | None) -> Ten
     found = (at_corners.unflatten(2, (-1, 4)) * m).sum(3)
     if bias is None:
         return found
-    return found + torch.einsum("bgchw,gpc->bgphw", q.unflatten(1, (bias.shape[0], -1)), bias).to(found.dtype)
+    return found + _summed("bgchw,gpc->bgphw", q.unflatten(1, (bias.shape[0], -1)), bias).to(found.dtype)
+
+
+def _summed(equation: str, x: Tensor, y: Tensor) -> Tensor:
+    """torch.einsum in float32 at least: maps may be of half types, a table of biases is not."""
+    kind = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
+    with torch.autocast("cuda" if x.is_cuda else "cpu", enabled=False):
+        return torch.einsum(equation, x.to(kind), y.to(kind))
 
 
 @similarities.register_fake
@@ -71,9 +78,9 @@ def _backward(ctx: Any, over: Tensor) -> tuple[Any, ...]:
     if bias is not None:
         grouped = q.unflatten(1, (bias.shape[0], -1))
         if by_q is not None:
-            by_q = by_q + torch.einsum("bgphw,gpc->bgchw", over, bias.to(over.dtype)).flatten(1, 2)
+            by_q = by_q + _summed("bgphw,gpc->bgchw", over, bias).flatten(1, 2)
         if needs[3]:
-            by_bias = torch.einsum("bgchw,bgphw->gpc", grouped.to(over.dtype), over)
+            by_bias = _summed("bgchw,bgphw->gpc", grouped, over)
     found = zip((by_q, by_m, by_k, by_bias), (q, m, k, bias), strict=True)
     return (*(None if by is None else by.to(one.dtype) for by, one in found), None, None, None, None)
 

@@ -92,10 +92,12 @@ class A2U(Published):
         """w [B, 1, k², sH, sW]."""
         assert guide is not None
         self.check(z, guide)
-        return self._up_kernels(guide, self._own_affinity(guide))
+        a, seen = self._own_affinity(guide, self.scale)
+        return self._up_kernels(seen, a)
 
-    def _own_affinity(self, guide: Tensor) -> Tensor:
-        return self._affinity(guide, self.scale)
+    def _own_affinity(self, x: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+        """The affinity, and the map itself, of which the heads and the fine resolution see what they need."""
+        return self._affinity(x, stride), x
 
     def _affinity(self, guide: Tensor, stride: int) -> Tensor:
         """[B, d, H, W] at this stride."""
@@ -124,7 +126,7 @@ class A2U(Published):
         return torch.zeros_like(pooled) if self.projection == "learned" else pooled
 
     def _logits(self, head: nn.Conv2d, x: Tensor, a: Tensor) -> Tensor:
-        return super()._logits(head, self._seen(x), a)
+        return super()._logits(head, self._seen(x).flatten(1), a)
 
     def _up_kernels(self, x: Tensor, a: Tensor) -> Tensor:
         if self.resolution == "coarse":

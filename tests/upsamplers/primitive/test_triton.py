@@ -44,9 +44,15 @@ def test_every_kernel_agrees_with_the_definition_under_the_interpreter(part: str
 
 
 @needs_triton
+def test_every_fused_pass_agrees_with_its_definition_under_the_interpreter_and_operators_launch_little() -> None:
+    file = HERE / "interpreted_fused.py"
+    run("-m", "pytest", "-p", "no:cacheprovider", file, TRITON_INTERPRET="1", UPSAMPLERS_BACKEND="triton")
+
+
+@needs_triton
 def test_every_kernel_compiles_for_a_gpu_and_keeps_its_sums_in_registers(tmp_path: Path) -> None:
     lines = run(HERE / "triton_compiler.py", "80", tmp_path).splitlines()
-    assert len(lines) == 12, lines
+    assert len(lines) == 24, lines
     spilled = [line for line in lines if int(line.split()[2]) > 0]
     assert not spilled, f"name, registers, bytes spilled: {spilled}"
 

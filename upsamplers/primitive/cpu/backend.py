@@ -1,4 +1,4 @@
-"""The CPU backend: numba kernels for float32 and float64, half types through float32; numba loads at the first call.
+"""The CPU backend: numba kernels for all floating-point types; numba loads at the first call.
 
 Kernels that mix channels are dense convolutions, not windows, and stay with the eager backend.
 """
@@ -45,7 +45,7 @@ def prepared(
     kernel_size: int,
     border: str,
 ) -> Prepared:
-    """The pass over tensors like these, all of float32 or all of float64."""
+    """The pass over tensors like these, of types that kernels read side by side."""
     from upsamplers.primitive.cpu import calls, points_calls  # importing numba takes most of a second
 
     if points is not None:
@@ -74,12 +74,17 @@ def plan(
     options = (shape, scale, kernel_size, border)
     if not serves(primitive, first, second, points, shape, kernel_size):
         return _elsewhere(primitive, first, second, points, *options)
+    from upsamplers.primitive.cpu.elements import are_read
+
     dtype = result_dtype(first, second)
     high = accumulator(dtype)
     place = None if points is None else accumulator(points.dtype)
     one_phase = primitive == "correlate" and points is None and tuple(shape[3:]) != tuple(first.shape[2:])
+    if points is None and are_read(first.dtype, second.dtype):
+        run = prepared(primitive, first, second, None, *options)
+        return run if not one_phase else lambda *tensors: run(*tensors).sum(0, keepdim=True).to(dtype)
     run = prepared(primitive, first.to(high), second.to(high), None if points is None else points.to(place), *options)
-    if first.dtype == second.dtype == high and (points is None or points.dtype == place) and not one_phase:
+    if first.dtype == second.dtype == high and points is not None and points.dtype == place:
         return run
 
     def converted(first: Tensor, second: Tensor, points: Tensor | None) -> Tensor:

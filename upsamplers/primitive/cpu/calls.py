@@ -10,18 +10,13 @@ import torch
 from torch import Tensor
 
 from upsamplers.primitive.cpu import channels_last, threads, window, window_scatter
-from upsamplers.primitive.cpu.prepared import Flat, Prepared
+from upsamplers.primitive.cpu.prepared import Flat, Prepared, numbers
 from upsamplers.primitive.cpu.tile import lanes
-from upsamplers.primitive.eager import layout
+from upsamplers.primitive.eager import accumulator, layout, result_dtype
 from upsamplers.primitive.window import border_index, down_offset
 
 NEAR = 384 * 1024
 """Bytes of scratch that a thread may expect to keep in its own cache."""
-
-
-def numbers(*values: int) -> Flat:
-    """Integers as a kernel takes them."""
-    return np.array(values, np.int64)
 
 
 def kernel_steps(w: Tensor, up: int, height: int, width: int) -> Flat:
@@ -70,9 +65,9 @@ def row_step(width: int, halo: int, lane_count: int) -> int:
     return (vectors | 1) * lane_count
 
 
-def blank_map(like: Tensor, shape: Sequence[int]) -> Tensor:
+def blank_map(like: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """A map without memory, in the memory format of `like`."""
-    return torch.empty(tuple(shape), dtype=like.dtype, device="meta", memory_format=layout(like))
+    return torch.empty(tuple(shape), dtype=dtype, device="meta", memory_format=layout(like))
 
 
 def lanes_are_channels(lane_count: int, per: int, *maps: Tensor) -> bool:
@@ -85,16 +80,17 @@ def gather(w: Tensor, z: Tensor, up: int, down: int, kernel_size: int, border: s
     batch, channels = z.shape[:2]
     height, width = z.shape[2] // down, z.shape[3] // down
     groups, per, k = w.shape[1], channels // w.shape[1], kernel_size
-    out = blank_map(z, (batch, channels, up * height, up * width))
+    out = blank_map(z, (batch, channels, up * height, up * width), result_dtype(w, z))
     rows = extended(z.shape[2], height, down, k, border)[0]
     columns, offset, first, inside = extended(z.shape[3], width, down, k, border)
-    lane_count = lanes(z.element_size())
+    real = accumulator(out.dtype)
+    lane_count = lanes(real.itemsize)
     step = row_step(width, (k - 1) // down, lane_count)
     if lanes_are_channels(lane_count, per, z, out):
         parts = threads.parts_for(out.numel() * k * k, batch * groups * height)
         size = k * k * up * up * step + (up * up + k * k) * per
         return Prepared(
-            threads.compiled(channels_last.gather, out.dtype), parts, [(size, z.dtype)],
+            threads.compiled(channels_last.gather, w.dtype, z.dtype, out.dtype), parts, [(size, real)],
             numbers(batch, groups, per, height, width, k, up, down, lane_count, step, offset, *z.shape[2:]),
             w, kernel_steps(w, up, height, width), z, numbers(*z.stride()), out, numbers(*out.stride()),
             rows, columns,
@@ -106,7 +102,7 @@ def gather(w: Tensor, z: Tensor, up: int, down: int, kernel_size: int, border: s
     taps, phases = k * k, up * up
     size = step * (taps * phases + block * (k * down + phases)) + len(columns) + lane_count
     return Prepared(
-        threads.compiled(window.gather, out.dtype), parts, [(size, z.dtype)],
+        threads.compiled(window.gather, w.dtype, z.dtype, out.dtype), parts, [(size, real)],
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, first, inside, block, splits),
         w, kernel_steps(w, up, height, width), z, numbers(*z.stride()), out, numbers(*out.stride()),
         rows, columns,
@@ -122,20 +118,22 @@ def correlate(
     groups, k = w_shape[1], kernel_size
     per = channels // groups
     one_phase = tuple(w_shape[3:]) != (up * height, up * width)
-    out = torch.empty((height, *w_shape[1:]) if one_phase else tuple(w_shape), dtype=z.dtype, device="meta")
+    dtype = accumulator(result_dtype(g, z)) if one_phase else result_dtype(g, z)
+    out = torch.empty((height, *w_shape[1:]) if one_phase else tuple(w_shape), dtype=dtype, device="meta")
     out_at = kernel_steps(out, up, height, width)
     if one_phase:
         out_at[0], out_at[3] = 0, out.stride(0)
     rows = extended(z.shape[2], height, down, k, border)[0]
     columns, offset, first, inside = extended(z.shape[3], width, down, k, border)
-    lane_count = lanes(z.element_size())
+    real = accumulator(out.dtype)
+    lane_count = lanes(real.itemsize)
     step = row_step(width, (k - 1) // down, lane_count)
     parts = threads.parts_for(g.numel() * k * k, w_shape[0] * groups * height)
     taps, phases = k * k, up * up
     if lanes_are_channels(lane_count, per, z, g):
         size = phases * per + taps * phases * (lane_count + step) + taps * per
         return Prepared(
-            threads.compiled(channels_last.correlate, out.dtype), parts, [(size, z.dtype)],
+            threads.compiled(channels_last.correlate, g.dtype, z.dtype, out.dtype), parts, [(size, real)],
             numbers(
                 batch, groups, per, height, width, k, up, down, lane_count, step, offset, *z.shape[2:], w_shape[0]
             ),
@@ -145,7 +143,7 @@ def correlate(
     block = min(per, 16)
     size = step * (taps * phases + block * (k * down + phases)) + len(columns) + lane_count
     return Prepared(
-        threads.compiled(window.correlate, out.dtype), parts, [(size, z.dtype)],
+        threads.compiled(window.correlate, g.dtype, z.dtype, out.dtype), parts, [(size, real)],
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, first, inside, block, w_shape[0]),
         g, numbers(*g.stride()), z, numbers(*z.stride()), out, out_at,
         rows, columns,
@@ -159,14 +157,15 @@ def scatter(
     batch, channels, high, wide = z_shape
     height, width = high // down, wide // down
     groups, per, k = w.shape[1], channels // w.shape[1], kernel_size
-    out = blank_map(g, z_shape)
-    row_lists, lane_count = preimages(high, height, down, k, border), lanes(g.element_size())
+    out = blank_map(g, z_shape, result_dtype(w, g))
+    real = accumulator(out.dtype)
+    row_lists, lane_count = preimages(high, height, down, k, border), lanes(real.itemsize)
     if lanes_are_channels(lane_count, per, g):
         column_lists = preimages(wide, width, down, k, border)
         reach = up * ((k - 1) // down + 1)
         parts = threads.parts_for(g.numel() * k * k, batch * groups * high)
         return Prepared(
-            threads.compiled(channels_last.scatter, out.dtype), parts, [(wide * per, g.dtype)],
+            threads.compiled(channels_last.scatter, w.dtype, g.dtype, out.dtype), parts, [(wide * per, real)],
             numbers(
                 batch, groups, per, height, width, k, up, down, lane_count, high, wide,
                 reach * most(row_lists, high), reach * most(column_lists, wide),
@@ -178,13 +177,13 @@ def scatter(
     across = -(-len(columns) // down)
     slots, phases = (k - 1) // down + 1, up * up
     step = row_step(across, slots - 1, lane_count)
-    room = NEAR // (slots * phases * step * g.element_size())
+    room = NEAR // (slots * phases * step * real.itemsize)
     block = min(per, max(8, room // 8 * 8))
     blocks = -(-per // block)
     parts = threads.parts_for(g.numel() * k * k, batch * groups * blocks * high)
     size = step * (slots * k * phases + block * (slots * phases + down)) + across * down + lane_count
     return Prepared(
-        threads.compiled(window_scatter.scatter, out.dtype), parts, [(size, g.dtype)],
+        threads.compiled(window_scatter.scatter, w.dtype, g.dtype, out.dtype), parts, [(size, real)],
         numbers(batch, groups, per, height, width, k, up, down, lane_count, step, offset, wide, block, high),
         w, kernel_steps(w, up, height, width), g, numbers(*g.stride()), out, numbers(*out.stride()),
         row_lists, columns,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from upsamplers.primitive.cpu.elements import get, put, real_of
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
 from upsamplers.primitive.cpu.rows import U, join_row
 from upsamplers.primitive.cpu.tile import splat_tiles, sum_lanes, tiles
@@ -30,19 +31,20 @@ def read_patch(dst: Any, d0: int, z: Any, z0: int, z_at: Any, rows: Any, columns
             else:
                 source = z0 + row * z_at[2] + column * z_at[3]
                 for c in range(per):
-                    dst[U(to + c)] = z[U(source + c)]
+                    dst[U(to + c)] = get(z, source + c)
 
 
-def gather(real: Any, version: int) -> Any:
+def gather(w_kind: Any, z_kind: Any, out_kind: Any, version: int) -> Any:
     """out[b, (y, py), (x, px), c] = Σ_taps w · z over this part's rows of the output."""
+    real = real_of(out_kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims = array_at(packet, 0, np.int64)
-        w, w_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
-        z, z_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
-        out, out_at = array_at(packet, 5, real), array_at(packet, 6, np.int64)
+        w, w_at = array_at(packet, 1, w_kind), array_at(packet, 2, np.int64)
+        z, z_at = array_at(packet, 3, z_kind), array_at(packet, 4, np.int64)
+        out, out_at = array_at(packet, 5, out_kind), array_at(packet, 6, np.int64)
         rows, columns = array_at(packet, 7, np.int64), array_at(packet, 8, np.int64)
         scratch = scratch_at(packet, 9, part, parts, real)
         batch, groups, per, height, width, k, up, down, lanes, step, offset, high, wide = (
@@ -80,21 +82,22 @@ def gather(real: Any, version: int) -> Any:
                     to = b * out_at[0] + g * per
                     to += (y * up + phase // up) * out_at[2] + (x * up + phase % up) * out_at[3]
                     for c in range(per):
-                        out[U(to + c)] = scratch[U(acc + phase * per + c)]
+                        put(out, to + c, scratch[U(acc + phase * per + c)])
 
     return kernel
 
 
-def correlate(real: Any, version: int) -> Any:
+def correlate(g_kind: Any, z_kind: Any, out_kind: Any, version: int) -> Any:
     """out[b, g, tap, (y, py), (x, px)] = Σ_c g · z, summed over the batch (and x) where kernels are shared."""
+    real = real_of(out_kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims = array_at(packet, 0, np.int64)
-        g, g_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
-        z, z_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
-        out, out_at = array_at(packet, 5, real), array_at(packet, 6, np.int64)
+        g, g_at = array_at(packet, 1, g_kind), array_at(packet, 2, np.int64)
+        z, z_at = array_at(packet, 3, z_kind), array_at(packet, 4, np.int64)
+        out, out_at = array_at(packet, 5, out_kind), array_at(packet, 6, np.int64)
         rows, columns = array_at(packet, 7, np.int64), array_at(packet, 8, np.int64)
         scratch = scratch_at(packet, 9, part, parts, real)
         batch, groups, per, height, width, k, up, down, lanes, step, offset, high, wide, w_batch = (
@@ -121,7 +124,7 @@ def correlate(real: Any, version: int) -> Any:
                         g0 = b * g_at[0] + group * per
                         g0 += (y * up + phase // up) * g_at[2] + (x * up + phase % up) * g_at[3]
                         for c in range(per):
-                            scratch[U(phase * per + c)] = g[U(g0 + c)]
+                            scratch[U(phase * per + c)] = get(g, g0 + c)
                     left = x * down - offset
                     if top >= 0 and left >= 0 and top + k <= high and left + k <= wide:
                         tiles(
@@ -149,24 +152,25 @@ def correlate(real: Any, version: int) -> Any:
                         whole = scratch[start + px * step]
                         for x in range(1, width):
                             whole += scratch[start + px * step + x]
-                        out[to + px * out_at[6]] = whole
+                        put(out, to + px * out_at[6], whole)
 
     return kernel
 
 
-def scatter(real: Any, version: int) -> Any:
+def scatter(w_kind: Any, g_kind: Any, out_kind: Any, version: int) -> Any:
     """out[b, c, position] = Σ w · g over the kernels whose window reads the position: each gathers its own sum.
 
     Here `rows` and `columns` list, after where each position's list starts, the extended positions that lie there.
     """
+    real = real_of(out_kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims = array_at(packet, 0, np.int64)
-        w, w_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
-        g, g_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
-        out, out_at = array_at(packet, 5, real), array_at(packet, 6, np.int64)
+        w, w_at = array_at(packet, 1, w_kind), array_at(packet, 2, np.int64)
+        g, g_at = array_at(packet, 3, g_kind), array_at(packet, 4, np.int64)
+        out, out_at = array_at(packet, 5, out_kind), array_at(packet, 6, np.int64)
         rows, columns = array_at(packet, 7, np.int64), array_at(packet, 8, np.int64)
         scratch = scratch_at(packet, 9, part, parts, real)
         batch, groups, per, height, width, k, up, down, lanes, high, wide, row_terms, column_terms = (
@@ -210,10 +214,10 @@ def scatter(real: Any, version: int) -> Any:
             if out_at[1] == 1:
                 for x in range(wide):
                     for c in range(per):
-                        out[U(to + x * out_at[3] + c)] = scratch[U(x * per + c)]
+                        put(out, to + x * out_at[3] + c, scratch[U(x * per + c)])
                 continue
             for c in range(per):
                 for x in range(wide):
-                    out[U(to + c * out_at[1] + x * out_at[3])] = scratch[U(x * per + c)]
+                    put(out, to + c * out_at[1] + x * out_at[3], scratch[U(x * per + c)])
 
     return kernel

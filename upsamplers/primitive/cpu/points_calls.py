@@ -10,8 +10,8 @@ from torch import Tensor
 
 from upsamplers.primitive.cpu import points as kernels
 from upsamplers.primitive.cpu import threads
-from upsamplers.primitive.cpu.calls import blank_map, numbers
-from upsamplers.primitive.cpu.prepared import Prepared
+from upsamplers.primitive.cpu.calls import blank_map
+from upsamplers.primitive.cpu.prepared import Prepared, numbers
 
 _BORDERS = {"zero": kernels.ZERO, "replicate": kernels.REPLICATE, "reflect": kernels.REFLECT}
 
@@ -47,7 +47,7 @@ def gather(w: Tensor, z: Tensor, points: Tensor, border: str) -> Prepared:
     """wᵀz at the corners of points."""
     batch, channels, height, width = z.shape
     groups, (high, wide) = w.shape[1], points.shape[-2:]
-    out = blank_map(z, (batch, channels, high, wide))
+    out = blank_map(z, (batch, channels, high, wide), z.dtype)
     dims = (batch, groups, channels // groups, height, width, high, wide, _BORDERS[border])
     parts = threads.parts_for(4 * samples_of(points) * out.numel(), batch * groups * high)
     return _prepared(kernels.gather, parts, dims, w, z, points, out, w.shape[0] == 1)
@@ -68,7 +68,7 @@ def scatter(w: Tensor, g: Tensor, points: Tensor, z_shape: Sequence[int], border
     batch, channels, height, width = z_shape
     groups, (high, wide) = w.shape[1], points.shape[-2:]
     per = channels // groups
-    out = blank_map(g, z_shape)
+    out = blank_map(g, z_shape, g.dtype)
     block = max(1, min(per, 16, batch * channels // (2 * torch.get_num_threads())))
     dims = (batch, groups, per, height, width, high, wide, _BORDERS[border], block)
     parts = threads.parts_for(4 * samples_of(points) * g.numel(), batch * groups * -(-per // block))

@@ -15,6 +15,11 @@ from upsamplers.primitive.cpu import threads
 Flat = np.ndarray[Any, Any]
 
 
+def numbers(*values: int) -> Flat:
+    """Integers as a kernel takes them."""
+    return np.array(values, np.int64)
+
+
 def extent(tensor: Tensor) -> int:
     """Elements from the first of a tensor to its last, both included."""
     return 1 + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))

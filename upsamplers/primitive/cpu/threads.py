@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from upsamplers.primitive.cpu.elements import KINDS
 from upsamplers.primitive.cpu.packet import SIGNATURE, share
 
 numba: Any = importlib.import_module("numba")  # its type hints leave out half of what it exports
@@ -27,7 +28,6 @@ logger = logging.getLogger("upsamplers")
 SMALL = 1 << 16
 """Multiply-adds below which one thread is faster than waking others."""
 
-_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 _lock = threading.Lock()
 
 
@@ -43,10 +43,10 @@ def version() -> int:
 
 @functools.cache
 def compiled(factory: Callable[..., Any], *types: torch.dtype) -> Any:
-    """A kernel for these real types, from the cache on disk or compiled into it."""
+    """A kernel for these types of tensors, from the cache on disk or compiled into it."""
     what = f"{factory.__module__.rpartition('.')[2]}.{factory.__name__} for {', '.join(str(one) for one in types)}"
     logger.info("preparing the CPU kernel %s (compiled once, then cached on disk)", what)
-    kernel = factory(*(_NUMPY[one] for one in types), version())
+    kernel = factory(*(KINDS[one] for one in types), version())
     with _lock:
         try:
             return numba.cfunc(SIGNATURE, cache=True)(kernel)

@@ -16,6 +16,8 @@ from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from upsamplers.primitive.cpu.elements import widen
+
 _features = llvmlite.binding.get_host_cpu_features()
 REGISTER_BYTES = 64 if _features.get("avx512f") else 32 if _features.get("avx") else 16
 """Bytes of a vector register of this CPU."""
@@ -36,8 +38,8 @@ def _tile(typing_context, rows, columns, splat, adds, acc, acc0, acc_p, acc_q, a
 
     splat: a holds one element for all lanes of a vector. adds: whether acc is added to.
 
-    acc, a, b: flat float arrays with the positions acc0, a0, b0 of the tile in them; acc_p and acc_q: the steps between
-    its vectors; a_off, b_off: where each of the `terms` terms reads; b_q: where each column does.
+    acc, a, b: flat arrays, acc of floats, with the positions acc0, a0, b0 of the tile in them; acc_p and acc_q: the
+    steps between its vectors; a_off, b_off: where each of the `terms` terms reads; b_q: where each column does.
     """
     count_p, count_q = rows.literal_value, columns.literal_value
     signature = types.void(
@@ -62,15 +64,19 @@ def _tile(typing_context, rows, columns, splat, adds, acc, acc0, acc_p, acc_q, a
                 base = builder.gep(base, [offset])
             return base
 
-        def load(pointer: Any) -> Any:
-            loaded = builder.load(builder.bitcast(pointer, vector.as_pointer()))
-            loaded.align = itemsize
-            return loaded
+        def load(name: str, pointer: Any) -> Any:
+            number = kind[name].dtype
+            several = ir.VectorType(context.get_data_type(number), vector.count)
+            loaded = builder.load(builder.bitcast(pointer, several.as_pointer()))
+            loaded.align = number.bitwidth // 8
+            return loaded if isinstance(number, types.Float) else widen(builder, loaded, number)
 
         def load_left(pointer: Any) -> Any:
             if not splat.literal_value:
-                return load(pointer)
-            first = builder.insert_element(ir.Constant(vector, ir.Undefined), builder.load(pointer), ir.IntType(32)(0))
+                return load("a", pointer)
+            number, one = kind["a"].dtype, builder.load(pointer)
+            one = one if isinstance(number, types.Float) else widen(builder, one, number)
+            first = builder.insert_element(ir.Constant(vector, ir.Undefined), one, ir.IntType(32)(0))
             return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
 
         def steps(step: str, count: int) -> Any:
@@ -82,7 +88,7 @@ def _tile(typing_context, rows, columns, splat, adds, acc, acc0, acc_p, acc_q, a
         with builder.if_else(builder.trunc(value["adds"], ir.IntType(1))) as (then, otherwise):
             with then:
                 for cell in cells:
-                    builder.store(load(targets[cell]), sums[cell])
+                    builder.store(load("acc", targets[cell]), sums[cell])
             with otherwise:
                 for cell in cells:
                     builder.store(ir.Constant(vector, [0.0] * vector.count), sums[cell])
@@ -92,7 +98,7 @@ def _tile(typing_context, rows, columns, splat, adds, acc, acc0, acc_p, acc_q, a
             a_t = builder.load(at(data["a_off"], loop.index))
             b_t = builder.load(at(data["b_off"], loop.index))
             a_vectors = [load_left(at(base, a_t)) for base in base_a]
-            b_vectors = [load(at(base, b_t)) for base in base_b]
+            b_vectors = [load("b", at(base, b_t)) for base in base_b]
             for p, q in cells:
                 product = builder.fmul(a_vectors[p], b_vectors[q], flags=("contract",))
                 builder.store(builder.fadd(builder.load(sums[p, q]), product, flags=("contract",)), sums[p, q])

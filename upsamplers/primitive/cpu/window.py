@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from upsamplers.primitive.cpu.ahead import read_soon, written_soon
+from upsamplers.primitive.cpu.elements import put, real_of
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
 from upsamplers.primitive.cpu.rows import join_row, split_row, window_row
 from upsamplers.primitive.cpu.tile import tiles
@@ -64,16 +65,17 @@ def in_turn(item: int, groups: int, height: int, map_at: Any) -> tuple[int, int,
     return item // (height * groups), item // height % groups, item % height
 
 
-def gather(real: Any, version: int) -> Any:
+def gather(w_kind: Any, z_kind: Any, out_kind: Any, version: int) -> Any:
     """out[b, c, (y, py), (x, px)] = Σ_taps w · z over this part's rows of the output."""
+    real = real_of(out_kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims = array_at(packet, 0, np.int64)
-        w, w_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
-        z, z_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
-        out, out_at = array_at(packet, 5, real), array_at(packet, 6, np.int64)
+        w, w_at = array_at(packet, 1, w_kind), array_at(packet, 2, np.int64)
+        z, z_at = array_at(packet, 3, z_kind), array_at(packet, 4, np.int64)
+        out, out_at = array_at(packet, 5, out_kind), array_at(packet, 6, np.int64)
         rows, columns = array_at(packet, 7, np.int64), array_at(packet, 8, np.int64)
         scratch = scratch_at(packet, 9, part, parts, real)
         batch, groups, per, height, width, k, up, down, lanes, step, before, inside, block, splits = (
@@ -126,16 +128,17 @@ def gather(real: Any, version: int) -> Any:
     return kernel
 
 
-def correlate(real: Any, version: int) -> Any:
+def correlate(g_kind: Any, z_kind: Any, out_kind: Any, version: int) -> Any:
     """out[b, g, tap, (y, py), (x, px)] = Σ_c g · z, summed over the batch (and x) where kernels are shared."""
+    real = real_of(out_kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims = array_at(packet, 0, np.int64)
-        g, g_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
-        z, z_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
-        out, out_at = array_at(packet, 5, real), array_at(packet, 6, np.int64)
+        g, g_at = array_at(packet, 1, g_kind), array_at(packet, 2, np.int64)
+        z, z_at = array_at(packet, 3, z_kind), array_at(packet, 4, np.int64)
+        out, out_at = array_at(packet, 5, out_kind), array_at(packet, 6, np.int64)
         rows, columns = array_at(packet, 7, np.int64), array_at(packet, 8, np.int64)
         scratch = scratch_at(packet, 9, part, parts, real)
         batch, groups, per, height, width, k, up, down, lanes, step, before, inside, block, w_batch = (
@@ -194,6 +197,6 @@ def correlate(real: Any, version: int) -> Any:
                         total = scratch[start + px * step]
                         for x in range(1, width):
                             total += scratch[start + px * step + x]
-                        out[to + px * out_at[6]] = total
+                        put(out, to + px * out_at[6], total)
 
     return kernel

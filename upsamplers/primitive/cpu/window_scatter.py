@@ -10,25 +10,27 @@ from typing import Any
 import numpy as np
 
 from upsamplers.primitive.cpu.ahead import read_soon
+from upsamplers.primitive.cpu.elements import real_of
 from upsamplers.primitive.cpu.packet import array_at, scratch_at
 from upsamplers.primitive.cpu.rows import fill_row, fold_row, join_row, split_row
 from upsamplers.primitive.cpu.tile import tiles
 
 
-def scatter(real: Any, version: int) -> Any:
+def scatter(w_kind: Any, g_kind: Any, out_kind: Any, version: int) -> Any:
     """out[b, c, position] = Σ w · g over the kernels whose window reads the position: each row gathers its own sum.
 
     Rows of g are kept by phase in a ring, so that each is taken apart once for all the rows of out that it reaches.
     Here `rows` lists, after where each row's part of the list starts, the extended rows that lie in each row of out.
     """
+    real = real_of(out_kind)
 
     def kernel(part: int, parts: int, packet: Any) -> None:
         if parts == version:
             return
         dims = array_at(packet, 0, np.int64)
-        w, w_at = array_at(packet, 1, real), array_at(packet, 2, np.int64)
-        g, g_at = array_at(packet, 3, real), array_at(packet, 4, np.int64)
-        out, out_at = array_at(packet, 5, real), array_at(packet, 6, np.int64)
+        w, w_at = array_at(packet, 1, w_kind), array_at(packet, 2, np.int64)
+        g, g_at = array_at(packet, 3, g_kind), array_at(packet, 4, np.int64)
+        out, out_at = array_at(packet, 5, out_kind), array_at(packet, 6, np.int64)
         rows, columns = array_at(packet, 7, np.int64), array_at(packet, 8, np.int64)
         scratch = scratch_at(packet, 9, part, parts, real)
         batch, groups, per, height, width, k, up, down, lanes, step, before, inside, block, high = (

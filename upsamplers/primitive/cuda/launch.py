@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from upsamplers.primitive.cuda import geometry
-from upsamplers.primitive.cuda.geometry import Launch
+from upsamplers.primitive.cuda.geometry import Launch as Launch
 from upsamplers.primitive.cuda.geometry import Window as Window
 from upsamplers.primitive.cuda.geometry import arithmetic as arithmetic
 from upsamplers.primitive.eager import accumulator, layout, result_dtype
