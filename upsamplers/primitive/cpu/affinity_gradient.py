@@ -258,7 +258,7 @@ def gradients(kind: Any, version: int) -> Any:
                         summed = sum_lanes(scratch, acc + c * gcells + (p * area + tap) * lanes)
                         of_kernels[U(((b * many + p) * channels + c0 + c) * area + tap)] = summed
             for i in range(high):
-                to = b * out_at[0] + c0 * out_at[1] + i * out_at[2]
+                target = b * out_at[0] + c0 * out_at[1] + i * out_at[2]
                 for c in range(few):
                     k0 = kernels_of(b, c0 + c, channels, sets, own, sizes) // area * padded * padded
                     at = spread_row(
@@ -266,10 +266,10 @@ def gradients(kind: Any, version: int) -> Any:
                         spread_taps, reads, spread_at, across, sizes,
                     )  # fmt: skip
                     if few == 1:
-                        join_row(out, to, out_at[3], scratch, at, 0, 1, wide)
+                        join_row(out, target, out_at[3], scratch, at, 0, 1, wide)
                     else:
                         join_row(scratch, sizes[13] + c * sizes[14], 1, scratch, at, 0, 1, wide)
                 if few > 1:
-                    give_rows(out, to, out_at[3], scratch, sizes[13], sizes[14], few, wide)
+                    give_rows(out, target, out_at[3], scratch, sizes[13], sizes[14], few, wide)
 
     return kernel
