@@ -43,7 +43,7 @@ def _site(one: Record, recording: Recording, told: tuple[str, ...]) -> Site:
         path, read = one.found.node.convolution
         if recording.calls[path] == 1 and one.found.node.used == 1:
             convolution, shape = path, read.shape
-    why = policy.impossible(one, shape)
+    reason, impossible = policy.verdict(one, shape)
     site = Site(
         one.path,
         one.nth,
@@ -52,11 +52,11 @@ def _site(one: Record, recording: Recording, told: tuple[str, ...]) -> Site:
         shape,
         one.made,
         align_corners=one.call.align_corners,
-        reason=why or policy.left_alone(one),
-        impossible=bool(why),
+        reason=reason,
+        impossible=impossible,
         convolution=convolution,
     )
-    if why:
+    if impossible:
         return site
     site = replace(site, notes=(*policy.notes(one, site.is_exact, site.scale), *told))
     return _guided(site, one.found)

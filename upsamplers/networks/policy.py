@@ -9,26 +9,32 @@ UNIFORM = 1.25
 """How far the scales of the two axes may differ: 13→25 beside 14→28 does, ×2 beside ×1 does not."""
 
 
-def impossible(record: Record, shape: Shape) -> str:
-    """Why no operator can stand here, "" where one can."""
+def verdict(record: Record, shape: Shape) -> tuple[str, bool]:
+    """Why a site with z of this shape is left alone, "" where it is swapped, and whether no operator can stand there."""
+    never = _never(record, shape)
+    if never:
+        return never, True
+    rows, columns = record.made[-2] / shape[-2], record.made[-1] / shape[-1]
+    uneven = max(rows, columns) > UNIFORM * min(rows, columns)
+    told = f"one scale for rows, another for columns: ×{rows:.3g} and ×{columns:.3g}" if uneven else ""
+    return _left_alone(record) or told, uneven
+
+
+def _never(record: Record, shape: Shape) -> str:
+    """What keeps any operator away."""
     if record.call.kind == "grid_sample":
         return "samples at points that the network chooses"
     if len(shape) != 4:
         return f"a map of {len(shape)} dimensions; operators read B, C, H, W"
     if not all(shape[-2:]) or not all(record.made[-2:]):
         return "an empty map"
-    rows, columns = record.made[-2] / shape[-2], record.made[-1] / shape[-1]
-    if rows == columns == 1:
+    if record.made[-2:] == shape[-2:]:
         return "keeps the size"
-    if rows <= 1 and columns <= 1:
-        return "downsampling"
-    if max(rows, columns) > UNIFORM * min(rows, columns):
-        return f"one scale for rows, another for columns: ×{rows:.3g} and ×{columns:.3g}"
-    return ""
+    return "downsampling" if all(made <= side for made, side in zip(record.made[-2:], shape[-2:], strict=True)) else ""
 
 
-def left_alone(record: Record) -> str:
-    """Why it is left alone unless it is asked for, "" where it is swapped."""
+def _left_alone(record: Record) -> str:
+    """What is left alone unless it is asked for."""
     z, found = record.found.node, record.found
     if not z.from_input:
         return "position embedding: it does not depend on the input"
