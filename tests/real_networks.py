@@ -23,11 +23,7 @@ def torchvision() -> Any:
 
     What it asks for while it is imported is declared, in this process alone; its suppression of boxes keeps them all.
     """
-    if not hasattr(torch.ops.torchvision, "nms"):
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.impl("nms", lambda boxes, scores, threshold: scores.argsort(descending=True), "CPU")
-        torchvision.kept = library  # type: ignore[attr-defined]  # it ends with its last reference
+    _declare()
     found = pytest.importorskip("torchvision", reason="torchvision is not installed", exc_type=(ImportError, RuntimeError))
     boxes = pytest.importorskip("torchvision.ops.boxes")
     if not found.extension._has_ops():
@@ -35,8 +31,22 @@ def torchvision() -> Any:
     return found
 
 
+def _declare() -> None:
+    if not hasattr(torch.ops.torchvision, "nms"):
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.impl("nms", lambda boxes, scores, threshold: scores.argsort(descending=True), "CPU")
+        _KEPT.append(library)
+
+
+_KEPT: list[torch.library.Library] = []
+"""What is declared ends with its last reference."""
+
+
 def transformers() -> Any:
-    """transformers."""
+    """transformers, which imports torchvision where it is installed."""
+    _declare()
     return pytest.importorskip("transformers", reason="transformers is not installed: pip install a2u-bench[networks]")
 
 

@@ -162,7 +162,7 @@ def test_another_site_is_no_guide() -> None:
 def test_a_guide_that_is_changed_in_place_afterwards_is_known_to_be() -> None:
     def forward(net: Any, x: Tensor) -> Tensor:
         fine = net.first(x)
-        large = functional.interpolate(net.down(fine), scale_factor=2)
+        large = functional.interpolate(net.down(x), scale_factor=2)
         if net.in_place:
             fine += large
         else:
@@ -170,7 +170,7 @@ def test_a_guide_that_is_changed_in_place_afterwards_is_known_to_be() -> None:
         return net.last(fine)  # type: ignore[no-any-return]
 
     for in_place in (True, False):
-        network = FromCalls(forward, first=convolution(8, 3), down=convolution(8, 8, 2), last=convolution(4, 8))
+        network = FromCalls(forward, first=convolution(8, 3), down=convolution(8, 3, 2), last=convolution(4, 8))
         network.in_place = in_place  # type: ignore[assignment]
         assert only(network).changes == in_place
 

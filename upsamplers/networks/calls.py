@@ -21,6 +21,7 @@ class Call:
     size: tuple[int, ...]
     mode: str = ""
     align_corners: bool = False
+    factor: Any = None  # of an interpolation by a factor, which is not always the ratio of the sizes
 
 
 def read(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
@@ -45,7 +46,8 @@ def _interpolate(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
         factors = tuple(factor) if isinstance(factor, (tuple, list)) else (factor,) * (z.ndim - 2)
         made = tuple(_times(side, by) for side, by in zip(z.shape[2:], factors, strict=True))
     mode, aligned = _given(args, kwargs, 3, "mode", "nearest"), _given(args, kwargs, 4, "align_corners")
-    return Call("interpolate", z, made, mode, bool(aligned))
+    again = _given(args, kwargs, 5, "recompute_scale_factor")
+    return Call("interpolate", z, made, mode, bool(aligned), None if size is not None or again else factor)
 
 
 def _times(side: int, factor: float) -> int:

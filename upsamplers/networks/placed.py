@@ -37,15 +37,16 @@ class Placed(nn.Module):
         self.align, self.guide_align = align, guide_align
         self.steps = nn.ModuleList(steps)
 
-    def forward(self, z: Tensor, guide: Tensor | None, size: tuple[int, ...]) -> Tensor:
-        """The map at `size` = (H', W')."""
+    def forward(self, z: Tensor, guide: Tensor | None, size: tuple[int, ...], factor: Any = None) -> Tensor:
+        """The map at `size` = (H', W'); `factor` is the interpolation's own where that was given instead."""
         self._check(z, guide)
         if self.align is not None:
             z = self.align(z)
         first: Any = self.steps[0]
         if first.facts.name in NATIVE:  # to any size at once, in the same numbers as the network's own call
-            mode = first.facts.name
-            return functional.interpolate(z, size=size, mode=mode, align_corners=None if mode == "nearest" else False)
+            mode, to = first.facts.name, None if factor is not None else size
+            aligned = None if mode == "nearest" else False
+            return functional.interpolate(z, size=to, scale_factor=factor, mode=mode, align_corners=aligned)
         for factor, given in zip(self._factors(), self._guides(z, guide), strict=True):
             step: Any = self.steps[len(self.steps) - len(factor)]
             z = step(z) if given is None else step(z, given)

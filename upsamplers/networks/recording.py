@@ -18,6 +18,7 @@ from upsamplers.networks.calls import READERS, Call, read
 from upsamplers.networks.flow import Flow, Found, Node
 from upsamplers.networks.nested import tensors
 from upsamplers.networks.site import Shape, Source
+from upsamplers.operator import Upsampler
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ def record(network: nn.Module, inputs: tuple[Any, ...]) -> Recording:
         module.training = False
         if not isinstance(module, torch.jit.ScriptModule):
             vars(module)["forward"] = _Seen(watch, path, module, module.forward)
+        if isinstance(module, Upsampler):
+            watch.ours.add(path)
     run(network, inputs, watch)
     return Recording(tuple(watch.records), watch.calls, frozenset(watch.below), tuple(dict.fromkeys(watch.branches)))
 
@@ -104,6 +107,7 @@ class _Mode(TorchFunctionMode):
         self.calls: Counter[str] = Counter()
         self.below: set[tuple[str, str]] = set()
         self.branches: list[str] = []
+        self.ours: set[str] = set()  # paths of operators of ours
         self._counts: Counter[str] = Counter()
 
     @property
@@ -122,7 +126,7 @@ class _Mode(TorchFunctionMode):
         if name in ("__bool__", "item", "tolist") and any(_depends(self.flow, given) for given in args):
             self.branches.append(self.here)
         self.flow.follow(name, (args, kwargs), made)
-        if call is not None:
+        if call is not None and self.ours.isdisjoint(self.stack):
             self._note(call, z, made)
         return made
 

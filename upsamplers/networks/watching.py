@@ -7,9 +7,11 @@ sees torch's functions is on only while such a module's own code runs, not in th
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import torch
@@ -82,6 +84,12 @@ class Watch:
         """The forward beneath, whose signature is this one's."""
         return self.own or type(self.module).forward.__get__(self.module)  # type: ignore[no-any-return]
 
+    @property
+    def __code__(self) -> CodeType:
+        """Of the forward beneath: exporters say where it stands."""
+        code: CodeType = inspect.unwrap(self.__wrapped__).__code__
+        return code
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.passes:
             return args[0]
@@ -91,6 +99,7 @@ class Watch:
         before, run.entered = run.here, run.entered + 1
         run.here = call = run.entered
         _now.run = run
+        above = _taken_off(self.module)
         try:
             if self.keeps:
                 self._keep(run, nth, False, (args, kwargs))
@@ -98,11 +107,13 @@ class Watch:
                 with _Mode(self, run, call):
                     made = self._forward(*args, **kwargs)
             else:
-                made = self._aside(*args, **kwargs)
+                made = self._forward(*args, **kwargs)
             if self.watches_results:
                 self._keep(run, nth, True, made)
             return made
         finally:
+            if above is not None:
+                torch._C._push_on_torch_function_stack(above)
             run.here = before
             _now.run = outer
 
@@ -110,17 +121,6 @@ class Watch:
         if self.own is not None:
             return self.own(*args, **kwargs)
         return type(self.module).forward(self.module, *args, **kwargs)
-
-    def _aside(self, *args: Any, **kwargs: Any) -> Any:
-        """The forward without a mode of ours: none of what is called there is the caller's."""
-        depth = 0 if torch.compiler.is_compiling() else torch._C._len_torch_function_stack()
-        if not depth or not isinstance(torch._C._get_function_stack_at(depth - 1), _Mode):
-            return self._forward(*args, **kwargs)
-        mode = torch._C._pop_torch_function_stack()
-        try:
-            return self._forward(*args, **kwargs)
-        finally:
-            torch._C._push_on_torch_function_stack(mode)
 
     def _run(self, outer: Run | None) -> Run:
         """This network's run: a new one for the network itself, or for a part that is called alone."""
@@ -134,6 +134,19 @@ class Watch:
             if keep.source.nth == nth and keep.source.is_result == is_result:
                 guide = reached(value, keep.source.keys)
                 run.kept[keep.key] = guide.clone() if keep.changes else guide
+
+
+def _taken_off(module: nn.Module) -> _Mode | None:
+    """The mode of the module that calls this one, if it is on: what this one calls is not its caller's.
+
+    A module that was swapped twice has two modes, which are both its own.
+    """
+    depth = torch._C._len_torch_function_stack()
+    above = torch._C._get_function_stack_at(depth - 1) if depth else None
+    if isinstance(above, _Mode) and above.watch.module is not module:
+        torch._C._pop_torch_function_stack()
+        return above
+    return None
 
 
 class _Mode(TorchFunctionMode):
@@ -152,5 +165,5 @@ class _Mode(TorchFunctionMode):
             key = watch.sites.get(run.count(run.counts, watch.path))
             if key is not None:
                 asked = read(func, args, kwargs)
-                return watch.operators[key](asked.z, run.kept.pop(key, None), asked.size)  # type: ignore[index]
+                return watch.operators[key](asked.z, run.kept.pop(key, None), asked.size, asked.factor)  # type: ignore[index]
         return func(*args, **kwargs)
