@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -24,8 +25,11 @@ def torchvision() -> Any:
     What it asks for while it is imported is declared, in this process alone; its suppression of boxes keeps them all.
     """
     _declare()
-    found = pytest.importorskip("torchvision", reason="torchvision is not installed", exc_type=(ImportError, RuntimeError))
-    boxes = pytest.importorskip("torchvision.ops.boxes")
+    try:
+        found: Any = import_module("torchvision")
+        boxes: Any = import_module("torchvision.ops.boxes")
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"torchvision cannot be imported: {error}")
     if not found.extension._has_ops():
         boxes._assert_has_ops = lambda: None
     return found
@@ -68,7 +72,9 @@ def upernet() -> Network:
     swin = found.SwinConfig(
         embed_dim=24, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8], out_features=[f"stage{n}" for n in range(1, 5)]
     )
-    config = found.UperNetConfig(backbone_config=swin, hidden_size=32, auxiliary_in_channels=96, use_auxiliary_head=True)
+    config = found.UperNetConfig(
+        backbone_config=swin, hidden_size=32, auxiliary_in_channels=96, use_auxiliary_head=True
+    )
     return found.UperNetForSemanticSegmentation(config), image(128)
 
 
@@ -157,10 +163,14 @@ def mobilevit() -> Network:
     return found.MobileViTForSemanticSegmentation(config), image()
 
 
-TINY_VIT: dict[str, Any] = dict(
-    hidden_size=48, num_hidden_layers=4, num_attention_heads=2, intermediate_size=96, patch_size=16
-)
-NECK: dict[str, Any] = dict(neck_hidden_sizes=[16, 24, 32, 48], fusion_hidden_size=16)
+TINY_VIT: dict[str, Any] = {
+    "hidden_size": 48,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "intermediate_size": 96,
+    "patch_size": 16,
+}
+NECK: dict[str, Any] = {"neck_hidden_sizes": [16, 24, 32, 48], "fusion_hidden_size": 16}
 
 
 def of_smp(architecture: str, **options: Any) -> Callable[[], Network]:
@@ -214,7 +224,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "torchvision FCN": of_torchvision("segmentation", "fcn_resnet50"),
     "torchvision DeepLabV3": of_torchvision("segmentation", "deeplabv3_mobilenet_v3_large"),
     "torchvision LR-ASPP": of_torchvision("segmentation", "lraspp_mobilenet_v3_large"),
-    "torchvision Faster R-CNN": of_torchvision("detection", "fasterrcnn_mobilenet_v3_large_fpn"),
+    "torchvision Faster R-CNN": of_torchvision("detection", "fasterrcnn_resnet50_fpn"),
     "torchvision RetinaNet": of_torchvision("detection", "retinanet_resnet50_fpn"),
     "torchvision FCOS": of_torchvision("detection", "fcos_resnet50_fpn"),
     "torchvision Mask R-CNN": of_torchvision("detection", "maskrcnn_resnet50_fpn"),

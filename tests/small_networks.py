@@ -165,7 +165,7 @@ class Branching(nn.Module):
         x = self.first(x)
         if x.mean() > 0:
             x = x * 0.5
-        return self.last(functional.interpolate(x, scale_factor=2, mode="bilinear"))  # type: ignore[no-any-return]
+        return self.last(functional.interpolate(x, scale_factor=2, mode="bilinear"))
 
 
 class Odd(nn.Module):
@@ -179,4 +179,4 @@ class Odd(nn.Module):
         """A map of the image's size."""
         fine = self.first(x)
         coarse = functional.interpolate(self.down(fine), size=fine.shape[-2:], mode="bilinear")
-        return self.last(torch.cat([fine, coarse], 1))  # type: ignore[no-any-return]
+        return self.last(torch.cat([fine, coarse], 1))

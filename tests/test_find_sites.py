@@ -115,11 +115,17 @@ def test_one_module_that_is_called_three_times_is_three_sites() -> None:
 def test_calls_belong_to_the_module_whose_code_makes_them() -> None:
     def forward(net: Any, x: Tensor) -> Tensor:
         x = functional.interpolate(net.first(x), scale_factor=2)
-        return net.last(functional.interpolate(net.inner(x), scale_factor=2))  # type: ignore[no-any-return]
+        return net.last(functional.interpolate(net.inner(x), scale_factor=2))
 
     network = FromCalls(forward, first=convolution(8, 3), inner=Shared(), last=convolution(4))
     network.inner.first = convolution(4, 8)  # type: ignore[union-attr]
-    assert [site.name for site in find_sites(network, IMAGE)] == [".#0", "inner.up#0", "inner.up#1", "inner.up#2", ".#1"]
+    assert [site.name for site in find_sites(network, IMAGE)] == [
+        ".#0",
+        "inner.up#0",
+        "inner.up#1",
+        "inner.up#2",
+        ".#1",
+    ]
 
 
 @pytest.mark.parametrize("lateral_first", [True, False])
@@ -134,12 +140,12 @@ def test_a_guide_is_found_through_norms_and_activations_and_not_through_a_convol
         fine = net.first(x)
         large = functional.interpolate(net.down(fine), scale_factor=2)
         large = net.convolution(large) if net.convolution else functional.silu(net.norm(large))
-        return net.last(torch.cat([fine, large], 1))  # type: ignore[no-any-return]
+        return net.last(torch.cat([fine, large], 1))
 
     def network(between: nn.Module | None) -> nn.Module:
         made = FromCalls(forward, first=convolution(8, 3), down=convolution(8, 8, 2), last=convolution(4, 16))
         made.norm = nn.BatchNorm2d(8)
-        made.convolution = between
+        made.convolution = between  # type: ignore[assignment]
         return made
 
     assert only(network(None)).guide == (1, 8, 16, 24)
@@ -151,7 +157,7 @@ def test_another_site_is_no_guide() -> None:
         fine = net.first(x)
         coarse = net.down(fine)
         sized = [functional.interpolate(one, size=fine.shape[2:], mode="bilinear") for one in (fine, coarse)]
-        return net.last(torch.cat(sized, 1))  # type: ignore[no-any-return]
+        return net.last(torch.cat(sized, 1))
 
     same, up = find_sites(
         FromCalls(forward, first=convolution(8, 3), down=convolution(8, 8, 2), last=convolution(4, 16)), IMAGE
@@ -167,7 +173,7 @@ def test_a_guide_that_is_changed_in_place_afterwards_is_known_to_be() -> None:
             fine += large
         else:
             fine = fine + large
-        return net.last(fine)  # type: ignore[no-any-return]
+        return net.last(fine)
 
     for in_place in (True, False):
         network = FromCalls(forward, first=convolution(8, 3), down=convolution(8, 3, 2), last=convolution(4, 8))
@@ -185,33 +191,33 @@ class Embedded(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.first(x) + functional.interpolate(self.position, size=x.shape[2:], mode="bicubic")
-        return self.last(x)  # type: ignore[no-any-return]
+        return self.last(x)
 
 
 def pooled(net: Any, x: Tensor) -> Tensor:
     x = net.first(x)
     context = functional.relu(net.middle(functional.adaptive_avg_pool2d(x, (2, 3))))
-    return net.last(x + functional.interpolate(context, size=x.shape[2:], mode="bilinear"))  # type: ignore[no-any-return]
+    return net.last(x + functional.interpolate(context, size=x.shape[2:], mode="bilinear"))
 
 
 def averaged(net: Any, x: Tensor) -> Tensor:
     x = net.first(x)
     context = net.middle(x.mean((2, 3), keepdim=True))
-    return net.last(x + functional.interpolate(context, size=x.shape[2:]))  # type: ignore[no-any-return]
+    return net.last(x + functional.interpolate(context, size=x.shape[2:]))
 
 
 def resized(net: Any, x: Tensor) -> Tensor:
     x = functional.interpolate((x - 0.5) / 2, scale_factor=2, mode="bilinear")
-    return net.last(net.first(x))  # type: ignore[no-any-return]
+    return net.last(net.first(x))
 
 
 def sampled(net: Any, x: Tensor) -> Tensor:
     x = net.first(x)
-    return net.last(functional.grid_sample(x, torch.zeros(1, 32, 48, 2), align_corners=False))  # type: ignore[no-any-return]
+    return net.last(functional.grid_sample(x, torch.zeros(1, 32, 48, 2), align_corners=False))
 
 
 def through(net: Any, x: Tensor, **to: Any) -> Tensor:
-    return net.last(functional.interpolate(net.first(x), **to))  # type: ignore[no-any-return]
+    return net.last(functional.interpolate(net.first(x), **to))
 
 
 def layers() -> dict[str, nn.Module]:
@@ -240,9 +246,7 @@ def test_what_is_left_alone_says_why(case: str) -> None:
 
 
 def test_a_bottleneck_of_one_pixel_is_no_pooled_context() -> None:
-    site = only(
-        nn.Sequential(nn.Conv2d(3, 8, 16, 16), nn.Upsample(scale_factor=2), convolution(4, 8)), IMAGE[..., :16]
-    )
+    site = only(nn.Sequential(nn.Conv2d(3, 8, 16, 16), nn.Upsample(scale_factor=2), convolution(4, 8)), IMAGE[..., :16])
     assert (site.shape, site.reason) == ((1, 8, 1, 1), "")
 
 

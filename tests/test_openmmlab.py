@@ -34,7 +34,7 @@ def test_every_operator_is_registered_under_its_name_or_one_that_says_whose_it_i
     assert len(names()) == len(upsamplers.names())
     for name, registered in zip(upsamplers.names(), names(), strict=True):
         assert registered in (name, f"upsamplers_{name}")
-        made = models.build(dict(type=registered, channels=8, scale_factor=2))
+        made = models.build({"type": registered, "channels": 8, "scale_factor": 2})
         assert made.facts.name == name
 
 
@@ -45,10 +45,10 @@ def test_registering_again_changes_nothing(models: Any) -> None:
 
 
 def test_the_arguments_have_mmcvs_names(models: Any) -> None:
-    given = dict(up_kernel=3, up_group=2, encoder_kernel=5, encoder_dilation=2, compressed_channels=16)
+    given = {"up_kernel": 3, "up_group": 2, "encoder_kernel": 5, "encoder_dilation": 2, "compressed_channels": 16}
     registered = names()[upsamplers.names().index("carafe")]
     made = models.build(dict(type=registered, channels=8, scale_factor=4, **given))
-    own = dict(kernel_size=3, groups=2, encoder_kernel_size=5, encoder_dilation=2, compressed_channels=16)
+    own = {"kernel_size": 3, "groups": 2, "encoder_kernel_size": 5, "encoder_dilation": 2, "compressed_channels": 16}
     expected = upsamplers.create("carafe", channels=8, scale=4, **own)
     assert {key: value.shape for key, value in made.state_dict().items()} == {
         key: value.shape for key, value in expected.state_dict().items()
@@ -57,21 +57,21 @@ def test_the_arguments_have_mmcvs_names(models: Any) -> None:
 
 def test_mmcv_builds_it_from_upsample_cfg(models: Any) -> None:
     mmcv = pytest.importorskip("mmcv.cnn", reason="mmcv is not installed: pip install mmcv-lite")
-    made = mmcv.build_upsample_layer(dict(type="dysample"), channels=8, scale_factor=2)
+    made = mmcv.build_upsample_layer({"type": "dysample"}, channels=8, scale_factor=2)
     assert made(torch.randn(1, 8, 5, 6)).shape == (1, 8, 10, 12)
-    made = mmcv.build_upsample_layer(dict(type="dysample", scale_factor=2), in_channels=8, out_channels=4)
+    made = mmcv.build_upsample_layer({"type": "dysample", "scale_factor": 2}, in_channels=8, out_channels=4)
     assert made(torch.randn(1, 8, 5, 6)).shape == (1, 4, 10, 12)
-    theirs = mmcv.build_upsample_layer(dict(type="deconv"), 8, 4, 2, stride=2)
+    theirs = mmcv.build_upsample_layer({"type": "deconv"}, 8, 4, 2, stride=2)
     assert isinstance(theirs, nn.ConvTranspose2d)
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (dict(scale_factor=2), "dysample: needs channels"),
-        (dict(channels=8, scale_factor=1.5), "dysample: scale_factor=1.5 is out of range"),
-        (dict(channels=8, up_group=2, groups=4), "dysample: an option is given twice; got up_group, groups"),
-        (dict(channels=8, up_kernel=3), "dysample has no option 'kernel_size'"),
+        ({"scale_factor": 2}, "dysample: needs channels"),
+        ({"channels": 8, "scale_factor": 1.5}, "dysample: scale_factor=1.5 is out of range"),
+        ({"channels": 8, "up_group": 2, "groups": 4}, "dysample: an option is given twice; got up_group, groups"),
+        ({"channels": 8, "up_kernel": 3}, "dysample has no option 'kernel_size'"),
     ],
 )
 def test_what_is_wrong_is_said(models: Any, given: dict[str, Any], said: str) -> None:

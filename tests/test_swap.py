@@ -258,7 +258,7 @@ def test_threads_do_not_meet() -> None:
 
     def result(image: Tensor) -> Tensor:
         barrier.wait()
-        return swapped(image)  # type: ignore[no-any-return]
+        return swapped(image)
 
     with torch.no_grad():
         expected = [swapped(image) for image in images]
@@ -288,7 +288,7 @@ def test_a_network_that_calls_itself_begins_anew() -> None:
             """The mean of two passes, the second one of the mirrored image."""
             if not again:
                 return super().forward(x)
-            return (super().forward(x) + self(x.flip(-1), again=False)) / 2  # type: ignore[no-any-return]
+            return (super().forward(x) + self(x.flip(-1), again=False)) / 2
 
     network = Twice()
     swapped = swap(network, "bilinear", IMAGE, sites=[".#0"])
@@ -320,7 +320,7 @@ def test_the_mode_is_off_in_what_the_owner_of_a_site_calls() -> None:
     def forward(net: Any, x: Tensor) -> Tensor:
         depths.append(torch._C._len_torch_function_stack())
         x = functional.interpolate(net.inner(net.first(x)), scale_factor=2)
-        return net.last(x)  # type: ignore[no-any-return]
+        return net.last(x)
 
     swapped = swap(FromCalls(forward, first=convolution(8, 3), inner=Inner(), last=convolution(8)), "carafe", IMAGE)
     depths.clear()
@@ -332,7 +332,7 @@ def test_a_guide_that_is_changed_in_place_afterwards_still_trains() -> None:
     def forward(net: Any, x: Tensor) -> Tensor:
         fine = net.first(x)
         fine += functional.interpolate(net.down(x), scale_factor=2)
-        return net.last(fine)  # type: ignore[no-any-return]
+        return net.last(fine)
 
     network = FromCalls(forward, first=convolution(8, 3), down=convolution(8, 3, 2), last=convolution(4, 8))
     swap(network, "a2u", IMAGE)(IMAGE).sum().backward()
@@ -352,7 +352,7 @@ def test_an_operator_of_scale_two_alone_is_cascaded_with_its_guide() -> None:
     def forward(net: Any, x: Tensor) -> Tensor:
         fine = net.first(x)
         large = functional.interpolate(net.down(fine), scale_factor=4)
-        return net.last(torch.cat([fine, large], 1))  # type: ignore[no-any-return]
+        return net.last(torch.cat([fine, large], 1))
 
     network = FromCalls(forward, first=convolution(8, 3), down=convolution(8, 8, 4), last=convolution(4, 16))
     assert upsamplers.facts("fade").scales == (2,)
@@ -381,7 +381,9 @@ def test_sites_are_chosen_by_name_by_site_or_all() -> None:
 
 
 def test_what_one_site_cannot_take_is_told_and_the_others_are_swapped() -> None:
-    network = nn.Sequential(convolution(6, 3), nn.Upsample(None, 2), convolution(8, 6), nn.Upsample(None, 2), convolution())
+    network = nn.Sequential(
+        convolution(6, 3), nn.Upsample(None, 2), convolution(8, 6), nn.Upsample(None, 2), convolution()
+    )
     first, second = choices(swap(network, "carafe", IMAGE, groups=4))
     assert (first.operator, second.operator) == ("", "carafe")
     assert first.reason == "groups=4 does not divide 6 channels"
@@ -401,16 +403,16 @@ def test_results_that_are_dicts_of_dataclasses_pass() -> None:
 def test_a_part_can_be_called_alone_unless_its_guide_is_elsewhere() -> None:
     def forward(net: Any, x: Tensor) -> Tensor:
         fine = net.first(x)
-        return net.decoder(fine, net.down(fine))  # type: ignore[no-any-return]
+        return net.decoder(fine, net.down(fine))
 
     class Decoder(nn.Module):
         def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
             """Both, added."""
-            made: Tensor = self.last(fine + functional.interpolate(coarse, scale_factor=2))
+            made: Tensor = self.last(fine + functional.interpolate(coarse, scale_factor=2))  # type: ignore[operator]
             return made
 
     decoder = Decoder()
-    decoder.last = convolution(4, 8)
+    decoder.add_module("last", convolution(4, 8))
     network = FromCalls(forward, first=convolution(8, 3), down=convolution(8, 8, 2), decoder=decoder)
     fine, coarse = torch.randn(1, 8, 16, 24), torch.randn(1, 8, 8, 12)
     alone = swap(network, "carafe", IMAGE).get_submodule("decoder")

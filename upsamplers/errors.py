@@ -32,7 +32,7 @@ def is_too_large(error: Exception) -> bool:
 
 
 class NetworkError(ValueError):
-    """A network in which no site can be found or swapped; the message says why, and what to do where something helps."""
+    """A network in which no site can be found or swapped; the message says why, and what helps where something does."""
 
 
 class UnknownOperator(KeyError):

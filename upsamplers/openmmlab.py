@@ -8,7 +8,8 @@ operators carafe) stays MMCV's, whose heads call it with its own arguments; ours
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from torch import nn
@@ -28,10 +29,8 @@ def register() -> tuple[str, ...]:
     """Register every operator, and say under which names. It may be called again; ImportError without MMEngine."""
     from mmengine.registry import MODELS
 
-    try:
-        import mmcv.cnn  # noqa: F401  # its own layers take their names first
-    except ImportError:
-        pass
+    with suppress(ImportError):
+        import_module("mmcv.cnn")  # its own layers take their names first
     taken = []
     for name in names():
         free = name if _is_free(MODELS, name) else f"upsamplers_{name}"
@@ -70,10 +69,12 @@ def layer(
 
 
 def _layer_of(name: str) -> Callable[..., nn.Module]:
-    made = partial(layer, name)
-    function: Any = lambda *args, **options: made(*args, **options)  # the registry takes no partial
-    function.__name__, function.operator = name, name
-    return function  # type: ignore[no-any-return]
+    def made(*args: Any, **options: Any) -> nn.Module:
+        return layer(name, *args, **options)
+
+    made.__name__ = name
+    made.operator = name  # type: ignore[attr-defined]  # by which ours are known
+    return made
 
 
 def _is_free(registry: Any, name: str) -> bool:

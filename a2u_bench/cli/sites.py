@@ -19,9 +19,12 @@ def command(
     shape: Annotated[str, typer.Option(metavar="BxCxHxW", help="Of the image that it is given.")] = "1x3x512x512",
     op: Annotated[str | None, typer.Option(metavar="OP", help="Put this operator there, and say what it adds.")] = None,
     sites: Annotated[
-        Many | None, typer.Option(help="Which ones: names of the first column, or all. [default: where nothing is said]")
+        Many | None,
+        typer.Option(help="Which ones: names of the first column, or all. [default: where nothing is said]"),
     ] = None,
-    cascade: Annotated[bool, typer.Option("--cascade", help="×4 as two operators of ×2, as papers count them.")] = False,
+    cascade: Annotated[
+        bool, typer.Option("--cascade", help="×4 as two operators of ×2, as papers count them.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of weights and image.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> None:
@@ -99,12 +102,20 @@ def _table(network: str, shape: Any, found: Any, params: tuple[int, int | None])
     cells = []
     for choice in found:
         site = choice.site
-        cell = [site.name, " ".join(filter(None, (site.kind, site.mode))), _size(site.shape), _scale(choice), _guide(site)]
+        cell = [
+            site.name,
+            " ".join(filter(None, (site.kind, site.mode))),
+            _size(site.shape),
+            _scale(choice),
+            _guide(site),
+        ]
         if after is not None:
             cell += [whole(choice.params), whole(choice.align)] if choice.operator else ["", ""]
         cells.append((*cell, choice.reason or "; ".join(site.notes)))
     taken = sum(bool(choice.operator) if after is not None else not choice.reason for choice in found)
-    notes = [f"{len(found)} site{'s' * (len(found) != 1)}, {taken} of them {'swapped' if after is not None else 'to swap'}"]
+    notes = [
+        f"{len(found)} site{'s' * (len(found) != 1)}, {taken} of them {'swapped' if after is not None else 'to swap'}"
+    ]
     if not found:
         notes = ["no site: nothing that upsamples was called"]
     if after is None:

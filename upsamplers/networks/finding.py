@@ -18,7 +18,8 @@ def find_sites(network: nn.Module, *inputs: Any) -> list[Site]:
 
     The forward is that of a copy, in evaluation mode and without gradients; the network itself is not touched. Seen are
     `F.interpolate`, `nn.Upsample`, `ConvTranspose2d`, `PixelShuffle`, `MaxUnpool2d` and `grid_sample`, wherever they
-    are called, but not inside parts that are scripted, nor inside operators of this library. `Site.reason` says why `swap` leaves a site alone, if it does.
+    are called, but not inside parts that are scripted, nor inside operators of this library. `Site.reason` says why
+    `swap` leaves a site alone, if it does.
 
     Args:
         network: any `nn.Module`; what it returns may be a tensor, dict or dataclass.

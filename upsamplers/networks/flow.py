@@ -18,10 +18,12 @@ from upsamplers.networks.site import Shape, Source
 JOINS = frozenset(("add", "add_", "__add__", "__iadd__", "__radd__", "cat", "concat", "concatenate"))
 """Where a map meets another of its size."""
 
+NORMS = ("batch_norm", "group_norm", "instance_norm", "layer_norm", "dropout", "dropout2d", "feature_dropout")
+ACTIVATIONS = ("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "prelu", "sigmoid", "tanh")
+HARD = ("hardswish", "hardsigmoid", "hardtanh")
+COPIES = ("contiguous", "clone", "to", "type", "type_as", "float", "half", "bfloat16")
 KEEPS = frozenset(
-    "relu relu_ relu6 leaky_relu leaky_relu_ elu elu_ selu celu gelu silu mish hardswish hardsigmoid hardtanh prelu "
-    "sigmoid tanh batch_norm group_norm instance_norm layer_norm dropout dropout2d feature_dropout contiguous clone to "
-    "type type_as float half bfloat16 pad mul mul_ __mul__ __rmul__".split()
+    (*NORMS, *ACTIVATIONS, *HARD, *COPIES, "relu_", "leaky_relu_", "elu_", "pad", "mul", "mul_", "__mul__", "__rmul__")
 )
 """What a map stays itself through: norms, activations, casts, a padding that adds nothing, a factor."""
 

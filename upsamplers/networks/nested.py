@@ -30,5 +30,6 @@ def tensors(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Tensor]]:
 def reached(value: Any, keys: Keys) -> Any:
     """The part of a value to which keys lead."""
     for key in keys:
-        value = value[key] if isinstance(value, (Mapping, list, tuple)) else getattr(value, str(key))
+        part: Any = key
+        value = value[part] if isinstance(value, (Mapping, list, tuple)) else getattr(value, part)
     return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,7 +11,7 @@ from upsamplers.errors import NetworkError, Unsupported
 from upsamplers.networks.site import Site
 from upsamplers.operator import Upsampler
 from upsamplers.registry import create_class
-from upsamplers.tracing import sizes
+from upsamplers.tracing import is_jit, sizes
 
 NATIVE = ("nearest", "bilinear", "bicubic")
 """Operators that torch's own interpolation computes, at any scale."""
@@ -90,7 +89,7 @@ class Placed(nn.Module):
 
 
 def place(site: Site, cls: type[Upsampler], options: dict[str, Any], cascade: bool) -> Placed:
-    """The operators for one site, on the CPU in float32. Unsupported, with the reason, where they cannot stand there."""
+    """The operators for one site, in torch's default type. Unsupported, with the reason, where none can stand there."""
     scales = _steps(site.scale, cls, cascade)
     align = None if site.shape[1] == site.result[1] else nn.Conv2d(site.shape[1], site.result[1], 1)
     asked, width = cls.facts.guide, site.result[1]
@@ -132,7 +131,7 @@ def _steps(scale: int, cls: type[Upsampler], cascade: bool) -> list[int]:
 
 def _fit(x: Tensor, size: tuple[int, ...]) -> Tensor:
     """The map at a size: itself, or bilinear where the network's own sizes are no multiples."""
-    if torch.jit.is_tracing():  # sizes are tensors, and what holds for these holds for others
+    if is_jit():  # sizes are tensors, and what holds for these holds for others
         return x if sizes(x)[-2:] == tuple(map(int, size)) else functional.interpolate(x, size=size, mode="bilinear")
     if x.shape[-2] == size[0] and x.shape[-1] == size[1]:
         return x

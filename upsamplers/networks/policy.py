@@ -10,7 +10,7 @@ UNIFORM = 1.25
 
 
 def verdict(record: Record, shape: Shape) -> tuple[str, bool]:
-    """Why a site with z of this shape is left alone, "" where it is swapped, and whether no operator can stand there."""
+    """Why a site with z of this shape is left alone ("" where it is swapped), and whether nothing can stand there."""
     never = _never(record, shape)
     if never:
         return never, True

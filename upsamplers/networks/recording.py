@@ -1,4 +1,4 @@
-"""One forward of a network under watch: a TorchFunctionMode sees the functions, each module's forward who calls them."""
+"""One forward of a network under watch: a TorchFunctionMode sees the functions, modules' forwards who calls them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def copied(network: object) -> nn.Module:
     for path, module in network.named_modules():
         what = f"{type(network).__name__}{f', at {path!r},' if path else ''}"
         if isinstance(module, torch.jit.ScriptModule) and not path:
-            raise NetworkError(f"{what} is scripted, and what it calls cannot be seen; give the network before torch.jit")
+            raise NetworkError(
+                f"{what} is scripted, and what it calls cannot be seen; give the network before torch.jit"
+            )
         if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None:
             raise NetworkError(f"{what} is compiled; give the network before torch.compile, and compile the result")
     try:

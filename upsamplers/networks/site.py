@@ -1,4 +1,4 @@
-"""A site: one call by which a network changes the size of a map, what flows through it, and why it may be left alone."""
+"""A site: one call by which a network changes the size of a map, what flows through it, and why it is left alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class Site:
     nth: int
     kind: str  # interpolate, conv_transpose2d, pixel_shuffle, max_unpool2d, grid_sample
     mode: str  # of an interpolation: nearest, bilinear, …
-    shape: Shape  # of z, [B, C, H, W]: for pixel_shuffle what its convolution reads, where the two can be replaced as one
+    shape: (
+        Shape  # of z, [B, C, H, W]: for pixel_shuffle what its convolution reads, where the two can be replaced as one
+    )
     result: Shape  # [B, C', H', W']
     guide: Shape | None = None  # of the feature that meets the result at its size, None where there is none
     align_corners: bool = False

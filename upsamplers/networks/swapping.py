@@ -228,7 +228,9 @@ def _emptied(site: Site, found: Sequence[Site], keys: dict[str, str], modules: d
     """
     path = site.convolution or site.path
     layer = modules[path]
-    if not isinstance(layer, (nn.ConvTranspose2d, nn.Conv2d)) or any(len(p) for p in (layer._forward_pre_hooks, layer._modules)):
+    if not isinstance(layer, (nn.ConvTranspose2d, nn.Conv2d)) or any(
+        len(p) for p in (layer._forward_pre_hooks, layer._modules)
+    ):
         return 0
     if any(one.name not in keys for one in found if one.path == path):
         return 0
@@ -284,5 +286,3 @@ def _beside_operators(swapped: nn.Module) -> list[nn.Module]:
     theirs = set(holder(swapped).modules())
     assert isinstance(network, nn.Module)
     return [module for module in network.modules() if module not in theirs]
-
-

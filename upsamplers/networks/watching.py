@@ -82,7 +82,7 @@ class Watch:
     @property
     def __wrapped__(self) -> Callable[..., Any]:
         """The forward beneath, whose signature is this one's."""
-        return self.own or type(self.module).forward.__get__(self.module)  # type: ignore[no-any-return]
+        return self.own or type(self.module).forward.__get__(self.module)
 
     @property
     def __code__(self) -> CodeType:
