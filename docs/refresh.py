@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", ROOT / "docs" / "backends.md", ROOT / "docs" / "a2u-ablation.md")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("a2u-ablation", "backends", "your-network")))
 BLOCK = re.compile(r"```console\n\$ (a2u-bench [^\n]*)\n(.*?)```", re.DOTALL)
 MEASURING = ("run", "quality", "doctor", "check")
 WIDTH = 100

@@ -408,7 +408,8 @@ def test_a_part_can_be_called_alone_unless_its_guide_is_elsewhere() -> None:
     class Decoder(nn.Module):
         def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
             """Both, added."""
-            made: Tensor = self.last(fine + functional.interpolate(coarse, scale_factor=2))  # type: ignore[operator]
+            last: Any = self.last
+            made: Tensor = last(fine + functional.interpolate(coarse, scale_factor=2))
             return made
 
     decoder = Decoder()

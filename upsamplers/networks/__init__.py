@@ -3,6 +3,7 @@
 from upsamplers.networks.finding import find_sites
 from upsamplers.networks.placed import Placed
 from upsamplers.networks.site import Site
-from upsamplers.networks.swapping import Choice, Operators, choices, swap
+from upsamplers.networks.swapped import Choice, Operators, choices
+from upsamplers.networks.swapping import swap
 
 __all__ = ["Choice", "Operators", "Placed", "Site", "choices", "find_sites", "swap"]
