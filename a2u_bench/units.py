@@ -153,3 +153,9 @@ def _rounded(value: float, digits: int) -> float:
 
 def _fixed(value: float, places: int) -> str:
     return f"{value:.{places}f}"
+
+
+def minutes(seconds: float) -> str:
+    """Seconds as `3 min 20 s`."""
+    whole, rest = divmod(round(seconds), 60)
+    return f"{whole} min {rest} s" if whole else f"{rest} s"

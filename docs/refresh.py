@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("a2u-ablation", "backends", "your-network")))
+DOCS = ("operators", "published", "quality", "backends", "a2u-ablation", "your-network")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in DOCS))
 BLOCK = re.compile(r"```console\n\$ (a2u-bench [^\n]*)\n(.*?)```", re.DOTALL)
 MEASURING = ("run", "quality", "doctor", "check")
 WIDTH = 100

@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+from a2u_bench.case import Case
+from a2u_bench.columns import make_row
 from a2u_bench.quality.trial import Trial
-from a2u_bench.record import make_row
-from a2u_bench.spec import Case
-from a2u_bench.store import Store
+from a2u_bench.store.write import Store
 
 COSTS = {"nearest": 1, "bilinear": 2, "carafe": 11, "a2u": 7, "a2u:rank=4,sharing=unshared": 16, "dysample": 4}
 """Operator strings and how much slower, larger and heavier each is made than the first."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from a2u_bench.build import devices
+from a2u_bench.operators import devices
 
 
 @dataclass

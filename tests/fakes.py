@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from a2u_bench.case import Case
 from a2u_bench.measure.latency import Calls
-from a2u_bench.pool import CaseEnded
-from a2u_bench.spec import Case
+from a2u_bench.run.process import CaseEnded
 
 
 class FakeClock:

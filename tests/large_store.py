@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from a2u_bench import stats
-from a2u_bench.record import SCHEMA_VERSION, make_row
-from a2u_bench.runs import FORMAT
-from a2u_bench.spec import Case
+from a2u_bench.case import Case
+from a2u_bench.columns import SCHEMA_VERSION, make_row
+from a2u_bench.store.lines import FORMAT
 
 OPERATORS = ("nearest", "bilinear", "bicubic", "deconv", "a2u", "a2u:rank=4,sharing=unshared", "carafe", "fade", "sapa")
 

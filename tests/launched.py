@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from a2u_bench.launch import part
-from a2u_bench.plan import Plan, Settings, Skipped
-from a2u_bench.record import make_row
-from a2u_bench.spec import Case
-from a2u_bench.store import Store
+from a2u_bench.case import Case
+from a2u_bench.columns import make_row
+from a2u_bench.run.jobs.command import begin
+from a2u_bench.run.jobs.groups import jobs
+from a2u_bench.run.jobs.launcher import Job
+from a2u_bench.store.write import Store
+from a2u_bench.suites.plan import Plan, Settings, Skipped
 
 
 def case(operator: str, height: int = 4, threads: int = 1, device: str = "cpu") -> Case:
@@ -24,43 +28,81 @@ PLAN = Plan(
     skipped=(Skipped(case("c"), "scale 3 is not possible"),),
     settings=Settings(time_budget=1.0, seed=7),
 )
+JOBS = tuple(jobs(PLAN.cases, PLAN.settings, ["run"]))
+BESIDES = (case("a", threads=2),)
 
 
-def measured(folder: Path, node: str = "n1", only: int = 100, facts: dict[str, Any] | None = None) -> None:
+def words(folder: Path, job: Job) -> tuple[str, ...]:
+    """The command line of a job, whose part is made."""
+    return begin(folder, job, job.cases).words
+
+
+def options(given: Sequence[str]) -> dict[str, str]:
+    """The options of a command line that have a value."""
+    return dict(word.removeprefix("--").split("=", 1) for word in given if "=" in word)
+
+
+def asked(given: Sequence[str], cases: Sequence[Case] = (*PLAN.cases, *BESIDES)) -> list[Case]:
+    """The cases that a job's command line means."""
+    said = options(given)
+    if "ops" in said:  # a real one
+        from a2u_bench.suites.expand import make_plan
+
+        threads = [said["threads"]]
+        cases = make_plan(ops=said["ops"], shapes=[said["shape"]], device=said["device"], threads=threads).cases
+    return [one for one in cases if one.id in said["only"].split(",")]
+
+
+def measured(
+    given: Sequence[str],
+    node: str = "n1",
+    only: int = 100,
+    facts: dict[str, Any] | None = None,
+    cases: Sequence[Case] | None = None,
+    beside: Case | None = None,
+) -> None:
     """What a job leaves in its part: facts of its node, two processes of two rounds for each case, then its row."""
-    plan = part.read_plan(folder)
-    with Store.open(folder / part.RUN, plan.to_manifest(), resume=True) as store:
+    found = asked(given) if cases is None else asked(given, cases)
+    manifest = {"suite": "study", "planned": len(found), "reference": beside and beside.options}
+    with Store.open(Path(options(given)["out"]), manifest, resume=True) as store:
         store.write_manifest(facts or {"machine": {"cpu": node}})
-        cases = [case for case in plan.cases if case.id not in store.finished][:only]
-        for process in (0, 1):
+        missing = [case for case in found if case.id not in store.finished][:only]
+        timed = dict.fromkeys([*missing, *([beside] if beside else [])])
+        first = store.last_process + 1
+        for process in (first, first + 1):
             for index in (0, 1):
                 store.append_samples(
-                    {"case": case.id, "process": process, "round": index, "latency": [0.001]} for case in cases
+                    {"case": case.id, "process": process, "round": index, "latency": [0.001]} for case in timed
                 )
-        store.append_rows([make_row(case, "ok", "", {"latency": 0.001, "node": node}) for case in cases])
+        store.append_rows([make_row(case, "ok", "", {"latency": 0.001, "node": node}) for case in missing])
 
 
-def quick(folder: str) -> None:
+def study(file: Path, given: Sequence[str]) -> None:
+    """A job of a study whose cases are in a file."""
+    measured(given, "here", cases=[Case(**entry) for entry in json.loads(file.read_text())])
+
+
+def quick(given: Sequence[str]) -> None:
     """A job of a cluster that measures its part; the node of its rows is its own number."""
-    measured(Path(folder), os.environ["SLURM_JOB_ID"])
+    measured(given, os.environ["SLURM_JOB_ID"])
 
 
-def stuck(folder: str) -> None:
+def stuck(given: Sequence[str]) -> None:
     """A job that measures one case, then does no more until a file says so."""
-    measured(Path(folder), only=1)
-    while not (Path(folder) / "go").exists():
+    measured(given, only=1)
+    while not (Path(options(given)["out"]).parent / "go").exists():
         time.sleep(0.1)
-    measured(Path(folder))
+    measured(given)
 
 
-def crashing(folder: str) -> None:
+def crashing(given: Sequence[str]) -> None:
     """A job that fails before it measures anything."""
     raise RuntimeError("the node is on fire")
 
 
-def particular(folder: str) -> None:
+def particular(given: Sequence[str]) -> None:
     """A job that measures only with as many cores as its cases have threads."""
-    threads = part.read_plan(Path(folder)).cases[0].threads
+    threads = asked(given)[0].threads
     if os.environ["SLURM_CPUS_PER_TASK"] != str(threads):
         raise RuntimeError("other needs")
-    quick(folder)
+    quick(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,3 +28,24 @@ def test_a_page_shows_what_the_command_prints(page: str, command: str, shown: st
     if "segformer" in command:
         pytest.importorskip("transformers", reason="transformers is not installed: pip install a2u-bench[networks]")
     assert refresh.output(command) == shown, "run `make readme` to write the present output"
+
+
+NAMED = re.compile(
+    r"`((?:a2u_bench|tests|docs|upsamplers|cli|suites|operators|measure|run|machine|store|judge|tables|export)/[\w./]*)`"
+)
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_every_file_that_a_page_names_is_there(page: str) -> None:
+    named = NAMED.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert len(named) > 5
+    gone = [
+        name for name in named if not any((ROOT / part / name).exists() for part in ("", "a2u_bench", "upsamplers"))
+    ]
+    assert [name for name in gone if "NAME" not in name and "FORMAT" not in name] == []
+
+
+def test_every_folder_of_the_bench_stands_in_the_table_of_rooms() -> None:
+    rows = re.findall(r"^\| `(\w+)/` \|", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE)
+    folders = {path.name for path in (ROOT / "a2u_bench").iterdir() if (path / "__init__.py").exists()}
+    assert set(rows) == folders

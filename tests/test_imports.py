@@ -7,97 +7,56 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-MAY_IMPORT_UPSAMPLERS = (
-    "a2u_bench.build",
-    "a2u_bench.quality.ablated",
-    "a2u_bench.synthetic",
-    "a2u_bench.ways",
-)
-MAY_IMPORT_TORCH = (
-    "a2u_bench.build",
-    "a2u_bench.check",
-    "a2u_bench.machine",
-    "a2u_bench.worker",
-    "a2u_bench.pool",
-    "a2u_bench.measure",
-    "a2u_bench.networks",
-    "a2u_bench.quality",
-    "a2u_bench.synthetic",
-    "a2u_bench.ways",
-)
-"""Left of the store. Every module that is not named here works from files alone."""
+ROOMS: dict[str, set[str]] = {
+    "ground": set(),  # the files at the top of a2u_bench
+    "machine": set(),
+    "operators": {"machine"},
+    "suites": {"machine", "operators"},
+    "measure": {"machine", "operators"},
+    "store": {"machine"},
+    "run": {"machine", "operators", "suites", "measure", "store"},
+    "quality": {"machine", "operators", "measure", "store", "run"},
+    "judge": {"store"},
+    "tables": {"machine", "store", "judge"},
+    "export": {"operators", "store", "judge", "tables"},  # operators: their kernels are drawn
+}
+"""The rooms that each room may import, beside itself and the ground; `cli` and `audit` may import all."""
 
-RIGHT_OF_STORE = (
-    "store",
-    "lacks",
-    "runs",
-    "rows",
-    "frames",
-    "pivot",
-    "conditions",
-    "best",
-    "changes",
-    "gates",
-    "sheet",
-    "texts",
-    "provenance",
-    "judge",
-    "stats",
-    "claims",
-    "units",
-    "cells",
-    "render",
-    "export",
-    "machines",
-    "plain",
-    "record",
-    "doctor",
-    "ailments",
-    "ranking",
-    "remarks",
-    "plots",
-    "report",
-    "recommend",
-    "dominance",
-    "worth",
-)
+FREE = ("cli", "audit", "__main__")
+
+ONLY_DOOR = "a2u_bench.operators"
+"""What alone may import `upsamplers`."""
+
+WITH_TORCH = ("a2u_bench.operators", "a2u_bench.measure", "a2u_bench.quality")
+WITHOUT_TORCH = ("a2u_bench.store", "a2u_bench.judge", "a2u_bench.tables", "a2u_bench.machine", "a2u_bench.export")
+"""What must not even reach it by way of others, but for the drawing of kernels."""
+
+DRAWS_KERNELS = "a2u_bench.export.plots.kernels"
+
 HEAVY = (
-    "torch",
-    "upsamplers",
-    "fvcore",
-    "numba",
-    "numpy",
-    "scipy",
-    "pandas",
-    "matplotlib",
-    "skimage",
-    "rich",
-    "jinja2",
-    "plotly",
+    *("torch", "upsamplers", "fvcore", "numba", "numpy", "scipy"),
+    *("pandas", "matplotlib", "skimage", "rich", "jinja2", "plotly"),
 )
-LIGHT_IN_COMMANDS = ("a2u_bench.cli", "a2u_bench.errors", "a2u_bench.plain", "typer")
+LIGHT_IN_COMMANDS = ("a2u_bench.cli", "a2u_bench.errors", "a2u_bench.sanitize", "typer")
 
-Sources = dict[str, str]
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in ("upsamplers", "a2u_bench")
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
 
-
-def sources() -> Sources:
-    """The source of every module by its dotted name."""
-    found = {}
-    for package in ("upsamplers", "a2u_bench"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_text(encoding="utf-8")
-    return found
+Imports = Mapping[str, frozenset[str]]
 
 
-def imports(module: str, source: str, known: Sources, top_only: bool = False) -> Iterator[str]:
+def imports_of(module: str, source: str, top_only: bool = False) -> Iterator[str]:
     """Every module that `source` imports, inside functions too unless `top_only`; not for type checkers."""
     waiting: list[ast.AST] = [ast.parse(source)]
     while waiting:
@@ -112,103 +71,153 @@ def imports(module: str, source: str, known: Sources, top_only: bool = False) ->
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                is_package = any(name.startswith(f"{module}.") for name in known)
+                is_package = any(name.startswith(f"{module}.") for name in MODULES)
                 above = module.split(".")[: len(module.split(".")) - node.level + is_package]
                 base = ".".join([*above, *([base] if base else [])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}" in known)
+            known = {alias.name: f"{base}.{alias.name}" for alias in node.names}
+            yield from (full if full in MODULES else base for full in known.values())
         waiting.extend(ast.iter_child_nodes(node))
 
 
-def within(name: str, packages: tuple[str, ...]) -> bool:
+@cache
+def everything() -> Imports:
+    """What each module imports; every file is parsed once."""
+    return {name: frozenset(imports_of(name, path.read_text(encoding="utf-8"))) for name, path in MODULES.items()}
+
+
+@cache
+def at_the_top(module: str) -> frozenset[str]:
+    return frozenset(imports_of(module, MODULES[module].read_text(encoding="utf-8"), top_only=True))
+
+
+def within(name: str, *packages: str) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-def violations(known: Sources) -> list[str]:
+def room(module: str) -> str:
+    """The room of a module of a2u_bench; the files at its top are the ground."""
+    part = module.split(".")[1] if "." in module else ""
+    return part if part in ROOMS or part in FREE else "ground"
+
+
+def violations(known: Imports) -> list[str]:
     """Every import that breaks the rule, as one text each."""
     found = []
-    at_start = started(known)
-    for module, source in known.items():
-        for name in set(imports(module, source, known)):
-            wrong = (
-                (within(module, ("upsamplers",)) and within(name, ("a2u_bench",)))
-                or (within(module, ("upsamplers.ops",)) and name.startswith("upsamplers.ops.") and name != module)
-                or (
-                    within(module, ("a2u_bench",))
-                    and within(name, ("upsamplers",))
-                    and not within(module, MAY_IMPORT_UPSAMPLERS)
+    for module, names in known.items():
+        for name in names:
+            if within(module, "upsamplers"):
+                wrong = within(name, "a2u_bench") or (
+                    within(module, "upsamplers.ops") and name.startswith("upsamplers.ops.") and name != module
                 )
-                or (
-                    within(module, ("a2u_bench",)) and within(name, ("torch",)) and not within(module, MAY_IMPORT_TORCH)
+            elif within(name, "a2u_bench") and name != "a2u_bench":
+                mine, other = room(module), room(name)
+                wrong = mine not in FREE and other not in (mine, "ground", *ROOMS.get(mine, ()))
+            else:
+                wrong = (within(name, "upsamplers") and not within(module, ONLY_DOOR)) or (
+                    within(name, "torch") and not within(module, *WITH_TORCH)
                 )
-            )
             if wrong:
                 found.append(f"{module} imports {name}")
-        if module in at_start:
-            ours = (*LIGHT_IN_COMMANDS, *sys.stdlib_module_names)
-            outside = {name for name in imports(module, source, known, top_only=True) if name != "a2u_bench"}
-            found += [f"{module} imports {name} outside its function" for name in outside if not within(name, ours)]
-    for part in RIGHT_OF_STORE:
-        for module in (name for name in known if within(name, (f"a2u_bench.{part}",))):
-            reached = reach(module, known)
-            found += [f"{module} reaches {name}" for name in reached if within(name, ("torch", "upsamplers"))]
+        if within(module, *WITHOUT_TORCH) and not within(module, DRAWS_KERNELS):
+            found += [
+                f"{module} reaches {name}" for name in reach(module, known) if within(name, "torch", "upsamplers")
+            ]
     return sorted(set(found))
 
 
-def started(known: Sources) -> set[str]:
-    """What the command line loads of its own before any command runs: commands and what they import at their top."""
-    waiting = [name for name in known if within(name, ("a2u_bench.cli",)) and "._" not in name] + ["a2u_bench.cli._app"]
+def reach(module: str, known: Imports) -> set[str]:
+    """What `module` imports, directly and through our own modules."""
     seen: set[str] = set()
+    waiting = [module]
     while waiting:
-        module = waiting.pop()
-        seen.add(module)
-        for name in imports(module, known[module], known, top_only=True):
-            if within(name, ("a2u_bench.cli",)) and name in known and name not in seen:
+        for name in known.get(waiting.pop(), ()):
+            if name not in seen and not within(name, DRAWS_KERNELS):
+                seen.add(name)
                 waiting.append(name)
     return seen
 
 
-def reach(module: str, known: Sources) -> set[str]:
-    """What `module` imports, directly and through our own modules, inside functions too."""
-    seen: set[str] = set()
-    waiting = [module]
+def too_early(tops: Mapping[str, frozenset[str]]) -> list[str]:
+    """What the command line loads, before any command runs, of what is not light."""
+    light = (*LIGHT_IN_COMMANDS, *sys.stdlib_module_names)
+    return [
+        f"{module} imports {name} outside its function"
+        for module, names in tops.items()
+        for name in names
+        if name != "a2u_bench" and not within(name, *light)
+    ]
+
+
+def started() -> dict[str, frozenset[str]]:
+    """What commands, and what they import of their room at the top, import at their top."""
+    waiting = [name for name in MODULES if within(name, "a2u_bench.cli") and "._" not in name] + ["a2u_bench.cli._app"]
+    found: dict[str, frozenset[str]] = {}
     while waiting:
-        for name in imports(waiting[-1], known[waiting.pop()], known):
-            if name not in seen:
-                seen.add(name)
-                waiting += [name] if name in known else []
-    return seen
+        module = waiting.pop()
+        if module not in found and module in MODULES:
+            found[module] = at_the_top(module)
+            waiting += [name for name in found[module] if within(name, "a2u_bench.cli")]
+    return found
+
+
+def test_every_folder_is_a_room():
+    folders = {name.split(".")[1] for name in MODULES if within(name, "a2u_bench") and name.count(".") > 1}
+    assert folders == {*ROOMS, *FREE} - {"ground", "__main__"}
 
 
 def test_nobody_imports_whom_they_may_not():
-    assert violations(sources()) == []
+    assert violations(everything()) == []
+
+
+def test_commands_import_nothing_heavy_outside_their_functions():
+    assert too_early(started()) == []
 
 
 @pytest.mark.parametrize(
     ("module", "line", "said"),
     [
-        ("upsamplers.primitive.eager", "import a2u_bench.spec", "imports a2u_bench.spec"),
+        ("upsamplers.primitive.eager", "import a2u_bench.case", "imports a2u_bench.case"),
         ("upsamplers.ops.nearest", "from upsamplers.ops import bilinear", "imports upsamplers.ops.bilinear"),
         ("upsamplers.ops.nearest", "from .bilinear import Bilinear", "imports upsamplers.ops.bilinear"),
         ("upsamplers.ops.nearest", "def f():\n    import upsamplers.ops.deconv", "imports upsamplers.ops.deconv"),
-        ("a2u_bench.runner", "def f():\n    import upsamplers", "imports upsamplers"),
-        ("a2u_bench.frames", "import torch.nn", "imports torch.nn"),
-        ("a2u_bench.frames", "from a2u_bench import build", "reaches upsamplers"),
-        ("a2u_bench.cli.ls", "import pandas as pd", "imports pandas outside its function"),
-        ("a2u_bench.cli.ls", "from a2u_bench.frames import sort", "imports a2u_bench.frames outside its function"),
+        ("a2u_bench.run.runner", "def f():\n    import upsamplers", "imports upsamplers"),
+        ("a2u_bench.store.frames", "import torch.nn", "imports torch.nn"),
+        ("a2u_bench.store.frames", "from a2u_bench import operators", "reaches upsamplers"),
+        ("a2u_bench.store.read", "from a2u_bench.judge import best", "imports a2u_bench.judge.best"),
+        ("a2u_bench.judge.best", "from a2u_bench.tables.layout import apart", "imports a2u_bench.tables.layout"),
+        ("a2u_bench.units", "from a2u_bench.store import rows", "imports a2u_bench.store.rows"),
     ],
 )
 def test_each_breach_of_the_rule_is_found(module, line, said):
-    known = sources()
-    known[module] += f"\n{line}\n"
-    assert f"{module} {said}" in violations(known)
+    known = {**everything(), module: everything()[module] | frozenset(imports_of(module, line))}
+    assert any(text.startswith(f"{module} {said}") for text in violations(known))
+
+
+@pytest.mark.parametrize("line", ["import pandas as pd", "from a2u_bench.store.frames import sort"])
+def test_a_heavy_import_at_the_top_of_a_command_is_found(line):
+    name = next(imports_of("a2u_bench.cli.ls", line))
+    tops = {**started(), "a2u_bench.cli.ls": frozenset([name])}
+    assert too_early(tops) == [f"a2u_bench.cli.ls imports {name} outside its function"]
 
 
 def test_what_only_type_checkers_read_is_no_import():
-    line = "\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\n"
-    known = sources()
-    known["a2u_bench.frames"] += line
-    assert violations(known) == []
+    line = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\n"
+    assert set(imports_of("a2u_bench.store.frames", line)) == {"typing"}
+
+
+def test_no_class_name_stands_twice():
+    where: dict[str, list[str]] = {}
+    for name, path in MODULES.items():
+        if within(name, "a2u_bench"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    where.setdefault(node.name, []).append(name)
+    assert {name: places for name, places in where.items() if len(places) > 1} == {}
+
+
+def test_no_file_is_longer_than_250_lines():
+    long = {name: path.read_text(encoding="utf-8").count("\n") for name, path in MODULES.items()}
+    assert {name: lines for name, lines in long.items() if within(name, "a2u_bench") and lines > 250} == {}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"], ["rnu"], ["compare", "/nowhere"]])

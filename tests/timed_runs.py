@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from a2u_bench import stats
-from a2u_bench.record import SCHEMA_VERSION, make_row
-from a2u_bench.runs import FORMAT, Run, read_run
-from a2u_bench.spec import Case
+from a2u_bench.case import Case
+from a2u_bench.columns import SCHEMA_VERSION, make_row
+from a2u_bench.store.lines import FORMAT
+from a2u_bench.store.read import Run, read_run
 
 INTERVAL = "mean of logarithms over processes, Student's t"
 NOISE = np.array([1.001, 0.999, 1.0005, 0.9995, 1.0, 1.0])

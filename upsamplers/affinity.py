@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from upsamplers.normal import group_normalised, norm_groups
 from upsamplers.primitive import correlate
 from upsamplers.tracing import is_jit, sizes
 
@@ -19,11 +20,6 @@ from upsamplers.tracing import is_jit, sizes
 def kernel_side(kernel_size: int, stride: int) -> int:
     """Side of an encoder kernel at this stride: at stride 1 an even one becomes odd, one less, so that sizes keep."""
     return kernel_size - 1 if stride == 1 and kernel_size % 2 == 0 else kernel_size
-
-
-def norm_groups(channels: int) -> int:
-    """Groups of a GroupNorm: the largest divisor of `channels` that is at most 32."""
-    return max(groups for groups in range(1, 33) if channels % groups == 0)
 
 
 def project(x: Tensor, kernels: Tensor, stride: int) -> Tensor:
@@ -107,8 +103,7 @@ class Factor(nn.Module):
     def forward(self, x: Tensor, stride: int) -> Tensor:
         """GroupNorm and LeakyReLU(0.01) of each rank's projection, with one affine for all: [B, d·C, H, W]."""
         slices = self.project(x, stride).unflatten(1, (self.rank, -1)).flatten(0, 1)  # [B·d, C, H, W]
-        # nn.functional refuses a single value per group, which a 1×1 map has; here it normalises to the bias.
-        normal = torch.group_norm(slices, self.norm.num_groups, self.norm.weight, self.norm.bias, self.norm.eps)
+        normal = group_normalised(self.norm, slices)
         return functional.leaky_relu(normal, 0.01).unflatten(0, (x.shape[0], self.rank)).flatten(1, 2)
 
     def macs(self, channels: int, points: int, stride: int) -> int:

@@ -22,7 +22,7 @@ import typer
 import a2u_bench.cli
 from a2u_bench.cli._output import replace_closed_streams
 from a2u_bench.errors import BenchError, UsageError, nearest
-from a2u_bench.plain import plain
+from a2u_bench.sanitize import plain
 
 # Newer typer carries its own copy of click, older ones use click itself: the class is found through typer either way.
 ClickException: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -127,11 +127,14 @@ def _usage(error: Any, given: Sequence[str]) -> str:
     if context is None:
         return str(message)
     if hasattr(error, "option_name") and hasattr(error, "possibilities"):
-        allowed = sorted({name for item in context.command.params for name in item.opts if name.startswith("--")})
+        known = (item for item in context.command.params if not getattr(item, "hidden", False))
+        allowed = sorted({name for item in known for name in item.opts if name.startswith("--")})
         return _unknown(f"no such option {error.option_name!r}", error.option_name, allowed)
     if hasattr(context.command, "list_commands") and "command" in message and context.invoked_subcommand is None:
         name = message.partition("'")[2].partition("'")[0]
         return _unknown(f"no such command {name!r}", name, context.command.list_commands(context))
+    if "extra argument" in message and (option := next((one for one in given if one in ("--ops", "--op")), None)):
+        return f"{message}; several operators are one text: {option} 'nearest bilinear' or {option} nearest,bilinear"
     names = getattr(getattr(error, "param", None), "opts", ())
     values = [after for before, after in pairwise(given) if before in names]
     shown = f" (given: {', '.join(map(repr, values))})" if values else ""

@@ -17,17 +17,17 @@ def check_exports(ops: Sequence[str], as_json: bool) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from a2u_bench import exporting
-    from a2u_bench.plain import plain
-    from a2u_bench.pool import Processes
-    from a2u_bench.render import print_table
-    from a2u_bench.table import Heading, Table
+    from a2u_bench.run import exports
+    from a2u_bench.run.processes import Processes
+    from a2u_bench.sanitize import plain
+    from a2u_bench.tables.table import Heading, Table
+    from a2u_bench.tables.terminal import print_table
 
-    exporting.must_be_installed()
-    asked = exporting.cases(ops or "all")
+    exports.must_be_installed()
+    asked = exports.cases(ops or "all")
     found = list(
         track(
-            exporting.answers(asked, Processes()),
+            exports.answers(asked, Processes()),
             "exporting",
             total=len(asked),
             console=Console(stderr=True),
@@ -35,7 +35,7 @@ def check_exports(ops: Sequence[str], as_json: bool) -> int:
         )
     )
     if as_json:
-        versions = {name: version(name) for name in ("torch", *exporting.PACKAGES)}
+        versions = {name: version(name) for name in ("torch", *exports.PACKAGES)}
         typer.echo(json.dumps({**versions, "operators": list(map(asdict, found))}, indent=1))
         return 0
     headings = (

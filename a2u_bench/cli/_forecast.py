@@ -9,47 +9,59 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from a2u_bench.plain import plain
+from a2u_bench.sanitize import plain
 
 if TYPE_CHECKING:
-    from a2u_bench.launch.choose import Forecast
+    from a2u_bench.run.forecast import Foretold
+    from a2u_bench.run.jobs.launcher import Job
 
 
 def rows_in(folder: Path | None) -> Sequence[dict[str, Any]]:
     """The rows of a run; none where there is no run yet."""
-    from a2u_bench.runs import read_run
+    from a2u_bench.store.read import read_run
 
     return () if folder is None or not folder.exists() else read_run(folder).rows
 
 
-def print_forecast(forecast: Forecast, as_json: bool, what: str = "case", done: str = "measure") -> None:
-    """A table of jobs and a line with the sum, on standard output. `what` is counted, and will be `done`."""
+def print_forecast(
+    to_do: str,
+    jobs: Sequence[Job],
+    count: int,
+    seconds: float | None,
+    as_json: bool,
+    basis: str = "",
+    found: Foretold | None = None,
+) -> None:
+    """A table of jobs and a line with the sum, on standard output. `to_do` is `case to measure`, of which there are
+    `count`. `basis` says how the time is known, or why it is not; `found` what this process found by trying."""
     import json
 
-    from a2u_bench.progress import minutes
-    from a2u_bench.render import print_table
-    from a2u_bench.table import Heading, Table
+    from a2u_bench.tables.table import Heading, Table
+    from a2u_bench.tables.terminal import print_table
+    from a2u_bench.units import minutes
 
+    what, _, end = to_do.partition(" ")
+    lines = [
+        {"job": job.name, **job.facts, "device": job.needs.device, "threads": job.needs.threads, "seconds": job.seconds}
+        for job in jobs
+    ]
     if as_json:
-        content = {"jobs": forecast.jobs, f"{what}s": forecast.cases, "seconds": forecast.seconds}
-        if forecast.each is not None:
-            content |= {name: value for name, value in asdict(forecast.each).items() if name != "cases"}
+        content = {"jobs": lines, f"{what}s": count, "seconds": seconds}
+        if found is not None:
+            content |= {name: value for name, value in asdict(found).items() if name != "cases"}
         typer.echo(json.dumps(content, indent=2))
         return
-    if forecast.jobs:
-        names = list(forecast.jobs[0])
+    if lines:
         numbers = ("cases", "seed", "threads", "seconds")
-        headings = tuple(Heading(name, name, right=name in numbers, whole=True) for name in names)
-        print_table(Table("", headings, tuple(tuple(_text(job[name]) for name in names) for job in forecast.jobs)))
-    count = len(forecast.jobs)
-    jobs = f", {count} job{'' if count == 1 else 's'}" if count else ""
-    basis = f" {forecast.basis}" if forecast.basis else ""
-    time = f", about {minutes(forecast.seconds)}{basis}" if forecast.seconds is not None else f";{basis}"
-    cases = f"{forecast.cases} {what}{'' if forecast.cases == 1 else 's'}"
-    typer.echo(f"{cases} to {done}{jobs}{time}; nothing was {'stored' if forecast.each else 'done'}")
-    if forecast.each is not None and forecast.cases:
-        parts = (minutes(seconds) for seconds in (forecast.each.examining, forecast.each.timing))
-        typer.echo("checking and counting {}, timing {}; ".format(*parts) + forecast.each.words())
+        headings = tuple(Heading(name, name, right=name in numbers, whole=True) for name in lines[0])
+        print_table(Table("", headings, tuple(tuple(map(_text, line.values())) for line in lines)))
+    many = f", {len(jobs)} job{'' if len(jobs) == 1 else 's'}" if jobs else ""
+    time = f";{basis and f' {basis}'}" if seconds is None else f", about {minutes(seconds)}{basis and f' {basis}'}"
+    kept = "nothing was stored" if found else "nothing was done"
+    typer.echo(f"{count} {what}{'' if count == 1 else 's'} {end}{many}{time}; {kept}")
+    if found is not None and count:
+        parts = (minutes(seconds) for seconds in (found.examining, found.timing))
+        typer.echo("checking and counting {}, timing {}; ".format(*parts) + found.words())
 
 
 def _text(value: object) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from a2u_bench import units
-from a2u_bench.plain import plain
-from a2u_bench.published import FLOPS, MACS, UNITS, Source, Table
-from a2u_bench.reproduce import VERDICTS, Cost, Reproduced, shown
-from a2u_bench.table import Heading
-from a2u_bench.table import Table as Text
-from a2u_bench.texts import UNKNOWN
+from a2u_bench.audit.published import FLOPS, MACS, UNITS, PublishedTable, Source
+from a2u_bench.audit.published.reproduce import VERDICTS, OperatorCost, Reproduced, shown
+from a2u_bench.sanitize import plain
+from a2u_bench.tables.column import UNKNOWN
+from a2u_bench.tables.table import Heading, Table
 
 WORK = {"mac": MACS, "flop": FLOPS}
 COUNTED = "work: multiply-adds of convolutions, linear layers and wᵀz; no bias, norm, softmax or pooling"
 
 
-def texts(table: Table, cells: Sequence[Reproduced], costs: Sequence[Cost], convention: str) -> list[Text]:
+def texts(
+    table: PublishedTable, cells: Sequence[Reproduced], costs: Sequence[OperatorCost], convention: str
+) -> list[Table]:
     """Up to three tables of text, each only where it has rows."""
     built = []
     if cells:
@@ -28,7 +29,7 @@ def texts(table: Table, cells: Sequence[Reproduced], costs: Sequence[Cost], conv
     return built
 
 
-def _cells(table: Table, cells: Sequence[Reproduced], unit: str) -> Text:
+def _cells(table: PublishedTable, cells: Sequence[Reproduced], unit: str) -> Table:
     moved = any(one.cell.unit not in ("", unit) for one in cells)
     headings = [
         Heading("operator", "operator", right=False),
@@ -43,7 +44,7 @@ def _cells(table: Table, cells: Sequence[Reproduced], unit: str) -> Text:
     for one in cells:
         cell, printed = one.cell, one.cell.printed
         reading = printed.reading(unit) if cell.unit else printed
-        row = [shown(cell.operator), cell.unit or "params", printed.text, reading.write(one.recomputed)]
+        row = [shown(cell.operator), cell.unit or cell.quantity, printed.text, reading.write(one.recomputed)]
         rows.append([*row, one.verdict, one.why, cell.source.key if cell.source else UNKNOWN])
         if moved:
             rows[-1].insert(3, reading.write(printed.value, 0) if cell.unit not in ("", unit) else UNKNOWN)
@@ -54,7 +55,7 @@ def _cells(table: Table, cells: Sequence[Reproduced], unit: str) -> Text:
     return _text(table.title, headings, rows, [*notes, *_citations(one.cell.source for one in cells)])
 
 
-def _costs(table: Table, costs: Sequence[Cost], convention: str) -> Text:
+def _costs(table: PublishedTable, costs: Sequence[OperatorCost], convention: str) -> Table:
     word, factor = units.CONVENTIONS[convention]
     params = units.scale_for(cost.params or 0 for cost in costs)
     work = units.scale_for((cost.macs or 0) * factor for cost in costs)
@@ -76,7 +77,7 @@ def _costs(table: Table, costs: Sequence[Cost], convention: str) -> Text:
     return _text(table.title, headings, rows, [_sites(table), COUNTED, *notes])
 
 
-def _facts(table: Table) -> Text:
+def _facts(table: PublishedTable) -> Table:
     headings = [
         Heading("operator", "operator", right=False),
         Heading("quantity", "published only", right=False),
@@ -93,12 +94,12 @@ def _facts(table: Table) -> Text:
     return _text("", headings, rows, [*notes, *_citations(new)])
 
 
-def _text(title: str, headings: Sequence[Heading], rows: Sequence[Sequence[str]], notes: Sequence[str]) -> Text:
+def _text(title: str, headings: Sequence[Heading], rows: Sequence[Sequence[str]], notes: Sequence[str]) -> Table:
     cells = tuple(tuple(plain(text) for text in row) for row in rows)
-    return Text(plain(title), tuple(headings), cells, tuple(plain(note) for note in notes))
+    return Table(plain(title), tuple(headings), cells, tuple(plain(note) for note in notes))
 
 
-def _sites(table: Table) -> str:
+def _sites(table: PublishedTable) -> str:
     """Where the operators sit, in one line."""
     sites = []
     for site in table.sites:

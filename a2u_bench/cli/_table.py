@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.runs import Run
-    from a2u_bench.sheet import Sheet
+    from a2u_bench.store.read import Run
+    from a2u_bench.tables.view import Sheet
 
 RESULTS = Path("results")
 
@@ -20,9 +20,9 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     error."""
     import os
 
-    from a2u_bench.lacks import lacks
-    from a2u_bench.plain import plain
-    from a2u_bench.runs import newest_run, read_run
+    from a2u_bench.sanitize import plain
+    from a2u_bench.store.completeness import lacks
+    from a2u_bench.store.read import newest_run, read_run
 
     if not folders:
         folders = [newest_run(RESULTS)]
@@ -46,7 +46,7 @@ MOST = 200
 
 def show(runs: Sequence[Run], *, convention: str = "mac", as_json: bool = False) -> None:
     """Print one table of all rows. Several runs keep a column that tells them apart; machines that differ are named."""
-    from a2u_bench.sheet import Request, make
+    from a2u_bench.tables.view import Request, make
 
     print_sheet(make(runs, Request(convention)), as_json, MOST)
 
@@ -59,7 +59,7 @@ def print_sheet(sheet: Sheet, as_json: bool, most: int | None) -> None:
 
         output.write(write(sheet))
         return
-    from a2u_bench.render import print_table
+    from a2u_bench.tables.terminal import print_table
 
     for table in sheet.tables(most):
         print_table(table)

@@ -1,4 +1,4 @@
-"""`check`: is the instrument right, does an exported table still stand, and which operators become ONNX models?"""
+"""`check`: is the instrument right, do the numbers of a text stand, and which operators become ONNX models?"""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.certificate import Certificate
-    from a2u_bench.claims import Checked
-    from a2u_bench.listener import Listener
+    from a2u_bench.audit.calibration import Certificate
+    from a2u_bench.audit.claims import Checked
+    from a2u_bench.run.progress import Listener
 
 CERTIFICATE = Path("results") / "certificate.json"
 
 
 def command(
     itself: Annotated[bool, typer.Option("--self", help="Measure the instrument itself; takes minutes.")] = False,
-    claims: Annotated[Path | None, typer.Option(metavar="FILE", help="A table in CSV, Markdown or LaTeX.")] = None,
+    claims: Annotated[Path | None, typer.Option(metavar="FILE", help="A table or a text, as exported or not.")] = None,
     exports: Annotated[bool, typer.Option("--exports", help="Which operators become ONNX models.")] = False,
     ops: Annotated[
         list[str] | None,
@@ -34,11 +34,11 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> int:
-    """Check the instrument, an exported table, or ONNX exports.
+    """Check the instrument, the numbers of a text, or ONNX exports.
 
-    --self: known costs come back right, equal cases differ as rarely as promised, 5 % are found. --claims: every
-    number in the table is the one that its run has stored. Exit code 1 where anything does not hold. --exports: each
-    operator is exported, and ONNX Runtime must agree; `run --onnx` keeps it in a run.
+    --self: known costs come back right, equal cases differ as rarely as promised, 5 % are found. --claims: in each
+    line that names an operator of the run, every number is one that the run has stored. Exit code 1 where anything
+    does not hold. --exports: each operator is exported, and ONNX Runtime must agree; `run --onnx` keeps it in a run.
     """
     from a2u_bench.errors import UsageError
 
@@ -65,15 +65,16 @@ def _itself(out: Path, quick: bool, as_json: bool) -> int:
     from contextlib import ExitStack
     from datetime import datetime, timezone
 
-    from a2u_bench import certificate, machine
+    from a2u_bench.audit import calibration
     from a2u_bench.errors import UsageError
-    from a2u_bench.listener import Silence
-    from a2u_bench.progress import progress
+    from a2u_bench.machine import record as machine
+    from a2u_bench.run import processes
+    from a2u_bench.run.progress import Silence, progress
 
     if out.is_dir():
         raise UsageError(f"--out {out}: is a folder; allowed: the name of a file")
     created = datetime.now(timezone.utc).isoformat()
-    described = machine.record()
+    described = machine.record(torch=processes.torch_facts)
     with ExitStack() as bars:
 
         def listen(title: str, cases: int) -> Listener:
@@ -81,7 +82,7 @@ def _itself(out: Path, quick: bool, as_json: bool) -> int:
             typer.echo(f"{title}, {cases} cases", err=True)
             return bars.enter_context(progress()) if sys.stderr.isatty() else Silence()
 
-        found = certificate.certify(certificate.QUICK if quick else certificate.FULL, listen)
+        found = calibration.certify(calibration.QUICK if quick else calibration.FULL, listen)
     content = {"format": "a2u-bench certificate", "version": 1, "created": created, "quick": quick}
     content |= {**found.to_json(), "machine": described}
     text = json.dumps(content, indent=2, allow_nan=False)
@@ -96,8 +97,8 @@ def _itself(out: Path, quick: bool, as_json: bool) -> int:
 
 
 def _print(found: Certificate, described: dict[str, Any]) -> None:
-    from a2u_bench.render import print_table
-    from a2u_bench.table import Heading, Table
+    from a2u_bench.tables.table import Heading, Table
+    from a2u_bench.tables.terminal import print_table
 
     headings = (
         Heading("name", "what", right=False),
@@ -118,7 +119,7 @@ def _print(found: Certificate, described: dict[str, Any]) -> None:
 def _claims(file: Path, run: Path | None, as_json: bool) -> int:
     import json
 
-    from a2u_bench.claims import check
+    from a2u_bench.audit.claims import check
 
     found: Checked = check(file, run)
     if as_json:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from a2u_bench.tables.view import Sheet
 
 Many = list[str]
 
@@ -37,26 +40,29 @@ def command(
     absolute: Annotated[
         bool, typer.Option("--absolute", help="Compare times of two runs, not their ratios to the reference.")
     ] = False,
+    variants: Annotated[
+        bool, typer.Option("--variants", help="Show operators at all their options, not at their defaults alone.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Show every line, however many.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in SI units instead of the table.")] = False,
 ) -> int:
     """Print the table of a run, or of several.
 
     Two runs are compared as before and after, by the ratios to their reference operator, which a slower machine leaves
-    alone. With --baseline each latency gets its ratio to that operator's and a verdict. What is best, or not surely
-    worse than the best, is bold.
+    alone. With --baseline each latency gets its ratio to that operator's and a verdict. What is best, or not
+    significantly worse than the best, is bold.
     """
     from a2u_bench.cli._table import MOST, check_convention, listed, print_sheet, read_runs
     from a2u_bench.errors import UsageError
-    from a2u_bench.lacks import nothing, unended, unplanned
-    from a2u_bench.plain import plain
+    from a2u_bench.sanitize import plain
+    from a2u_bench.store.completeness import nothing, unended, unplanned
 
     check_convention(convention)
     read = read_runs(runs or [])
     if (empty := nothing(read)) and not as_json:
         raise UsageError(empty)
-    from a2u_bench import gates  # loads pandas: not for a run that is not there
-    from a2u_bench.sheet import Request, make
+    from a2u_bench.judge import gates  # loads pandas: not for a run that is not there
+    from a2u_bench.tables.view import Request, make
 
     request = Request(
         convention,
@@ -67,6 +73,7 @@ def command(
         tuple(keep or ()),
         tuple(fail_if or ()),
         absolute,
+        variants=variants,
     )
     relative = [text for text in request.fail_if if gates.parse(text).relative]
     if relative and len(read) == 1 < len(runs or []):
@@ -76,9 +83,7 @@ def command(
         )
     sheet = make(read, request)
     if ranking is not None:
-        from a2u_bench.cli._ranking import print_ranking
-
-        print_ranking(sheet.reading, sheet.frame, ranking, as_json)
+        _print_ranking(sheet, ranking, as_json)
     else:
         print_sheet(sheet, as_json, None if everything else MOST)
     if any(outcome.failed for outcome in sheet.outcomes):
@@ -89,3 +94,17 @@ def command(
     for path, few in begun.items():
         typer.echo(plain(f"note: --strict: {path}: inconclusive, since {few}"), err=True)
     return 4 if begun or any(outcome.unclear for outcome in sheet.outcomes) else 0
+
+
+def _print_ranking(sheet: Sheet, axis: str, as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    from a2u_bench.tables.ranking import along, to_table
+    from a2u_bench.tables.terminal import print_table
+
+    found = along(sheet.frame, axis, sheet.reading)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        print_table(to_table(found))

@@ -1,4 +1,4 @@
-"""`doctor`: what on this machine, now, makes latencies worth less, and what mends it."""
+"""`doctor`: what on this machine, now, makes latencies worth less, and what to do about it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.doctor import Report
+    from a2u_bench.machine.doctor import Report
 
 
 def command(
     run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A run's folder. [default: this machine]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> None:
-    """Grade this machine for measuring; say what to mend.
+    """Grade this machine for measuring; say what to do.
 
     Grades are A to F. With a run: the machine as it was when the run began.
     """
-    from a2u_bench import doctor
+    from a2u_bench.machine import doctor
 
     if run is None:
-        from a2u_bench import machine
+        from a2u_bench.machine import record as machine
 
-        machines = {"": machine.record(alone=True)}
+        machines = {"": machine.record()}
     else:
-        from a2u_bench.machines import by_node
-        from a2u_bench.runs import read_run
+        from a2u_bench.machine.differences import by_node
+        from a2u_bench.store.read import read_run
 
         machines = by_node(read_run(run).manifest)
     reports = {node: doctor.examine(one if isinstance(one, dict) else {}) for node, one in machines.items()}
@@ -42,15 +42,15 @@ def command(
 
 
 def _print(node: str, report: Report) -> None:
-    from a2u_bench.doctor import MEANING
-    from a2u_bench.plain import plain
-    from a2u_bench.render import print_table
-    from a2u_bench.table import Heading, Table
+    from a2u_bench.machine.grades import MEANING
+    from a2u_bench.sanitize import plain
+    from a2u_bench.tables.table import Heading, Table
+    from a2u_bench.tables.terminal import print_table
 
     heads = (
         Heading("grade", "grade", right=False, whole=True),
         Heading("evidence", "found", right=False, most=34),
-        Heading("advice", "what to mend", right=False, most=40),
+        Heading("advice", "what to do", right=False, most=40),
     )
     cells = tuple((one.grade, plain(one.evidence), plain(one.advice)) for one in report.findings)
     notes = (f"not known here: {', '.join(report.unknown)}",) if report.unknown else ()

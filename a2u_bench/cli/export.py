@@ -9,12 +9,20 @@ import typer
 
 Many = list[str]
 
+ENDINGS = {"tex": "latex", "md": "markdown", "htm": "html", "txt": "csv"}
+"""Formats by the endings of files that are not called as they are."""
+
 
 def command(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="[default: the newest]")] = None,
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="csv, html, json, latex, markdown, parquet.")
-    ] = "csv",
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="csv, html, json, latex, markdown, parquet. [default: by the ending of --out, else csv]",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="[default: standard output]")] = None,
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add (of tables).")] = "mac",
     baseline: Annotated[str | None, typer.Option(metavar="OP", help="Add ratios to this operator.")] = None,
@@ -28,6 +36,9 @@ def command(
         Many | None,
         typer.Option("--filter", metavar="CONDITION", help="operator=a2u,carafe; latency<2ms. Repeat for and."),
     ] = None,
+    variants: Annotated[
+        bool, typer.Option("--variants", help="Tables: operators at all their options, not at their defaults alone.")
+    ] = False,
 ) -> None:
     """Write a run for other programs or for a paper.
 
@@ -42,9 +53,11 @@ def command(
     from a2u_bench.cli._table import check_convention, listed, read_runs
     from a2u_bench.errors import UsageError, unknown
     from a2u_bench.export import exporter, formats
-    from a2u_bench.lacks import nothing
-    from a2u_bench.plain import plain
+    from a2u_bench.sanitize import plain
+    from a2u_bench.store.completeness import nothing
 
+    ending = "" if out is None else out.suffix.lower().removeprefix(".")
+    form = form or ENDINGS.get(ending) or ending or "csv"
     if form not in formats():
         raise unknown("format", form, formats())
     if out is not None and out.is_dir():
@@ -57,10 +70,16 @@ def command(
         if form not in ("csv", "json", "parquet"):
             raise UsageError(empty)
         typer.echo(plain(f"note: {empty}"), err=True)
-    from a2u_bench.sheet import Request, make  # loads pandas: not for a run that is not there
+    from a2u_bench.tables.view import Request, make  # loads pandas: not for a run that is not there
 
     request = Request(
-        convention, baseline, tuple(listed(by)), tuple(listed(columns)), tuple(listed(sort)), tuple(keep or ())
+        convention,
+        baseline,
+        tuple(listed(by)),
+        tuple(listed(columns)),
+        tuple(listed(sort)),
+        tuple(keep or ()),
+        variants=variants,
     )
     sheet, write = make(read, request), exporter(form)
     if form in ("csv", "parquet"):

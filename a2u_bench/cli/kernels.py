@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from a2u_bench.export.plots.kernels import Look
 
 MOST = 5  # operators side by side
 
@@ -21,11 +25,13 @@ def command(
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A state dict trained with the authors' code; one --op.")
     ] = None,
-    scale: Annotated[int | None, typer.Option(help="Upsampling factor. [default: 2, or what --weights tell]")] = None,
-    channels: Annotated[int, typer.Option(help="Channels of the features, without --weights.")] = 64,
-    group: Annotated[int, typer.Option(help="The kernel group that is shown; maps are means over groups.")] = 0,
-    size: Annotated[int, typer.Option(help="Longer side of the picture in pixels, at most.")] = 208,
-    seed: Annotated[int, typer.Option(help="Seed of features and of untrained weights.")] = 0,
+    scale: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Upsampling factor. [default: 2, or what --weights tell]")
+    ] = None,
+    channels: Annotated[int, typer.Option(min=1, max=1024, help="Channels of the features, without --weights.")] = 64,
+    group: Annotated[int, typer.Option(min=0, help="The kernel group that is shown; maps are means over groups.")] = 0,
+    size: Annotated[int, typer.Option(min=1, max=1024, help="Longer side of the picture in pixels, at most.")] = 208,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of features and of untrained weights.")] = 0,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Ends in .png, .svg or .pdf.")] = Path("kernels.png"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the kernels as JSON.")] = False,
 ) -> None:
@@ -34,36 +40,25 @@ def command(
     Beside them stands a map of their entropy. The features are fixed random filters of the picture. Weights are
     untrained unless --weights names some.
     """
-    from a2u_bench import kernels, opstrings
     from a2u_bench.errors import UsageError
-    from a2u_bench.plots import FORMATS, page
+    from a2u_bench.export.plots import FORMATS, kernels, page
+    from a2u_bench.operators import strings
 
     form = out.suffix.removeprefix(".").lower()
     if form not in FORMATS or out.is_dir():
         raise UsageError(f"--out {out}: allowed: the name of a file that ends in .{', .'.join(FORMATS)}")
-    wanted = opstrings.split(ops or "a2u")
+    wanted = strings.split(ops or "a2u")
     if not 1 <= len(wanted) <= MOST or (weights and len(wanted) > 1):
         raise UsageError(f"--op {' '.join(wanted)}: allowed: 1 to {MOST} operators, and just one with --weights")
-    limits = {"--scale": (1 if scale is None else scale, 16), "--channels": (channels, 1024), "--size": (size, 1024)}
-    limits |= {"--group": (group + 1, 1 << 20), "--seed": (seed + 1, 1 << 62)}
-    for flag, (value, most) in limits.items():
-        if not 1 <= value <= most:
-            less = flag in ("--group", "--seed")
-            raise UsageError(f"{flag} {value - less}: out of range; allowed: integers from {1 - less} to {most - less}")
     picture, shrunk = kernels.read_image(image or kernels.BUNDLED, size)
     asked = read_points(points or "")
-    looks = []
-    for text in wanted:
-        look, used = kernels.look_at(
-            picture, text, scale=scale, channels=channels, seed=seed, weights=None if weights is None else str(weights)
-        )
-        looks.append(look)
+    state = None if weights is None else str(weights)
+    looked = [
+        kernels.look_at(picture, text, scale=scale, channels=channels, seed=seed, weights=state) for text in wanted
+    ]
+    looks, used = [look for look, _ in looked], looked[-1][1]
     height, width = used.shape[:2]
-    places = [(int(x * shrunk), int(y * shrunk)) for x, y in asked] or kernels.chosen_points(used)
-    for (x, y), (given_x, given_y) in zip(places, asked, strict=False):
-        if x >= width or y >= height:
-            most_x, most_y = (int((side - 1) / shrunk) for side in (width, height))
-            raise UsageError(f"--points {given_x},{given_y}: outside the picture; allowed: 0,0 to {most_x},{most_y}")
+    places = _within(asked, shrunk, width, height) or kernels.chosen_points(used)
     if group >= max(look.groups for look in looks):
         most = max(look.groups for look in looks) - 1
         raise UsageError(f"--group {group}: out of range; allowed: 0 to {most}")
@@ -82,18 +77,35 @@ def command(
         return
     import json
 
-    found = [
-        {
-            "operator": look.name,
-            "entropy": None if look.taps == 1 else {"mean": look.map().mean(), "most": _bits(look.taps)},
-            "kernels": [
-                {"x": x, "y": y, "w": _plain(look.kernel(min(group, look.groups - 1), y, x).tolist())}
-                for x, y in places
-            ],
-        }
-        for look in looks
-    ]
+    found = [_numbers(look, places, group) for look in looks]
     typer.echo(json.dumps({"file": str(out), "shows": words, "operators": found}, indent=2))
+
+
+def _numbers(look: Look, places: Sequence[tuple[int, int]], group: int) -> dict[str, Any]:
+    """What was drawn of one operator, for --json; null where nothing is read."""
+    import math
+
+    kernels = [look.kernel(min(group, look.groups - 1), y, x).tolist() for x, y in places]
+    return {
+        "operator": look.name,
+        "entropy": None if look.taps == 1 else {"mean": look.map().mean(), "most": math.log2(look.taps)},
+        "kernels": [
+            {"x": x, "y": y, "w": [[None if math.isnan(value) else value for value in row] for row in kernel]}
+            for (x, y), kernel in zip(places, kernels, strict=True)
+        ],
+    }
+
+
+def _within(points: Sequence[tuple[int, int]], shrunk: float, width: int, height: int) -> list[tuple[int, int]]:
+    """The points in the shrunk picture. UsageError for one outside of it."""
+    from a2u_bench.errors import UsageError
+
+    places = [(int(x * shrunk), int(y * shrunk)) for x, y in points]
+    for (x, y), (given_x, given_y) in zip(places, points, strict=True):
+        if x >= width or y >= height:
+            most_x, most_y = (int((side - 1) / shrunk) for side in (width, height))
+            raise UsageError(f"--points {given_x},{given_y}: outside the picture; allowed: 0,0 to {most_x},{most_y}")
+    return places
 
 
 def read_points(text: str, most: int = 12) -> list[tuple[int, int]]:
@@ -108,14 +120,3 @@ def read_points(text: str, most: int = 12) -> list[tuple[int, int]]:
             f"cannot read --points {text!r}. Allowed: up to {most} pairs X,Y joined by ';', such as 40,60;8,9"
         )
     return [(int(part.partition(",")[0]), int(part.partition(",")[2])) for part in parts]
-
-
-def _plain(kernel: list[list[float]]) -> list[list[float | None]]:
-    """The same with null where nothing is read."""
-    return [[None if value != value else value for value in row] for row in kernel]
-
-
-def _bits(taps: int) -> float:
-    import math
-
-    return math.log2(taps)

@@ -9,7 +9,7 @@ import typer
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False) -> None:
     """List the operators and what they need."""
-    from a2u_bench.remembered import remembered
+    from a2u_bench.cli._remembered import remembered
 
     operators = remembered("ls", _operators)
     if as_json:
@@ -17,8 +17,8 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
 
         typer.echo(json.dumps(operators, indent=2))
         return
-    from a2u_bench.render import print_table
-    from a2u_bench.table import Heading, Table
+    from a2u_bench.tables.table import Heading, Table
+    from a2u_bench.tables.terminal import print_table
 
     headings = (
         Heading("name", "name", right=False, whole=True),
@@ -52,7 +52,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
 
 def _operators() -> list[dict[str, Any]]:
     """Every operator's facts as plain data; plug-ins that are left out are named on standard error."""
-    from a2u_bench import build
+    from a2u_bench import operators as build
 
     for problem in build.plugin_problems():
         typer.echo(f"note: {problem}", err=True)

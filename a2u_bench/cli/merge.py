@@ -19,8 +19,8 @@ def command(
     """
     import json
 
-    from a2u_bench.merge import merge
-    from a2u_bench.plain import plain
+    from a2u_bench.sanitize import plain
+    from a2u_bench.store.merge import merge
 
     merged = merge(runs, out)
     for problem in merged.problems:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from a2u_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from a2u_bench.export.plots import Picture
+    from a2u_bench.judge.reading import Reading
 
 
 def command(
@@ -34,46 +42,24 @@ def command(
     """
     import json
 
-    from a2u_bench.cli._narrow import narrowed
-    from a2u_bench.cli._table import check_convention, listed, read_runs
-    from a2u_bench.errors import BenchError, UsageError, unknown
-    from a2u_bench.plain import plain
-    from a2u_bench.plots import FORMATS, KINDS, Picture, Undrawable, pictures, undrawn
-    from a2u_bench.reading import read
-    from a2u_bench.worth import with_quality
+    from a2u_bench.cli._table import check_convention, read_runs
+    from a2u_bench.export.plots import undrawn
+    from a2u_bench.judge.filters import narrow
+    from a2u_bench.judge.reading import read
+    from a2u_bench.judge.scores import with_quality
+    from a2u_bench.sanitize import plain
+    from a2u_bench.tables import notes as said
 
     check_convention(convention)
-    kinds, ending = listed(kind), out.suffix.removeprefix(".").lower()
-    for name in kinds:
-        if name not in KINDS:
-            raise unknown("kind", name, KINDS)
-    forms = listed(form) or [ending if ending in FORMATS else "pdf"]
-    for name in forms:
-        if name not in FORMATS:
-            raise unknown("format", name, FORMATS)
-    single = bool(ending) and not out.is_dir()
-    if single and (len(kinds) != 1 or forms != [ending]):
-        raise UsageError(f"--out {out} is one file: name one --kind and no other --format, or give a folder")
-    if out.exists() and not out.is_dir() and not single:
-        raise UsageError(f"--out {out}: is a file; allowed: a folder, or a file that ends in {', '.join(FORMATS)}")
+    kinds, forms, single = _asked(kind, form, out)
     reading = read(read_runs(runs or []))
-    kept, notes = narrowed(reading.frame, conditions)
+    kept, notes = narrow(reading.frame, conditions)
     frame, told = with_quality(kept)
-    notes = (*notes, *reading.notes, *filter(None, [told]), *undrawn(frame))
-    drawn: list[Picture] = []
-    for name in kinds or KINDS:
-        try:
-            drawn += pictures(frame, name, forms, convention, reading)
-        except Undrawable as error:
-            if kinds:
-                raise UsageError(f"--kind {error}") from None
-            notes = (*notes, f"left out: {error}")
-    if not drawn:
-        raise BenchError("nothing to draw: no case of this run ended ok with a latency or a memory")
+    drawn, left_out = _drawn(frame, kinds, forms, convention, reading)
     if single and len(drawn) > 1:
         shown = "; ".join(picture.title for picture in drawn[:3])
         raise UsageError(f"--out {out} is one file, but there are {len(drawn)} workloads ({shown}, …); give a folder")
-    for note in notes:
+    for note in (*notes, *said.of_reading(reading), *filter(None, [told]), *undrawn(frame), *left_out):
         typer.echo(plain(f"note: {note}"), err=True)
     if not single:
         out.mkdir(parents=True, exist_ok=True)
@@ -84,3 +70,44 @@ def command(
         typer.echo(json.dumps([{"file": str(path), "shows": picture.title} for path, picture in written], indent=2))
     else:
         typer.echo("\n".join(str(path) for path, _ in written))
+
+
+def _asked(kind: list[str] | None, form: list[str] | None, out: Path) -> tuple[list[str], list[str], bool]:
+    """The kinds, the formats, and whether `out` is one file. UsageError for what does not go together."""
+    from a2u_bench.cli._table import listed
+    from a2u_bench.errors import unknown
+    from a2u_bench.export.plots import FORMATS, KINDS
+
+    kinds, ending = listed(kind), out.suffix.removeprefix(".").lower()
+    forms = listed(form) or [ending if ending in FORMATS else "pdf"]
+    for what, given, allowed in (("kind", kinds, KINDS), ("format", forms, FORMATS)):
+        for name in given:
+            if name not in allowed:
+                raise unknown(what, name, allowed)
+    single = bool(ending) and not out.is_dir()
+    if single and (len(kinds) != 1 or forms != [ending]):
+        raise UsageError(f"--out {out} is one file: name one --kind and no other --format, or give a folder")
+    if out.exists() and not out.is_dir() and not single:
+        raise UsageError(f"--out {out}: is a file; allowed: a folder, or a file that ends in {', '.join(FORMATS)}")
+    return kinds, forms, single
+
+
+def _drawn(
+    frame: DataFrame, kinds: list[str], forms: list[str], convention: str, reading: Reading
+) -> tuple[list[Picture], list[str]]:
+    """The pictures, and what was left out of all kinds. UsageError for a kind that was named and cannot be drawn."""
+    from a2u_bench.errors import BenchError
+    from a2u_bench.export.plots import KINDS, Undrawable, pictures
+
+    drawn: list[Picture] = []
+    left_out = []
+    for name in kinds or KINDS:
+        try:
+            drawn += pictures(frame, name, forms, convention, reading)
+        except Undrawable as error:
+            if kinds:
+                raise UsageError(f"--kind {error}") from None
+            left_out.append(f"left out: {error}")
+    if not drawn:
+        raise BenchError("nothing to draw: no case of this run ended ok with a latency or a memory")
+    return drawn, left_out

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from a2u_bench.quality.trial import TrainingJob, Trial
+    from a2u_bench.run.jobs.launcher import Job
+    from a2u_bench.store.read import Run
+
 
 def command(
+    context: typer.Context,
     task: Annotated[str, typer.Option(help="reconstruction, or matting.")] = "reconstruction",
     data: Annotated[
         str | None,
@@ -47,6 +54,8 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the time it takes, and stop.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when a pair does not end ok.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+    only: Annotated[str | None, typer.Option(hidden=True, help="An id: what a job trains of it all.")] = None,
+    data_digest: Annotated[str | None, typer.Option(hidden=True, help="Of the data that a job was planned on.")] = None,
 ) -> int:
     """Train and score pairs of downsampling and upsampling.
 
@@ -54,40 +63,41 @@ def command(
     or, in reconstruction, s2d before the operator, as in conv/bilinear or twin/a2u:kernel_size=1. A killed run goes on
     with --out RUN --resume, to the same numbers.
     """
+    import hashlib
+    import json
     from dataclasses import asdict
     from datetime import datetime
 
-    from a2u_bench import build, machine
-    from a2u_bench.cli._forecast import print_forecast, rows_in
-    from a2u_bench.cli._store import exit_code, open_store, print_interrupted
+    from a2u_bench import operators
+    from a2u_bench.cli._forecast import rows_in
+    from a2u_bench.cli._store import carry_through, describe, open_store
     from a2u_bench.cli._table import show
-    from a2u_bench.errors import BenchError, Unwritten, UsageError
-    from a2u_bench.launch import choose
-    from a2u_bench.launch.lesson import lessons
-    from a2u_bench.launch.train import needs, train
+    from a2u_bench.errors import UsageError
     from a2u_bench.quality import pairs as every_pair
     from a2u_bench.quality import presets
     from a2u_bench.quality.progress import progress
     from a2u_bench.quality.run import run, set_up
     from a2u_bench.quality.task import task as find
     from a2u_bench.quality.trial import jobs as trainings
-    from a2u_bench.runs import Run
-    from a2u_bench.store import new_folder
+    from a2u_bench.run.jobs import choose
+    from a2u_bench.run.jobs.jobs import run as run_jobs
+    from a2u_bench.store.write import new_folder
 
     if resume and out is None:
         raise UsageError("--resume needs --out RUN, the folder of the run to go on with")
     choose.check_names(launcher, jobs, slurm or (), [device])
     if threads is None:
         threads = choose.threads_each(launcher, jobs)
-    counts = {"--seeds": seeds, "--epochs": epochs, "--images": images, "--test-images": test_images}
-    for flag, count in {**counts, "--threads": threads}.items():
-        if count is not None and count < 1:
-            raise UsageError(f"{flag} {count}: out of range; allowed: an integer >= 1")
+    _at_least_one(seeds=seeds, epochs=epochs, images=images, test_images=test_images, threads=threads)
     asked = find(task)
     chosen = every_pair.read(pairs or "core", asked.ways)
     schedule = presets.preset(preset, asked.presets).changed(epochs, images, test_images, learning_rate)
-    where = device if launcher == "slurm" else build.device(device)
+    where = device if launcher == "slurm" or only is not None else operators.device(device)
     problem = asked.load(data or asked.data, schedule)
+    origin = {"name": problem.name, "sha256": dict(problem.sha256)}
+    digest = hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()[:16]
+    if data_digest not in (None, digest):
+        raise UsageError(f"--data {data}: this machine has others there than the one that planned the run")
     planned = list(
         trainings(
             chosen,
@@ -101,42 +111,88 @@ def command(
             threads=threads,
         )
     )
+    planned = planned if only is None else _alone(planned, only)
     folder = out or new_folder(Path("results"), f"quality-{problem.name}-{preset}", datetime.now())
-    origin = {"name": problem.name, "sha256": dict(problem.sha256)}
-    manifest = {"suite": "quality", "planned": len(planned), "task": asked.name, "data": origin}
+    away = [_job(context, one.trial, digest, checkpoints, folder) for one in planned]
     if dry_run:
-        known = rows_in(folder if resume else None)
-        expected = choose.forecast_trainings([one.trial for one in planned], known, launcher, jobs)
-        print_forecast(expected, as_json, "training", "do")
+        _forecast(away, rows_in(folder if resume else None), jobs, choose.is_away(launcher, jobs), as_json)
         return 0
-    away = lessons(planned, problem, data or asked.data, checkpoints)
-    carrier = choose.choose(launcher, jobs, slurm or (), [needs(one) for one in away], folder, job_folder, share_gpu)
+    carrier = choose.choose(launcher, jobs, slurm or (), away, folder, job_folder, share_gpu)
     shared = {"share_gpu": jobs} if share_gpu and where == "cuda" and carrier is not None else {}
-    store = open_store(folder, {**manifest, **shared, "preset": asdict(schedule)}, resume)
-    before = len(store.rows)
-    failure: BenchError | None = None
-    code = 0
-    try:
-        with store, progress() as watcher:
+    manifest = {"suite": "quality", "planned": len(planned), "task": asked.name, "data": origin, **shared}
+    store = open_store(folder, {**manifest, "preset": asdict(schedule)}, resume)
+
+    def work() -> None:
+        if store.manifest.get("data", origin) != origin:
+            raise UsageError(f"--data {problem.name}: the run in {folder} is of other data; allowed: the same")
+        with progress() as watcher:
             if carrier is not None:
-                train(away, store, carrier, watcher)
+                watcher.planned([one.trial for one in planned if one.trial.id not in store.finished])
+                run_jobs(away, store, carrier, watcher.row_done)
             else:
-                if "machine" not in store.manifest:
-                    store.write_manifest({"machine": machine.record()})
+                describe(store, [threads], again=only is not None)
                 set_up(threads)
                 run(planned, problem, store, checkpoints or folder / "checkpoints", watcher)
-    except KeyboardInterrupt:
-        code = 130
-    except BenchError as error:
-        failure = error
-    rows = [*store.rows[:before], *failure.rows] if isinstance(failure, Unwritten) else store.rows
-    if code:  # said at once: the table takes a moment
-        print_interrupted(folder, len(rows), carrier.left() if carrier else "")
-    if rows:
-        show([Run(folder, store.manifest, rows, store.problems)], as_json=as_json)
-    if failure is not None:
-        raise failure
-    if code:
-        return code
-    typer.echo(f"stored in {folder}", err=True)
-    return exit_code(rows, strict, "training")
+
+    def table(found: Run) -> None:
+        if only is None:  # nobody reads that of a job
+            show([found], as_json=as_json)
+
+    return carry_through(store, work, carrier, table, strict, "training")
+
+
+def _at_least_one(**counts: int | None) -> None:
+    """UsageError for a count of 0 or less."""
+    from a2u_bench.errors import UsageError
+
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise UsageError(f"--{name.replace('_', '-')} {count}: out of range; allowed: an integer >= 1")
+
+
+def _alone(planned: Sequence[TrainingJob], only: str) -> list[TrainingJob]:
+    """The training of this id. UsageError where there is none."""
+    from a2u_bench.errors import UsageError
+
+    found = [one for one in planned if one.trial.id == only]
+    if not found:
+        raise UsageError(f"--only {only}: this machine plans no such training; is it another version, or other data?")
+    return found
+
+
+def _job(context: typer.Context, trial: Trial, digest: str, checkpoints: Path | None, folder: Path) -> Job:
+    """The job of one training of the run in `folder`; others may run beside it, on cores of their own."""
+    from a2u_bench.cli._store import words_of
+    from a2u_bench.run.jobs import command as part
+    from a2u_bench.run.jobs.launcher import Job, Needs
+
+    kept = part.checkpoints(folder, trial.id) if checkpoints is None else checkpoints.absolute() / trial.id
+    own = {"device": trial.device, "threads": str(trial.threads), "checkpoints": str(kept), "data_digest": digest}
+    words = words_of(context, **own)
+    needs = Needs(trial.device, trial.threads, alone=False)
+    return Job(trial.id, needs, (trial.id,), words, facts={"pair": trial.pair, "seed": trial.seed})
+
+
+def _forecast(
+    jobs: Sequence[Job], known: Sequence[Mapping[str, Any]], at_once: int | None, is_away: bool, as_json: bool
+) -> None:
+    """Print how long the trainings that have no row will take, by the rows that there are: each the mean of its pair's,
+    or of all where that has none."""
+    import math
+    from dataclasses import replace
+
+    from a2u_bench.cli._forecast import print_forecast
+    from a2u_bench.run.jobs.groups import elapsed_seconds
+
+    finished = {row["case"] for row in known}
+    times = [(row["pair"], row["train_time"]) for row in known if row["train_time"] is not None]
+    left, count = [], len(times)
+    for job in (job for job in jobs if job.name not in finished):
+        alike = [seconds for pair, seconds in times if pair == job.facts["pair"]] or [seconds for _, seconds in times]
+        left.append(replace(job, seconds=math.fsum(alike) / len(alike) if alike else None))
+    together = elapsed_seconds(left, at_once)
+    alone = math.fsum(job.seconds or 0.0 for job in left) if times or not left else None
+    basis = f"by the training time{'s' * (count > 1)} of {count} row{'s' * (count > 1)} of this run"
+    if not left or not times:
+        basis = "how long is not known before a first training has ended" if left else ""
+    print_forecast("training to do", left, len(left), together if is_away else alone, as_json, basis)

@@ -30,16 +30,17 @@ def command(
     """
     import json
 
-    from a2u_bench import recommend
-    from a2u_bench.cells import lay_out
-    from a2u_bench.cli._narrow import narrowed
     from a2u_bench.cli._table import check_convention, read_runs
+    from a2u_bench.columns import BY_NAME, RANKED, RATIO, RUN
     from a2u_bench.errors import UsageError
-    from a2u_bench.frames import RUN, to_records
-    from a2u_bench.machines import differences
-    from a2u_bench.reading import read as read_all
-    from a2u_bench.record import BY_NAME, RANKED, RATIO
-    from a2u_bench.worth import with_quality
+    from a2u_bench.judge import recommend
+    from a2u_bench.judge.filters import narrow
+    from a2u_bench.judge.reading import read as read_all
+    from a2u_bench.judge.scores import with_quality
+    from a2u_bench.machine.differences import differences
+    from a2u_bench.store.frames import to_records
+    from a2u_bench.tables import notes as said
+    from a2u_bench.tables.layout import lay_out
 
     check_convention(convention)
     limits = recommend.read_budget(budget)
@@ -49,7 +50,7 @@ def command(
     frame = recommend.with_exports(frame)  # before rows of other runtimes are left out
     asked = {"shape": shape, "scale": scale, "mode": mode}
     texts = [f"{axis}={value}" for axis, value in asked.items() if value is not None]
-    frame, left = narrowed(frame, [*texts, *(conditions or ())])
+    frame, left = narrow(frame, [*texts, *(conditions or ())])
     for axis in (*recommend.FLAGS, "dtype", "layout", "runtime", "device", "threads"):
         recommend.must_agree(frame, axis)
     if frame.empty:
@@ -59,7 +60,7 @@ def command(
     advice = recommend.advise(frame, limits, reading)
     rows = advice.rows if everything else advice.front
     measured = [run.manifest for run in read if any(row["task"] is None for row in run.rows)]
-    notes = [*advice.notes, *filter(None, [told]), *left[:1], *reading.notes]
+    notes = [*advice.notes, *filter(None, [told]), *left[:1], *said.of_reading(reading)]
     notes += [f"the runs are of machines that differ: {text}" for text in differences(measured)]
     if as_json:
         budgeted = {limit.name: limit.value for limit in limits}
@@ -67,8 +68,8 @@ def command(
             json.dumps({"budget": budgeted, "rows": to_records(rows), "notes": notes}, indent=2, allow_nan=False)
         )
         return
-    from a2u_bench.plain import plain
-    from a2u_bench.render import print_table
+    from a2u_bench.sanitize import plain
+    from a2u_bench.tables.terminal import print_table
 
     columns = ["latency", RATIO, "peak_memory", "params", "macs", *(limit.name for limit in limits), *RANKED]
     columns += ["onnx", "compiles", recommend.FITS, *([recommend.FRONT] if everything else [])]

@@ -28,25 +28,24 @@ def command(
     """
     import json
 
-    from a2u_bench.cli._narrow import narrowed
     from a2u_bench.cli._table import check_convention, read_runs
     from a2u_bench.errors import UsageError
-    from a2u_bench.reading import read as read_all
-    from a2u_bench.report.content import gather
-    from a2u_bench.report.page import page
+    from a2u_bench.export.report.content import SHOWN, gather
+    from a2u_bench.export.report.page import page
+    from a2u_bench.tables.view import Request, make
 
     check_convention(convention)
     if out.is_dir() or out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--out {out}: allowed: the name of a file that ends in .html")
     read = read_runs(runs or [])
-    reading = read_all(read)
-    frame, notes = narrowed(reading.frame, conditions)
-    if len(frame) > MOST:
-        raise UsageError(f"{len(frame)} rows are too many for one page of at most {MOST}; choose some with --filter")
-    text = page(gather(reading, frame, convention, notes))
+    sheet = make(read, Request(convention, columns=SHOWN, filters=tuple(conditions or ()), changes=False))
+    rows = len(sheet.frame)
+    if rows > MOST:
+        raise UsageError(f"{rows} rows are too many for one page of at most {MOST}; choose some with --filter")
+    text = page(gather(sheet))
     out.write_text(text, encoding="utf-8")
     problems = [f"{run.path}: {problem}" for run in read for problem in run.problems]
     if as_json:
-        typer.echo(json.dumps({"file": str(out), "rows": len(frame), "notes": [*problems, *notes]}, indent=2))
+        typer.echo(json.dumps({"file": str(out), "rows": rows, "notes": [*problems, *sheet.notes]}, indent=2))
     else:
         typer.echo(str(out))

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.published import Source, Table
-    from a2u_bench.reproduce import Cost, Reproduced
+    from fractions import Fraction
+
+    from a2u_bench.audit.published import PublishedTable, Source
+    from a2u_bench.audit.published.reproduce import OperatorCost, Reproduced
 
 
 def command(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="segformer-b1, a2u-matting, or a FILE.toml.")],
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="A table of the package, such as segformer-b1, or a FILE.toml.")
+    ],
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in single parameters and operations.")] = False,
 ) -> None:
@@ -22,9 +26,9 @@ def command(
     height and width of its low-resolution map, and if need be count, scale and guide_channels; at its top
     operators = ["a2u", "carafe"].
     """
+    from a2u_bench.audit.published import find
+    from a2u_bench.audit.published.reproduce import costs, reproduce
     from a2u_bench.cli._table import check_convention
-    from a2u_bench.published import find
-    from a2u_bench.reproduce import costs, reproduce
 
     check_convention(convention)
     found = find(table)
@@ -35,7 +39,7 @@ def command(
         typer.echo(json.dumps(_content(found, cells, alone, convention), indent=2, allow_nan=False))
         return
     from a2u_bench.cli._published import texts
-    from a2u_bench.render import print_table
+    from a2u_bench.tables.terminal import print_table
 
     for number, text in enumerate(texts(found, cells, alone, convention)):
         if number:
@@ -43,7 +47,9 @@ def command(
         print_table(text)
 
 
-def _content(table: Table, cells: list[Reproduced], alone: list[Cost], convention: str) -> dict[str, Any]:
+def _content(
+    table: PublishedTable, cells: list[Reproduced], alone: list[OperatorCost], convention: str
+) -> dict[str, Any]:
     """All there is, in single parameters and, by `convention`, multiply-adds or operations."""
     from dataclasses import asdict
 
@@ -63,7 +69,7 @@ def _content(table: Table, cells: list[Reproduced], alone: list[Cost], conventio
                 "printed": one.cell.printed.text,
                 "unit": one.cell.unit or None,
                 "published": float(one.cell.printed.value * (factor if one.cell.unit else 1)),
-                "recomputed": one.recomputed * (factor if one.cell.unit else 1),
+                "recomputed": _number(one.recomputed * (factor if one.cell.unit else 1)),
                 "verdict": one.verdict,
                 "why": one.why,
                 "without": list(one.cell.without),
@@ -91,6 +97,10 @@ def _content(table: Table, cells: list[Reproduced], alone: list[Cost], conventio
             for fact in table.facts
         ],
     }
+
+
+def _number(value: int | Fraction) -> int | float:
+    return value if isinstance(value, int) else float(value)
 
 
 def _source(source: Source | None) -> dict[str, Any] | None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from a2u_bench.case import Case
+    from a2u_bench.run.progress import Listener
+    from a2u_bench.store.read import Run
+    from a2u_bench.store.write import Store
+    from a2u_bench.suites.plan import Plan
 
 Many = list[str]
 
 
 def command(
+    context: typer.Context,
     ops: Annotated[
         Many | None,
         typer.Option("--ops", "--op", help="Operators: all, a2u, a2u:rank=4,sharing=unshared. [default: all]"),
@@ -39,7 +47,9 @@ def command(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or start it.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="The quick suite with a small time budget.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The quick suite, operators at their defaults, little time.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of inputs and weights.")] = 0,
     onnx: Annotated[bool, typer.Option("--onnx", help="Ask too whether each operator becomes an ONNX model.")] = False,
     time_budget: Annotated[
@@ -75,6 +85,7 @@ def command(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when a case does not end ok.")] = False,
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+    only: Annotated[str | None, typer.Option(hidden=True, help="Ids of cases: what a job measures of it all.")] = None,
 ) -> int:
     """Measure operators, store each result, print the table.
 
@@ -83,26 +94,28 @@ def command(
     """
     from datetime import datetime
 
-    from a2u_bench import build, doctor, exporting, machine, runner
-    from a2u_bench.cli._forecast import print_forecast, rows_in
-    from a2u_bench.cli._store import exit_code, open_store, print_interrupted
+    from a2u_bench import operators
+    from a2u_bench.cli._forecast import rows_in
+    from a2u_bench.cli._store import carry_through, describe, open_store, words_of
     from a2u_bench.cli._table import check_convention, listed, show
-    from a2u_bench.errors import BenchError, Unwritten, UsageError
-    from a2u_bench.launch import choose
-    from a2u_bench.launch.groups import groups
-    from a2u_bench.launch.run import run as run_jobs
-    from a2u_bench.progress import progress
-    from a2u_bench.record import is_open
-    from a2u_bench.runs import Run
-    from a2u_bench.store import new_folder
-    from a2u_bench.suites import make_plan, parse_seconds, parse_share
+    from a2u_bench.columns import is_open
+    from a2u_bench.errors import UsageError
+    from a2u_bench.run import exports, runner
+    from a2u_bench.run.jobs import choose, groups
+    from a2u_bench.run.jobs.jobs import run as run_jobs
+    from a2u_bench.run.progress import progress
+    from a2u_bench.store.write import new_folder
+    from a2u_bench.suites.expand import make_plan
+    from a2u_bench.suites.values import parse_seconds, parse_share
 
     check_convention(convention)
     if resume and out is None:
         raise UsageError("--resume needs --out RUN, the folder of the run to go on with")
     if onnx:
-        exporting.must_be_installed()
+        exports.must_be_installed()
     choose.check_names(launcher, jobs, slurm or (), listed(device))
+    reference = _reference(reference, out if resume else None)
+    threads = threads or [str(choose.threads_each(launcher, jobs))]
     plan = make_plan(
         ops=ops,
         suite=suite,
@@ -113,7 +126,7 @@ def command(
         modes=mode or (),
         runtimes=runtime or (),
         device=device or "auto",
-        threads=threads or [str(choose.threads_each(launcher, jobs))],
+        threads=threads,
         allocators=allocator or (),
         quick=quick,
         seed=seed,
@@ -123,89 +136,82 @@ def command(
         target_ci=None if target_ci is None else parse_share("--target-ci", target_ci),
         timeout=None if timeout is None else parse_seconds("--timeout", timeout),
         memory_limit=memory_limit,
-        reference=_reference(reference, out if resume else None),
-        elsewhere=launcher == "slurm",
+        reference=reference,
+        elsewhere=launcher == "slurm" or only is not None,
     )
-    for problem in build.plugin_problems():
+    if only is not None:
+        plan = plan.only(listed([only]))
+    for problem in operators.plugin_problems():
         typer.echo(f"note: {problem}", err=True)
     if dry_run:
-        known = rows_in(out if resume else None)
-        finished = {row["case"] for row in known if not is_open(row["status"], row["stopped"])}
-        with progress() as bar:
-            found = choose.forecast(plan, finished, launcher, jobs, bar.doing)
-        print_forecast(found, as_json)
+        ended = {row["case"] for row in rows_in(out if resume else None) if not is_open(row["status"], row["stopped"])}
+        left = [case for case in plan.cases if case.id not in ended]
+        _forecast(plan, left, jobs, choose.is_away(launcher, jobs), as_json)
         return 0
+    devices = ",".join(dict.fromkeys(case.device for case in plan.cases))
+    words = words_of(context, device=devices, threads=",".join(threads), reference=reference)
+    away = groups.jobs(plan.cases, plan.settings, words)
     folder = out or new_folder(Path("results"), plan.suite, datetime.now())
-    needs = [group.needs for group in groups(plan.cases)]
-    carrier = choose.choose(launcher, jobs, slurm or (), needs, folder, job_folder)
+    carrier = choose.choose(launcher, jobs, slurm or (), away, folder, job_folder)
     store = open_store(folder, plan.to_manifest(), resume)
-    failure: BenchError | None = None
-    code = 0
-    try:
-        with store, progress() as listener:
-            stored = {row["case"] for row in store.rows}
-            if changed := plan.going_on(store.manifest, stored, store.finished):
-                store.write_manifest(changed)
+
+    def work() -> None:
+        if changed := plan.going_on(store.manifest, {row["case"] for row in store.rows}, store.finished):
+            store.write_manifest(changed)
+        with progress() as listener:
             if carrier is not None:
-                run_jobs(plan, store, carrier, listener)
+                _skip(plan, store, listener)
+                run_jobs(away, store, carrier, listener.row_done)
             else:
-                if "machine" not in store.manifest:
-                    described = machine.record(devices=plan.devices)
-                    report = doctor.examine(described, [case.threads for case in plan.cases])
-                    store.write_manifest({"machine": described, "doctor": report.to_manifest()})
+                describe(store, [case.threads for case in plan.cases], plan.devices, again=only is not None)
                 runner.run(plan, store, listener)
-    except KeyboardInterrupt:
-        code = 130
-    except BenchError as error:
-        failure = error
-    rows: Sequence[dict[str, Any]] = store.rows
-    if isinstance(failure, Unwritten):  # some of its rows are stored
-        rows = list({(row["case"], row["origin"]): row for row in (*store.rows, *failure.rows)}.values())
-    if code:  # said at once: the table takes a moment
-        print_interrupted(folder, len(rows), carrier.left() if carrier else "")
-    if rows:
-        shown = Run(folder, store.manifest, rows, store.problems)
-        show([shown], convention=convention, as_json=as_json)
-    if failure is not None:
-        raise failure
-    if code:
-        return code
-    typer.echo(f"stored in {folder}{_late(rows)}{_examining(store.manifest)}", err=True)
-    return exit_code(rows, strict, "case")
+
+    def table(run: Run) -> None:
+        if only is None:  # nobody reads that of a job
+            show([run], convention=convention, as_json=as_json)
+
+    return carry_through(store, work, carrier, table, strict, "case")
+
+
+def _forecast(plan: Plan, left: Sequence[Case], at_once: int | None, is_away: bool, as_json: bool) -> None:
+    """Print how long what is left will take: of jobs a guess, of what is measured here by trying it."""
+    from a2u_bench.cli._forecast import print_forecast
+    from a2u_bench.run.forecast import foretell
+    from a2u_bench.run.jobs.groups import elapsed_seconds, jobs
+    from a2u_bench.run.progress import progress
+
+    if is_away:
+        away = jobs(left, plan.settings)
+        print_forecast("case to measure", away, len(left), elapsed_seconds(away, at_once), as_json)
+        return
+    with progress() as bar:
+        found = foretell(plan, left, bar.doing)
+    print_forecast("case to measure", (), len(left), found.seconds if left else 0.0, as_json, found=found)
+
+
+def _skip(plan: Plan, store: Store, listener: Listener) -> None:
+    """Tell what the plan has, and store the rows of what no job will measure."""
+    from a2u_bench.columns import make_row
+
+    skipped = [one for one in plan.skipped if one.case.id not in store.finished]
+    count = len(skipped) + sum(case.id not in store.finished for case in plan.cases)
+    listener.planned(count, count)
+    rows = [make_row(one.case, one.status, one.reason, {}) for one in skipped]
+    store.append_rows(rows)
+    for row in rows:
+        listener.row_done(row)
 
 
 def _reference(asked: str | None, begun: Path | None) -> str | None:
     """The reference that is asked for, or that of a run that goes on: it has one throughout."""
-    from a2u_bench import build
+    from a2u_bench import operators
     from a2u_bench.errors import UsageError
-    from a2u_bench.runs import MANIFEST, read_manifest
+    from a2u_bench.store.lines import MANIFEST
+    from a2u_bench.store.read import read_manifest
 
     known = read_manifest(begun)[0].get("reference") if begun is not None and (begun / MANIFEST).is_file() else None
     if not isinstance(known, str):
         return asked
-    if asked is not None and build.operator(asked).text != known:
+    if asked is not None and operators.operator(asked).text != known:
         raise UsageError(f"--reference {asked}: the run in {begun} has {known} as its reference; allowed: the same")
     return known
-
-
-def _late(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How many cases the run had no time for, and what helps; said once."""
-    from a2u_bench.record import is_open
-
-    late = sum(is_open(row["status"], row["stopped"]) for row in rows)
-    cases = f"{late} case{'s' * (late > 1)}"
-    return f"; no time was left for {cases}: --resume with a larger --time-budget takes them up again" if late else ""
-
-
-NOTED = 0.1
-"""Seconds of compiling from which on they are mentioned."""
-
-
-def _examining(manifest: Mapping[str, Any]) -> str:
-    """What was done before timing began, in seconds."""
-    seconds, compiling = manifest.get("examining"), manifest.get("compiling")
-    if not isinstance(seconds, float):
-        return ""
-    is_noted = isinstance(compiling, float) and compiling >= NOTED
-    kernels = f", compiling {compiling:.1f} s (later runs find the kernels compiled)" if is_noted else ""
-    return f"; before timing: checking and counting {seconds:.1f} s{kernels}"

@@ -22,7 +22,7 @@ def command(
     if audit:
         _audit(operator, as_json)
         return
-    from a2u_bench.remembered import remembered
+    from a2u_bench.cli._remembered import remembered
 
     # One with options, or of the person's own file, is no answer that depends on our code alone.
     content = _content(operator) if ":" in operator else remembered(f"show {operator}", lambda: _content(operator))
@@ -31,8 +31,8 @@ def command(
 
         typer.echo(json.dumps(content, indent=2))
         return
-    from a2u_bench.render import print_table
-    from a2u_bench.table import Heading, Table
+    from a2u_bench.tables.table import Heading, Table
+    from a2u_bench.tables.terminal import print_table
 
     options, variants = content["options"], content["variants"]
     unnamed = (Heading("", "", right=False, whole=True), Heading("", "", right=False))
@@ -57,14 +57,14 @@ def command(
 
 def _content(operator: str) -> dict[str, Any]:
     """What is known of an operator as plain data: facts, options, and each variant with its costs."""
-    from a2u_bench import build
+    from a2u_bench import operators
 
-    asked = build.operator(operator)
-    facts = build.facts(asked.name)
+    asked = operators.operator(operator)
+    facts = operators.facts(asked.name)
     paper = facts.paper
-    variants = [_cost(build, one) for one in build.every_variant() if one.name == asked.name]
+    variants = [_cost(one) for one in operators.every_variant() if one.name == asked.name]
     if asked.text not in [variant["options"] for variant in variants]:
-        variants.insert(0, _cost(build, asked))
+        variants.insert(0, _cost(asked))
     return {
         "name": facts.name,
         "title": facts.title,
@@ -80,21 +80,22 @@ def _content(operator: str) -> dict[str, Any]:
         "scales": ", ".join(map(str, facts.scales)) or "any",
         "options": [
             {"name": name, "type": option.kind.__name__, "default": option.default, "allowed": list(option.choices)}
-            for name, option in build.options(asked.name).items()
+            for name, option in operators.options(asked.name).items()
         ],
         "variants": variants,
     }
 
 
-def _cost(build: Any, operator: Any) -> dict[str, Any]:
+def _cost(operator: Any) -> dict[str, Any]:
     """One variant with its parameters and multiply-adds, unknown where the shape does not suit it."""
-    from a2u_bench.spec import Case
+    from a2u_bench import operators
+    from a2u_bench.case import Case
 
     case = Case(operator.name, operator.variant, operator.text, *SHAPE)
     cost: dict[str, Any] = {"options": operator.text, "variant": operator.variant, "params": None, "macs": None}
     try:
-        module = build.create(case)
-    except build.Impossible:
+        module: Any = operators.create(case)
+    except operators.Impossible:
         return cost
     params = sum(parameter.numel() for parameter in module.parameters())
     return {**cost, "params": params, "macs": module.macs(case.height, case.width) * case.batch}
@@ -104,17 +105,17 @@ def _audit(text: str, as_json: bool) -> None:
     """One operator's multiply-adds by every tool, with what each left out."""
     from dataclasses import asdict
 
-    from a2u_bench import build
+    from a2u_bench import operators
+    from a2u_bench.case import Case
     from a2u_bench.errors import UsageError
     from a2u_bench.measure import audit
     from a2u_bench.measure.inputs import prepare
-    from a2u_bench.spec import Case
 
-    operator = build.operator(text)
+    operator = operators.operator(text)
     case = Case(operator.name, operator.variant, operator.text, *SHAPE)
     try:
         prepared = prepare(case, 0, {})
-    except build.Impossible as error:
+    except operators.Impossible as error:
         raise UsageError(f"{operator.text}: {error}") from None
     tallies = audit.audit(prepared.module, prepared.inputs, case)
     if as_json:
@@ -123,8 +124,8 @@ def _audit(text: str, as_json: bool) -> None:
         content = {"options": operator.text, "shape": list(SHAPE), "scale": 2, "tools": [asdict(t) for t in tallies]}
         typer.echo(json.dumps(content, indent=2))
         return
-    from a2u_bench.render import print_table
-    from a2u_bench.table import Heading, Table
+    from a2u_bench.tables.table import Heading, Table
+    from a2u_bench.tables.terminal import print_table
 
     heads = (
         Heading("tool", "counted by", right=False, whole=True),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.table import Table
+    from a2u_bench.tables.table import Table
 
 Many = list[str]
 
@@ -32,20 +32,20 @@ def command(
 
     With --op: what the operator adds at each place, and the parameters of the network before and after.
     """
-    from a2u_bench import build
+    from a2u_bench import operators
     from a2u_bench.cli._table import listed
     from a2u_bench.errors import UsageError
-    from a2u_bench.suites import parse_shape
+    from a2u_bench.suites.values import parse_shape
 
     if op is None and (sites or cascade):
         raise UsageError(f"{'--sites' if sites else '--cascade'} needs --op OP, the operator that is put there")
     sides = parse_shape(shape)
-    original = build.own_network(network, seed)
+    original = operators.own_network(network, seed)
     before = _params(original)
     if op is None:
-        found, after = build.sites(original, sides, seed), None
+        found, after = operators.sites(original, sides, seed), None
     else:
-        made, found = build.swapped(original, op, sides, listed(sites) or None, cascade, seed)
+        made, found = operators.swapped(original, op, sides, listed(sites) or None, cascade, seed)
         after = _params(made)
     if as_json:
         import json
@@ -53,7 +53,7 @@ def command(
         content = {"network": network, "shape": list(sides), "params": before, "params_with": after}
         typer.echo(json.dumps({**content, "sites": [_plain(one) for one in found]}, indent=2))
         return
-    from a2u_bench.render import print_table
+    from a2u_bench.tables.terminal import print_table
 
     print_table(_table(network, sides, found, (before, after)))
 
@@ -85,7 +85,7 @@ def _plain(choice: Any) -> dict[str, Any]:
 
 
 def _table(network: str, shape: Any, found: Any, params: tuple[int, int | None]) -> Table:
-    from a2u_bench.table import Heading, Table
+    from a2u_bench.tables.table import Heading, Table
     from a2u_bench.units import whole
 
     before, after = params

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from a2u_bench.sheet import Sheet
+    from a2u_bench.tables.view import Sheet
 
 Writer = Callable[["Sheet"], Iterator[str | bytes]]
 

@@ -32,7 +32,7 @@ BREAKS = re.compile(r"(?<=[,:;/=_])(?=\S)")
 
 
 @dataclass(frozen=True)
-class Column:
+class TexColumn:
     """What is in a column: its heading, its texts, whether some are bold, and whether they may be folded."""
 
     heading: str
@@ -52,7 +52,7 @@ class Fit:
     over: float = 0.0  # points by which it is still too wide
 
 
-def fit(columns: Sequence[Column]) -> Fit:
+def fit(columns: Sequence[TexColumn]) -> Fit:
     """The plainest way that fits."""
     size, quad, gap = SIZES[0]
     natural = _total(columns, quad, gap)
@@ -67,7 +67,7 @@ def fit(columns: Sequence[Column]) -> Fit:
     return Fit(True, size, gap, folded, max(0.0, widths[smallest] - TEXT))
 
 
-def width(column: Column, pieces: bool = False) -> float:
+def width(column: TexColumn, pieces: bool = False) -> float:
     """Quads of the longest text, or of the longest piece of one that is folded."""
     texts = column.texts if not pieces else [part for text in column.texts for part in BREAKS.split(text)]
     longest = max(map(_quads, texts), default=0.0) * (BOLD if column.bold else 1)
@@ -78,6 +78,6 @@ def _quads(text: str) -> float:
     return sum(WIDTHS.get(letter, 0.5) for letter in text)
 
 
-def _total(columns: Sequence[Column], quad: float, gap: float, folded: int | None = None) -> float:
+def _total(columns: Sequence[TexColumn], quad: float, gap: float, folded: int | None = None) -> float:
     used = sum(width(column, pieces=place == folded) for place, column in enumerate(columns))
     return used * quad + 2 * gap * (len(columns) - 1)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 
-from a2u_bench import provenance
-from a2u_bench.sheet import Request, Sheet
-from a2u_bench.table import Table
+from a2u_bench.export import _provenance as provenance
+from a2u_bench.tables.table import Table
+from a2u_bench.tables.view import Request, Sheet
 
-BOLD = "bold: best, or not surely worse than the best"
+BOLD = "bold: best, or not significantly worse than the best"
 
 
 def tables(sheet: Sheet, form: str) -> list[Table]:
@@ -22,6 +23,15 @@ def tables(sheet: Sheet, form: str) -> list[Table]:
     return [*found[:-1], replace(found[-1], notes=(*found[-1].notes, *said))]
 
 
+def written(table: Table, escape: Callable[[str], str], strong: str) -> list[list[str]]:
+    """The cells as `escape` writes them, the best ones within `strong`, such as `**{}**`."""
+    known = {text: escape(text) for text in set(chain.from_iterable(table.cells))}
+    rows = [[known[text] for text in row] for row in table.cells]
+    for row, place in table.bold:
+        rows[row][place] = rows[row][place] and strong.format(rows[row][place])
+    return rows
+
+
 def command(sheet: Sheet, form: str) -> list[str]:
     """The arguments of the command that makes this export again."""
     request, plain = sheet.request, Request()
@@ -32,6 +42,8 @@ def command(sheet: Sheet, form: str) -> list[str]:
         arguments += ["--baseline", request.baseline]
     for flag, values in (("--by", request.by), ("--columns", request.columns), ("--sort", request.order)):
         arguments += _joined(flag, values)
+    if request.variants:
+        arguments.append("--variants")
     for condition in request.filters:
         arguments += ["--filter", condition]
     return arguments

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import csv
+import io
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
-from a2u_bench.export._lines import Known, cleaned, joined
-from a2u_bench.frames import to_values
-from a2u_bench.plain import plain
-from a2u_bench.sheet import Sheet, to_export
+from a2u_bench.sanitize import plain
+from a2u_bench.store.frames import to_values
+from a2u_bench.tables.view import Sheet, to_export
 
 FORMULA = ("=", "+", "-", "@")
-QUOTE, EMPTY = '"', '""'
-_PLAIN = re.compile("[0-9A-Za-z][0-9A-Za-z .:;=/()_-]*")
-"""Texts that are written as they are, as most are: not worth a closer look."""
 
 
 def write(sheet: Sheet) -> Iterator[str]:
@@ -24,25 +22,20 @@ def write(sheet: Sheet) -> Iterator[str]:
 
 
 def export(frame: pd.DataFrame) -> Iterator[str]:
-    """The frame as CSV text, in parts; numbers with every digit that is stored."""
-    yield ",".join(_quoted(harmless(str(name))) for name in frame.columns) + "\n"
-    for lines in joined(frame, _cells, ","):
-        yield "".join(f"{line or EMPTY}\n" for line in lines)  # an empty line would be no row for a reader
+    """The frame as CSV text; numbers with every digit that is stored."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([harmless(str(name)) for name in frame.columns])
+    writer.writerows(zip(*(_cells(frame[name]) for name in frame.columns), strict=True))
+    yield text.getvalue()
 
 
-def _cells(column: pd.Series, known: Known) -> list[str]:
-    """The texts of a column."""
+def _cells(column: pd.Series) -> list[Any]:
     values = to_values(column)
-    if pd.api.types.is_string_dtype(column.dtype):
-        if None not in values and all(map(_PLAIN.fullmatch, values)):
-            return values
-        return cleaned(values, known, lambda value: "" if value is None else _quoted(harmless(str(value))))
-    return ["" if value is None else str(value) for value in values] if column.hasnans else list(map(str, values))
-
-
-def _quoted(text: str) -> str:
-    """A field as RFC 4180 has it."""
-    return f'"{text.replace(QUOTE, QUOTE * 2)}"' if "," in text or QUOTE in text else text
+    if not pd.api.types.is_string_dtype(column.dtype):
+        return values
+    known = {value: value if value is None else harmless(str(value)) for value in set(values)}
+    return [known[value] for value in values]
 
 
 def harmless(text: str) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 
-from a2u_bench.export._once import bold, columns, escaped
-from a2u_bench.export._tables import tables
-from a2u_bench.plain import plain
-from a2u_bench.sheet import Sheet
-from a2u_bench.table import Table
+from a2u_bench.export._tables import tables, written
+from a2u_bench.sanitize import plain
+from a2u_bench.tables.table import Table
+from a2u_bench.tables.view import Sheet
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 STYLE = (
@@ -47,12 +46,8 @@ def _table(table: Table) -> Iterator[str]:
     for heading, side in zip(table.headings, sides, strict=True):
         yield f'<th scope="col"{side}>{escape(heading.text)}</th>'
     yield "</tr>\n</thead>\n<tbody>\n"
-    shown = [escaped(texts, escape) for texts in columns(table)]
-    for cells, best in zip(shown, bold(table), strict=True):
-        for row in best:
-            cells[row] = f"<strong>{cells[row]}</strong>"
-    line = f"<tr>{''.join(f'<td{side}>%s</td>' for side in sides)}</tr>\n"
-    yield from (line % cells for cells in zip(*shown, strict=True))
+    for cells in written(table, escape, "<strong>{}</strong>"):
+        yield f"<tr>{''.join(f'<td{side}>{cell}</td>' for side, cell in zip(sides, cells, strict=True))}</tr>\n"
     yield "</tbody>\n</table>\n"
     if table.notes:
         yield "<ul>\n" + "".join(f"<li>{escape(note)}</li>\n" for note in table.notes) + "</ul>\n"

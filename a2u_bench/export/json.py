@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from a2u_bench.export._lines import Known, cleaned, joined
-from a2u_bench.frames import to_records, to_values
-from a2u_bench.lacks import lacks
-from a2u_bench.sheet import Sheet, to_export
+from a2u_bench.columns import SHAPE
+from a2u_bench.store.completeness import lacks
+from a2u_bench.store.frames import to_records
+from a2u_bench.tables.view import Sheet, to_export
 
 _ENCODER = json.JSONEncoder(allow_nan=False)
 
@@ -27,7 +27,7 @@ def write(sheet: Sheet) -> Iterator[str]:
     yield ',\n"notes": ' + _text(list(sheet.notes))
     for name, table in sheet.changes.items():
         yield f',\n"changes in {name}": '
-        yield from _array(to_records(table.drop(columns=["status", "reason"])))
+        yield from _array(to_records(table.drop(columns=["status", "reason", SHAPE])))
     if sheet.outcomes:
         outcomes = [
             {"gate": one.gate.text, "failed": one.failed, "unclear": one.unclear, "passed": one.passed}
@@ -40,21 +40,13 @@ def write(sheet: Sheet) -> Iterator[str]:
 
 
 def rows(frame: pd.DataFrame) -> Iterator[str]:
-    """One object a line."""
-    left = len(frame)
-    for lines in joined(frame, _texts, ", ", [f"{_text(str(name))}: " for name in frame]):
-        left -= len(lines)
-        yield "{" + "},\n{".join(lines) + ("},\n" if left else "}\n")
+    """One object a line; what is not finite is unknown."""
+    lines = [_text({name: _finite(value) for name, value in row.items()}) for row in to_records(frame)]
+    yield ",\n".join(lines) + ("\n" if lines else "")
 
 
-def _texts(column: pd.Series, known: Known) -> list[str]:
-    """The values of a column as JSON."""
-    values = to_values(column)
-    if pd.api.types.is_string_dtype(column.dtype):
-        return cleaned(values, known, _text)
-    if not column.hasnans and all(map(isfinite, values)):
-        return list(map(repr, values))
-    return ["null" if value is None or not isfinite(value) else repr(value) for value in values]
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _array(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import compress
 
-from a2u_bench.export._fit import BREAKS, Column, fit
-from a2u_bench.export._once import bold, columns, once
+from a2u_bench.export._fit import BREAKS, TexColumn, fit
 from a2u_bench.export._tables import tables
-from a2u_bench.plain import plain
-from a2u_bench.sheet import Sheet
-from a2u_bench.table import Heading, Table
+from a2u_bench.sanitize import plain
+from a2u_bench.tables.table import Heading, Table
+from a2u_bench.tables.view import Sheet
 from a2u_bench.units import SPREAD
 
 PREFIXES = {
@@ -55,7 +54,6 @@ ACCENTED = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿ
 """Letters that every encoding of fonts has; others are given by their number, since LaTeX would stop at them."""
 
 _PLAIN = re.compile("[0-9A-Za-z ,.:;=/()-]*")
-_DIGITS = bytes.maketrans(b"23456789", b"1" * 8)
 
 _NUMBER = re.compile(rf"-?(?P<whole>\d+)(?:\.(?P<part>\d+))?(?:{SPREAD}(?P<half>[\d.]+))?")
 
@@ -91,10 +89,10 @@ def lines(table: Table, label: str, left_out: Sequence[str] = ()) -> Iterator[st
     """One table without the columns of these names: its caption, its rows between rules, its notes."""
     kept = [heading.name not in left_out for heading in table.headings]
     headings = list(compress(table.headings, kept))
-    cells, best = list(compress(columns(table), kept)), list(compress(bold(table), kept))
-    shapes = list(map(_shapes, cells))
-    kinds = list(map(_kind, headings, shapes))
-    chosen = fit(list(map(_measured, headings, shapes, map(bool, best))))
+    cells = list(compress(zip(*table.cells, strict=True), kept)) if table.cells else [()] * len(headings)
+    best = list(compress([{row for row, at in table.bold if at == place} for place in range(len(kept))], kept))
+    kinds = list(map(_kind, headings, cells))
+    chosen = fit(list(map(_measured, headings, cells, map(bool, best))))
     float_name = "table*" if chosen.wide else "table"
     if chosen.over:
         yield f"% some {chosen.over:.0f} points wider than a page of article: choose fewer --columns\n"
@@ -107,10 +105,14 @@ def lines(table: Table, label: str, left_out: Sequence[str] = ()) -> Iterator[st
     if folded is not None:
         kinds[folded] = FOLDED
     name, target = ("tabular", "") if folded is None else ("tabularx", "{\\linewidth}")
+    columns = [
+        [_cell(text, kind, row in marked) for row, text in enumerate(texts)]
+        for texts, kind, marked in zip(cells, kinds, best, strict=True)
+    ]
     yield f"\\begin{{{name}}}{target}{{@{{}}{' '.join(kinds)}@{{}}}}\n\\toprule\n"
     yield _line([_head(heading, kind) for heading, kind in zip(headings, kinds, strict=True)])
     yield "\\midrule\n"
-    yield from map(_line, zip(*map(_cells, cells, kinds, best), strict=True))
+    yield from map(_line, zip(*columns, strict=True))
     yield f"\\bottomrule\n\\end{{{name}}}\n"
     if table.notes:
         yield "\n\\smallskip\n{\\footnotesize\\raggedright\n"
@@ -119,13 +121,7 @@ def lines(table: Table, label: str, left_out: Sequence[str] = ()) -> Iterator[st
     yield f"\\end{{{float_name}}}\n"
 
 
-def _shapes(texts: Sequence[str]) -> list[str]:
-    """One text for all that differ only in digits from 1 to 9: they are of one kind and equally wide."""
-    every = "\n".join(texts).encode(errors="surrogatepass").translate(_DIGITS)
-    return [shape.decode(errors="surrogatepass") for shape in dict.fromkeys(every.split(b"\n"))]
-
-
-def _measured(heading: Heading, texts: Sequence[str], best: bool) -> Column:
+def _measured(heading: Heading, texts: Sequence[str], best: bool) -> TexColumn:
     """A column as its width is reckoned: every number with as many digits after the point as any has."""
     shown = list(texts)
     if heading.right:
@@ -134,7 +130,7 @@ def _measured(heading: Heading, texts: Sequence[str], best: bool) -> Column:
         part = "0" * max((len(match["part"] or "") for match in found), default=0)
         half = f" ± 0.{part}" if any(match["half"] for match in found) else ""
         shown.append(f"{'0' * whole}.{part}{half}")
-    return Column(heading.text, shown, best, not heading.right)
+    return TexColumn(heading.text, shown, best, not heading.right)
 
 
 def _kind(heading: Heading, texts: Sequence[str]) -> str:
@@ -167,13 +163,6 @@ def _unit(text: str) -> str:
         return escape(text)
     prefix = text.removesuffix(name)
     return f"\\unit{{{f'{chr(92)}{PREFIXES[prefix]}' if prefix else ''}\\{UNITS[name]}}}"
-
-
-def _cells(texts: Sequence[str], kind: str, best: Sequence[int]) -> list[str]:
-    shown = once(texts, lambda text: _cell(text, kind, False))
-    for row in best:
-        shown[row] = _cell(texts[row], kind, True)
-    return shown
 
 
 def _cell(text: str, kind: str, best: bool) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
-from a2u_bench.export._once import bold, columns, escaped
-from a2u_bench.export._tables import tables
-from a2u_bench.plain import plain
-from a2u_bench.sheet import Sheet
-from a2u_bench.table import Table
+from a2u_bench.export._tables import tables, written
+from a2u_bench.sanitize import plain
+from a2u_bench.tables.table import Table
+from a2u_bench.tables.view import Sheet
 
 _SPECIAL = str.maketrans(
     {letter: f"\\{letter}" for letter in "\\`*_{}[]|~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
@@ -29,22 +28,16 @@ def lines(table: Table) -> Iterator[str]:
     """One table: its title, its cells in columns of one width, its notes."""
     if table.title:
         yield f"**{escape(table.title)}**\n\n"
-    heads, rules, fields, shown = [], [], [], []
-    for heading, texts, best in zip(table.headings, columns(table), bold(table), strict=True):
-        cells = escaped(texts, escape)
-        for row in best:
-            cells[row] = cells[row] and f"**{cells[row]}**"
-        head = escape(heading.text)
-        width = max(3, len(head), max(map(len, cells), default=0))
-        field = f"%{width}s" if heading.right else f"%-{width}s"
-        heads.append(field % head)
-        rules.append("-" * (width - 1) + (":" if heading.right else "-"))
-        fields.append(field)
-        shown.append(cells)
-    yield _line(heads)
-    yield _line(rules)
-    line = _line(fields)
-    yield from (line % cells for cells in zip(*shown, strict=True))
+    heads = [escape(heading.text) for heading in table.headings]
+    rows = written(table, escape, "**{}**")
+    widths = [max(3, *map(len, column)) for column in zip(heads, *rows, strict=True)]
+    sides = [heading.right for heading in table.headings]
+    yield _line(heads, widths, sides)
+    yield _line(
+        ["-" * (width - 1) + (":" if right else "-") for width, right in zip(widths, sides, strict=True)], widths, sides
+    )
+    for row in rows:
+        yield _line(row, widths, sides)
     if table.notes:
         yield "\n" + "".join(f"- {escape(note)}\n" for note in table.notes)
 
@@ -55,5 +48,9 @@ def escape(text: str) -> str:
     return _LIST.sub(r"\\\1", text) if _LIST.match(text) and not text[0].isdigit() else text
 
 
-def _line(texts: Iterable[str]) -> str:
-    return f"| {' | '.join(texts)} |\n"
+def _line(texts: Sequence[str], widths: Sequence[int], sides: Sequence[bool]) -> str:
+    cells = (
+        f"{text:>{width}}" if right else f"{text:<{width}}"
+        for text, width, right in zip(texts, widths, sides, strict=True)
+    )
+    return f"| {' | '.join(cells)} |\n"

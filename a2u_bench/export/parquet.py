@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 
 from a2u_bench.errors import BenchError
-from a2u_bench.sheet import Sheet, to_export
+from a2u_bench.tables.view import Sheet, to_export
 
 
 def write(sheet: Sheet) -> Iterator[bytes]:

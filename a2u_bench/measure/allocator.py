@@ -11,7 +11,7 @@ import ctypes
 import sys
 from contextlib import suppress
 
-from a2u_bench.build import Impossible
+from a2u_bench.operators import Impossible
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4  # as glibc's malloc.h numbers them
 PAD = 1 << 28  # bytes that are asked of the system at once

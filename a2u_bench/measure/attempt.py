@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from a2u_bench.case import Case
 from a2u_bench.measure.clock import Timer
 from a2u_bench.measure.inputs import prepare
 from a2u_bench.measure.latency import Calls, calls_for
 from a2u_bench.measure.precision import as_asked
-from a2u_bench.spec import Case
 
 SIDE = 16
 """Largest side of the map on which a case is tried first."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from a2u_bench.case import Case
 from a2u_bench.measure import work
 from a2u_bench.measure.work import Count
-from a2u_bench.spec import Case
 
 
 @dataclass(frozen=True)

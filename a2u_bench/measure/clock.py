@@ -87,7 +87,7 @@ class EventTimer:
         return device.elapsed(begin, end) / inner
 
     def _launching(self, call: Call) -> float:
-        """Seconds in which a call is surely launched; makes one, so that the next is warm."""
+        """Seconds in which a call is certainly launched; makes one, so that the next is warm."""
         begin = self._clock()
         call()
         issuing = (self._clock() - begin) * 1e-9

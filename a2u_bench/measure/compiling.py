@@ -27,7 +27,7 @@ def compiling(tell: Callable[[bool], None] = lambda begins: None) -> Iterator[li
 def _numba(found: list[float], tell: Callable[[bool], None]) -> Iterator[None]:
     from numba.core import event
 
-    class Listener(event.Listener):
+    class CompileListener(event.Listener):
         """Counts nested compilations as one, as numba's timer does."""
 
         depth = 0
@@ -40,7 +40,7 @@ def _numba(found: list[float], tell: Callable[[bool], None]) -> Iterator[None]:
             self.depth -= 1
             tell(self.depth > 0)
 
-    with event.install_timer("numba:compile", found.append), event.install_listener("numba:compile", Listener()):
+    with event.install_timer("numba:compile", found.append), event.install_listener("numba:compile", CompileListener()):
         yield
 
 

@@ -20,7 +20,7 @@ def floor(ceilings: Mapping[str, Any], compulsory: int, macs: int, dtype: str) -
 
 
 def copy_rate(ceilings: Mapping[str, Any], count: int) -> float | None:
-    """Bytes a second at which so many bytes may be moved: the best of all copies but those that are surely quicker.
+    """Bytes a second at which so many bytes may be moved: the best of all copies but those that are certainly quicker.
 
     A small copy stays in the caches. So a rate counts if its copy is as large, or is the next smaller one.
     """

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from a2u_bench import build
+from a2u_bench import operators
 
 Handle = Callable[[list[Any], list[Any]], int]
 
@@ -27,8 +27,8 @@ FREE = (
 def handles() -> dict[str, Handle]:
     """A handle for fvcore by the full name of each operation; the names that are not here keep fvcore's own."""
     found: dict[str, Handle] = {f"aten::{name}": _free for name in FREE}
-    found |= {f"aten::{name}": _per_output(macs) for name, macs in build.native_macs().items()}
-    found |= {name: _primitive(formula) for name, formula in build.primitive_macs().items()}
+    found |= {f"aten::{name}": _per_output(macs) for name, macs in operators.native_macs().items()}
+    found |= {name: _primitive(formula) for name, formula in operators.primitive_macs().items()}
     found |= {"aten::_convolution_mode": _convolution_mode, "aten::einsum": _einsum}
     return found
 

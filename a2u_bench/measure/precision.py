@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import torch
 
-from a2u_bench.spec import TF32, Case
+from a2u_bench.case import TF32, Case
 
 
 def stored(dtype: str) -> torch.dtype:

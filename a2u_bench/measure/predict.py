@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from a2u_bench import build
-from a2u_bench.machine import cgroup_memory
+from a2u_bench import operators
+from a2u_bench.case import Case
+from a2u_bench.machine.system import cgroup_memory
 from a2u_bench.measure.inputs import with_inputs
 from a2u_bench.measure.memory import SCALAR, Memory, tensors
 from a2u_bench.measure.precision import stored
-from a2u_bench.spec import Case
 
 NEGLIGIBLE = 1 / 1000
 """Share of the available memory: of a case whose inputs and output stay below it, nothing is predicted.
@@ -83,7 +83,7 @@ def predict(case: Case, seed: int = 0) -> Need:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     with torch.device("meta"):
-        module = build.create(case)
+        module = operators.create(case)
     with FakeTensorMode(), torch.set_grad_enabled(case.mode == "training"):
         _place(module, torch.device(case.device), stored(case.dtype))
         prepared = with_inputs(replace(case, runtime="eager"), module, seed, {})
@@ -114,7 +114,7 @@ def _place(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
 
 
 def require_memory(case: Case, limit: int | None, predict: Callable[[Case], Need] = predict) -> None:
-    """Raise OutOfMemory where a case will surely need more than is available, or than `limit` bytes.
+    """Raise OutOfMemory where a case will certainly need more than is available, or than `limit` bytes.
 
     An operator that cannot run on tensors without memory is let through: nothing is known of it.
     """

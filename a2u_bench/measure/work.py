@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from a2u_bench import build
+from a2u_bench import operators
+from a2u_bench.case import Case
 from a2u_bench.measure.handles import Handle, handles
-from a2u_bench.spec import Case
 
 MOVING = frozenset(
     (
@@ -97,7 +97,7 @@ def macs_torch(module: nn.Module, inputs: tuple[Tensor, ...], ours: bool = True)
     `ours` adds formulas for what it lacks; without them it counts what it would on anyone's machine, where the
     primitives are unknown to it. The module runs in eval mode; what is not counted is in `skipped`.
     """
-    mapping = build.counter_formulas()
+    mapping = operators.counter_formulas()
     counter = FlopCounterMode(display=False, custom_mapping=mapping if ours else dict.fromkeys(mapping, _nothing))
     known = {func for func in counter.flop_registry if ours or not (func in mapping or "upsamplers" in str(func))}
     if not ours:

@@ -94,7 +94,7 @@ def matte(side: int, random: np.random.Generator) -> Array:
 
 
 def trimap(alpha: Array, reach: int) -> Array:
-    """1 and 0 where alpha surely is, 0.5 within `reach` pixels (by steps to the side) of where it is neither."""
+    """1 and 0 where alpha certainly is, 0.5 within `reach` pixels (by steps to the side) of where it is neither."""
     unknown = ndimage.binary_dilation((alpha > 0) & (alpha < 1), iterations=reach)
     return np.where(unknown, UNKNOWN, (alpha == 1).astype(np.float64))
 

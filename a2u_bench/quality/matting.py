@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from a2u_bench.errors import BenchError, UsageError
-from a2u_bench.networks.matting import DOWNS, STRIDE, MattingNetwork, usual_down
+from a2u_bench.operators.networks.matting import DOWNS, STRIDE, MattingNetwork, usual_down
 from a2u_bench.quality import composition, natural
 from a2u_bench.quality.mattes import UNKNOWN, Mattes, largest_side, mattes
 from a2u_bench.quality.matting_scores import score

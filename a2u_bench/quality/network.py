@@ -11,7 +11,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional
 
-from a2u_bench import build
+from a2u_bench import operators
 from a2u_bench.quality.pairs import Pair
 
 WIDTHS = (32, 64, 128)
@@ -34,7 +34,7 @@ class Level(nn.Module):
     def __init__(self, pair: Pair, channels: int) -> None:
         super().__init__()
         self.how = pair.down
-        self.up = build.module(pair.operator.text, channels, twin=pair.down == "twin")
+        self.up = operators.module(pair.operator.text, channels, twin=pair.down == "twin")
         self.guided = self.up.facts.guide != "none"
         self.strided = nn.Conv2d(channels, channels, 3, 2, 1) if pair.down == "conv" else None
         self.widens = 4 if pair.down == "s2d" else 1

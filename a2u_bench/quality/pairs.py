@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from a2u_bench import build, opstrings
+from a2u_bench import operators
 from a2u_bench.errors import UsageError, unknown
+from a2u_bench.operators import strings
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Pair:
     """One way down, and the operator that goes up: canonical text, without the twin, as in a table of costs."""
 
     down: str
-    operator: build.Operator
+    operator: operators.Operator
 
     @property
     def name(self) -> str:
@@ -38,7 +39,7 @@ class Ways:
 
 def usual_down(operator: str) -> str:
     """How the reconstruction network goes down for an operator string, as the papers pair them."""
-    facts = build.facts(build.operator(operator).name)
+    facts = operators.facts(operators.operator(operator).name)
     if facts.name == "pixel_shuffle":
         return "s2d"
     if facts.twin and facts.guide != "none":
@@ -63,7 +64,7 @@ def read(text: str | Sequence[str], ways: Ways = RECONSTRUCTION) -> tuple[Pair, 
     `a2u` by itself is every setting of it, in a list the default one. UsageError for an unknown word, a pair that
     cannot be, or none at all.
     """
-    parts = opstrings.split(text)
+    parts = strings.split(text)
     meant = [ways.core if part == "core" else (part,) for part in parts]
     names = every_a2u() if parts == ["a2u"] else [name for several in meant for name in several]
     found = {pair.name: pair for pair in (_pair(name, ways) for name in names)}
@@ -84,17 +85,17 @@ def _pair(text: str, ways: Ways) -> Pair:
         rest, down = text, ""
     elif down not in ways.downs:
         raise unknown("way down", down, ways.downs)
-    operator = build.operator(rest)
+    operator = operators.operator(rest)
     if "twin" in operator.options:  # the way down says it
-        operator = build.operator(_without_twin(operator))
+        operator = operators.operator(_without_twin(operator))
     if not down:
         down = ways.usual(operator.text)
-    if down == "twin" and not build.facts(operator.name).twin:
+    if down == "twin" and not operators.facts(operator.name).twin:
         others = ", ".join(f"{other}/" for other in ways.downs if other != "twin")
         raise UsageError(f"{rest!r} has no downsampling twin; allowed before it: {others}")
     return Pair(down, operator)
 
 
-def _without_twin(operator: build.Operator) -> str:
+def _without_twin(operator: operators.Operator) -> str:
     options = {key: value for key, value in operator.options.items() if key != "twin"}
-    return opstrings.canonical(operator.name, options, {})
+    return strings.canonical(operator.name, options, {})

@@ -1,20 +1,18 @@
-"""The progress bar of a training, on standard error: which pair and epoch, its loss and PSNR, the time left."""
+"""How far trainings have come, for the progress bar: which pair and epoch, its loss and PSNR, the time left."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.text import Text
 
-from a2u_bench.plain import plain
-from a2u_bench.progress import minutes
+from a2u_bench.columns import BY_NAME, RANKED
 from a2u_bench.quality.trial import Trial
-from a2u_bench.record import BY_NAME, RANKED
+from a2u_bench.run import progress as bars
+from a2u_bench.run.progress import Labels, Listener, Silence
 
 if TYPE_CHECKING:
     from a2u_bench.quality.train import Progress as Step
@@ -23,105 +21,63 @@ REDRAWN = 0.25
 """Seconds between drawings: a step may take a millisecond."""
 
 
-class Watcher(Protocol):
-    """What a run tells whoever watches it."""
-
-    def planned(self, trials: Sequence[Trial]) -> None:
-        """These trials will be trained, in this order."""
-
-    def doing(self, trial: Trial) -> None:
-        """This trial begins, or goes on from its checkpoint."""
-
-    def step(self, step: Step) -> None:
-        """A step of it is done."""
-
-    def row_done(self, row: Mapping[str, Any]) -> None:
-        """It ended, and its row is stored."""
-
-
-class Silence:
-    """A watcher that does nothing."""
-
-    def planned(self, trials: Sequence[Trial]) -> None: ...
-    def doing(self, trial: Trial) -> None: ...
-    def step(self, step: Step) -> None: ...
-    def row_done(self, row: Mapping[str, Any]) -> None: ...
-
-
 @contextmanager
-def progress(console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> Iterator[Bar]:
+def progress(console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> Iterator[Watcher]:
     """A bar that is drawn while the block runs; where standard error is no terminal, a line for each finished trial."""
-    console = console or Console(stderr=True, highlight=False)
-    columns = (
-        TextColumn("{task.fields[rows]}"),
-        BarColumn(bar_width=16),
-        TextColumn("{task.fields[left]}"),
-        TextColumn("{task.description}", markup=False),
-    )
-    with Progress(
-        *columns, console=console, auto_refresh=False, transient=True, disable=not console.is_terminal
-    ) as bar:
-        yield Bar(bar, console, clock)
+    with bars.progress(console, TRIALS) as bar:
+        yield Watcher(bar, clock)
 
 
-class Bar:
-    """A watcher that draws. Work is counted in epochs; the time left supposes that those to come last as long."""
+class Watcher:
+    """Work is counted in epochs; the time left supposes that those to come last as long as those that were trained."""
 
-    def __init__(self, bar: Progress, console: Console, clock: Callable[[], float]) -> None:
-        self._bar, self._console, self._clock = bar, console, clock
-        self._task = bar.add_task("starting", total=1.0, left="", rows="")
+    def __init__(self, listener: Listener | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._listener, self._clock = listener or Silence(), clock
         self._trial: Trial | None = None
         self._epochs = self._finished = self._begun = self._trained = 0.0
-        self._rows = self._total = 0
         self._start = self._drawn = clock()
 
     def planned(self, trials: Sequence[Trial]) -> None:
-        self._total, self._epochs = len(trials), float(sum(trial.epochs for trial in trials))
-        self._update(total=max(self._epochs, 1.0), rows=f"0/{self._total}")
+        """These trials will be trained, in this order."""
+        self._epochs = float(sum(trial.epochs for trial in trials))
+        self._listener.planned(len(trials), self._epochs)
 
     def doing(self, trial: Trial) -> None:
+        """This trial begins, or goes on from its checkpoint."""
         self._trial, self._begun = trial, -1.0
-        self._update(description=_name(trial))
+        self._listener.doing(trial, "")
 
     def step(self, step: Step) -> None:
+        """A step of it is done."""
         if self._begun < 0:  # where it went on from: what was trained before took none of this run's time
             self._begun = float(int(step.epochs)) if step.epochs % 1 else step.epochs - 1
         now, trial = self._clock(), self._trial
         if trial is None or now - self._drawn < REDRAWN:
             return
         self._drawn = now
-        done = self._finished + step.epochs
-        own = self._trained + step.epochs - self._begun
+        done, own = self._finished + step.epochs, self._trained + step.epochs - self._begun
         left = (now - self._start) / own * (self._epochs - done) if own else 0.0
-        said = f"{_name(trial)} epoch {min(int(step.epochs) + 1, trial.epochs)}/{trial.epochs}"
-        self._update(
-            completed=done,
-            left=f"{minutes(left)} left",
-            description=f"{said} loss {step.loss:.4f} PSNR {step.psnr:.1f} dB",
-        )
+        said = f"{_of_trial(trial)} epoch {min(int(step.epochs) + 1, trial.epochs)}/{trial.epochs}"
+        self._listener.advanced(done, left, f"{said} loss {step.loss:.4f} PSNR {step.psnr:.1f} dB")
 
     def row_done(self, row: Mapping[str, Any]) -> None:
-        self._rows += 1
+        """It ended, and its row is stored."""
         self._finished += row["epochs"]
         self._trained += row["epochs"] - max(self._begun, 0.0)
-        self._update(completed=self._finished, rows=f"{self._rows}/{self._total}")
-        if row["status"] != "ok" or not self._console.is_terminal:
-            said = _worth(row) or f"{row['status']}: {row['reason']}"
-            name = plain(f"{row['pair']} seed {row['seed']}")
-            self._console.print(Text(plain(f"{self._rows}/{self._total} {name} {said}")))
-
-    def _update(self, **fields: Any) -> None:
-        self._bar.update(self._task, refresh=True, **fields)
+        self._listener.row_done(row)
 
 
-def _worth(row: Mapping[str, Any]) -> str:
-    """What ranks the row, in words; "" where it is unknown."""
-    for name in RANKED:
-        if row.get(name) is not None:
-            column = BY_NAME[name]
-            return f"{column.label} {row[name]:.2f} {column.unit}" if column.unit else f"{column.label} {row[name]:.4g}"
-    return ""
+def _of_trial(trial: Trial) -> str:
+    return f"{trial.pair} seed {trial.seed}"
 
 
-def _name(trial: Trial) -> str:
-    return plain(f"{trial.pair} seed {trial.seed}")
+def _of_row(row: Mapping[str, Any]) -> str:
+    """What ranks the row, in words, or why there is nothing that does."""
+    name = f"{row['pair']} seed {row['seed']}"
+    for column in (BY_NAME[ranked] for ranked in RANKED if row.get(ranked) is not None):
+        value = row[column.name]
+        return f"{name} {column.label} " + (f"{value:.2f} {column.unit}" if column.unit else f"{value:.4g}")
+    return f"{name} {row['status']}: {row['reason']}"
+
+
+TRIALS = Labels(_of_trial, _of_row, "{} left")

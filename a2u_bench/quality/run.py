@@ -12,23 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from a2u_bench.build import Impossible
+from a2u_bench.columns import make_row
 from a2u_bench.errors import Unwritten
 from a2u_bench.measure.precision import multiply_in
+from a2u_bench.operators import Impossible
 from a2u_bench.quality import checkpoints
-from a2u_bench.quality.progress import Silence, Watcher
+from a2u_bench.quality.progress import Watcher
 from a2u_bench.quality.task import Problem
 from a2u_bench.quality.train import Curve, Diverged, Training
-from a2u_bench.quality.trial import Job
-from a2u_bench.record import make_row
+from a2u_bench.quality.trial import TrainingJob
 
 if TYPE_CHECKING:
-    from a2u_bench.store import Store
+    from a2u_bench.store.write import Store
 
 Row = dict[str, Any]
 
 
-def run(jobs: Sequence[Job], problem: Problem, store: Store, folder: Path, watcher: Watcher | None = None) -> list[Row]:
+def run(
+    jobs: Sequence[TrainingJob], problem: Problem, store: Store, folder: Path, watcher: Watcher | None = None
+) -> list[Row]:
     """Train every job that the store has no row for; the new rows, in order.
 
     Checkpoints lie in `folder` until their row is stored. Raises Unwritten, with the rows so far, where the store
@@ -36,7 +38,7 @@ def run(jobs: Sequence[Job], problem: Problem, store: Store, folder: Path, watch
     trained up to the last whole epoch is there for the next time.
     """
     checkpoints.prepare(folder)
-    watcher = watcher or Silence()
+    watcher = watcher or Watcher()
     waiting = [job for job in jobs if job.trial.id not in store.finished]
     watcher.planned([job.trial for job in waiting])
     rows: list[Row] = []
@@ -65,7 +67,7 @@ def set_up(threads: int) -> None:
     torch.set_flush_denormal(True)
 
 
-def _row(job: Job, problem: Problem, checkpoint: Path, watcher: Watcher) -> tuple[Row, Curve | None]:
+def _row(job: TrainingJob, problem: Problem, checkpoint: Path, watcher: Watcher) -> tuple[Row, Curve | None]:
     """One trial's row, whatever becomes of it, and its curve where it came to its end."""
     trial = job.trial
     try:
@@ -82,7 +84,7 @@ def _row(job: Job, problem: Problem, checkpoint: Path, watcher: Watcher) -> tupl
         return make_row(trial, "failed", f"{type(error).__name__}: {_line(error)}", {}), None
 
 
-def _train(job: Job, problem: Problem, checkpoint: Path, watcher: Watcher) -> tuple[dict[str, Any], Curve]:
+def _train(job: TrainingJob, problem: Problem, checkpoint: Path, watcher: Watcher) -> tuple[dict[str, Any], Curve]:
     trial, device = job.trial, torch.device(job.trial.device)
     torch.manual_seed(trial.seed)
     network = problem.network(job.pair).to(device)

@@ -47,7 +47,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """A trial with the pair and the schedule that it means."""
 
     trial: Trial
@@ -55,7 +55,7 @@ class Job:
     preset: Preset
 
 
-def jobs(
+def jobs(  # noqa: PLR0913  # what a training is named by
     pairs: Sequence[Pair],
     preset: Preset,
     seeds: Sequence[int],
@@ -66,7 +66,7 @@ def jobs(
     task: str = RECONSTRUCTION,
     device: str = "cpu",
     threads: int = 1,
-) -> Iterator[Job]:
+) -> Iterator[TrainingJob]:
     """Every pair from every seed, seed by seed, so that a run that is stopped has compared all pairs equally often."""
     for seed in seeds:
         for pair in pairs:
@@ -86,4 +86,4 @@ def jobs(
                 device=device,
                 threads=threads,
             )
-            yield Job(trial, pair, preset)
+            yield TrainingJob(trial, pair, preset)

@@ -20,13 +20,13 @@ from typing import Any
 
 from fakes import FakeClock, FakeWorkers
 
-from a2u_bench import store as store_module
+from a2u_bench.case import Case
 from a2u_bench.errors import Unwritten
-from a2u_bench.plan import Plan, Settings
-from a2u_bench.runner import run
-from a2u_bench.runs import read_run, read_samples
-from a2u_bench.spec import Case
-from a2u_bench.store import Store
+from a2u_bench.run.runner import run
+from a2u_bench.store import write as store_module
+from a2u_bench.store.read import read_run, read_samples
+from a2u_bench.store.write import Store
+from a2u_bench.suites.plan import Plan, Settings
 
 PLAN = Plan(
     "crash",

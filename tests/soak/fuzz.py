@@ -19,10 +19,10 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from a2u_bench.case import Case
+from a2u_bench.columns import COLUMNS, make_row
 from a2u_bench.errors import BenchError, UsageError
-from a2u_bench.record import COLUMNS, make_row
-from a2u_bench.spec import Case
-from a2u_bench.store import Store
+from a2u_bench.store.write import Store
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What must never reach a terminal; tabs and line ends may."""

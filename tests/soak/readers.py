@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import struct
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,13 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from a2u_bench.claims import read as claims
-from a2u_bench.kernels.image import read_image
-from a2u_bench.launch import lesson, part
-from a2u_bench.launch.groups import groups
-from a2u_bench.plan import Plan
-from a2u_bench.published.read import find
-from a2u_bench.quality import checkpoints, idx, pairs, presets
-from a2u_bench.quality.trial import jobs
-from a2u_bench.report import content
-from a2u_bench.runs import each_curve, read_run, read_samples
-from a2u_bench.spec import Case
+from a2u_bench.audit.claims import check
+from a2u_bench.audit.published.read import find
+from a2u_bench.export.plots.kernels.image import read_image
+from a2u_bench.export.report import content
+from a2u_bench.quality import checkpoints, idx
+from a2u_bench.run.jobs import command
+from a2u_bench.store.read import each_curve, read_run, read_samples
 from soak.fuzz import Reader
 from upsamplers import StateDictError, create, from_official, load_state
 
@@ -44,11 +39,9 @@ def readers() -> tuple[Reader, ...]:
         Reader("manifest", ".json", (lines["manifest.json"],), _in_run("manifest.json", read_run)),
         Reader("samples", ".jsonl", (lines["samples.jsonl"],), _in_run("samples.jsonl", read_samples)),
         Reader("curves", ".jsonl", (lines["curves.jsonl"],), _in_run("curves.jsonl", lambda f: list(each_curve(f)))),
-        Reader("plan of a job", ".json", (_plan(),), _in_run(part.PLAN, part.read_plan)),
-        Reader("plan of a training", ".json", (_lesson(),), _in_run(part.PLAN, _taught)),
-        Reader("job of a part", ".json", (b'{"job": "12_3"}\n',), _in_run(part.JOB, part.read_job)),
+        Reader("job of a part", ".json", (b'{"job": "12_3"}\n',), _in_run(command.JOB, command.read_job)),
         *(
-            Reader(f"claims, {name}", Path(name).suffix, ((GOLDEN / "exports" / name).read_bytes(),), claims.read)
+            Reader(f"claims, {name}", Path(name).suffix, ((GOLDEN / "exports" / name).read_bytes(),), _claims)
             for name in ("rows.csv", "table.md", "table.tex")
         ),
         Reader(
@@ -82,29 +75,12 @@ def _in_run(name: str, read: Any) -> Any:
     return reader
 
 
-def _taught(folder: Path) -> None:
-    part.ids(folder)
-    if lesson.is_lesson(folder):
-        lesson.read(folder)
+def _claims(path: Path) -> None:
+    check(path, GOLDEN / "runs" / "example")
 
 
 def _load(path: Path) -> None:
     from_official("carafe", load_state(path), kernel_size=5, groups=1)
-
-
-def _plan() -> bytes:
-    case = Case("nearest", "default", "nearest", 1, 8, 4, 4)
-    with tempfile.TemporaryDirectory() as folder:
-        part.write_plan(Path(folder), groups([case])[0], Plan("quick", (case,)))
-        return (Path(folder) / part.PLAN).read_bytes()
-
-
-def _lesson() -> bytes:
-    schedule = presets.preset("short")
-    found = jobs(pairs.read("twin/a2u:rank=2"), schedule, [0], data="natural", images=8, test_images=4)
-    with tempfile.TemporaryDirectory() as folder:
-        lesson.write(Path(folder), lesson.Lesson(next(found), "natural", {}))
-        return (Path(folder) / part.PLAN).read_bytes()
 
 
 def _certificate() -> bytes:

@@ -11,7 +11,7 @@ import resource
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,19 @@ JOB = (
     "import pathlib, sys\n"
     "sys.path.insert(0, sys.argv[1])\n"
     "import launched\n"
-    "launched.measured(pathlib.Path(sys.argv[2]), 'here')\n"
+    "launched.study(pathlib.Path(sys.argv[2]), sys.argv[3:])\n"
 )
 
 
 def study(folder: Path, count: int, jobs: int = 2) -> dict[str, Any]:
     """What became of a study of `count` cases; of each phase its seconds and the MiB that the process held after it."""
-    from a2u_bench.launch.local import Local, Place
-    from a2u_bench.launch.run import run
-    from a2u_bench.runs import read_run
-    from a2u_bench.sheet import Request
-    from a2u_bench.sheet import make as make_sheet
-    from a2u_bench.store import Store
+    from a2u_bench.run.jobs import groups
+    from a2u_bench.run.jobs.jobs import run
+    from a2u_bench.run.jobs.local import Local, Place
+    from a2u_bench.store.read import read_run
+    from a2u_bench.store.write import Store
+    from a2u_bench.tables.view import Request
+    from a2u_bench.tables.view import make as make_sheet
 
     phases: dict[str, Any] = {}
     begin = time.monotonic()
@@ -47,13 +48,15 @@ def study(folder: Path, count: int, jobs: int = 2) -> dict[str, Any]:
     plan = make_study(count)
     ends("planned")
     place = Place(frozenset(range(os.cpu_count() or 1)))
-    pool = Local([place] * jobs, [sys.executable, "-c", JOB, str(ROOT)])
+    (folder / "cases.json").write_text(json.dumps([asdict(case) for case in plan.cases]))
+    pool = Local([place] * jobs, [sys.executable, "-c", JOB, str(ROOT), str(folder / "cases.json")])
     with Store.create(folder / "run", plan.to_manifest()) as store:
-        rows = len(run(plan, store, pool))
+        run(groups.jobs(plan.cases, plan.settings), store, pool)
+        rows = len(store.rows)
     ends("measured and gathered")
     found = read_run(folder / "run")
     ends("read")
-    tables = make_sheet([found], Request(baseline="bilinear")).tables()
+    tables = make_sheet([found], Request(baseline="bilinear", variants=True)).tables()
     ends("compared")
     cases = {row["case"] for row in found.rows}
     expected = {case.id for case in plan.cases}
@@ -71,7 +74,7 @@ def study(folder: Path, count: int, jobs: int = 2) -> dict[str, Any]:
 
 def make_study(count: int) -> Any:
     """A plan of so many cases: every operator and variant on as many workloads as it takes."""
-    from a2u_bench.suites import make_plan
+    from a2u_bench.suites.expand import make_plan
 
     shapes = [
         f"1x{channels}x{side}x{side + more}"

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from upsamplers.errors import Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import reassemble
+from upsamplers.sampling import clamped, corner_weights, pixels
 from upsamplers.shuffle import pixel_shuffle
 
 GROUPS = {"lp": 4, "pl": 8}
@@ -27,12 +28,6 @@ def start_position(scale: int, groups: int, dtype: torch.dtype, device: torch.de
     axis = (torch.arange(scale, dtype=dtype, device=device) + 0.5) / scale - 0.5
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     return torch.stack([x, y]).repeat_interleave(groups, 0).reshape(1, -1, 1, 1)
-
-
-def clamped(position: Tensor, last: int) -> Tensor:
-    """Positions held in [0, last]; one on or past an end has no derivative, as border padding in grid_sample has it."""
-    inside = (position > 0) & (position < last)
-    return torch.where(inside, position, position.detach().clamp(0, last))
 
 
 class DySample(Upsampler):
@@ -117,13 +112,9 @@ class DySample(Upsampler):
     def _sampled(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """w and the points, of one computation."""
         x, y = self.positions(z).unbind(2)  # [B, G, sH, sW]
-        height, width = z.shape[-2:]
-        columns = torch.arange(width, device=z.device).repeat_interleave(self.scale)
-        rows = torch.arange(height, device=z.device).repeat_interleave(self.scale)
-        x, y = clamped(x + columns, width - 1), clamped(y + rows[:, None], height - 1)
-        right, below = x - x.detach().floor(), y - y.detach().floor()
-        left, above = 1 - right, 1 - below
-        w = torch.stack([above * left, above * right, below * left, below * right], 2)  # [B, G, 4, sH, sW]
+        (rows, columns), (height, width) = pixels(z, self.scale), z.shape[-2:]
+        x, y = clamped(x + columns, width - 1), clamped(y + rows, height - 1)
+        w = corner_weights(x, y)  # [B, G, 4, sH, sW]
         return w.to(z.dtype), torch.stack([x, y], 2).detach()
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:

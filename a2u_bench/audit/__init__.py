@@ -1,0 +1,1 @@
+"""Audit: is what is printed true? The instrument, texts, published tables."""

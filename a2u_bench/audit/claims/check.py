@@ -1,0 +1,172 @@
+"""Whether the numbers that a text gives of a run's operators are those that the run has stored.
+
+Any text is read, line by line. A line that names operators of the run, or stands under a heading that does, is about
+their rows, or those of them of whose axes it says most: shape, dtype, device. Each number in it must be a rounding of a
+value of such a row, with whatever prefix of its unit, and what follows a ± one of half the interval of the same value.
+List items, and paragraphs that `\\par` ends, are the notes under a table and are not checked.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from a2u_bench.audit.claims.match import Row, Wrong, compare, names, rows
+from a2u_bench.errors import UsageError
+from a2u_bench.export._provenance import PROGRAM
+from a2u_bench.export.latex import SPECIAL
+from a2u_bench.sanitize import plain
+from a2u_bench.store.read import read_run
+from a2u_bench.tables import notes
+from a2u_bench.tables.view import Request, make
+
+NOTE = "this table: "
+FLAGS = ("--format", "--convention", "--baseline", "--filter", "--by", "--columns", "--sort")
+"""All that a table's command may say: it comes from a stranger, so that nothing of it is ever run or written."""
+
+LARGEST = 16 << 20  # bytes: files come from strangers, so memory is bounded first
+UNREAD = (".html", ".htm", ".json", ".parquet")  # a row is not a line of these
+SHOWN = 20
+"""Powers of ten in which a number may count: those of the prefixes, and per cent."""
+
+"""Of a number: less is the computer's own rounding."""
+
+_COMMENT, _COMMAND = re.compile(r"(?<!\\)%.*"), re.compile(r"\\[A-Za-z]+ ?|[{}]")
+_LETTERS = sorted(
+    ((text, letter) for letter, text in SPECIAL.items() if letter.isprintable()), key=lambda t: -len(t[0])
+)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What became of a text: of which runs it is, how many numbers were compared, and those that are wrong."""
+
+    file: str
+    runs: tuple[str, ...]
+    cells: int
+    wrong: tuple[Wrong, ...]
+    remarks: tuple[str, ...] = ()  # on what is stored: rows that their own samples contradict
+
+    @property
+    def holds(self) -> bool:
+        """Whether every number stands."""
+        return not self.wrong and self.cells > 0
+
+    def lines(self) -> Iterator[str]:
+        """What to tell a person."""
+        for wrong in self.wrong[:SHOWN]:
+            yield wrong.sentence
+        if len(self.wrong) > SHOWN:
+            yield f"… and {len(self.wrong) - SHOWN} more"
+        yield from map(plain, self.remarks)
+        runs = " and ".join(self.runs)
+        if self.holds:
+            yield plain(f"{self.file}: all {self.cells} values stand in {runs}; title and notes are not checked")
+        else:
+            yield plain(f"{self.file}: {len(self.wrong)} of {self.cells} values do not stand in {runs}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**asdict(self), "holds": self.holds}
+
+
+def check(file: Path, run: Path | None = None) -> Checked:
+    """Compare each number in `file` with what its run, or `run`, has stored. UsageError where either cannot be read."""
+    lines = _read(file)
+    folders, request = _command(lines)
+    if run is not None and len(folders) > 1:
+        raise UsageError(f"--run names one run, and {file} is of {len(folders)}: {', '.join(map(str, folders))}")
+    folders = folders if run is None else [run]
+    if not folders:
+        raise UsageError(f"--claims {file} does not say of which run it is; name it: --run RUN")
+    runs = [read_run(_there(folder, file)) for folder in folders]
+    sheet = make(runs, request)
+    named = names(row.operator for row in rows(sheet))
+    if request.baseline is None and (said := [line for line in lines if re.search(r"\bbaseline\b", line)]):
+        marked = next((name for line in said for name in named.findall(line)), None)
+        sheet = make(runs, replace(request, baseline=marked))  # as a CSV says it
+    stored: dict[str, list[Row]] = {}
+    for row in rows(sheet):
+        stored.setdefault(row.operator, []).append(row)
+    if not any(map(named.search, lines)):
+        raise UsageError(f"--claims {file}: no line in it names an operator of {', '.join(map(str, folders))}")
+    cells, wrong = 0, []
+    heading: set[str] = set()
+    for line in lines:
+        said_names = set(named.findall(line))
+        count, found = compare(line, said_names, [row for name in said_names or heading for row in stored[name]])
+        heading = (said_names or heading) if line.strip() and not (said_names and count) else set()
+        cells += count
+        wrong += found
+    return Checked(
+        str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), notes.of_reading(sheet.reading)
+    )
+
+
+def _read(path: Path) -> list[str]:
+    """The lines of a file as plain text, without those that are notes but for the command in them."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--claims {path}: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > LARGEST:
+        raise UsageError(f"--claims {path}: larger than {LARGEST >> 20} MiB; allowed: a table that `export` wrote")
+    if path.suffix.lower() in UNREAD:
+        raise UsageError(
+            f"--claims {path}: allowed: CSV, Markdown, LaTeX or plain text; export the table as one of these"
+        )
+    text = data.decode("utf-8-sig", errors="replace")
+    is_latex = path.suffix.lower() == ".tex" or "\\begin{tabular" in text
+    kept = [line for line in text.splitlines() if NOTE in line or not (line.startswith("- ") or line.endswith("\\par"))]
+    return list(map(_of_latex if is_latex else _of_markdown, kept))
+
+
+def _of_markdown(line: str) -> str:
+    return html.unescape(re.sub(r"\\([^A-Za-z0-9\s])", r"\1", line)).replace("**", "")
+
+
+def _of_latex(line: str) -> str:
+    line = _COMMENT.sub("", line)
+    for text, letter in _LETTERS:
+        line = line.replace(text, letter)
+    return _COMMAND.sub("", line).replace("+-", "±") or ("&" if line else "")  # a rule is no empty line
+
+
+def _command(lines: Sequence[str]) -> tuple[list[Path], Request]:
+    """The runs and the request of the last command that is noted."""
+    said = [line.partition(NOTE)[2].strip() for line in lines if NOTE in line]
+    if not said:
+        return [], Request()
+    try:
+        words = shlex.split(said[-1])
+    except ValueError:
+        words = []
+    if words[:2] != [PROGRAM, "export"]:
+        raise UsageError(f"the table's note says {said[-1]!r}; allowed: {PROGRAM} export RUN …")
+    folders: list[Path] = []
+    given: dict[str, str] = {}
+    rest = iter(words[2:])
+    for word in rest:
+        if word == "--variants":
+            continue
+        flag, equals, value = word.partition("=")
+        if not word.startswith("--"):
+            folders.append(Path(word))
+        elif flag not in FLAGS:
+            raise UsageError(f"the table's note says {flag}; allowed: {', '.join(FLAGS)}")
+        else:
+            given[flag] = value if equals else next(rest, "")
+    columns = tuple(part.strip() for part in given.get("--columns", "").split(",") if part.strip())
+    return folders, Request(baseline=given.get("--baseline"), columns=columns)
+
+
+def _there(folder: Path, file: Path) -> Path:
+    """The run's folder, from here or from where the text lies."""
+    beside = file.parent / folder
+    return beside if not folder.exists() and beside.is_dir() else folder

@@ -1,0 +1,149 @@
+"""One line of a text against stored rows: each of its numbers must be a rounding of a value of a row it is about."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from a2u_bench.columns import is_axis
+from a2u_bench.judge.seeds import over_seeds
+from a2u_bench.sanitize import plain
+from a2u_bench.store.frames import is_trained, to_records
+from a2u_bench.tables.column import WORK
+from a2u_bench.tables.view import Sheet
+from a2u_bench.units import PREFIXES
+
+EXPONENTS = (*PREFIXES, -2)
+
+SAME = 1e-12
+
+_VALUE = r"-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?"
+
+_UNIT = r"\s*%|[pnuµmkMGTP]?[sB]\b|×|x\b"
+
+_NUMBER = re.compile(rf"(?<![\w.:=/-])({_VALUE})(?:\s*±\s*({_VALUE}))?({_UNIT})?(?![\w×=/-]|\.\d)")
+
+_BETWEEN = re.compile(r"[\s|&,;\"()]+")
+
+_SHAPE = re.compile(r"\b\d+(?:[x×]\d+)+\b")
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A number that does not stand: of which row, the column that comes nearest, what is given, and what is stored."""
+
+    row: str
+    column: str
+    given: str
+    stored: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it in a line."""
+        return plain(f"{self.row}: given {self.given}, stored {self.stored or 'nothing'} ({self.column})")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A stored row, as a line may speak of it: its operator and what else tells it from others, its texts with digits.
+
+    `values` are all of its numbers in every unit, [columns, EXPONENTS], and `spreads` half their intervals, NaN where
+    they have none.
+    """
+
+    operator: str
+    name: str
+    words: frozenset[str]
+    texts: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: NDArray[np.float64]
+    spreads: NDArray[np.float64]
+
+
+def close(stored: Any, given: str) -> Any:
+    """Whether a printed number is a rounding of what is stored, to its own last digit."""
+    number, digit = float(given), 10.0 ** int(Decimal(given).as_tuple().exponent)
+    return np.abs(stored - number) <= digit / 2 + SAME * abs(number)
+
+
+def rows(sheet: Sheet) -> Iterator[Row]:
+    """The rows of a sheet, means over seeds, and changes between two runs."""
+    frame = sheet.frame
+    trained = frame[is_trained(frame)]
+    for part in (frame, *([] if trained.empty else [over_seeds(trained)]), *sheet.changes.values()):
+        yield from (_row(record) for record in to_records(part) if record["options"])
+
+
+def _row(record: Mapping[str, Any]) -> Row:
+    texts = {name: value for name, value in record.items() if isinstance(value, str) and value}
+    numbers = {name: value for name, value in record.items() if isinstance(value, (int, float))}
+    found = []
+    for name, value in numbers.items():
+        low, high = (numbers.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
+        found += [(name, value * factor, high / 2 - low / 2) for factor in ((1, 2) if name in WORK else (1,))]  # FLOPs
+    columns, values, spreads = zip(*found, strict=True)
+    units = 10.0 ** -np.array(EXPONENTS)
+    sides = [record.get(name) for name in ("batch", "channels", "height", "width")]
+    shape = "" if None in sides else "×".join(map(str, sides))
+    axes = {value for name, value in texts.items() if is_axis(name) or name == "case"}
+    return Row(
+        record["options"],
+        f"{record.get('pair') or record['options']} {shape}".strip(),
+        frozenset({*axes, shape, shape.replace("×", "x")}),
+        tuple(sorted((text for text in texts.values() if any(map(str.isdigit, text))), key=len, reverse=True)),
+        columns,
+        np.outer(values, units),
+        np.outer(spreads, units),
+    )
+
+
+def names(operators: Iterable[str]) -> re.Pattern[str]:
+    """What finds these operator strings, each only as a whole."""
+    longest_first = sorted(map(re.escape, set(operators)), key=len, reverse=True)
+    return re.compile(rf"(?<![\w:.-])(?:{'|'.join(longest_first) or '(?!)'})(?![\w:=-]|\.\w|,\w+=)")
+
+
+def compare(line: str, names: Set[str], rows: Sequence[Row]) -> tuple[int, list[Wrong]]:
+    """How many numbers of a line, which says these names and is about these rows, were compared, and those that none of
+    the rows has."""
+    if not rows:
+        return 0, []
+    words = {*_BETWEEN.split(line), *names}
+    shared = [len(row.words & words) for row in rows]
+    meant = [row for row, count in zip(rows, shared, strict=True) if count == max(shared)]
+    rest = _SHAPE.sub(" ", line)
+    for text in dict.fromkeys(text for row in meant for text in row.texts):
+        rest = rest.replace(text, " ")
+    cells, wrong = 0, []
+    for given, half, unit in _NUMBER.findall(rest):
+        cells += 1
+        units = slice(-1, None) if unit.endswith("%") else slice(0, -1)
+        if not any(_stands(given, half, row, units) for row in meant):
+            said = f"{given} ±{half}" if half else given
+            _, name, column, stored = min(_nearest(given, half, row, units) for row in meant)
+            wrong.append(Wrong(name, column, said, stored))
+    return cells, wrong
+
+
+def _stands(given: str, half: str, row: Row, units: slice) -> bool:
+    """Whether a number, and what follows its ±, are those of a value of the row."""
+    fits = close(row.values[:, units], given)
+    return bool((fits & close(row.spreads[:, units], half) if half else fits).any())
+
+
+def _nearest(given: str, half: str, row: Row, units: slice) -> tuple[float, str, str, str]:
+    """How far the value of the row is that comes nearest to a number, of which row and column it is, and its text."""
+    digits = [max(0, -int(Decimal(text or "0").as_tuple().exponent)) for text in (given, half)]
+    far = np.abs(row.values[:, units] - float(given))
+    far[np.isnan(row.spreads[:, units]) & bool(half)] = np.inf
+    place = np.unravel_index(far.argmin(), far.shape)
+    stored = f"{row.values[:, units][place]:.{digits[0]}f}"
+    spread = f" ±{row.spreads[:, units][place]:.{digits[1]}f}" if half else ""
+    return float(far[place]), row.name, row.columns[place[0]], stored + spread

@@ -1,0 +1,118 @@
+"""One picture of kernels: a column an operator, a row a point; above them the image and the maps of entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from a2u_bench.export.plots import page
+from a2u_bench.export.plots.kernels.look import Array, Look, reach
+from a2u_bench.export.plots.labels import wrapped
+
+NARROW = 2  # operators that fit one column of a paper
+CELL = 25.0  # mm of the side of a kernel, at most
+
+
+def draw(image: Array, looks: Sequence[Look], points: Sequence[tuple[int, int]], words: str, group: int = 0) -> Figure:
+    """The figure; call it, and save it, inside `page.style()`."""
+    columns = 1 + len(looks)
+    width = page.COLUMN if len(looks) <= NARROW else page.TEXT
+    tall = width / columns * image.shape[0] / image.shape[1]
+    cell = min(width / columns, CELL)
+    figure = page.sheet(tall + 12 + (cell + 2.5) * len(points) + 6, width)
+    page.caption(figure, words)
+    grid = figure.subplots(1 + len(points), columns, squeeze=False, height_ratios=[tall + 6, *[cell] * len(points)])
+    around = reach(looks, points, group)
+    _image(grid[0, 0], image, points)
+    for column, look in enumerate(looks, start=1):
+        _map(grid[0, column], look)
+    for row, (x, y) in enumerate(points, start=1):
+        _neighbourhood(grid[row, 0], image, looks[0].scale, x, y, around)
+        grid[row, 0].set_ylabel(str(row), rotation=0, ha="right", va="center", fontweight="bold")
+        for column, look in enumerate(looks, start=1):
+            _kernel(grid[row, column], look.kernel(min(group, look.groups - 1), y, x), around)
+    return figure
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def _image(axes: Axes, image: Array, points: Sequence[tuple[int, int]]) -> None:
+    axes.imshow(image)
+    _bare(axes)
+    axes.set_title("image", fontsize=page.SMALLEST, pad=2)
+    for number, (x, y) in enumerate(points, start=1):
+        axes.plot(x, y, "o", markersize=2.2, markerfacecolor="none", markeredgecolor="white", markeredgewidth=1.4)
+        axes.plot(x, y, "o", markersize=2.2, markerfacecolor="none", markeredgecolor="black", markeredgewidth=0.6)
+        left = x > image.shape[1] * 0.85
+        axes.annotate(
+            str(number),
+            (x, y),
+            xytext=(-3 if left else 3, 0),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="center",
+            fontsize=page.SMALLEST,
+            fontweight="bold",
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+        )
+
+
+def _map(axes: Axes, look: Look) -> None:
+    values = look.map()
+    low, high = float(values.min()), float(values.max())
+    flat = high - low < 1e-6  # rounding is no structure
+    ends = (low - 1, low + 1) if flat else (low, high)
+    axes.imshow(values, cmap="cividis", vmin=ends[0], vmax=ends[1], interpolation="nearest")
+    _bare(axes)
+    axes.set_title(wrapped(look.name, 22), fontsize=page.SMALLEST, pad=2)
+    span = f"{low:.2f}" if flat else f"{low:.2f}–{high:.2f}"
+    bits = f"entropy {span}\nof {np.log2(look.taps):.2f} bits"
+    told = f"its one weight:\n{low:.2g} to {high:.2g}" if look.taps == 1 else bits
+    axes.set_xlabel(told, fontsize=page.SMALLEST, labelpad=2)
+
+
+def _neighbourhood(axes: Axes, image: Array, scale: int, x: int, y: int, around: int) -> None:
+    """The pixels under the low-res points that a kernel may read, and the one that is made."""
+    left, top = (x // scale - around) * scale, (y // scale - around) * scale
+    side = (2 * around + 1) * scale
+    part = np.ones((side, side, 3))
+    rows = slice(max(top, 0), min(top + side, image.shape[0]))
+    columns = slice(max(left, 0), min(left + side, image.shape[1]))
+    part[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = image[rows, columns]
+    axes.imshow(part, interpolation="nearest")
+    axes.add_patch(Rectangle((x - left - 0.5, y - top - 0.5), 1, 1, fill=False, edgecolor="white", linewidth=1.6))
+    axes.add_patch(Rectangle((x - left - 0.5, y - top - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=0.7))
+    _bare(axes)
+
+
+def _kernel(axes: Axes, kernel: Array, around: int) -> None:
+    """A kernel over the same low-res points as the neighbourhood beside it; grey is what it does not read."""
+    half = kernel.shape[0] // 2
+    if half > around:
+        kernel = kernel[half - around : half + around + 1, half - around : half + around + 1]
+        half = around
+    low, high = float(np.nanmin(kernel)), float(np.nanmax(kernel))
+    most = max(abs(low), abs(high)) or 1.0
+    extent = (-half - 0.5, half + 0.5, half + 0.5, -half - 0.5)
+    signed = low < 0
+    axes.imshow(
+        kernel,
+        cmap="PuOr" if signed else "cividis",
+        vmin=-most if signed else 0,
+        vmax=most,
+        extent=extent,
+        interpolation="nearest",
+    )
+    axes.set_xlim(-around - 0.5, around + 0.5)
+    axes.set_ylim(around + 0.5, -around - 0.5)
+    axes.set_facecolor("#eeeeee")
+    _bare(axes)
+    axes.set_xlabel(f"{low:.3g} to {high:.3g}" if kernel.size > 1 else f"{low:.3g}", fontsize=page.SMALLEST, labelpad=1)

@@ -1,0 +1,123 @@
+"""Latency against scale, channels or size: a line an operator, named at its right end, over the band of the floors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from a2u_bench.export.plots import page
+from a2u_bench.export.plots.labels import Named, apart, beside, wrapped
+from a2u_bench.export.plots.rows import NAME, drawable, workloads
+
+SIZE = "size"
+AGAINST = {"scale": ("scale",), "channels": ("channels",), SIZE: ("batch", "height", "width")}
+"""What latency can be drawn against, and the axes that vary along it."""
+
+LABELS = {"scale": "scale", "channels": "channels of z", SIZE: "size of z: B·H·W [points]"}
+LINE = 2.6  # mm of height that a line of a name takes
+
+
+def draw(frame: pd.DataFrame, against: str) -> Iterator[tuple[str, Figure]]:
+    """One figure for each workload in which two values or more of `against` were measured."""
+    rows = drawable(frame, "latency")
+    size = rows["batch"] * rows["height"] * rows["width"]
+    rows = rows.assign(**{SIZE: size})
+    for words, group in workloads(rows, AGAINST[against]):
+        if group[against].nunique() > 1:
+            yield words, _figure(words, group, against)
+
+
+def _figure(words: str, group: pd.DataFrame, against: str) -> Figure:
+    names = group[NAME].unique().tolist()
+    colour = page.colouring([str(name) for name in group["operator"]])
+    texts = {name: wrapped(name, 22) for name in names}
+    tall = sum(text.count("\n") + 1 for text in texts.values()) * LINE
+    figure = page.sheet(max(62.0, tall + 20))
+    page.caption(figure, words)
+    axes, margin = figure.subplots(1, 2, width_ratios=(1.75, 1), sharey=True)
+    margin.set_axis_off()
+    scale, unit = page.scaled(group["latency"].tolist(), "s")
+    ends: dict[str, tuple[float, str]] = {}
+    early: list[Named] = []  # ends before the right edge, so it is named where it ends
+    for name, line in group.groupby(NAME, sort=False):
+        line = line.sort_values(against).drop_duplicates(against)
+        hue, marker = colour(str(line["operator"].iloc[0]))
+        xs, ys = line[against].astype(float).tolist(), [scale.of(value) for value in line["latency"]]
+        dashes = _dashes(group, line)
+        axes.plot(xs, ys, color=hue, marker=marker, markersize=2.8, linestyle=dashes, markeredgewidth=0)
+        low, high = (_scaled(line[f"latency_{end}"], scale.exponent) for end in ("low", "high"))
+        axes.fill_between(xs, low, high, color=hue, alpha=0.15, linewidth=0)
+        if xs[-1] == group[against].max():
+            ends[str(name)] = (ys[-1], hue)
+        else:
+            early.append(Named(xs[-1], ys[-1], str(name), hue))
+    floors = _floors(axes, group, against, scale.exponent)
+    heights = [scale.of(value) for value in group["latency"]] + floors
+    page.logarithmic(axes.yaxis, min(heights), max(heights))
+    page.logarithmic(axes.xaxis, float(group[against].min()), float(group[against].max()))
+    axes.set_xticks(sorted(group[against].astype(float).unique()))
+    axes.minorticks_off()
+    axes.set_xlabel(LABELS[against])
+    axes.set_ylabel(f"latency{unit}")
+    axes.grid()
+    if floors:
+        axes.plot([], [], color=page.GREY, linewidth=4, alpha=0.35, label="floor of this machine")
+        axes.legend(loc="upper left", frameon=False, fontsize=page.SMALLEST, borderpad=0, handlelength=1.2)
+    _names(figure, axes, margin, ends, texts)
+    beside(axes, [early])
+    return figure
+
+
+def _scaled(values: pd.Series, exponent: int) -> list[float]:
+    return (values.astype("Float64") / 10.0**exponent).astype(float).tolist()
+
+
+def _dashes(group: pd.DataFrame, line: pd.DataFrame) -> str | tuple[int, tuple[int, ...]]:
+    """A pattern for each setting of one operator: they share its colour."""
+    settings = group.loc[group["operator"] == line["operator"].iloc[0], NAME].unique().tolist()
+    patterns = ("-", (0, (4, 1)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (6, 1, 1, 1, 1, 1)))
+    return patterns[settings.index(line[NAME].iloc[0]) % len(patterns)]
+
+
+def _floors(axes: Axes, group: pd.DataFrame, against: str, exponent: int) -> list[float]:
+    """The band from the lowest to the highest floor among the operators; its ends, or none where none is known."""
+    if "floor" not in group:
+        return []
+    known = group[(group["floor"] > 0).fillna(False).astype(bool)]
+    if known.empty:
+        return []
+    band = known.groupby(against)["floor"].agg(["min", "max"]).astype(float) / 10.0**exponent
+    xs = [float(x) for x in band.index]
+    axes.fill_between(xs, band["min"].tolist(), band["max"].tolist(), color=page.GREY, alpha=0.3, linewidth=0)
+    axes.plot(xs, band["min"].tolist(), color=page.GREY, linewidth=0.6)
+    return [float(band["min"].min()), float(band["max"].max())]
+
+
+def _names(figure: Figure, axes: Axes, margin: Axes, ends: dict[str, tuple[float, str]], texts: dict[str, str]) -> None:
+    """Each line's name in the right margin, at the height of its end where there is room, with a hair line to it."""
+    figure.draw_without_rendering()
+    box, pixel = axes.get_window_extent(), figure.dpi / 72
+    points = [axes.transData.transform((1.0, y))[1] for y, _ in ends.values()]
+    gaps = [(texts[name].count("\n") + 1) * page.SMALLEST * 1.08 * pixel for name in ends]
+    heights = apart(points, gaps, box.y0 - 8 * pixel, box.y1 + 4 * pixel)
+    for (name, (_, hue)), point, height in zip(ends.items(), points, heights, strict=True):
+        start, end = ((y - box.y0) / box.height for y in (point, height))
+        margin.plot(
+            [-0.1, 0.0, 0.04],
+            [start, end, end],
+            color=page.GREY,
+            linewidth=0.3,
+            transform=margin.transAxes,
+            clip_on=False,
+        )
+        margin.text(
+            *(0.06, end, texts[name]),
+            transform=margin.transAxes,
+            color=page.darker(hue),
+            fontsize=page.SMALLEST,
+            va="center",
+            linespacing=0.95,
+        )

@@ -1,0 +1,1 @@
+"""Judge: what the samples allow to say of latencies, scores and differences."""

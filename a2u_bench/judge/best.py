@@ -1,0 +1,50 @@
+"""Which rows are the best of their workload in a measure: what a table sets in bold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from a2u_bench import stats
+from a2u_bench.columns import BY_NAME, RATIO, SHOWN, SUBJECT
+from a2u_bench.judge import verdicts
+from a2u_bench.judge.verdicts import LEVEL, difference
+from a2u_bench.store.frames import workloads
+
+if TYPE_CHECKING:
+    from a2u_bench.judge.reading import Reading
+
+PLAIN = ("macs_fvcore", "macs_torch")
+"""Other counts of what `macs` says: nobody is better in them."""
+
+SAME = (*SUBJECT, "pair")
+
+
+def best(frame: pd.DataFrame, names: Sequence[str], reading: Reading | None = None) -> dict[str, pd.Series]:
+    """For each measure, whether each row is the best of its workload in it, or not significantly worse than the best.
+
+    Significance is that of `judge.difference` to the best one, after Holm's correction over the table. Nobody is best
+    where nobody is significantly worse; measures in which nobody can be are left out.
+    """
+    found = {}
+    for name in names:
+        if name in SHOWN and SHOWN[name].better and name not in PLAIN and frame[name].notna().any():
+            found[name] = _best(frame, "latency" if name == RATIO else name, reading)
+    return found
+
+
+def _best(frame: pd.DataFrame, name: str, reading: Reading | None) -> pd.Series:
+    sign = -1.0 if BY_NAME[name].better == "higher" else 1.0
+    group = workloads(frame, SAME)
+    value = pd.Series(sign * verdicts.numbers(frame, name))
+    rows = np.flatnonzero(value.notna())
+    known = value.iloc[rows]
+    first = known.groupby(group.to_numpy()[rows]).transform("idxmin").to_numpy(dtype=np.intp)
+    found = difference(frame, name, rows, first, reading)
+    worse = np.zeros(len(frame), dtype=bool)
+    worse[rows] = (stats.holm(found.probability) <= LEVEL) & (sign * found.log > 0)
+    slower = pd.Series(worse, index=frame.index)
+    return pd.Series(value.notna().to_numpy(), index=frame.index) & ~slower & slower.groupby(group).transform("any")

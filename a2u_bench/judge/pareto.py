@@ -1,0 +1,46 @@
+"""Which rows nothing beats: no other row is at least as good in everything and significantly better in something."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from a2u_bench import stats
+from a2u_bench.columns import BY_NAME
+from a2u_bench.judge import verdicts
+from a2u_bench.judge.verdicts import LEVEL
+
+if TYPE_CHECKING:
+    from a2u_bench.judge.reading import Reading
+
+
+def front(frame: pd.DataFrame, measures: Sequence[str], reading: Reading | None = None) -> pd.Series:
+    """Whether each row is on the Pareto front of these measures. Rows that lack one of them are not.
+
+    Of the rows that are as good in everything the best one in a measure must be significantly better there, as
+    `judge.difference` says after Holm's correction, so that a difference that may be chance puts nobody off the front.
+    """
+    values = np.stack([_costs(frame, name) for name in measures], 1)  # [row, measure]
+    known = ~np.isnan(values).any(1)
+    beaten = np.zeros(len(frame), dtype=bool)
+    rows = np.flatnonzero(known)
+    for place, name in enumerate(measures):
+        others = np.array([_best_as_good(values, row, place) for row in rows], dtype=np.intp)
+        found = verdicts.difference(frame, name, rows, others, reading)
+        less = values[others, place] < values[rows, place]
+        beaten[rows] |= less & (stats.holm(found.probability) <= LEVEL)
+    return pd.Series(known & ~beaten, index=frame.index)
+
+
+def _best_as_good(values: np.ndarray, row: np.intp, place: int) -> int:
+    """Of the rows that are as good as this one in everything, itself among them, the best in one measure."""
+    as_good = np.flatnonzero((values <= values[row]).all(1))
+    return int(as_good[np.argmin(values[as_good, place])])
+
+
+def _costs(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """A measure as numbers of which less is better; NaN where unknown."""
+    return (-1.0 if BY_NAME[name].better == "higher" else 1.0) * verdicts.numbers(frame, name)

@@ -1,7 +1,0 @@
-"""What w looks like: the kernels that operators make on a real image."""
-
-from a2u_bench.kernels.image import BUNDLED, read_image
-from a2u_bench.kernels.look import Look, chosen_points, look_at
-from a2u_bench.kernels.picture import draw
-
-__all__ = ["BUNDLED", "Look", "chosen_points", "draw", "look_at", "read_image"]

@@ -1,0 +1,117 @@
+"""What a module gives: its kernels, its output by its definition, and the multiply-adds of the primitives."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from upsamplers import Upsampler
+
+
+def kernels(
+    module: Upsampler, z: NDArray[Any], guide: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """The kernels [G, K, sH, sW] or [G, K, s, s] that a module makes of z [C, H, W] and a guide [Cg, sH, sW].
+
+    Beside them where z is read, [G, 2, sH, sW], or None for a fixed window.
+    """
+    import torch
+
+    dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
+    inputs = [torch.from_numpy(part)[None].to(dtype) for part in (z, guide)]
+    with torch.inference_mode():
+        given = (inputs[0], None) if module.needs_guide == "none" else (inputs[0], inputs[1])
+        w, points = module.weights(*given), module.points(*given)
+    return w[0].double().numpy(), None if points is None else points[0].double().numpy()
+
+
+def definition(module: nn.Module, z: Tensor, guide: Tensor | None) -> Tensor:
+    """What the module should give: wᵀz by plain PyTorch, from the module's own weights, then its epilogue.
+
+    Of a network, what it gives with every operator in it so defined; it stays so.
+    """
+    from upsamplers import Upsampler
+
+    with _plain():
+        if isinstance(module, Upsampler):
+            return _defined(module, z, guide)
+        for part in module.modules():
+            if isinstance(part, Upsampler):
+                part.forward = partial(_defined, part)  # type: ignore[method-assign]
+                part.halve = partial(_halved, part)  # type: ignore[method-assign]
+        output: Tensor = module(z)
+        return output
+
+
+def samples_points(module: nn.Module) -> bool:
+    """Whether a module reads z at points that it computes, rather than in a fixed window."""
+    from upsamplers import Upsampler
+
+    return isinstance(module, Upsampler) and type(module).points is not Upsampler.points
+
+
+@contextmanager
+def _plain() -> Iterator[None]:
+    """Every primitive by plain PyTorch, those that make kernels too: no compiled kernel has a part in a definition."""
+    from upsamplers.primitive.backends import ENVIRONMENT
+
+    before = os.environ.get(ENVIRONMENT)
+    os.environ[ENVIRONMENT] = "eager"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[ENVIRONMENT]
+        else:
+            os.environ[ENVIRONMENT] = before
+
+
+def _defined(module: Upsampler, z: Tensor, guide: Tensor | None) -> Tensor:
+    from upsamplers import reassemble
+
+    up = reassemble(
+        module.weights(z, guide),
+        z,
+        scale=module.scale,
+        kernel_size=module.kernel_size,
+        border=module.border,
+        points=module.points(z, guide),
+    )
+    return module.epilogue(up, z, guide)
+
+
+def _halved(module: Upsampler, guide: Tensor) -> tuple[Tensor, None]:
+    """A guide downsampled with the module's own weights, and no kernels for the way up."""
+    from upsamplers import downassemble
+
+    w = module.down_weights(guide)
+    return downassemble(w, guide, module.scale, module.down_kernel_size, module.border), None
+
+
+def primitive_macs() -> dict[str, Callable[..., int]]:
+    """Multiply-adds of each primitive by its full name, from the shapes of its first two tensors and its output's."""
+    from upsamplers.primitive import MACS
+
+    return {f"upsamplers::{name}": formula for name, formula in MACS.items()}
+
+
+def native_macs() -> dict[str, int]:
+    """Multiply-adds of each output element of torch's own upsampling, by its name in `aten`."""
+    from upsamplers.primitive.macs import NATIVE
+
+    return NATIVE
+
+
+def counter_formulas() -> dict[Any, Callable[..., int]]:
+    """What torch's counter lacks, by operation: floating-point operations, two for each multiply-add."""
+    from upsamplers.counting import formulas
+
+    return formulas()

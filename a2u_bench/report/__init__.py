@@ -1,5 +1,0 @@
-"""A run as one HTML file that needs no network: table, plots, environment, certificate, every raw sample."""
-
-from a2u_bench.report.page import page
-
-__all__ = ["page"]

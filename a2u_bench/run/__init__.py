@@ -1,0 +1,1 @@
+"""Run: a plan becomes stored samples and rows."""

@@ -1,0 +1,82 @@
+"""Asks of each operator whether it becomes an ONNX model: in a process of its own, so that a crash is an answer."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from a2u_bench import operators as build
+from a2u_bench.case import Case
+from a2u_bench.errors import BenchError, UsageError
+from a2u_bench.operators import strings
+from a2u_bench.run.process import CaseEnded
+from a2u_bench.run.processes import Workers
+
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+SHAPE = (1, 64, 8, 8)
+"""B, C, H, W of z: whether an operator exports does not depend on how large a map is."""
+
+TIMEOUT = 300.0
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether an operator with its options becomes an ONNX model at this scale: "yes", "no", None where it is unknown.
+
+    `why` says what stands against it.
+    """
+
+    options: str
+    scale: int
+    onnx: str | None
+    why: str = ""
+
+
+def must_be_installed() -> None:
+    """BenchError, with what to install, where a package is missing that an export needs."""
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise BenchError(f"exports need {', '.join(missing)}: pip install 'a2u-bench[onnx]'")
+
+
+def is_asked(case: Case) -> bool:
+    """Whether `run --onnx` asks it of such a case: of an operator alone, as it is exported."""
+    plain = (case.dtype, case.mode, case.runtime, case.device) == ("float32", "inference", "eager", "cpu")
+    return plain and case.network is None
+
+
+def cases(operators: str | Iterable[str], scales: Iterable[int] = (2,)) -> list[Case]:
+    """One case for each operator string and scale; `all` is every declared variant. UsageError for what is none."""
+    wanted: dict[str, build.Operator] = {}
+    for text in strings.split(operators):
+        meant = build.every_variant() if text == "all" else [build.operator(text)]
+        wanted |= {one.text: one for one in meant}
+    if not wanted:
+        raise UsageError(f"no operator given. Allowed: all, {', '.join(build.names())}")
+    found = [Case(one.name, one.variant, one.text, *SHAPE, scale=scale) for one in wanted.values() for scale in scales]
+    return list(dict.fromkeys(found))
+
+
+def answers(asked: Iterable[Case], workers: Workers) -> Iterator[Answer]:
+    """An answer for each case, in order. What hangs, runs out of memory or cannot take the scale stays unknown."""
+    waiting = deque(asked)
+    while waiting:
+        with workers.start("cpu", 1, SEED, TIMEOUT) as worker:
+            while waiting:
+                case = waiting.popleft()
+                if reason := build.why_not(case):
+                    yield Answer(case.options, case.scale, None, reason)
+                    continue
+                try:
+                    worker.ask("build", case)
+                    why = str(worker.ask("onnx", case) or "")
+                    worker.ask("drop", case)
+                except CaseEnded as end:
+                    yield Answer(case.options, case.scale, "no" if end.status == "failed" else None, end.reason)
+                    if end.lost:
+                        break
+                else:
+                    yield Answer(case.options, case.scale, "no" if why else "yes", why)

@@ -1,0 +1,127 @@
+"""The progress bar of a run, on standard error: what runs now, how much is done, the time that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from a2u_bench.sanitize import plain
+from a2u_bench.units import minutes
+
+DOING = {"compile": "compiling kernels for", "check": "checking", "warm_up": "warming up"}
+
+
+class Listener(Protocol):
+    """What is told of a run while it goes on: called between measurements, never during one."""
+
+    def planned(self, rows: int, work: float) -> None:
+        """The run begins: so many rows will come, of so much work."""
+
+    def doing(self, point: Any, step: str) -> None:
+        """This step of this case or training begins: "compile", "check", "warm_up" or ""."""
+
+    def advanced(self, done: float, seconds_left: float, what: str) -> None:
+        """So much of the work is done, that of what runs now in part; the seconds that are left; what is done now."""
+
+    def row_done(self, row: Mapping[str, Any]) -> None:
+        """A case or training ended and its row is stored."""
+
+
+class Silence:
+    """A listener that does nothing."""
+
+    def planned(self, rows: int, work: float) -> None: ...
+    def doing(self, point: Any, step: str) -> None: ...
+    def advanced(self, done: float, seconds_left: float, what: str) -> None: ...
+    def row_done(self, row: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The words for what a run is of: for a case or training, for its row, and for the time that is left."""
+
+    point: Callable[[Any], str]
+    row: Callable[[Mapping[str, Any]], str]
+    left: str
+
+
+def _of_case(case: Any) -> str:
+    batch, channels, height, width = case.shape
+    return f"{case.options} {batch}×{channels}×{height}×{width} ×{case.scale}"
+
+
+def _of_row(row: Mapping[str, Any]) -> str:
+    return f"{row['options']} {row['status']}" + (f": {row['reason']}" if row["reason"] else "")
+
+
+CASES = Labels(_of_case, _of_row, "{} left at most")
+
+
+@contextmanager
+def progress(console: Console | None = None, labels: Labels = CASES) -> Iterator[Bar]:
+    """A bar that is drawn while the block runs; where standard error is no terminal, a line for each row."""
+    console = console or Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn("{task.fields[rows]}"),
+        BarColumn(bar_width=16),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("{task.description}", markup=False),
+    )
+    # No thread that redraws by the clock: it would run while a case is being timed.
+    with Progress(
+        *columns, console=console, auto_refresh=False, transient=True, disable=not console.is_terminal
+    ) as bar:
+        yield Bar(bar, console, labels)
+
+
+class Bar:
+    """A listener that draws."""
+
+    def __init__(self, bar: Progress, console: Console, labels: Labels) -> None:
+        self._bar, self._console, self._labels = bar, console, labels
+        self._task = bar.add_task("starting", total=1.0, left="", rows="")
+        self._checking = bar.add_task("", total=1.0, left="", rows="", visible=False)  # has a line of its own
+        self._rows = self._checked = self._total = 0
+        self._work, self._done = 1.0, 0.0
+
+    def planned(self, rows: int, work: float) -> None:
+        self._total, self._work = rows, max(work, 1.0)
+        self._update(total=self._work, rows=f"0/{rows}")
+
+    def doing(self, point: Any, step: str) -> None:
+        description = plain(f"{DOING.get(step, step)} {self._labels.point(point)}").strip()
+        if step != "check":
+            self._update(description=description)
+            return
+        self._checked += 1
+        self._update(description="timing comes next")
+        total, rows = float(max(self._total, 1)), f"{self._checked}/{self._total}"
+        self._bar.update(self._checking, total=total, completed=self._checked, description=description, rows=rows)
+        self._bar.update(self._checking, visible=True, refresh=True)
+
+    def advanced(self, done: float, seconds_left: float, what: str) -> None:
+        self._bar.update(self._checking, visible=False)
+        left = self._labels.left.format(minutes(seconds_left))
+        self._reach(done, left=left, description=plain(what))
+
+    def row_done(self, row: Mapping[str, Any]) -> None:
+        self._rows += 1
+        self._reach(self._work * self._rows / max(self._total, 1))
+        if row["status"] != "ok" or not self._console.is_terminal:
+            # What an operator or a file says is text, never markup.
+            self._console.print(Text(plain(f"{self._rows}/{self._total} {self._labels.row(row)}")))
+
+    def _reach(self, done: float, **fields: Any) -> None:
+        """So much of the work is done, whichever way that is known."""
+        self._done = max(self._done, done)
+        rows = f"{self._done / self._work * self._total:.0f}/{self._total}"
+        self._update(completed=self._done, rows=rows, **fields)
+
+    def _update(self, **fields: Any) -> None:
+        self._bar.update(self._task, refresh=True, **fields)

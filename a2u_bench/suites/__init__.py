@@ -1,0 +1,1 @@
+"""Suites: what a request means. Named axes become a plan of cases."""

@@ -1,0 +1,243 @@
+"""How a request on the command line becomes a plan of cases: every combination of its axes, with every operator."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from a2u_bench import operators as build
+from a2u_bench.case import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES, Case
+from a2u_bench.errors import UsageError, unknown
+from a2u_bench.machine.system import usable_cores
+from a2u_bench.operators import strings
+from a2u_bench.suites.named import SUITES, Suite
+from a2u_bench.suites.plan import Plan, Reference, Settings, Site, Skipped
+from a2u_bench.suites.values import choices, counts, parse_bytes, parse_shape, texts
+
+MAX_SCALE = 64
+
+USUAL = "usual"
+
+QUICK = Settings(each=0.6, processes=4, target_ci=0.05)
+
+Wanted = tuple[list[tuple[build.Operator, bool]], dict[str, str]]
+"""Operators, each with whether it was named; and the reasons of those that are broken."""
+
+FEW_PROCESSES = 6
+"""On an accelerator, where each takes seconds to start."""
+
+
+def make_plan(  # noqa: PLR0913  # a flag of the command line each
+    *,
+    ops: str | Sequence[str] | None = None,
+    suite: str | None = None,
+    shapes: Sequence[str] = (),
+    scales: Sequence[int | str] = (),
+    dtypes: Sequence[str] = (),
+    layouts: Sequence[str] = (),
+    modes: Sequence[str] = (),
+    runtimes: Sequence[str] = (),
+    device: str | Sequence[str] = "auto",
+    threads: Sequence[int | str] = (),
+    allocators: Sequence[str] = (),
+    quick: bool = False,
+    seed: int = 0,
+    onnx: bool = False,
+    time_budget: float | None = None,
+    processes: int | None = None,
+    warm_up: float | None = None,
+    target_ci: float | None = None,
+    timeout: float | None = None,
+    memory_limit: str | None = None,
+    reference: str | None = None,
+    elsewhere: bool = False,
+) -> Plan:
+    """The cases a request means. Every sequence is an axis; an empty one takes its suite's default.
+
+    `shapes` are texts ``BxCxHxW`` of z and replace the suite's sites. `quick` means the quick suite, where none is
+    named, operators at their defaults alone where `all` are asked for, and a small time budget.
+
+    Raises UsageError, in one line, for whatever cannot be: also for an operator that
+    was named and cannot take a shape or scale; under `all` such a case is in the plan's `skipped`. `elsewhere`: other
+    machines will measure, so that a device need not be here. `memory_limit` is a text such as ``8GiB``: what a case may
+    need, in place of what is free on its device. `reference` is an operator string, in place of the suite's: its cases
+    are in the plan whether or not `ops` has it.
+    """
+    asked = _devices(device)
+    devices = tuple(one.partition(":")[0] if elsewhere else build.device(one) for one in asked)
+    chosen = _suite(suite, quick, devices[0])
+    sites = tuple(Site(parse_shape(text)) for text in texts(shapes)) or chosen.sites
+    if allocators and "kept" in texts(allocators) and (others := [one for one in devices if one != "cpu"]):
+        raise UsageError(f"--allocator kept: is of the CPU's memory, and the device is {others[0]}; leave it out")
+    axes = Axes(
+        devices=devices,
+        runtimes=choices("runtime", runtimes, RUNTIMES, "eager"),
+        threads=counts("threads", threads, 4096) or (usable_cores(),),
+        allocators=_allocators(allocators or chosen.allocators),
+        sites=sites,
+        scales=counts("scale", scales, MAX_SCALE) or chosen.scales,
+        dtypes=choices("dtype", dtypes, DTYPES, "float32"),
+        layouts=choices("layout", layouts, LAYOUTS, "contiguous"),
+        modes=choices("mode", modes or chosen.modes, MODES, "inference"),
+        network=chosen.network,
+    )
+    if chosen.network is not None and axes.scales != (1,):
+        raise UsageError(f"suite {chosen.name}: its network upsamples by 2 at each level; leave --scale out")
+    wanted = {site: _operators(site.ops or "all" if ops is None else ops, quick) for site in sites}
+    beside = build.operator(chosen.reference if reference is None else reference)
+    cases, skipped = _sorted(axes.workloads(), wanted, beside, demanded=reference is not None)
+    limits = {
+        "time_budget": time_budget,
+        "processes": processes,
+        "warm_up": warm_up,
+        "target_ci": target_ci,
+        "timeout": timeout,
+    }
+    usual = QUICK if quick else Settings() if chosen.each is None else Settings(each=chosen.each)
+    if devices[0] != "cpu":
+        usual = replace(usual, processes=min(usual.processes, FEW_PROCESSES))
+    settings = replace(_settings(usual, limits, seed), onnx=onnx)
+    if memory_limit is not None:
+        settings = replace(settings, memory_limit=parse_bytes(memory_limit))
+    name = "custom" if texts(shapes) else chosen.name
+    named = dict.fromkeys(one.text for operators, _ in wanted.values() for one, is_named in operators if is_named)
+    subject = Reference(beside.name, beside.variant, beside.text)
+    return Plan(name, cases, skipped, settings, sites, subject, tuple(named))
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The values of each axis; every combination of them is a workload."""
+
+    devices: tuple[str, ...]
+    runtimes: tuple[str, ...]
+    threads: tuple[int, ...]
+    allocators: tuple[str | None, ...]
+    sites: tuple[Site, ...]
+    scales: tuple[int, ...]
+    dtypes: tuple[str, ...]
+    layouts: tuple[str, ...]
+    modes: tuple[str, ...]
+    network: str | None
+
+    def workloads(self) -> Iterator[tuple[Site, Case]]:
+        """Each with its site, as a case without an operator."""
+        outer = product(dict.fromkeys(self.devices), self.runtimes, self.threads, self.allocators)
+        inner = list(product(self.sites, self.scales, self.dtypes, self.layouts, self.modes))
+        for (device, runtime, threads, allocator), (site, scale, dtype, layout, mode) in product(outer, inner):
+            if device != "cpu" and allocator == "kept":  # an accelerator keeps what it frees anyway
+                continue
+            yield (
+                site,
+                Case(
+                    "",
+                    "",
+                    "",
+                    *site.shape,
+                    scale=scale,
+                    dtype=dtype,
+                    layout=layout,
+                    mode=mode,
+                    runtime=runtime,
+                    device=device,
+                    threads=threads,
+                    network=self.network,
+                    allocator=_usual_allocator(device) if allocator == USUAL else allocator,
+                ),
+            )
+
+
+def _sorted(
+    workloads: Iterable[tuple[Site, Case]], wanted: Mapping[Site, Wanted], beside: build.Operator, demanded: bool
+) -> tuple[tuple[Case, ...], tuple[Skipped, ...]]:
+    """The cases of all workloads, and those that cannot be with the reason; UsageError for one of these that was named.
+
+    `beside` is the reference, which each workload gets that it can take; `demanded` says that a person named it.
+    """
+    cases: dict[str, Case] = {}
+    skipped: dict[str, Skipped] = {}
+    for site, workload in workloads:
+        operators, broken = wanted[site]
+        for operator, named in (*operators, (beside, False)):
+            case = replace(workload, operator=operator.name, variant=operator.variant, options=operator.text)
+            reason = broken.get(case.options) or build.why_not(case)
+            if case.options in broken:
+                skipped.setdefault(case.id, Skipped(case, reason, "failed"))
+            elif not reason:
+                cases.setdefault(case.id, case)
+            elif named or (operator is beside and demanded):
+                raise UsageError(f"{'' if named else '--reference '}{case.options}: {reason}")
+            elif operator is not beside:  # a reference that nobody asked for: this workload has none
+                skipped.setdefault(case.id, Skipped(case, reason))
+    return tuple(cases.values()), tuple(skipped.values())
+
+
+def _usual_allocator(device: str) -> str | None:
+    """Where glibc serves a CPU, a process keeps what it frees: whether it would hand a block back to the system, and
+    pay its page faults again with each call, is otherwise decided by chance, once a process."""
+    return "kept" if device == "cpu" and platform.libc_ver()[0] == "glibc" else None
+
+
+def _suite(name: str | None, quick: bool, device: str) -> Suite:
+    if name is None:
+        name = "paper" if device == "cuda" and not quick else "quick"
+    if name not in SUITES:
+        raise unknown("suite", name, SUITES)
+    return SUITES[name]
+
+
+def _operators(ops: str | Sequence[str], quick: bool) -> Wanted:
+    """Every operator that is asked for, once, with whether it was named rather than meant by `all`; and the broken.
+
+    A user's own operator that does not load has its reason among the broken, while others run; alone it is an error.
+    """
+    given = strings.split(ops)
+    if not given:
+        raise UsageError(f"no operator given. Allowed: all, {', '.join(build.names())}")
+    wanted: dict[str, tuple[build.Operator, bool]] = {}
+    broken: dict[str, str] = {}
+    for text in given:
+        if text == "all":
+            for operator in build.every_variant():
+                if not quick or operator.text == operator.name:
+                    wanted.setdefault(operator.text, (operator, False))
+            continue
+        try:
+            operator = build.operator(text)
+        except build.Broken as error:
+            broken[text] = str(error)
+            operator = build.Operator(strings.parse(text).name, {}, text, "")
+        wanted[operator.text] = (operator, True)
+    if len(broken) == len(wanted):
+        raise UsageError(next(iter(broken.values())))
+    return list(wanted.values()), broken
+
+
+def _allocators(given: Sequence[str]) -> tuple[str | None, ...]:
+    """What is asked for, None for the C library's own way alone; USUAL where nothing is."""
+    if not texts(given):
+        return (USUAL,)
+    chosen = choices("allocator", given, ALLOCATORS, "")
+    return (None,) if chosen == ("default",) else chosen
+
+
+def _devices(values: str | Sequence[str]) -> tuple[str, ...]:
+    """The devices that are asked for, as they are typed."""
+    given = tuple(dict.fromkeys(texts(values) or ["auto"]))
+    for value in given:
+        if not build.is_device(value):
+            raise unknown("device", value, (*DEVICES, "cuda:1"))
+    if len(on_gpu := [value for value in given if value.startswith("cuda")]) > 1:
+        raise UsageError(f"--device {','.join(on_gpu)}: a run measures one GPU; measure each in a run of its own")
+    return given
+
+
+def _settings(base: Settings, limits: dict[str, float | int | None], seed: int) -> Settings:
+    given = {name: value for name, value in limits.items() if value is not None}
+    for name, value in given.items():
+        smallest = 0 if name in ("warm_up", "time_budget", "target_ci") else 1 if name == "processes" else 1e-3
+        if not smallest <= value <= 1e9:
+            raise UsageError(f"cannot use {name.replace('_', '-')} {value}. Allowed: numbers from {smallest:g} to 1e9")
+    return replace(base, seed=seed, **given)  # type: ignore[arg-type]  # each name is a field of its own type

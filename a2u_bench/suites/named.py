@@ -1,0 +1,65 @@
+"""The suites: named sets of shapes, scales and modes, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from a2u_bench.suites.plan import Site
+from a2u_bench.suites.values import Shape
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named set of sites, measured at one scale unless asked otherwise; of a network, the shapes of its input."""
+
+    name: str
+    title: str
+    sites: tuple[Site, ...]
+    scales: tuple[int, ...] = (2,)
+    network: str | None = None
+    modes: tuple[str, ...] = ("inference",)
+    allocators: tuple[str, ...] = ()  # on a CPU; `_usual_allocator` where empty
+    each: float | None = None  # seconds of timing for each case, where not those of any run
+    reference: str = "bilinear"  # the operator that is timed beside every block
+
+
+def _ways(shape: Shape, options: str = "", rival: str = "Unfold", ours: str = "Primitive") -> Site:
+    """Ways to compute wᵀz on one shape, beside nearest interpolation: in both modes as many as interleave."""
+    own = ",".join(filter(None, (options, "backend=eager")))
+    texts = [f"{rival}:{options}" if options else rival, f"{ours}:{own}", f"{ours}:{options}" if options else ours]
+    return Site(shape, ops=("nearest", *(f"a2u_bench.ways:{text}" for text in texts)))
+
+
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite("quick", "a small map that every machine measures in seconds", (Site((1, 64, 32, 32)),)),
+        Suite("paper", "the latency workload of published tables", (Site((1, 256, 120, 120)),)),
+        Suite(
+            "segformer-b1",
+            "the six upsamplers of SegFormer-B1's decoder at 512×512",
+            (Site((1, 256, 16, 16), 1), Site((1, 256, 32, 32), 2), Site((1, 256, 64, 64), 3)),
+        ),
+        Suite(
+            "matting-unet",
+            "A2U's whole matting network, end to end, with each operator in its four levels, at 224×224",
+            (Site((1, 4, 224, 224)),),
+            scales=(1,),
+            network="matting-unet",
+        ),
+        Suite(
+            "primitive",
+            "ways to compute wᵀz with a kernel that is given, in both regimes of the allocator",
+            (
+                _ways((1, 256, 120, 120)),
+                _ways((1, 64, 160, 96), "kernel_size=3"),
+                _ways((1, 128, 100, 140), "groups=128,kernel_size=1"),
+                _ways((1, 128, 120, 120), rival="GridSample", ours="Points"),
+            ),
+            modes=("inference", "training"),
+            allocators=("default", "kept"),
+            each=9.0,
+            reference="nearest",
+        ),
+    )
+}

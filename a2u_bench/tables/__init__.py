@@ -1,0 +1,1 @@
+"""Tables: a frame becomes headings, cells and notes, and stands on a terminal."""

@@ -1,0 +1,137 @@
+"""A table of text on a terminal, by rich: no colour and no cut where standard output is no terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from itertools import chain
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from a2u_bench.tables.table import Table
+
+STATUS_STYLES = {"ok": "green", "skipped": "yellow", "faster": "green", "slower": "red", "baseline": "bold"}
+ATTENTION = {"oom": "red", "timeout": "red", "failed": "red", "incorrect": "bold red"}
+WIDEST = 500  # columns of text where there is no terminal to fit
+WIDEST_TEXT = 20  # letters of a column of text, beyond which it is folded
+GAP = 1
+LONGEST_BY_RICH = 1000  # lines: rich takes a tenth of a millisecond for each cell
+
+
+def console() -> Console:
+    """The console of standard output; as wide as its content needs where it is not a terminal."""
+    terminal = sys.stdout.isatty()
+    return Console(file=sys.stdout, width=None if terminal else WIDEST, highlight=False, markup=False, emoji=False)
+
+
+def print_table(table: Table, to: Console | None = None) -> None:
+    """Title, headings, cells and notes on standard output, without blanks at the ends of lines.
+
+    A table whose numbers do not fit the terminal is printed in parts, each with the columns of text at its left.
+    """
+    to = to or console()
+    parts = [table] if to.width >= WIDEST else _parts(table, to.width)
+    if len(table.cells) > LONGEST_BY_RICH:
+        for part in parts:
+            to.file.writelines(f"{line}\n" for line in _long(part))
+        return
+    with to.capture() as captured:
+        for part in parts:
+            _print(part, to)
+    lines = captured.get().splitlines()
+    to.file.write("".join(f"{line.rstrip()}\n" for line in lines))
+
+
+def _parts(table: Table, width: int) -> list[Table]:
+    """The table cut between columns so that each part fits; what is text at the left stands in each of them."""
+    widths = [_width(table, place) for place in range(len(table.headings))]
+    lead = next((place for place, heading in enumerate(table.headings) if heading.right), len(table.headings))
+    folded = [min(one, WIDEST_TEXT) if not table.headings[place].right else one for place, one in enumerate(widths)]
+    if lead in (0, len(widths)) or sum(folded) + GAP * (len(widths) - 1) <= width:
+        return [table]
+    room = width - sum(folded[:lead]) - GAP * lead
+    if room < width // 3:  # too little would be left for each part: fold what can be folded
+        return [table]
+    least = sum(widths[:lead]) + GAP * lead
+    if all(least + one <= width for one in widths[lead:]):
+        room = width - least
+    groups: list[list[int]] = [[]]
+    for place in range(lead, len(widths)):
+        used = sum(widths[one] + GAP for one in groups[-1])
+        if groups[-1] and used + widths[place] > room:
+            groups.append([])
+        groups[-1].append(place)
+    if len(groups) == 1:
+        return [table]
+    parts = []
+    for number, group in enumerate(groups):
+        places = [*range(lead), *group]
+        cells = tuple(tuple(row[place] for place in places) for row in table.cells)
+        bold = frozenset((row, places.index(place)) for row, place in table.bold if place in places)
+        title = table.title if number == 0 else f"{table.title} (part {number + 1} of {len(groups)})"
+        notes = table.notes if number == len(groups) - 1 else ()
+        parts.append(Table(title, tuple(table.headings[place] for place in places), cells, notes, bold))
+    return parts
+
+
+def _width(table: Table, place: int) -> int:
+    heading = table.headings[place]
+    longest = max((cell_len(row[place]) for row in table.cells), default=0)
+    return max(
+        cell_len(heading.label),
+        cell_len(heading.unit) + 2 if heading.unit else 0,
+        min(longest, heading.most or longest),
+    )
+
+
+def _long(table: Table) -> Iterator[str]:
+    """The same as plain lines: a hundred thousand of them in a second."""
+    if table.title:
+        yield table.title
+    units = any(heading.unit for heading in table.headings)
+    padded: list[dict[str, str]] = []
+    heads, rule = [], []
+    for place, heading in enumerate(table.headings):
+        head = [heading.label, *([f"[{heading.unit}]" if heading.unit else ""] if units else [])]
+        wide = {text: cell_len(text) for text in {*(row[place] for row in table.cells), *head}}
+        width = max(wide.values())
+        blanks = {text: " " * (width - length) for text, length in wide.items()}
+        padded.append({text: blanks[text] + text if heading.right else text + blanks[text] for text in wide})
+        heads.append(head)
+        rule.append("─" * width)
+    for line in chain(zip(*heads, strict=True), [None], table.cells):
+        if line is None:
+            yield "─".join(rule)
+        else:
+            yield " ".join(pads[text] for pads, text in zip(padded, line, strict=True)).rstrip()
+    yield from table.notes
+
+
+def _print(table: Table, to: Console) -> None:
+    named = any(heading.label for heading in table.headings)
+    rich_table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False, show_header=named)
+    units = any(heading.unit for heading in table.headings)
+    for heading in table.headings:
+        label = heading.label + (f"\n[{heading.unit}]" if heading.unit else "\n" if units else "")
+        rich_table.add_column(
+            Text(label),
+            justify="right" if heading.right else "left",
+            overflow="fold",
+            no_wrap=heading.right or heading.whole,
+            max_width=heading.most,
+        )
+    for number, row in enumerate(table.cells):
+        rich_table.add_row(*(_styled(text, (number, place) in table.bold) for place, text in enumerate(row)))
+    if table.title:
+        to.print(Text(table.title, style="bold"))
+    to.print(rich_table)
+    for note in table.notes:
+        to.print(Text(note), soft_wrap=not to.is_terminal)
+
+
+def _styled(text: str, best: bool) -> Text:
+    return Text(text, style="bold" if best else STATUS_STYLES.get(text, ATTENTION.get(text, "")))

@@ -1,0 +1,213 @@
+"""What a person asked to see of some runs, before it becomes a terminal's table or a file: rows, tables, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from a2u_bench import units
+from a2u_bench.columns import ON_DEMAND, RUN, SHAPE, SHOWN, SIDES, SUBJECT, is_axis
+from a2u_bench.errors import UsageError, unknown
+from a2u_bench.judge import before_after, gates, seeds
+from a2u_bench.judge import filters as conditions
+from a2u_bench.judge.before_after import Change, Matched
+from a2u_bench.judge.best import best
+from a2u_bench.judge.gates import Outcome
+from a2u_bench.judge.reading import Reading, read
+from a2u_bench.machine.differences import differences, hardware_differences
+from a2u_bench.store import frames
+from a2u_bench.store.read import Run
+from a2u_bench.tables import notes as sentences
+from a2u_bench.tables.changes import table_of_changes
+from a2u_bench.tables.layout import MEASURES, SCORES, Table, apart, lay_out
+from a2u_bench.tables.pivot import pivot
+
+
+@dataclass(frozen=True)
+class Request:
+    """The flags of `compare` and `export`: what to keep, to compare with, to show, and in which order."""
+
+    convention: str = "mac"
+    baseline: str | None = None
+    by: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+    fail_if: tuple[str, ...] = ()
+    absolute: bool = False  # times of two runs are compared as they are, the machine's own change among them
+    changes: bool = True  # two runs are compared as before and after
+    variants: bool = False  # operators at other options than their defaults stand in tables though nobody named them
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Rows of runs as they were asked for. `pair` has those of the same cases where two runs are compared."""
+
+    runs: Sequence[Run]
+    request: Request
+    frame: pd.DataFrame
+    notes: tuple[str, ...]
+    reading: Reading
+    pair: Matched | None = None
+    outcomes: tuple[Outcome, ...] = field(default=())
+
+    @cached_property
+    def compared(self) -> dict[str, Change]:
+        """Of two runs that are compared, how each measure that is shown changed."""
+        if self.pair is None:
+            return {}
+        return {name: self.change(name) for name in before_after.shown(self.request.columns, self.pair)}
+
+    @cached_property
+    def changes(self) -> dict[str, pd.DataFrame]:
+        """The same as frames: for each measure the axes with before, after, after/before and the verdict."""
+        return {} if self.pair is None else {n: before_after.table(self.pair, one) for n, one in self.compared.items()}
+
+    def change(self, name: str) -> Change:
+        """How one measure changed between the two runs."""
+        assert self.pair is not None
+        return before_after.between(self.pair, name, self.reading, self.request.absolute)
+
+    def tables(self, most: int | None = None) -> list[Table]:
+        """The tables, each with at most so many lines: costs and each task's trainings apart; or before and after."""
+        if self.changes and not self.request.by:
+            return [table_of_changes(self, most)]
+        trained = frames.is_trained(self.frame)
+        found = []
+        if not trained.all() or self.frame.empty:
+            costs, notes = self._shown_costs(self.frame[~trained])
+            found.append(self._table(costs, notes, most))
+        for rows in seeds.by_task(self.frame[trained]):
+            means = frames.sort(seeds.over_seeds(rows), self.request.order)
+            found.append(self._table(means, (*self.notes, *filter(None, [seeds.order(rows)])), most))
+        return found
+
+    def _shown_costs(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        """What stands in a table: without variants that nobody named, fastest first unless another order was asked
+        for; and the notes, with how many are left out and who is how much slower than the fastest."""
+        request, said = self.request, []
+        if not (request.variants or request.by or request.filters):
+            hidden = _is_unnamed_variant(frame, self.reading)
+            if count := int(hidden.sum()):
+                said.append(f"{units.whole(count)} variant{'s' * (count > 1)} not shown; --variants shows all")
+            frame = frame[~hidden]
+        frame = self._in_order(frame)
+        return frame, (*sentences.fastest(frame, self.reading), *said, *self.notes)
+
+    def _in_order(self, frame: pd.DataFrame) -> pd.DataFrame:
+        if self.request.order or self.request.by:
+            return frame
+        workload = frames.workloads(frame, SUBJECT)
+        latency = frame["latency"].fillna(np.inf).to_numpy(dtype=float)
+        return frame.iloc[np.lexsort((latency, workload.to_numpy()))]
+
+    def _table(self, frame: pd.DataFrame, notes: Sequence[str], most: int | None) -> Table:
+        frame = frame.reset_index(drop=True)
+        request = self.request
+        bold = best(frame, _shown(frame, request.columns), self.reading)
+        return lay_out(frame, request.columns, request.by, request.convention, notes, bold, most)
+
+
+def make(runs: Sequence[Run], request: Request) -> Sheet:
+    """The sheet of these runs. UsageError for what the request names and is not there."""
+    if request.convention not in units.CONVENTIONS:
+        raise unknown("convention", request.convention, units.CONVENTIONS)
+    asked = [gates.parse(text) for text in request.fail_if]
+    reading = read(runs, request.baseline)
+    frame = reading.frame
+    columns = [str(name) for name in frame.columns]
+    _check_names(request, columns)
+    wanted = [conditions.parse(text, columns) for text in request.filters]
+    frame, notes = conditions.keep(frame, wanted)
+    manifests = [run.manifest for run in runs]
+    notes += tuple(f"the runs are of machines that differ: {text}" for text in differences(manifests))
+    keys = [key for key in request.by if key not in SUBJECT]
+    frame = frames.sort(frame, request.order or keys)
+    pair = None
+    if (len(runs) == 2 and request.baseline is None and request.changes) or any(gate.relative for gate in asked):
+        if len(runs) != 2:
+            raise UsageError(
+                f"--fail-if {_relative(asked)} compares two runs; given: {len(runs)}. Allowed: BEFORE AFTER"
+            )
+        labels = frames.run_labels(runs)
+        found = before_after.pair(frame, labels)
+        if found.before.empty:
+            notes += ("the two runs have no case in common; each stands on its own",)
+        else:
+            pair = found
+            notes += found.notes(labels)
+    notes += (*sentences.of_reading(reading), *sentences.of_rows(reading, frame, request.columns))
+    sheet = Sheet(runs, request, frame, notes, reading, pair)
+    outcomes = tuple(_outcome(sheet, gate) for gate in asked)
+    return Sheet(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), reading, pair, outcomes)
+
+
+def to_export(sheet: Sheet) -> pd.DataFrame:
+    """The rows as other programs read them: every column or those chosen, or a grid where several keys are named."""
+    request, frame = sheet.request, sheet.frame
+    if len(request.by) < 2:
+        chosen = [*request.by, *request.columns] if request.columns else []
+        return frame[list(dict.fromkeys(chosen))] if chosen else frame.drop(columns=list(ON_DEMAND))
+    keys = ["options" if name == "operator" else name for name in request.by]
+    axes = [str(name) for name in frame.columns if is_axis(str(name)) and str(name) not in (*keys, *SUBJECT)]
+    parts = SIDES if SHAPE in keys else ()
+    varying = [name for name in axes if name not in parts and not frames.agree(frame[name])]
+    side = [keys[0], *(["options"] if "options" not in keys else []), *varying]
+    values = list(request.columns) or [name for name in ("latency", "latency_low", "latency_high") if name in frame]
+    return pivot(frame, list(dict.fromkeys(side)), keys[1:], values)
+
+
+def _outcome(sheet: Sheet, gate: gates.Gate) -> Outcome:
+    if not gate.relative:
+        rows = sheet.frame
+        if len(sheet.runs) > 1:
+            rows = rows[(rows[RUN] == frames.run_labels(sheet.runs)[-1]).fillna(False).astype(bool)]
+        if rows.empty:
+            raise UsageError(f"--fail-if {gate.text}: there is no row to judge")
+        return gates.check_value(gate, rows, apart(rows))
+    if sheet.pair is None:
+        raise UsageError(f"--fail-if {gate.text}: the two runs have no case in common, so there is nothing to judge")
+    differ = hardware_differences([run.manifest for run in sheet.runs])
+    outcome = gates.check_change(gate, sheet.pair, sheet.change(gate.name), apart(sheet.pair.before), differ)
+    gone, new = (part[part[gate.name].notna()] for part in (sheet.pair.gone, sheet.pair.new))
+    more = new[new["case"].isin(sheet.pair.before["case"])]  # of a case that stands once more after
+    alone = [
+        f"{name} ({word})" for part, word in ((gone, "only before"), (more, "once more after")) for name in apart(part)
+    ]
+    return replace(outcome, unclear=(*outcome.unclear, *alone))
+
+
+def _is_unnamed_variant(frame: pd.DataFrame, reading: Reading) -> NDArray[np.bool_]:
+    """Which rows are of an operator at options that no run names, beside one of it at its defaults on its workload."""
+    named = {text for manifest in reading.manifests.values() for text in _texts(manifest.get("named"))}
+    named |= set(reading.operators.values())
+    options, operator = (frame[name].fillna("") for name in ("options", "operator"))
+    places = list(zip(frames.workloads(frame, SUBJECT), operator, strict=True))
+    defaults = {place for place, is_default in zip(places, options == operator, strict=True) if is_default}
+    beside = np.array([place in defaults for place in places], dtype=bool)
+    return np.asarray((options != operator) & ~options.isin(named), dtype=bool) & beside
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _shown(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """The measures that the table will show and that may be better or worse."""
+    return [name for name in columns or (*MEASURES, *SCORES) if name in frame and name in SHOWN and SHOWN[name].better]
+
+
+def _relative(asked: Sequence[gates.Gate]) -> str:
+    return next(gate.text for gate in asked if gate.relative)
+
+
+def _check_names(request: Request, columns: Sequence[str]) -> None:
+    for name in (*request.columns, *request.by):
+        if name not in (*columns, frames.SEEDS):
+            raise unknown("column", name, columns)

@@ -1,0 +1,218 @@
+"""A text stands or falls by the numbers that it gives of a run's operators, whatever else is in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from a2u_bench.audit.claims import check
+from a2u_bench.audit.claims.match import close
+from a2u_bench.cli import main
+from a2u_bench.errors import UsageError
+
+RUNS = Path(__file__).parents[1] / "golden" / "runs"
+EXAMPLE, LATER = RUNS / "example", RUNS / "example-later"
+SUFFIX = {"csv": ".csv", "markdown": ".md", "latex": ".tex"}
+
+Export = Callable[..., Path]
+
+
+@pytest.fixture
+def export(tmp_path) -> Export:
+    """The example run as a file."""
+
+    def made(form: str, *flags: str, runs: tuple[Path, ...] = (EXAMPLE,)) -> Path:
+        file = tmp_path / f"table{SUFFIX[form]}"
+        assert main(["export", *map(str, runs), "--format", form, "--out", str(file), *flags]) == 0
+        return file
+
+    return made
+
+
+def change(file: Path, old: str, new: str) -> Path:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return file
+
+
+FLAGS = [
+    (),
+    ("--baseline", "bilinear"),
+    ("--by", "operator,shape"),
+    ("--by", "shape,operator", "--sort", "-latency"),
+    ("--columns", "options,shape,latency,macs", "--convention", "flop", "--filter", "latency<2ms"),
+]
+
+
+@pytest.mark.parametrize("form", SUFFIX)
+@pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
+def test_a_table_as_it_was_exported_stands(export, form, flags):
+    found = check(export(form, *flags), EXAMPLE if form == "csv" else None)
+    assert found.wrong == ()
+    assert found.holds
+    assert found.cells > 5
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex"])
+def test_two_runs_side_by_side_stand(export, form):
+    assert check(export(form, runs=(EXAMPLE, LATER))).holds
+
+
+@pytest.mark.parametrize(
+    ("form", "old", "new", "column"),
+    [
+        ("csv", "36928", "36929", "params"),
+        ("markdown", "1.91 ±0.04", "1.90 ±0.04", "latency"),
+        ("markdown", "1.91 ±0.04", "1.91 ±0.03", "latency"),
+        ("markdown", "22.8 ±0.5", "22.8 ±0.4", "latency_ratio"),
+        ("markdown", "37.75", "37.74", "macs"),
+        ("latex", "1.91 +- 0.04", "1.19 +- 0.04", "latency"),
+        ("latex", r"\bfseries 1.049", r"\bfseries 1.048", ""),
+    ],
+)
+def test_a_number_that_is_not_the_stored_one_is_named_with_both(export, form, old, new, column):
+    found = check(change(export(form), old, new), EXAMPLE if form == "csv" else None)
+    (wrong,) = found.wrong
+    assert not found.holds
+    assert not column or wrong.column == column
+    assert wrong.given != wrong.stored
+    assert wrong.given in wrong.sentence
+    assert wrong.stored in wrong.sentence
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1.91 ±0.04", "1.91"),  # the spread left out
+        ("1.91 ±0.04", "1.9"),  # fewer digits, rightly rounded
+        ("36.93", "37"),
+        ("**0.0212 ±0.0002**", "0.0212 ±0.0002"),  # no longer bold
+        ("1.91 ±0.04", ""),  # not said
+    ],
+)
+def test_saying_less_is_no_wrong_claim(export, old, new):
+    assert check(change(export("markdown"), old, new)).holds
+
+
+@pytest.mark.parametrize(
+    ("given", "stored", "holds"),
+    [
+        ("1.9", 1.94, True),
+        ("1.9", 1.96, False),
+        ("1.940", 1.94, True),
+        ("1.941", 1.94, False),  # more digits than the run can vouch for
+        ("1920", 1920.4, True),
+        ("1920", 1.92, False),
+        ("2e-05", 2.1252949999999998e-05, True),
+        ("2.2e-05", 2.1252949999999998e-05, False),
+    ],
+)
+def test_a_number_is_compared_to_its_last_printed_digit(given, stored, holds):
+    assert bool(close(stored, given)) is holds
+
+
+PROSE = (
+    "Here are 42 things that we found.\n"
+    "On 1×64×32×32 deconv takes 1.91 ms, which is 22.8 times as long as the 0.0839 ms of bilinear.\n"
+    "At 1×64×64×64 a2u:rank=4,sharing=unshared needs 87.76 million multiply-adds (175.5 MFLOPs).\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wrong"),
+    [
+        ("Here", "There", []),
+        ("multiply-adds", "multiply-adds, in 2026-11-29 and v1.2.3 and by 2x3 too", []),  # no numbers, these
+        ("long as", "long, 15.6% of light speed, as", []),
+        ("long as", "long, 52.9% of light speed, as", ["52.9"]),
+        ("87.76 million", "87.67 million", ["87.67"]),
+        ("175.5 MFLOPs", "171.5 MFLOPs", ["171.5"]),
+        ("1.91 ms", "1.91ms", []),
+        ("1.91 ms", "1.19ms", ["1.19"]),
+        ("deconv takes", "carafe takes", ["1.91", "22.8"]),
+    ],
+)
+def test_a_line_of_prose_is_read_as_one_of_a_table_is(tmp_path, old, new, wrong):
+    assert old in PROSE
+    file = tmp_path / "text.txt"
+    file.write_text(PROSE.replace(old, new), encoding="utf-8")
+    assert [one.given for one in check(file, EXAMPLE).wrong] == wrong
+
+
+def test_rows_and_columns_may_be_left_out_and_moved(export):
+    file = export("csv")
+    header, *lines = file.read_text(encoding="utf-8").splitlines()
+    kept = [header.split(",").index(name) for name in ("latency", "options", "height")]
+    rows = [[line.split(",")[place] for place in kept] for line in [header, *lines] if '"' not in line]
+    file.write_text("\n".join(",".join(row) for row in [rows[0], *rows[:0:-1]]) + "\n", encoding="utf-8")
+    found = check(file, EXAMPLE)
+    assert found.holds
+    assert len(lines) < found.cells <= 2 * len(lines)
+
+
+def test_a_line_about_an_operator_that_the_run_has_not_is_not_about_the_run(export):
+    whole = check(export("markdown")).cells
+    found = check(change(export("markdown"), "| dysample ", "| fade     "))
+    assert found.holds
+    assert found.cells < whole
+
+
+def test_numbers_of_another_run_do_not_stand(export):
+    wrong = check(export("markdown"), LATER).wrong
+    assert "3.12 ±0.03" in [one.given for one in wrong]
+
+
+def test_latex_that_a_person_took_apart_is_still_read(export):
+    file = export("latex")
+    text = file.read_text(encoding="utf-8").replace(r"\midrule", "\\midrule % a comment & more\n\\addlinespace")
+    file.write_text("\\section{Costs}\n" + text.replace("36.93", "\\textbf{36.93}"), encoding="utf-8")
+    assert check(file).holds
+
+
+def test_the_exit_code_says_whether_the_table_stands(export, capsys):
+    assert main(["check", "--claims", str(export("markdown"))]) == 0
+    assert "values stand in" in capsys.readouterr().out
+    file = change(export("markdown"), "1.91 ±0.04", "1.19 ±0.04")
+    assert main(["check", "--claims", str(file)]) == 1
+    assert "deconv 1×64×32×32: given 1.19 ±0.04, stored 1.91 ±0.04 (latency)" in capsys.readouterr().out
+    assert main(["check", "--claims", str(file), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["wrong"][0]["stored"] == "1.91 ±0.04"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "does not say of which run"),
+        ("just words", "does not say of which run"),
+        ("\x00\xff", "does not say of which run"),
+        ('a,"b\nc', "does not say of which run"),
+        ("\\begin{tabular}{ll}", "does not say of which run"),
+        ("| a |\n|---|\n| 1 |\n", "does not say of which run"),
+        ("| a |\n|---|\n| 1 |\n\n- this table: rm -rf /\n", "allowed: a2u-bench export RUN"),
+        ("| a |\n|---|\n| 1 |\n\n- this table: a2u-bench export x --out /etc/passwd\n", "says --out; allowed"),
+        ("| a |\n|---|\n| 1 |\n\n- this table: a2u-bench export /nowhere\n", "no such folder"),
+        ("| a |\n|---|\n| 1 |\n\n- this table: a2u-bench export 'x\n", "allowed: a2u-bench export RUN"),
+    ],
+)
+def test_what_cannot_be_read_is_wrong_usage_in_one_line(tmp_path, capsys, content, said):
+    file = tmp_path / "table.txt"
+    file.write_bytes(content.encode("utf-8", errors="replace"))
+    assert main(["check", "--claims", str(file)]) == 2
+    with pytest.raises(UsageError, match=said):
+        check(file)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["--self", "--claims", "x"], ["--self", "--run", "x"]])
+def test_check_needs_to_know_what(arguments, capsys):
+    assert main(["check", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_file_that_is_not_there_is_wrong_usage(capsys):
+    assert main(["check", "--claims", "/nowhere/table.csv"]) == 2
+    assert "No such file" in capsys.readouterr().err

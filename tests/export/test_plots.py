@@ -1,0 +1,276 @@
+"""Figures: what stands on them, how wide they are, that no name covers another, and each wrong request in one line."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import struct
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from example_rows import COSTS, case, make_quality, make_run, measures
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from a2u_bench.cli import main
+from a2u_bench.columns import make_row
+from a2u_bench.export import plots
+from a2u_bench.export.plots import latency, memory, page, pareto, share
+from a2u_bench.export.plots.labels import Named, apart, beside, wrapped
+from a2u_bench.judge.scores import with_quality
+from a2u_bench.store.frames import derive, runs_to_frame, to_frame
+from a2u_bench.store.read import read_run
+
+
+def example():
+    return to_frame(
+        [make_row(case(options), "ok", "", measures(cost, case(options))) for options, cost in COSTS.items()]
+    )
+
+
+def over(**axes: list[int]):
+    """Rows of two operators along one axis."""
+    ((name, values),) = axes.items()
+    cases = [case(options, **{name: value}) for options in ("nearest", "a2u") for value in values]
+    return to_frame([make_row(one, "ok", "", measures(COSTS[one.options], one)) for one in cases])
+
+
+def svg(frame, kind: str) -> str:
+    (picture,) = plots.pictures(frame, kind, ["svg"])
+    return picture.data.decode()
+
+
+def texts(drawn: str) -> set[str]:
+    """Every text of an SVG: matplotlib draws letters as outlines and keeps the words in comments."""
+    return {text.strip() for text in re.findall(r"<!-- (.*?) -->", drawn, re.DOTALL)}
+
+
+def test_the_costs_figure_names_what_was_measured_and_in_which_unit():
+    found = texts(svg(example(), "pareto"))
+    assert {"latency [µs]", "peak memory [MB]", "nearest", "bilinear", "dysample", "carafe", "a2u"} <= found
+    assert {"a2u rank 4, sharing", "unshared"} <= found
+    assert any(text.startswith("z 1×64×32×32, scale 2") for text in found)
+
+
+def test_work_is_counted_as_asked(tmp_path):
+    (once,) = plots.pictures(example(), "pareto", ["svg"])
+    (twice,) = plots.pictures(example(), "pareto", ["svg"], "flop")
+    assert "MACs [M]" in texts(once.data.decode())
+    assert "FLOPs [M]" in texts(twice.data.decode())
+
+
+def test_quality_is_a_panel_of_its_own_where_networks_were_trained(tmp_path):
+    runs = [make_run(tmp_path / "c"), make_quality(tmp_path / "q", {"conv/nearest": 21, "twin/a2u": 29})]
+    frame, _ = with_quality(runs_to_frame([read_run(run) for run in runs]))
+    assert "PSNR [dB]" in texts(svg(frame, "pareto"))
+    assert "PSNR [dB]" not in texts(svg(example(), "pareto"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "frame", "label"),
+    [
+        ("scale", over(scale=[2, 3, 4]), "scale"),
+        ("channels", over(channels=[32, 64, 128]), "channels of z"),
+        ("size", over(height=[16, 32, 64]), "size of z: B·H·W [points]"),
+    ],
+    ids=["scale", "channels", "size"],
+)
+def test_latency_along_an_axis_is_a_line_an_operator_over_the_floor(kind, frame, label):
+    found = texts(svg(frame, kind))
+    assert {label, "nearest", "a2u", "floor of this machine"} <= found
+    without = frame.assign(floor=frame["floor"].mask(frame["floor"] > 0))
+    assert "floor of this machine" not in texts(svg(without, kind))
+
+
+def test_the_share_of_the_floor_is_floor_over_latency():
+    found = texts(svg(example(), "floor"))
+    assert {"50 %", "25 %", "7.1 %"} <= found  # floors of 0.5 where latency is 1, 2 and 7
+    assert "above the speed of light" not in " ".join(found)
+
+
+def test_a_share_above_100_percent_is_drawn_with_its_reason():
+    frame = example()
+    found = texts(svg(derive(frame.assign(floor=frame["floor"] * 6)), "floor"))
+    assert "300 %" in found
+    assert "above the speed of light: nearest; bilinear" in " ".join(sorted(found, key=len, reverse=True))
+
+
+def test_memory_says_the_peak_and_its_parts():
+    found = texts(svg(example(), "memory"))
+    assert {"output", "workspace (peak − output)", "1.049", "memory above the inputs [MB]"} <= found
+    assert "saved for backward" not in found
+    trained = example().assign(saved_memory=example()["peak_memory"])
+    assert "saved for backward" in texts(svg(trained, "memory"))
+
+
+@pytest.mark.parametrize("kind", ["pareto", "floor", "memory"])
+def test_a_figure_is_one_column_wide_and_the_same_each_time(kind):
+    first, again = (list(plots.pictures(example(), kind, plots.FORMATS)) for _ in range(2))
+    by_form = {picture.name.rpartition(".")[2]: picture.data for picture in first}
+    assert [picture.data for picture in first] == [picture.data for picture in again]
+    assert by_form["png"][:8] == b"\x89PNG\r\n\x1a\n"
+    (width,) = struct.unpack(">I", by_form["png"][16:20])
+    assert width == int(85 / 25.4 * 300)
+    points = re.search(rb'width="([\d.]+)pt"', by_form["svg"])
+    assert points is not None
+    assert float(points[1]) == pytest.approx(85 / 25.4 * 72, abs=0.01)
+    assert by_form["pdf"].startswith(b"%PDF")
+    assert b"/Type3" not in by_form["pdf"]
+
+
+def test_no_type_is_smaller_than_six_points():
+    with page.style():
+        drawn = [*pareto.draw(example()), *share.draw(example()), *memory.draw(example())]
+        drawn += latency.draw(over(scale=[2, 4]), "scale")
+        for _, figure in drawn:
+            figure.draw_without_rendering()
+            written = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
+            sizes = {float(text.get_fontsize()) for text in written}
+            assert min(sizes) >= page.SMALLEST == 6
+
+
+def test_every_operator_has_a_look_of_its_own_for_49_of_them():
+    names = [f"operator {number:02}" for number in range(49)]
+    look = page.colouring(names)
+    assert len({look(name) for name in names}) == 49
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_names_cover_neither_each_other_nor_points(seed):
+    random.seed(seed)
+    with page.style():
+        figure = page.sheet(60)
+        axes = figure.subplots()
+        points = [Named(random.random(), random.random(), f"name {number}", "#000000") for number in range(30)]
+        axes.plot([p.x for p in points], [p.y for p in points], "o", markersize=3)
+        left = beside(axes, [points[:10], points[10:]])
+        figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) + left == 30
+    assert left < 15
+    assert not any(one.shrunk(0.99, 0.99).overlaps(other.shrunk(0.99, 0.99)) for one, other in combinations(boxes, 2))
+    spots = axes.transData.transform([(p.x, p.y) for p in points])
+    assert not any(box.shrunk(0.95, 0.95).contains(x, y) for box in boxes for x, y in spots)
+
+
+def test_heights_are_moved_apart_and_stay_in_order():
+    assert apart([1, 1, 1], [2, 2, 2], 0, 10) == [1, 3, 5]
+    assert apart([9, 9], [2, 2], 0, 10) == [7, 9]
+    assert apart([5, 1], [1, 1], 0, 10) == [5, 1]
+    squeezed = apart([5, 5, 5, 5], [5, 5, 5, 5], 0, 10)
+    assert squeezed == sorted(squeezed)
+    assert squeezed[0] >= 0
+    assert squeezed[-1] <= 10
+
+
+def test_long_names_break_at_words():
+    assert wrapped("a2u rank 4, semi-shared") == "a2u rank 4,\nsemi-shared"
+    assert wrapped("") == "?"
+
+
+@pytest.mark.parametrize(
+    "name", [r"$\frac{a$", "<b>&amp;</b> --> x", "\x1b[31mred\x00", "测试 🐈", "x" * 300, "%s {0}"]
+)
+def test_names_from_strangers_are_drawn_as_they_are_and_run_nothing(name):
+    rows = example().assign(operator=name, options=[f"{name}{n}" for n in range(len(COSTS))])
+    for kind in ("pareto", "memory"):
+        drawn = svg(rows, kind)
+        assert "<b>" not in drawn
+        assert "\x1b" not in drawn
+
+
+def test_a_figure_of_one_case_or_of_equal_ones_can_be_drawn():
+    one = case("nearest")
+    alone = to_frame([make_row(one, "ok", "", measures(1, one))])
+    for kind in ("floor", "memory"):
+        assert svg(alone, kind)
+    same = to_frame([make_row(case(options), "ok", "", measures(1, one)) for options in COSTS])
+    for kind in ("pareto", "floor", "memory"):
+        assert svg(same, kind)
+
+
+def test_unknown_ends_of_an_interval_are_no_reason_to_stop():
+    rows = over(scale=[2, 4])
+    rows["latency_low"], rows["latency_high"] = rows["latency_low"].mask(rows["scale"] > 0), rows["latency_high"]
+    for kind in ("scale", "floor", "pareto"):
+        assert list(plots.pictures(rows, kind, ["svg"]))
+
+
+@pytest.mark.parametrize("kind", plots.KINDS)
+def test_rows_that_hold_nothing_for_a_kind_say_what_is_missing(kind):
+    with pytest.raises(plots.Undrawable, match=f"^{kind}: "):
+        list(plots.pictures(to_frame([make_row(case("a2u"), "failed", "boom", {})]), kind, ["svg"]))
+
+
+def test_each_workload_is_a_figure_and_too_many_are_refused():
+    rows = over(height=[16, 32])
+    assert [picture.name for picture in plots.pictures(rows, "memory", ["svg"])] == ["memory.svg", "memory-2.svg"]
+    many = over(height=list(range(8, 8 + plots.figures.MOST + 1)))
+    with pytest.raises(plots.Undrawable, match="--filter"):
+        list(plots.pictures(many, "memory", ["svg"]))
+
+
+def test_nothing_is_left_in_pyplot():
+    from matplotlib import pyplot
+
+    list(plots.pictures(example(), "memory", ["png"]))
+    assert pyplot.get_fignums() == []
+    assert isinstance(page.sheet(50), Figure)
+
+
+def test_the_command_draws_what_it_can_and_says_what_it_cannot(capsys, tmp_path):
+    assert main(["plot", str(make_run(tmp_path / "run")), "--out", str(tmp_path / "figures"), "--format", "svg"]) == 0
+    out, err = capsys.readouterr()
+    assert [Path(line).name for line in out.splitlines()] == ["pareto.svg", "floor.svg", "memory.svg"]
+    assert all(Path(line).is_file() for line in out.splitlines())
+    told = [line.split(":")[1] for line in err.splitlines()]
+    assert told == [" ratio", " not drawn, since they did not end ok"] + [" left out"] * 3
+    assert "--scale 2,4" in err
+
+
+def test_one_kind_goes_into_one_file_of_the_format_that_its_name_says(capsys, tmp_path):
+    run, out = make_run(tmp_path / "run"), tmp_path / "cost.png"
+    arguments = ["plot", str(run), "--kind", "pareto", "--out", str(out), "--json", "--filter", "operator=a2u,nearest"]
+    assert main(arguments) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["file"] == str(out)
+    assert told["shows"].startswith("z 1×64×32×32")
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+WRONG = {
+    "an unknown kind": (["--kind", "parreto"], ["parreto", "pareto"]),
+    "an unknown format": (["--format", "gif"], ["gif", "png, svg, pdf"]),
+    "one file for every kind": (["--out", "x.pdf"], ["--kind"]),
+    "a format that is not the file's": (["--kind", "memory", "--out", "x.pdf", "--format", "png"], ["x.pdf"]),
+    "a kind without rows": (["--kind", "scale"], ["fewer than two scales"]),
+    "a filter that nothing meets": (["--filter", "operator=a3u"], ["a3u", "a2u"]),
+    "an unknown convention": (["--convention", "macs"], ["mac, flop"]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_usage_is_one_line_and_writes_nothing(name, capsys, tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    arguments, says = WRONG[name]
+    assert main(["plot", str(run), *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    for word in says:
+        assert word in err
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_a_line_that_ends_early_is_named_where_it_ends():
+    rows = over(scale=[2, 3, 4])
+    short = rows[(rows["operator"] == "a2u") | (rows["scale"] == 2)]
+    with page.style():
+        ((_, figure),) = latency.draw(short, "scale")
+    axes, margin = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["nearest"]
+    assert [text.get_text() for text in margin.texts] == ["a2u"]

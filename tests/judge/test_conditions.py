@@ -1,0 +1,89 @@
+"""Conditions keep what they say, and say what they left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from a2u_bench.case import Case
+from a2u_bench.columns import SHOWN, make_row
+from a2u_bench.errors import UsageError
+from a2u_bench.judge.filters import keep, parse
+from a2u_bench.store.frames import to_frame
+
+COLUMNS = list(SHOWN)
+
+
+def row(options: str, latency: float | None = None, height: int = 4, memory: int | None = None, dtype: str = "float32"):
+    case = Case(options.partition(":")[0], options, options, 1, 8, height, 4, dtype=dtype)
+    status = "ok" if latency is not None else "failed"
+    return make_row(case, status, "" if latency is not None else "boom", {"latency": latency, "peak_memory": memory})
+
+
+FRAME = to_frame(
+    [
+        row("a2u:rank=4,sharing=unshared", 1e-3, memory=64_000_000),
+        row("a2u", 2e-3, memory=64_000_001),
+        row("carafe", 3e-3, height=8, dtype="float16"),
+        row("sapa"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("texts", "rows"),
+    [
+        ([], [0, 1, 2, 3]),
+        (["operator=a2u"], [0, 1]),
+        (["operator=a2u,carafe"], [0, 1, 2]),
+        (["operator!=a2u"], [2, 3]),
+        (["options=a2u:rank=4,sharing=unshared,carafe"], [0, 2]),
+        (["latency<2ms"], [0]),
+        (["latency <= 2ms"], [0, 1]),
+        (["latency>=0.002"], [1, 2]),
+        (["latency>1000us"], [1, 2]),
+        (["memory<=64MB"], [0]),
+        (["height=8"], [2]),
+        (["height!=8"], [0, 1, 3]),
+        (["shape=1x8x8x4"], [2]),
+        (["shape=1×8×4×4,1X8x8x4"], [0, 1, 2, 3]),
+        (["status==ok"], [0, 1, 2]),
+        (["operator=a2u", "latency>1ms"], [1]),
+        (["latency<1ns"], []),
+    ],
+)
+def test_rows_that_meet_every_condition_are_kept(texts, rows):
+    kept, _ = keep(FRAME, [parse(text, COLUMNS) for text in texts])
+    assert kept["case"].tolist() == [FRAME["case"].iloc[index] for index in rows]
+
+
+def test_what_was_left_out_is_said_and_what_is_unknown_apart():
+    _, notes = keep(FRAME, [parse("latency<2ms", COLUMNS)])
+    assert notes == (
+        "1 of 4 rows kept by --filter latency<2ms",
+        "--filter latency<2ms: 1 row left out, whose latency is unknown",
+    )
+    assert keep(FRAME, [])[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("latency", "no condition"),
+        ("latency<", "no condition"),
+        ("<2ms", "no condition"),
+        ("latncy<2ms", "Did you mean 'latency'"),
+        ("latency<2mm", "cannot read '2mm'"),
+        ("latency<fast", "such as 2ms"),
+        ("operator<a2u", "allowed: = and !="),
+        ("height=tall", "cannot read 'tall'"),
+    ],
+)
+def test_a_condition_that_cannot_be_read_is_wrong_usage(text, said):
+    with pytest.raises(UsageError, match=said):
+        parse(text, COLUMNS)
+
+
+@pytest.mark.parametrize(("text", "said"), [("operator=a2v", "Did you mean 'a2u'"), ("shape=1x1x1x1", "1x8x4x4")])
+def test_a_text_that_no_row_has_is_wrong_usage(text, said):
+    with pytest.raises(UsageError, match=said):
+        keep(FRAME, [parse(text, COLUMNS)])

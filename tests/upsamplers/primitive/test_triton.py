@@ -1,0 +1,112 @@
+"""The Triton kernels without a GPU: under Triton's interpreter, and through its compiler up to the machine code."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import upsamplers
+from upsamplers.primitive.cuda import tiling
+
+HERE = Path(__file__).parents[2]
+needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="pip install triton (Linux)")
+
+
+def run(*command: str | Path, **environment: str) -> str:
+    """Standard output of a Python process; its whole output if it fails."""
+    # one process each: Triton decides at its import whether to interpret
+    result = subprocess.run(
+        [sys.executable, *command],
+        cwd=HERE.parent,
+        env={**os.environ, "PYTHONPATH": str(HERE.parent), **environment},
+        capture_output=True,
+        text=True,
+    )
+    if result.returncode:
+        pytest.fail(result.stdout + result.stderr)
+    return result.stdout
+
+
+@needs_triton
+@pytest.mark.parametrize(
+    "part", ["window_kernels", "downsampling or point", "not (window_kernels or downsampling or point)"]
+)
+def test_every_kernel_agrees_with_the_definition_under_the_interpreter(part: str) -> None:
+    file = HERE / "interpreted_triton.py"
+    run("-m", "pytest", "-p", "no:cacheprovider", "-k", part, file, TRITON_INTERPRET="1")
+
+
+@needs_triton
+def test_every_kernel_compiles_for_a_gpu_and_keeps_its_sums_in_registers(tmp_path: Path) -> None:
+    lines = run(HERE / "triton_compiler.py", "80", tmp_path).splitlines()
+    assert len(lines) == 12, lines
+    spilled = [line for line in lines if int(line.split()[2]) > 0]
+    assert not spilled, f"name, registers, bytes spilled: {spilled}"
+
+
+@needs_triton
+def test_five_by_five_weights_stay_in_128_registers_and_are_read_few_times() -> None:
+    cases = "k5 y float32,k5 dw float32,k5 dz float32"
+    lines = run(HERE.parent / "docs" / "cuda_audit.py", "--json", "--only", cases, "--jobs", "2").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["kernel"] for row in rows] == ["window_sum", "window_products", "window_scatter"]
+    for row in rows:
+        assert row["spilled"] == 0, row
+        assert row["registers"] <= 128 or row["kernel"] == "window_products", row
+        first, second = row["reads"][:2]  # of w (dw: of g) and of the map
+        assert 0.5 < first <= (10 if row["kernel"] == "window_scatter" else 8), row
+        assert second > 0.5, row
+
+
+def test_importing_the_package_loads_no_kernel() -> None:
+    # torch itself imports triton, where there is one: its FLOP counter does
+    loaded = "[m for m in sys.modules if m.startswith('upsamplers.primitive.cuda.') and not m.endswith('.backend')]"
+    run("-c", f"import sys, upsamplers; assert not {loaded}")
+
+
+@needs_triton
+def test_the_triton_backend_refuses_tensors_that_are_not_on_a_gpu() -> None:
+    w, z = torch.rand(1, 1, 9, 4, 4), torch.rand(1, 1, 2, 2)
+    with pytest.raises(ValueError, match="backend 'triton' runs on CUDA tensors; got cpu"):
+        upsamplers.reassemble(w, z, scale=2, kernel_size=3, backend="triton")
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 5), (120, 120), (1, 4000), (4000, 1)])
+def test_tiles_cover_the_map_within_their_lanes(height: int, width: int) -> None:
+    cut = tiling.tiles(height, width, 128)
+    assert cut.lanes <= 128
+    assert cut.across * cut.width >= width
+    assert cut.count // cut.across * cut.height >= height
+
+
+@pytest.mark.parametrize("channels", [1, 3, 64, 1000])
+@pytest.mark.parametrize("programs", [1, 120, 10**6])
+def test_splits_of_the_channels_cover_each_channel_once(channels: int, programs: int) -> None:
+    share = tiling.channel_splits(channels, 1, 16, programs)
+    assert (share.splits - 1) * share.span < channels <= share.splits * share.span
+    assert share.span % (share.unroll * share.lanes) == 0
+
+
+def test_taps_too_many_for_the_registers_are_split_into_rows() -> None:
+    room = tiling.HELD
+    assert tiling.tap_split(5, 2, room) == (2, 5)
+    assert tiling.tap_split(5, 4, room) == (1, 5)
+    assert tiling.tap_split(9, 4, room) == (1, 1)
+    for kernel_size, scale in ((5, 2), (5, 4), (9, 4), (7, 3)):
+        phase_rows, tap_rows = tiling.tap_split(kernel_size, scale, room)
+        assert phase_rows * scale * tap_rows * kernel_size <= room
+
+
+@pytest.mark.parametrize("channels", [1, 3, 64, 256, 1000])
+@pytest.mark.parametrize("programs", [1, 75, 120, 10**6])
+def test_spans_of_the_channels_cover_each_channel_once_and_are_few(channels: int, programs: int) -> None:
+    splits, span = tiling.channel_spans(channels, 1, programs, 128, 8)
+    assert (splits - 1) * span < channels <= splits * span
+    assert splits <= 8
