@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import Tensor, nn
@@ -46,33 +47,27 @@ class Placed(nn.Module):
             mode, to = first.facts.name, None if factor is not None else size
             aligned = None if mode == "nearest" else False
             return functional.interpolate(z, size=to, scale_factor=factor, mode=mode, align_corners=aligned)
-        for factor, given in zip(self._factors(), self._guides(z, guide), strict=True):
-            step: Any = self.steps[len(self.steps) - len(factor)]
+        guides = self._guides(z, guide)
+        for step, given in zip(self.steps, guides, strict=True):
             z = step(z) if given is None else step(z, given)
         return _fit(z, size)
 
-    def _factors(self) -> list[tuple[int, ...]]:
-        """For each step its scale and those of the steps after it."""
-        scales = tuple(int(step.scale) for step in self.steps)  # type: ignore[arg-type]
-        return [scales[place:] for place in range(len(scales))]
-
     def _guides(self, z: Tensor, guide: Tensor | None) -> list[Tensor | None]:
-        """The guide at the size of each step's result: the means of its blocks before the last."""
-        factors = self._factors()
+        """The guide at the size that each step asks for: the means of its blocks where that is less than the whole."""
+        steps: list[Any] = list(self.steps)
         if guide is None or not self.guided:
-            return [None] * len(factors)
+            return [None] * len(steps)
         if self.guide_align is not None:
             guide = self.guide_align(guide)
-        whole = 1
-        for scale in factors[0]:
-            whole *= scale
+        whole = math.prod(step.scale for step in steps)
         full = _fit(guide, (whole * z.shape[-2], whole * z.shape[-1]))
         found: list[Tensor | None] = []
-        for factor in factors:
-            rest = 1
-            for scale in factor[1:]:
-                rest *= scale
-            found.append(full if rest == 1 else functional.avg_pool2d(full, rest))
+        before = 1
+        for step in steps:
+            height, _ = step.guide_size(before * z.shape[-2], before * z.shape[-1])
+            blocks = full.shape[-2] // height
+            found.append(full if blocks == 1 else functional.avg_pool2d(full, blocks))
+            before *= step.scale
         return found
 
     def _check(self, z: Tensor, guide: Tensor | None) -> None:
@@ -92,19 +87,22 @@ def place(site: Site, cls: type[Upsampler], options: dict[str, Any], cascade: bo
     """The operators for one site, in torch's default type. Unsupported, with the reason, where none can stand there."""
     scales = _steps(site.scale, cls, cascade)
     align = None if site.shape[1] == site.result[1] else nn.Conv2d(site.shape[1], site.result[1], 1)
-    asked, width = cls.facts.guide, site.result[1]
-    if asked == "required" and site.guide is None:
-        raise Unsupported("needs a guide, and no feature of its size meets the result")
-    if asked == "none" or site.guide is None:
-        return Placed(site.name, [_made(cls, width, None, scale, options) for scale in scales], align, None, False)
-    given = site.guide[1]
+    width = site.result[1]
+    if site.guide is None:
+        steps = [_made(cls, width, None, scale, options) for scale in scales]
+        if steps[0].needs_guide == "required":
+            raise Unsupported("needs a guide, and no feature of its size meets the result")
+        return Placed(site.name, steps, align, None, False)
+    given, guide_align = site.guide[1], None
     try:
-        steps, guide_align = [_made(cls, width, given, scale, options) for scale in scales], None
+        steps = [_made(cls, width, given, scale, options) for scale in scales]
     except Unsupported:
         if given == width:
             raise
         steps = [_made(cls, width, width, scale, options) for scale in scales]
         guide_align = nn.Conv2d(given, width, 1)
+    if steps[0].needs_guide == "none":
+        return Placed(site.name, [_made(cls, width, None, scale, options) for scale in scales], align, None, False)
     return Placed(site.name, steps, align, guide_align, True)
 
 
