@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from torch import Tensor, nn
@@ -59,7 +58,9 @@ class Placed(nn.Module):
             return [None] * len(steps)
         if self.guide_align is not None:
             guide = self.guide_align(guide)
-        whole = math.prod(step.scale for step in steps)
+        whole = 1
+        for step in steps:  # math.prod stops torch.compile
+            whole *= step.scale
         full = _fit(guide, (whole * z.shape[-2], whole * z.shape[-1]))
         found: list[Tensor | None] = []
         before = 1
