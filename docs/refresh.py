@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", ROOT / "docs" / "backends.md", ROOT / "docs" / "a2u-ablation.md")
+DOCS = ("operators", "published", "quality", "backends", "a2u-ablation", "your-network")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in DOCS))
 BLOCK = re.compile(r"```console\n\$ (a2u-bench [^\n]*)\n(.*?)```", re.DOTALL)
 WAITING = re.compile(r"<!-- once there is (\S+): (a2u-bench [^\n]*) -->")
 MEASURING = ("run", "quality", "doctor", "check")

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from upsamplers import Upsampler
+from upsamplers.registry import class_options
 
 
 def leaves(golden: Golden) -> dict[str, Tensor]:
@@ -25,7 +26,9 @@ def assert_agrees(golden: Golden, op: Upsampler, inputs: Mapping[str, Tensor], o
     sum((outputs[name] * cotangent).sum() for name, cotangent in golden.cotangents.items()).backward()  # type: ignore[union-attr]
     derivatives = {name: leaf.grad for name, leaf in inputs.items()}
     own = dict(op.named_parameters())
-    keys = type(op).official(golden.state, {"scale": op.scale})[1]
+    plain = {name: getattr(op, name, None) for name in class_options(type(op))}
+    given = {name: value for name, value in plain.items() if isinstance(value, (int, str))}
+    keys = type(op).official(golden.state, {"scale": op.scale, **given})[1]
     derivatives |= {f"sd.{theirs}": own[ours].grad for theirs, ours in keys.items() if ours in own}
     assert len(derivatives) == len(inputs) + len(own), "a parameter has no official key"
     for name, gradient in derivatives.items():

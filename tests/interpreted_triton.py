@@ -114,13 +114,25 @@ def test_downsampling_kernels_agree_with_the_definition(case: tuple[Any, ...]) -
     torch.testing.assert_close(cuda.down_spread(w, g, x.shape, s, k, border), gx)
 
 
-@pytest.mark.parametrize(("border", "shared"), [("zero", False), ("replicate", True), ("reflect", False)])
-def test_point_kernels_agree_with_the_definition_and_their_adjoint(border: str, shared: bool) -> None:
+@pytest.mark.parametrize(
+    ("border", "shared", "samples"),
+    [
+        ("zero", False, ()),
+        ("replicate", True, ()),
+        ("reflect", False, ()),
+        ("zero", False, (3,)),
+        ("reflect", True, (1,)),
+    ],
+)
+def test_point_kernels_agree_with_the_definition_and_their_adjoint(
+    border: str, shared: bool, samples: tuple[int, ...]
+) -> None:
     batch, groups, channels, height, width, s = (2 if shared else 1), 2, 4, 2, 3, 2
     z, g = draw(batch, channels, height, width), draw(batch, channels, s * height, s * width)
-    w = draw(1, groups, 4, s * height, s * width)
+    w = draw(1, groups, 4 * sum(samples or (1,)), s * height, s * width)
     generator = torch.Generator().manual_seed(3)
-    points = 7 * torch.rand(batch, groups, 2, s * height, s * width, generator=generator, dtype=torch.float64) - 2
+    shape = (batch, groups, *samples, 2, s * height, s * width)
+    points = 7 * torch.rand(shape, generator=generator, dtype=torch.float64) - 2
     y, gw, gz = adjoints(reference.reassemble, w, z, g, scale=s, kernel_size=2, border=border, points=points)
     torch.testing.assert_close(cuda.reassemble(w, z, points, s, 2, border), y)
     torch.testing.assert_close(cuda.correlate(g, z, points, w.shape, s, 2, border), gw)

@@ -79,6 +79,25 @@ def convex(scale: int = 2) -> None:
     assert_close(by_definition("convex", Z, None, scale), expected, rtol=1e-10, atol=1e-10)
 
 
+def eucb() -> None:
+    torch.manual_seed(0)
+    for scale in (1, 2, 3):
+        op = upsamplers.create("eucb", channels=6, scale=scale).double().eval()
+        state = op.state_dict()
+        for name in ("norm.running_mean", "norm.weight", "norm.bias"):
+            state[name].normal_()
+        up = functional.interpolate(Z, scale_factor=scale, mode="nearest")
+        up = functional.conv2d(up, state["depthwise.weight"], padding=1, groups=6)
+        up = functional.batch_norm(
+            up, *(state[f"norm.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
+        )
+        expected = functional.conv2d(up.relu(), state["pointwise.weight"], state["pointwise.bias"])
+        w = op.weights(Z)
+        found = reference.reassemble(w, Z, scale=scale, kernel_size=3)
+        assert_close(op.epilogue(found, Z), expected, rtol=1e-10, atol=1e-10)
+        assert_close(op(Z), expected, rtol=1e-10, atol=1e-10)
+
+
 def published(name: str, case: str, z: str, guide: str | None, output: str, **options: Any) -> Callable[[], None]:
     """A golden case of the published code: names of its inputs that are z and the guide, and of its output."""
 
@@ -110,4 +129,11 @@ KNOWN_ANSWERS: dict[str, Callable[[], None]] = {
     "sapa": published("sapa", "sapa/SAPAExp_gate_k5_s2_tiny", "x", "y", "out"),
     "dysample": published("dysample", "dysample/lp_ds1_g4_s2_tiny", "x", None, "out"),
     "convex": convex,
+    "eucb": eucb,
+    "ddf_up": published("ddf_up", "ddf_up/s3_joint_2x3", "x", "joint", "out"),
+    "resfu": published("resfu", "resfu/s2_tiny_mid16", "x", "y", "out"),
+    "freqfusion": published("freqfusion", "freqfusion/resample_tiny", "lr", "hr", "lr"),
+    "lda_aqu": published("lda_aqu", "lda_aqu/k3_g2_s2_tiny", "x", None, "out"),
+    "sapa_d": published("sapa_d", "sapa_d/p9_g4_s2_tiny", "x", "y", "out"),
+    "dlu": published("dlu", "dlu/s2_k5_tiny", "x", None, "out"),
 }

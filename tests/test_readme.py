@@ -22,19 +22,22 @@ refresh: Any = importlib.import_module("refresh")
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = [(command, shown) for command, shown in refresh.BLOCK.findall(README)]
+DRAWABLE = [block for page in refresh.PAGES for block in refresh.BLOCK.findall(page.read_text(encoding="utf-8"))]
 SHOWN = [block for block in BLOCKS if block[0].split()[1] not in (*refresh.MEASURING, "plot")]
-DRAWN = [block for block in BLOCKS if block[0].split()[1] == "plot"]
+DRAWN = [block for block in DRAWABLE if block[0].split()[1] == "plot"]
 _CODE = re.compile(r"`(\w+)`")
 COLUMNS = (ROOT / "docs" / "columns.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("command", "shown"), SHOWN, ids=[command for command, _ in SHOWN])
 def test_the_readme_shows_what_the_command_prints(command: str, shown: str) -> None:
+    if "segformer" in command:
+        pytest.importorskip("transformers", reason="transformers is not installed: pip install a2u-bench[networks]")
     assert refresh.output(command) == shown, "run `make readme` to write the present output"
 
 
 def test_the_readme_shows_commands_at_all() -> None:
-    assert len(SHOWN) >= 3
+    assert len(SHOWN) >= 2
 
 
 def test_every_link_into_the_repository_leads_somewhere() -> None:

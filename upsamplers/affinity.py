@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from upsamplers.convolution import in_float32, linear
+from upsamplers.normal import norm_groups
 from upsamplers.primitive import correlate
 from upsamplers.tracing import is_jit, sizes
 
@@ -21,11 +22,6 @@ from upsamplers.tracing import is_jit, sizes
 def kernel_side(kernel_size: int, stride: int) -> int:
     """Side of an encoder kernel at this stride: at stride 1 an even one becomes odd, one less, so that sizes keep."""
     return kernel_size - 1 if stride == 1 and kernel_size % 2 == 0 else kernel_size
-
-
-def norm_groups(channels: int) -> int:
-    """Groups of a GroupNorm: the largest divisor of `channels` that is at most 32."""
-    return max(groups for groups in range(1, 33) if channels % groups == 0)
 
 
 def project(x: Tensor, kernels: Tensor, stride: int) -> Tensor:

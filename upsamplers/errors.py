@@ -31,6 +31,10 @@ def is_too_large(error: Exception) -> bool:
     return type(error).__name__ != "OutOfMemoryError" and any(words in str(error) for words in said)
 
 
+class NetworkError(ValueError):
+    """A network in which no site can be found or swapped; the message says why, and what helps where something does."""
+
+
 class UnknownOperator(KeyError):
     """A name that no operator has."""
 

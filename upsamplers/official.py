@@ -51,7 +51,7 @@ def from_official(
     """An operator with weights trained with its authors' code.
 
     Args:
-        name: one of `names()`; a2u, index_net, carafe, dysample, fade, fade_lite and sapa have official layouts.
+        name: one of `names()` that states an official layout; asking for another lists them.
         state_dict: the state dict of the authors' module, its keys without a prefix. It is copied.
         scale: s of the operator; by default what the state dict tells, else 2.
         channels: C of z, where the guide's width says nothing about it; by default the guide's.
@@ -195,7 +195,9 @@ def _layout(cls: type[Upsampler], state: _State, given: Mapping[str, Any]) -> tu
     except Unsupported:
         raise
     except (IndexError, ValueError, ZeroDivisionError) as error:  # a tensor has not the dimensions that were asked for
-        raise StateDictError(f"{name}: the shapes fit no official layout{_sources(state)}") from error
+        raise StateDictError(
+            f"{name}: the shapes fit no official layout{_sources(state)}{_hint(name, state)}"
+        ) from error
 
 
 def _hint(name: str, state: _State) -> str:

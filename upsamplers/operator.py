@@ -99,6 +99,7 @@ class Upsampler(nn.Module):
             allowed = ", ".join(str(s) for s in self.facts.scales)
             raise Unsupported(f"{name}: scale {scale} is not possible; allowed: {allowed}")
         self.channels, self.guide_channels, self.scale = channels, guide_channels, scale
+        self.out_channels = channels  # of what forward gives; an epilogue may change it
         self.kernel_size, self.border = self.facts.kernel_size, self.facts.border
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -127,6 +128,15 @@ class Upsampler(nn.Module):
     def points(self, z: Tensor, guide: Tensor | None = None) -> Tensor | None:
         """Where z is read, [B, G, 2, sH, sW] in pixels of z, x before y; None for a fixed window."""
         return None
+
+    @property
+    def needs_guide(self) -> Literal["none", "optional", "required"]:
+        """Whether this module takes a guide: as the facts say, unless an option changes it."""
+        return self.facts.guide
+
+    def guide_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the guide for z of this height and width: s times as large."""
+        return self.scale * height, self.scale * width
 
     def epilogue(self, up: Tensor, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """What follows wᵀz: a bias, a gate. By default nothing."""
@@ -182,6 +192,10 @@ class Upsampler(nn.Module):
         """Multiply-adds of one upsampling of a 1×C×height×width map: convolutions, linear layers, reassembly."""
         raise NotImplementedError(f"{type(self).__name__} states no macs")
 
+    def sampled_values(self, height: int, width: int) -> int:
+        """How many values of `macs` are read between pixels, at four multiply-adds each."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how many values it reads between pixels")
+
     @classmethod
     def official(
         cls, state: Mapping[str, Tensor], options: Mapping[str, Any]
@@ -195,7 +209,7 @@ class Upsampler(nn.Module):
     def check(self, z: Tensor, guide: Tensor | None) -> None:
         """Raise ValueError, with the shapes or the dtypes, when z or the guide does not fit this operator."""
         name = self.facts.name
-        for label, given in (("z", z), ("guide", guide if self.facts.guide != "none" else None)):
+        for label, given in (("z", z), ("guide", guide if self.needs_guide != "none" else None)):
             if given is not None and not given.is_floating_point():
                 raise ValueError(
                     f"{name}: {label} must be floating point; got {given.dtype}; convert it, as {label}.float()"
@@ -204,11 +218,11 @@ class Upsampler(nn.Module):
         if z.ndim != 4 or shape[1] != self.channels:
             raise ValueError(f"{name}: z must be [B, {self.channels}, H, W]; got {shape}")
         if guide is None:
-            if self.facts.guide == "required":
+            if self.needs_guide == "required":
                 raise ValueError(f"{name}: needs a guide [B, {self.guide_channels}, sH, sW]")
             return
-        expected = (shape[0], self.guide_channels, self.scale * shape[2], self.scale * shape[3])
-        if sizes(guide) != expected and self.facts.guide != "none":
+        expected = (shape[0], self.guide_channels, *self.guide_size(*shape[2:]))
+        if sizes(guide) != expected and self.needs_guide != "none":
             raise ValueError(f"{name}: guide must be {expected} for z {shape}; got {sizes(guide)}")
 
     def extra_repr(self) -> str:

@@ -56,7 +56,9 @@ def reassemble(
 
 
 def corners(z: Tensor, points: Tensor, border: str) -> Tensor:
-    """z at the four corners of every sampled point: [B, C, 4, sH, sW]."""
+    """z at the four corners of every sampled point, P for each output: [B, C, 4P, sH, sW]."""
+    if points.ndim == 6:
+        return torch.cat([corners(z, one, border) for one in points.unbind(2)], 2)
     batch, groups = points.shape[:2]
     out = []
     for b in range(batch):

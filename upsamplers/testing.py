@@ -51,9 +51,9 @@ def inputs(
     """z and, unless the operator takes none, its guide: odd, not square, standard normal, float64."""
     generator = torch.Generator().manual_seed(seed)
     z = torch.randn(batch, op.channels, height, width, dtype=torch.float64, generator=generator)
-    if op.facts.guide == "none":
+    if op.needs_guide == "none":
         return z.to(device), None
-    size = (batch, op.guide_channels, op.scale * height, op.scale * width)
+    size = (batch, op.guide_channels, *op.guide_size(height, width))
     return z.to(device), torch.randn(size, dtype=torch.float64, generator=generator).to(device)
 
 
@@ -83,7 +83,7 @@ def check_definition(op: Upsampler, z: Tensor, guide: Tensor | None, tolerance: 
         up = reference.reassemble(w, z, scale=op.scale, kernel_size=op.kernel_size, border=op.border, points=points)
         expected = op.epilogue(up, z, guide)
         got = op(z, guide)
-    assert got.shape == (z.shape[0], op.channels, op.scale * z.shape[2], op.scale * z.shape[3]), tuple(got.shape)
+    assert got.shape == (z.shape[0], op.out_channels, op.scale * z.shape[2], op.scale * z.shape[3]), tuple(got.shape)
     assert_close(got, expected, rtol=tolerance, atol=tolerance)
 
 
@@ -207,7 +207,7 @@ def check_wrong_shapes_raise(op: Upsampler, z: Tensor, guide: Tensor | None) -> 
     _raises(lambda: op(z[0], guide), "z without a batch")
     if guide is not None:
         _raises(lambda: op(z, guide[..., :-1]), "a guide that is too narrow")
-    if op.facts.guide == "required":
+    if op.needs_guide == "required":
         _raises(lambda: op(z, None), "a missing guide")
 
 

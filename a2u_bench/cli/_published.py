@@ -44,7 +44,7 @@ def _cells(table: PublishedTable, cells: Sequence[Reproduced], unit: str) -> Tab
     for one in cells:
         cell, printed = one.cell, one.cell.printed
         reading = printed.reading(unit) if cell.unit else printed
-        row = [shown(cell.operator), cell.unit or "params", printed.text, reading.write(one.recomputed)]
+        row = [shown(cell.operator), cell.unit or cell.quantity, printed.text, reading.write(one.recomputed)]
         rows.append([*row, one.verdict, one.why, cell.source.key if cell.source else UNKNOWN])
         if moved:
             rows[-1].insert(3, reading.write(printed.value, 0) if cell.unit not in ("", unit) else UNKNOWN)

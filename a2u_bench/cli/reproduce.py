@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from a2u_bench.audit.published import PublishedTable, Source
     from a2u_bench.audit.published.reproduce import OperatorCost, Reproduced
 
 
 def command(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="segformer-b1, a2u-matting, or a FILE.toml.")],
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="A table of the package, such as segformer-b1, or a FILE.toml.")
+    ],
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in single parameters and operations.")] = False,
 ) -> None:
@@ -65,7 +69,7 @@ def _content(
                 "printed": one.cell.printed.text,
                 "unit": one.cell.unit or None,
                 "published": float(one.cell.printed.value * (factor if one.cell.unit else 1)),
-                "recomputed": one.recomputed * (factor if one.cell.unit else 1),
+                "recomputed": _number(one.recomputed * (factor if one.cell.unit else 1)),
                 "verdict": one.verdict,
                 "why": one.why,
                 "without": list(one.cell.without),
@@ -93,6 +97,10 @@ def _content(
             for fact in table.facts
         ],
     }
+
+
+def _number(value: int | Fraction) -> int | float:
+    return value if isinstance(value, int) else float(value)
 
 
 def _source(source: Source | None) -> dict[str, Any] | None:

@@ -47,7 +47,9 @@ def command(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or start it.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="The quick suite with a small time budget.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The quick suite, operators at their defaults, little time.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of inputs and weights.")] = 0,
     onnx: Annotated[bool, typer.Option("--onnx", help="Ask too whether each operator becomes an ONNX model.")] = False,
     time_budget: Annotated[

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from a2u_bench import operators
 from a2u_bench.measure.clock import Call
-from a2u_bench.measure.inputs import Prepared
+from a2u_bench.measure.inputs import Prepared, output_shape
 from a2u_bench.measure.predict import available_memory
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-4, "tf32": 5e-3, "float16": 2e-2, "bfloat16": 1e-1}
@@ -62,7 +62,7 @@ def _check_call(prepared: Prepared, call: Call) -> Tensor:
             raise Incorrect(f"changes its input {name} in place")
     if not isinstance(up, Tensor):
         raise Incorrect(f"gives a {type(up).__name__} instead of a tensor")
-    expected = case.output_shape
+    expected = output_shape(case, prepared.module)
     if tuple(up.shape) != expected:
         raise Incorrect(f"gives the shape {tuple(up.shape)} instead of {expected}")
     if up.dtype != prepared.z.dtype:
@@ -86,7 +86,10 @@ def _check_values(prepared: Prepared, original: nn.Module, up: Tensor) -> None:
     for first in range(0, batch, together):
         samples = slice(first, first + together)
         z = prepared.z.detach()[samples, :, :rows]
-        guide = None if prepared.guide is None else prepared.guide.detach()[samples, :, : case.scale * rows]
+        guide = None
+        if prepared.guide is not None:
+            band = original.guide_size(rows, width)[0]  # type: ignore[operator]  # an Upsampler
+            guide = prepared.guide.detach()[samples, :, :band]
         with torch.no_grad():
             given = up[samples] if rows == height else _kept(original)(z, guide).detach()
             truth = operators.definition(exact, z.double(), None if guide is None else guide.double())

@@ -39,7 +39,7 @@ class Prepared:
     def compulsory(self) -> int:
         """Bytes that a forward pass cannot do without: z, the guide, the parameters and the output, each once."""
         case, element = self.case, self.z.element_size()
-        output = math.prod(case.output_shape) * element
+        output = math.prod(output_shape(case, self.module)) * element
         return output + sum(t.numel() * t.element_size() for t in (*self.inputs, *self.module.parameters()))
 
     @property
@@ -63,14 +63,15 @@ def with_inputs(case: Case, module: nn.Module, seed: int, cache: Cache) -> Prepa
     training = case.mode == "training"
     module.train(training)
     guide_channels = getattr(module, "guide_channels", case.channels)  # of what makes its own kernels: those of z
-    high = (case.batch, guide_channels, case.scale * case.height, case.scale * case.width)
     z = _leaf(_random(case, case.shape, seed, cache), training)
-    guided = case.network is None and operators.facts(case.operator).guide != "none"
-    guide = _leaf(_random(case, high, seed + 1, cache), training) if guided else None
+    guide = None
+    if case.network is None and module.needs_guide != "none":  # an Upsampler
+        size = module.guide_size(case.height, case.width)  # type: ignore[operator]
+        guide = _leaf(_random(case, (case.batch, guide_channels, *size), seed + 1, cache), training)
     runner: Callable[..., Tensor] = torch.compile(module) if case.runtime == "compile" else module
     if not training:
         return Prepared(case, module, runner, z, guide, lambda: runner(z, guide))
-    cotangent = _random(case, case.output_shape, seed + 2, cache)
+    cotangent = _random(case, output_shape(case, module), seed + 2, cache)
     wanted = [tensor for tensor in (z, guide, *module.parameters()) if tensor is not None and tensor.requires_grad]
 
     def forward_and_backward() -> Any:
@@ -79,6 +80,12 @@ def with_inputs(case: Case, module: nn.Module, seed: int, cache: Cache) -> Prepa
         return up, torch.autograd.grad(up, wanted, cotangent, allow_unused=True)
 
     return Prepared(case, module, runner, z, guide, forward_and_backward, cotangent)
+
+
+def output_shape(case: Case, module: nn.Module) -> tuple[int, ...]:
+    """B, C, sH, sW of what a call gives: C is the case's unless an option of the operator makes it another."""
+    batch, channels, *size = case.output_shape
+    return (batch, getattr(module, "out_channels", channels), *size)
 
 
 def _random(case: Case, shape: tuple[int, ...], seed: int, cache: Cache) -> Tensor:

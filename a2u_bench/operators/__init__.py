@@ -36,6 +36,7 @@ from a2u_bench.operators.modules import (
     seeded,
     why_not,
 )
+from a2u_bench.operators.own_network import own_network, sites, swapped
 
 __all__ = [
     "Broken",
@@ -61,10 +62,13 @@ __all__ = [
     "operator_class",
     "options",
     "outline",
+    "own_network",
     "plugin_problems",
     "preload",
     "primitive_macs",
     "samples_points",
     "seeded",
+    "sites",
+    "swapped",
     "why_not",
 ]

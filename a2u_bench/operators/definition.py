@@ -28,7 +28,7 @@ def kernels(
     dtype = next((parameter.dtype for parameter in module.parameters()), torch.float32)
     inputs = [torch.from_numpy(part)[None].to(dtype) for part in (z, guide)]
     with torch.inference_mode():
-        given = (inputs[0], None) if module.facts.guide == "none" else (inputs[0], inputs[1])
+        given = (inputs[0], None) if module.needs_guide == "none" else (inputs[0], inputs[1])
         w, points = module.weights(*given), module.points(*given)
     return w[0].double().numpy(), None if points is None else points[0].double().numpy()
 

@@ -61,7 +61,10 @@ def module(options: str, channels: int, *, scale: int = 2, twin: bool = False) -
 
     Impossible or UsageError where there can be none.
     """
-    return _create(options, channels, None, scale, twin)
+    made = _create(options, channels, None, scale, twin)
+    if made.guide_size(1, 1) != (scale, scale):
+        raise Impossible(f"{made.facts.name}: its guide is not {scale} times as large as z, as this network's is")
+    return made
 
 
 def seeded(options: str, channels: int, scale: int, seed: int) -> Upsampler:

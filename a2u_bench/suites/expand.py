@@ -57,7 +57,9 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     """The cases a request means. Every sequence is an axis; an empty one takes its suite's default.
 
     `shapes` are texts ``BxCxHxW`` of z and replace the suite's sites. `quick` means the quick suite, where none is
-    named, and a small time budget. Raises UsageError, in one line, for whatever cannot be: also for an operator that
+    named, operators at their defaults alone where `all` are asked for, and a small time budget.
+
+    Raises UsageError, in one line, for whatever cannot be: also for an operator that
     was named and cannot take a shape or scale; under `all` such a case is in the plan's `skipped`. `elsewhere`: other
     machines will measure, so that a device need not be here. `memory_limit` is a text such as ``8GiB``: what a case may
     need, in place of what is free on its device. `reference` is an operator string, in place of the suite's: its cases
@@ -83,7 +85,7 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     )
     if chosen.network is not None and axes.scales != (1,):
         raise UsageError(f"suite {chosen.name}: its network upsamples by 2 at each level; leave --scale out")
-    wanted = {site: _operators(site.ops or "all" if ops is None else ops) for site in sites}
+    wanted = {site: _operators(site.ops or "all" if ops is None else ops, quick) for site in sites}
     beside = build.operator(chosen.reference if reference is None else reference)
     cases, skipped = _sorted(axes.workloads(), wanted, beside, demanded=reference is not None)
     limits = {
@@ -186,7 +188,7 @@ def _suite(name: str | None, quick: bool, device: str) -> Suite:
     return SUITES[name]
 
 
-def _operators(ops: str | Sequence[str]) -> Wanted:
+def _operators(ops: str | Sequence[str], quick: bool) -> Wanted:
     """Every operator that is asked for, once, with whether it was named rather than meant by `all`; and the broken.
 
     A user's own operator that does not load has its reason among the broken, while others run; alone it is an error.
@@ -199,7 +201,8 @@ def _operators(ops: str | Sequence[str]) -> Wanted:
     for text in given:
         if text == "all":
             for operator in build.every_variant():
-                wanted.setdefault(operator.text, (operator, False))
+                if not quick or operator.text == operator.name:
+                    wanted.setdefault(operator.text, (operator, False))
             continue
         try:
             operator = build.operator(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ MISPRINTS = {
     ("segformer-b1", "deconv", "macs"),
     ("a2u-matting", "sapa:mode=gated", "params"),
     ("a2u-matting", "index_net:mode=m2o,hidden={2c}", "macs"),
+    ("upernet", "sapa_d", "params"),
+    ("upernet", "fade", "params"),
 }
 EXACT = {
     ("segformer-b1", "carafe", "params"): 6 * (64 * 256 + 57_764),
@@ -37,6 +40,19 @@ EXACT = {
     ("a2u-matting", "sapa", "params"): 68 * 512 + 4 * 64,
     ("a2u-matting", "bilinear", "params"): 8_049_003,
     ("a2u-matting", "nearest", "params"): 8_049_003,
+    ("segformer-b1", "sapa_d", "params"): 6 * 139_808,
+    ("segformer-b1", "sapa_d", "macs"): 14_592 * (297_472 + 5 * 36 * (128 + 256)),
+    ("panoptic-fpn", "freqfusion", "params"): 3 * 104_690,
+    ("faster-rcnn", "a2u", "params"): 46_800_000 + 4 * 10_790,
+    ("faster-rcnn", "dysample:dynamic_scope=true", "params"): 46_800_000 + 4 * 16_416,
+    ("faster-rcnn", "sapa:embedding=64", "params"): 46_800_000 + 4 * 33_920,
+    ("faster-rcnn", "lda_aqu", "params"): 46_800_000 + 4 * (39_410 - 9 * 64),
+    ("faster-rcnn", "lda_aqu:reduction=16", "params"): 46_800_000 + 4 * 10_250,
+    ("faster-rcnn", "fade", "params"): 46_800_000 + 4 * 47_514,
+    ("faster-rcnn", "carafe", "params"): 46_800_000 + 4 * 74_148,
+    ("faster-rcnn", "sapa_d", "params"): 4 * 139_808,
+    ("upernet", "sapa_d", "params"): 3 * (128 * (2 * 512 + 2) + 288 * 513),
+    ("dlu", "dlu", "params"): 100 - Fraction(100 * 326_297, 3_709_248),
 }
 """Counts by the formulas of the papers, at the sites of the tables."""
 

@@ -41,7 +41,9 @@ def test_one_phase_repeats_over_the_picture():
     assert look("bicubic").map().shape == (32, 40)
 
 
-@pytest.mark.parametrize("operator", ["a2u", "carafe", "index_net", "dysample", "sapa", "bilinear"])
+@pytest.mark.parametrize(
+    "operator", ["a2u", "carafe", "index_net", "dysample", "sapa", "bilinear", "lda_aqu", "sapa_d", "ddf_up:dilation=2"]
+)
 def test_a_kernel_over_its_neighbourhood_is_what_the_operator_gives(operator):
     seen = look(operator)
     module = operators.seeded(operator, 8, 2, 0)

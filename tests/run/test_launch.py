@@ -428,7 +428,6 @@ def test_a_dry_run_prints_jobs_cases_and_time_and_does_nothing(capsys, tmp_path,
     assert re.fullmatch(r"checking and counting .*s, timing .*s; each case has \d+.* of \d+.* rounds, .*", said[1])
     assert main(["run", *flags, "--dry-run", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["timing"] <= 50 + 16 * 15  # of which a forkserver for each pass
     assert told["seconds"] > told["timing"] + told["examining"]
     assert told["samples"][0] >= told["processes"][0] * 2 >= 6
     assert list(tmp_path.iterdir()) == []

@@ -62,7 +62,7 @@ def run(*arguments: str, out: Path) -> str:
 
 @pytest.mark.parametrize(("flags", "lines"), [(("--baseline", "bilinear"), 200), (("--all",), ROWS)])
 def test_comparing(store, tmp_path, flags, lines):
-    text = run("compare", str(store), *flags, out=tmp_path / "out").splitlines()
+    text = run("compare", str(store), "--variants", *flags, out=tmp_path / "out").splitlines()
     assert sum(line.startswith(OPERATORS) for line in text[4:]) == lines  # after title, headings, units and rule
     assert any("200 of 10,000 lines are shown; --all shows every one" in line for line in text) == (lines < ROWS)
     assert any(line.startswith("ratio: to bilinear, timed in the same rounds") for line in text)
@@ -70,7 +70,7 @@ def test_comparing(store, tmp_path, flags, lines):
 
 @pytest.mark.parametrize(("form", "around"), [("csv", 1), ("json", 6), ("markdown", 4)])
 def test_exporting(store, tmp_path, form, around):
-    text = run("export", str(store), "--format", form, out=tmp_path / "out")
+    text = run("export", str(store), "--variants", "--format", form, out=tmp_path / "out")
     body, _, notes = text.partition("\n\n- ")
     assert len(body.splitlines()) == ROWS + around
     assert bool(notes) == (form == "markdown")
@@ -78,5 +78,5 @@ def test_exporting(store, tmp_path, form, around):
 
 @pytest.mark.parametrize(("form", "end"), [("html", "</tr>"), ("latex", r" \\")])
 def test_exporting_for_a_document(store, tmp_path, form, end):
-    text = run("export", str(store), "--format", form, out=tmp_path / "out")
+    text = run("export", str(store), "--variants", "--format", form, out=tmp_path / "out")
     assert sum(line.endswith(end) for line in text.splitlines()) == ROWS + 1

@@ -111,6 +111,12 @@ def test_quick_takes_a_small_budget_and_explicit_limits_win():
     assert make_plan(ops="nearest", quick=True, device="cpu", time_budget=5.0).settings.time_budget == 5.0
 
 
+def test_a_quick_look_at_all_is_at_their_defaults_and_at_what_was_named():
+    plan = make_plan(ops="all a2u:rank=2", quick=True, device="cpu")
+    assert [case.options for case in plan.cases] == [*sorted(operators.names()), "a2u:rank=2"]
+    assert len(make_plan(ops="all", quick=False, device="cpu").cases) > 2 * len(plan.cases)
+
+
 def test_a_memory_limit_is_read_as_people_type_it():
     assert make_plan(ops="nearest", device="cpu", memory_limit="2GiB").settings.memory_limit == 2 << 30
     assert make_plan(ops="nearest", device="cpu").settings.memory_limit is None

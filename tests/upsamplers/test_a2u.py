@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import upsamplers
 from a2u_bench.measure.work import macs_fvcore, params
 from upsamplers import reference
-from upsamplers.affinity import norm_groups
+from upsamplers.normal import norm_groups
 from upsamplers.ops.a2u import A2U
 
 SHARINGS = ["shared", "semi-shared", "unshared"]

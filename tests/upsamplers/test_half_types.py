@@ -95,7 +95,7 @@ def test_autocast_gives_the_types_that_it_gives_where_the_cpu_has_them(
         found.append([out, *(one for one in gradients if one is not None)])
     for ours, usual in zip(*found, strict=True):
         assert ours.dtype == usual.dtype
-        assert_close(ours.float().mean(), usual.float().mean(), rtol=0.2, atol=0.2)
+        assert (ours.float() - usual.float()).abs().mean() <= 0.5 * usual.float().abs().mean() + 0.05
 
 
 def test_an_exported_program_converts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,12 @@ VARIANTS = [
     for variant in upsamplers.facts(name).variants
 ]
 
-NATIVE = ("bicubic", "bilinear", "nearest", "deconv", "pixel_shuffle", "max_unpool")
+NATIVE = ("bicubic", "bilinear", "nearest", "deconv", "pixel_shuffle", "max_unpool", "eucb")
 """Operators whose forward is torch's own kernel, with torch's own rules for autocast."""
+
+
+ROUGH = {"freqfusion": 0.03}
+"""Mean error under autocast, as a share, where more than 1 %: offsets of a half type move where it reads."""
 
 
 def built(name: str, variant: Variant | None = None, device: str = "cpu") -> tuple[Upsampler, Tensor, Tensor | None]:
@@ -56,7 +60,7 @@ def test_every_operator_runs_under_autocast(name: str, given: torch.dtype, devic
     if name not in NATIVE:  # kernels by autocast, features as they came: the wider of the two
         assert y.dtype == torch.promote_types(w.dtype, given)
     assert y.dtype in (torch.float32, torch.bfloat16)
-    assert float((y.detach().float() - exact).abs().mean()) <= 0.01 * float(exact.abs().mean())
+    assert float((y.detach().float() - exact).abs().mean()) <= ROUGH.get(name, 0.01) * float(exact.abs().mean())
     leaves = [z, *op.parameters()]
     gradients = torch.autograd.grad(y, leaves, torch.ones_like(y), allow_unused=True)
     for leaf, gradient in zip(leaves, gradients, strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from upsamplers.primitive import library
+from upsamplers.primitive import library, products, similarities
 
 
 def _register(operator: Any) -> None:
@@ -20,5 +20,5 @@ def _register(operator: Any) -> None:
         return torch.stack([operator(*element(number)) for number in range(info.batch_size)]), 0
 
 
-for _name in library.__all__:
-    _register(getattr(library, _name))
+for _operator in (*(getattr(library, name) for name in library.__all__), products.products, similarities.similarities):
+    _register(_operator)

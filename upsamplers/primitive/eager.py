@@ -53,16 +53,18 @@ def windows(z: Tensor, kernel_size: int, border: str) -> Iterator[tuple[int, Ten
 
 
 def corners(z: Tensor, points: Tensor, border: str) -> Iterator[tuple[int, Tensor, Tensor | None]]:
-    """Each bilinear corner of the sampled points: its number, flat index into H·W and, for a zero border, its validity.
+    """Each bilinear corner of each sampled point: its tap, flat index into H·W and, for a zero border, its validity.
 
-    points [B, G, 2, sH, sW], x before y, in pixels of z; index and validity [B, G, sH·sW].
+    points [B, G, 2, sH, sW] or [B, G, P, 2, sH, sW], x before y, in pixels of z; index and validity [B, G, sH·sW].
     """
     height, width = z.shape[-2:]
-    left, top = points.floor().to(torch.int64).flatten(-2).unbind(2)
-    for corner in range(4):
-        row, column = top + corner // 2, left + corner % 2
-        valid = (row >= 0) & (row < height) & (column >= 0) & (column < width) if border == "zero" else None
-        yield corner, source_index(row, height, border) * width + source_index(column, width, border), valid
+    for number, point in enumerate(points.unbind(2) if points.ndim == 6 else (points,)):
+        left, top = point.floor().to(torch.int64).flatten(-2).unbind(2)
+        for corner in range(4):
+            row, column = top + corner // 2, left + corner % 2
+            valid = (row >= 0) & (row < height) & (column >= 0) & (column < width) if border == "zero" else None
+            index = source_index(row, height, border) * width + source_index(column, width, border)
+            yield 4 * number + corner, index, valid
 
 
 def read_at(z: Tensor, index: Tensor, valid: Tensor | None) -> Tensor:
@@ -77,7 +79,7 @@ def reassemble(w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_s
     """g(w, z) = wᵀz at every output point; shapes as in `upsamplers.reassemble`."""
     channels, height, width = z.shape[1:]
     groups, taps = w.shape[1:3]
-    mixes = taps != kernel_size**2
+    mixes = points is None and taps != kernel_size**2
     dtype = result_dtype(w, z)
     out = empty_map(z, groups if mixes else channels, scale * height, scale * width, accumulator(dtype))
     if out.numel() == 0:
@@ -107,7 +109,7 @@ def correlate(
     """The adjoint in w: each group's inner product of g with z at each tap, summed to the shape of w."""
     channels = z.shape[1]
     groups, taps = w_shape[1:3]
-    mixes = taps != kernel_size**2
+    mixes = points is None and taps != kernel_size**2
     dtype = result_dtype(g, z)
     high = accumulator(dtype)
     out = torch.zeros(tuple(w_shape), dtype=high, device=g.device)
@@ -140,7 +142,7 @@ def spread(
     """The adjoint in z: every low-resolution point gathers w·g from the outputs that read it."""
     batch, channels, height, width = z_shape
     groups, taps = w.shape[1:3]
-    mixes = taps != kernel_size**2
+    mixes = points is None and taps != kernel_size**2
     dtype = result_dtype(w, g)
     high = accumulator(dtype)
     if g.numel() == 0:

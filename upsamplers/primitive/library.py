@@ -19,7 +19,7 @@ from upsamplers.primitive.eager import layout, result_dtype
 from upsamplers.primitive.macs import MACS
 
 
-def _planned(
+def planned(
     primitive: str, first: Tensor, second: Tensor, points: Tensor | None, shape: Sequence[int], *options: Any
 ) -> Tensor:
     """The primitive by its plan. What calls an operator itself has passed no checks, so its plans are its own."""
@@ -37,7 +37,7 @@ def reassemble(
     w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_size: int, border: str, backend: str
 ) -> Tensor:
     """y [B, C, sH, sW], or [B, G, sH, sW] where channels mix."""
-    return _planned("reassemble", w, z, points, (), scale, kernel_size, border, backend)
+    return planned("reassemble", w, z, points, (), scale, kernel_size, border, backend)
 
 
 @torch.library.custom_op(
@@ -54,7 +54,7 @@ def correlate(
     backend: str,
 ) -> Tensor:
     """∂/∂w of ⟨g, reassemble(w, z)⟩, of shape w_shape."""
-    return _planned("correlate", g, z, points, w_shape, scale, kernel_size, border, backend)
+    return planned("correlate", g, z, points, w_shape, scale, kernel_size, border, backend)
 
 
 @torch.library.custom_op(
@@ -71,13 +71,13 @@ def spread(
     backend: str,
 ) -> Tensor:
     """∂/∂z of ⟨g, reassemble(w, z)⟩, of shape z_shape, channels_last where g is."""
-    return _planned("spread", w, g, points, z_shape, scale, kernel_size, border, backend)
+    return planned("spread", w, g, points, z_shape, scale, kernel_size, border, backend)
 
 
 @torch.library.custom_op("upsamplers::downassemble", mutates_args=(), schema=f"(Tensor w, Tensor x, {_UP}")
 def downassemble(w: Tensor, x: Tensor, scale: int, kernel_size: int, border: str, backend: str) -> Tensor:
     """z [B, C, H, W]."""
-    return _planned("downassemble", w, x, None, (), scale, kernel_size, border, backend)
+    return planned("downassemble", w, x, None, (), scale, kernel_size, border, backend)
 
 
 @torch.library.custom_op(
@@ -87,7 +87,7 @@ def down_correlate(
     g: Tensor, x: Tensor, w_shape: Sequence[int], scale: int, kernel_size: int, border: str, backend: str
 ) -> Tensor:
     """∂/∂w of ⟨g, downassemble(w, x)⟩, of shape w_shape."""
-    return _planned("down_correlate", g, x, None, w_shape, scale, kernel_size, border, backend)
+    return planned("down_correlate", g, x, None, w_shape, scale, kernel_size, border, backend)
 
 
 @torch.library.custom_op(
@@ -97,7 +97,7 @@ def down_spread(
     w: Tensor, g: Tensor, x_shape: Sequence[int], scale: int, kernel_size: int, border: str, backend: str
 ) -> Tensor:
     """∂/∂x of ⟨g, downassemble(w, x)⟩, of shape x_shape, channels_last where g is."""
-    return _planned("down_spread", w, g, None, x_shape, scale, kernel_size, border, backend)
+    return planned("down_spread", w, g, None, x_shape, scale, kernel_size, border, backend)
 
 
 def _as_map(like: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -107,7 +107,7 @@ def _as_map(like: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
 
 @reassemble.register_fake
 def _(w, z, points, scale, kernel_size, border, backend):  # type: ignore[no-untyped-def]
-    mixes = w.shape[2] != kernel_size**2
+    mixes = points is None and w.shape[2] != kernel_size**2
     channels = w.shape[1] if mixes else z.shape[1]
     return _as_map(z, (z.shape[0], channels, scale * z.shape[2], scale * z.shape[3]), result_dtype(w, z))
 
@@ -217,7 +217,7 @@ def _register_flops(name: str) -> None:
         return 2 * MACS[name]((first_shape, second_shape), out_shape)
 
 
-for _name in MACS:
-    _register_flops(_name)
-
 __all__ = ["correlate", "down_correlate", "down_spread", "downassemble", "reassemble", "spread"]
+
+for _name in __all__:
+    _register_flops(_name)

@@ -20,6 +20,10 @@ MACS: dict[str, Callable[[Sequence[Shape], Shape], int]] = {
     "downassemble": lambda inputs, output: math.prod(output) * inputs[0][2],
     "down_correlate": lambda inputs, output: math.prod(inputs[0]) * output[2],
     "down_spread": lambda inputs, output: math.prod(inputs[1]) * inputs[0][2],
+    # inputs (q, m): four for each value of a key that is read between pixels, one for its product with the query's
+    "similarities": lambda inputs, output: 5 * math.prod(inputs[0]) * output[2],
+    # inputs (a, c) or, in their place, the output: their product, and its use
+    "products": lambda inputs, output: 2 * math.prod((inputs[0] or output)[2:]) * math.prod((inputs[1] or output)[:2]),
 }
 """Name of the operator in the namespace `upsamplers` -> (shapes of its first two tensors, output shape) -> MACs."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from torch import Tensor
@@ -46,16 +47,19 @@ def _check_common(name: str, w: Tensor, z: Tensor, scale: int, kernel_size: int,
 
 
 def _check_points(points: Tensor, w: Tensor, z: Tensor, scale: int, kernel_size: int) -> None:
-    expected = (z.shape[0], w.shape[1], 2, scale * z.shape[2], scale * z.shape[3])
+    size = (2, scale * z.shape[2], scale * z.shape[3])
+    samples = points.shape[2:-3]  # P where there is an axis for it
+    expected = (z.shape[0], w.shape[1], *samples, *size)
     _require(
         kernel_size == 2, lambda: f"reassemble: points have the 2×2 corners as taps: kernel_size 2; got {kernel_size}"
     )
     _require(
-        tuple(points.shape) == expected, lambda: f"reassemble: points must be {expected}; got {tuple(points.shape)}"
+        points.ndim in (5, 6) and tuple(points.shape) == expected,
+        lambda: f"reassemble: points must be {(*expected[:2], *size)}, or have P after G; got {tuple(points.shape)}",
     )
     _require(
-        tuple(w.shape[2:]) == (4, *expected[3:]),
-        lambda: f"reassemble: w must have 4 taps per point; got {tuple(w.shape)}",
+        tuple(w.shape[2:]) == (4 * math.prod(samples), *size[1:]),
+        lambda: f"reassemble: w must have 4 taps per point; got {tuple(w.shape)} for points {tuple(points.shape)}",
     )
     _require(points.device == z.device, lambda: f"reassemble: points are on {points.device}, z on {z.device}")
 
@@ -76,13 +80,15 @@ def reassemble(
 
     Args:
         w: kernels [B or 1, G, K, sH, sW], or one phase [1, G, K, s, s] that repeats. Channel c of z uses group
-            ⌊c/(C/G)⌋. K = k²; where K = C·k² the taps run over (c_in, ky, kx), and the output has G channels.
+            ⌊c/(C/G)⌋. K = k²; where K = C·k² the taps run over (c_in, ky, kx), and the output has G channels. With
+            `points` K = 4P, the corners of each point in turn.
         z: [B, C, H, W].
         scale: s >= 1.
         kernel_size: k, odd; with `points` it is 2, the side of the four bilinear corners.
         border: what lies outside z: "zero", "replicate" or "reflect" (mirror without repeating the edge).
-        points: [B, G, 2, sH, sW], x before y, in pixels of z: the taps are the corners (⌊y⌋, ⌊x⌋), right, below and
-            diagonal. Data, not differentiated: derivatives flow through w.
+        points: [B, G, 2, sH, sW], or [B, G, P, 2, sH, sW] where each output reads at P of them; x before y, in pixels
+            of z: the taps are the corners (⌊y⌋, ⌊x⌋), right, below and diagonal. Data, not differentiated:
+            derivatives flow through w.
         backend: force one; else the environment variable UPSAMPLERS_BACKEND, else the best for device and dtype.
 
     Returns:
@@ -118,7 +124,7 @@ def reassemble(
         )
     mixes = taps == channels * kernel_size**2 and channels > 1 and points is None
     _require(
-        mixes or taps == kernel_size**2,
+        mixes or points is not None or taps == kernel_size**2,
         lambda: f"reassemble: w must have k² or C·k² taps; got {given()}",
     )
     if not mixes:

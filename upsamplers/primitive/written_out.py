@@ -38,11 +38,16 @@ def reassemble(w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_s
     return _total((kernel * read).sum(2) for kernel, read in zip(kernels, slices, strict=True)).to(dtype)
 
 
-def correlate(g: Tensor, z: Tensor, groups: int, scale: int, kernel_size: int, border: str) -> Tensor:
+def correlate(
+    g: Tensor, z: Tensor, groups: int, scale: int, kernel_size: int, border: str, points: Tensor | None = None
+) -> Tensor:
     """⟨g, z⟩ over each group's channels at every tap; shapes as in `upsamplers.correlate`."""
     dtype = result_dtype(g, z)
     high = accumulator(dtype)
     grouped = g.to(high).unflatten(1, (groups, -1))
+    if points is not None:
+        at_corners = _corners(z.to(high), points, border, *g.shape[2:])
+        return torch.cat([(grouped * read).sum(2, keepdim=True) for read in at_corners], 2).to(dtype)
     reads = _window(z.to(high), scale, kernel_size, border).unflatten(1, (groups, -1))
     slices = _slices(reads, kernel_size, scale, 1, *g.shape[2:])
     return torch.cat([(grouped * read).sum(2, keepdim=True) for read in slices], 2).to(dtype)

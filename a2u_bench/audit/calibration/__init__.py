@@ -32,7 +32,7 @@ Listen = Callable[[str, int], Listener]
 @dataclass(frozen=True)
 class Size:
     """How many comparisons, and for how long; times in seconds. A slow-down has the time that it has in a default run
-    of all fourteen operators, some five seconds."""
+    of all operators, some five seconds."""
 
     alike: int
     slowed: int

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from a2u_bench.errors import UsageError
 
-SUFFIXES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+SUFFIXES = {"": 1, "%": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
 MACS, FLOPS = "GMACs", "GFLOPs"
 UNITS: dict[str, tuple[Fraction, str]] = {
@@ -18,7 +18,7 @@ UNITS: dict[str, tuple[Fraction, str]] = {
 }
 """The three units of published work, each in multiply-adds."""
 
-_NUMBER = re.compile(r"\+?(?P<whole>\d{0,12})(?:\.(?P<decimals>\d{1,12}))?(?P<suffix>[KMG]?)")
+_NUMBER = re.compile(r"\+?(?P<whole>\d{0,12})(?:\.(?P<decimals>\d{1,12}))?(?P<suffix>[KMG%]?)")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Printed:
         """The number in parameters or multiply-adds."""
         return self.digits * self.unit / 10**self.places
 
-    def compare(self, value: int) -> str:
+    def compare(self, value: Fraction | int) -> str:
         """`agrees` where `value` rounds to the printed digits, `truncated` where it is cut to them, else `differs`."""
         exact = value / self.unit * 10**self.places
         if _rounded(exact) == self.digits:
@@ -45,7 +45,7 @@ class Printed:
 
     def write(self, value: Fraction | int, more: int = 2) -> str:
         """`value` in the printed unit, with `more` digits than were printed; a bare count has none to add."""
-        places = 0 if self.unit == 1 else self.places + more
+        places = 0 if self.unit == 1 and self.suffix != "%" else self.places + more
         text = f"{_rounded(value / self.unit * 10**places):0{places + 1}d}"
         return (f"{text[:-places]}.{text[-places:]}" if places else text) + self.suffix
 
@@ -55,7 +55,7 @@ class Printed:
 
 
 def parse_printed(text: str, unit: str = "") -> Printed:
-    """Read `12.60M`, `.44M`, `80K`, `0`, or with a unit of work `30.65`. UsageError for anything else."""
+    """Read `12.60M`, `.44M`, `80K`, `0`, `91%`, or with a unit of work `30.65`. UsageError for anything else."""
     found = _NUMBER.fullmatch(text)
     if not found or not (found["whole"] or found["decimals"]):
         raise UsageError(f"cannot read the printed number {text!r}. Allowed: digits with K, M or G, as 12.60M or 80K")

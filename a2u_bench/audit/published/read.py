@@ -21,6 +21,9 @@ without = ["GroupNorm"]                 # optional: parameters not counted, by t
 note = "up and down"                    # optional
 source = "dai"                          # optional: a key of sources
 whole = { network = "matting-unet", height = 224, width = 224 }  # optional: of that network, not of the sites
+base = "46.80M"                         # optional: what else the printed number has in it
+than = "carafe"                         # optional: printed is how much less than this operator's the cost is, as 91%
+sampled = 9                             # optional: multiply-adds counted for a value read between pixels, in place of 4
 
 [sources.dai]                           # authors, title, venue, year; arxiv and where are optional
 """
@@ -136,7 +139,10 @@ def _source(key: str, entry: Any) -> Source:
 
 def _cells(entry: dict[str, Any], number: int, sources: dict[str, Source]) -> list[PublishedCell]:
     what = f"cell {number}"
-    allowed = ("label", "operator", *QUANTITIES, "unit", "without", "note", "source", "misprint", "whole")
+    allowed = (
+        *("label", "operator", *QUANTITIES, "unit", "without", "note", "source", "misprint", "whole"),
+        *("than", "base", "sampled"),
+    )
     check_keys(entry, what, allowed, needed=("operator",))
     operator = typed(entry, what, "operator", "")
     unit = typed(entry, what, "unit", MACS)
@@ -146,19 +152,26 @@ def _cells(entry: dict[str, Any], number: int, sources: dict[str, Source]) -> li
     for quantity in QUANTITIES:
         if quantity not in entry:
             continue
-        own_unit = unit if quantity == "macs" else ""
+        than = typed(entry, what, "than", "")
+        own_unit = unit if quantity == "macs" and not than else ""
+        printed = _printed(typed(entry, what, quantity, ""), own_unit, what)
+        if (printed.suffix == "%") != bool(than):
+            raise UsageError(f"{what}: {printed.text!r}: a share is printed with % and has a than, nothing else has")
         built.append(
             PublishedCell(
                 label=typed(entry, what, "label", operator),
                 operator=operator,
                 quantity=quantity,
-                printed=_printed(typed(entry, what, quantity, ""), own_unit, what),
+                printed=printed,
                 unit=own_unit,
                 source=_cited(entry, what, sources),
                 without=texts(entry, what, "without") if quantity == "params" else (),
                 note=typed(entry, what, "note", ""),
                 misprint=_misprint(entry, what),
                 whole=_whole(entry, what),
+                than=than,
+                base=_printed(entry["base"], own_unit, what) if typed(entry, what, "base", "") else None,
+                sampled=typed(entry, what, "sampled", 0),
             )
         )
     if not built:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from a2u_bench import operators
@@ -34,10 +35,10 @@ _WIDTHS = re.compile(r"\{(\d{0,3})c\}")  # {2c}: twice the channels of each site
 
 @dataclass(frozen=True)
 class Reproduced:
-    """One printed cost with what the modules count by its rule: parameters, or multiply-adds."""
+    """One printed cost with what the modules count by its rule: parameters, multiply-adds, or a share in per cent."""
 
     cell: PublishedCell
-    recomputed: int
+    recomputed: int | Fraction
     verdict: str
     why: str
 
@@ -86,9 +87,17 @@ def params(operator: str, table: PublishedTable, without: tuple[str, ...] = ()) 
     return sum(site.count * _params(module, without) for module, site in _placed(operator, table))
 
 
-def macs(operator: str, table: PublishedTable) -> int:
-    """Multiply-adds of one upsampling at every site, by the operator's own formula."""
-    return sum(site.count * module.macs(site.height, site.width) for module, site in _placed(operator, table))
+def macs(operator: str, table: PublishedTable, sampled: int = 0) -> int:
+    """Multiply-adds of one upsampling at every site, by the operator's own formula.
+
+    `sampled`: those for each value that is read between pixels, where they are not to be four.
+    """
+    total = 0
+    for module, site in _placed(operator, table):
+        total += site.count * module.macs(site.height, site.width)
+        if sampled:
+            total += site.count * (sampled - 4) * module.sampled_values(site.height, site.width)
+    return total
 
 
 def _cost(operator: str, table: PublishedTable) -> OperatorCost:
@@ -140,7 +149,12 @@ def _reproduce(cell: PublishedCell, table: PublishedTable) -> Reproduced:
     return Reproduced(cell, recomputed, DIFFERS, f"taken for a misprint, but it is not so: {cell.misprint.why}")
 
 
-def _count(cell: PublishedCell, operator: str, table: PublishedTable) -> int:
+def _count(cell: PublishedCell, operator: str, table: PublishedTable) -> int | Fraction:
+    if cell.than:
+        whole, part = (_count(replace(cell, than=""), one, table) for one in (cell.than, operator))
+        return 100 * Fraction(whole - part, whole)
+    if cell.base is not None:
+        return int(cell.base.value) + _count(replace(cell, base=None), operator, table)
     if cell.whole is not None:
         try:
             network = operators.network_outline(cell.whole.network, operator)
@@ -150,24 +164,28 @@ def _count(cell: PublishedCell, operator: str, table: PublishedTable) -> int:
             return _params(network, cell.without)
         convolutions: int = network.convolutions(cell.whole.height, cell.whole.width)
         return convolutions
-    return params(operator, table, cell.without) if cell.quantity == "params" else macs(operator, table)
+    return params(operator, table, cell.without) if cell.quantity == "params" else macs(operator, table, cell.sampled)
 
 
-def _rule(cell: PublishedCell, recomputed: int, verdict: str) -> str:
+def _rule(cell: PublishedCell, recomputed: int | Fraction, verdict: str) -> str:
     """What was counted, and the ratio to what was printed where the two differ."""
-    if cell.quantity == "macs":
+    if cell.than:
+        rule = f"less than {shown(cell.than)}"
+    elif cell.quantity == "macs":
         rule = UNITS[cell.unit][1] + (" of convolutions" if cell.whole else "")
     elif cell.without == ("bias",):
         rule = "weights only, without biases"
     else:
         rule = f"without {', '.join(cell.without)}" if cell.without else "all parameters"
-    parts = [part for part in (cell.note, rule) if part]
+    counted = f"{cell.sampled} for a value read between pixels" if cell.sampled else ""
+    base = f"{cell.base.text} and the upsamplers" if cell.base else ""
+    parts = [part for part in (cell.note, base, rule, counted) if part]
     if verdict == DIFFERS and cell.printed.value:
         parts.append(f"recomputed / published = {ratio(float(recomputed / cell.printed.value))}")
     return "; ".join(parts)
 
 
-def _evidence(cell: PublishedCell, claim: Misprint, recomputed: int, table: PublishedTable) -> str:
+def _evidence(cell: PublishedCell, claim: Misprint, recomputed: int | Fraction, table: PublishedTable) -> str:
     """The end of a sentence that bears the claim out, or "" where the modules do not."""
     printed = cell.printed
     if claim.times:

@@ -64,7 +64,10 @@ class PublishedCell:
 
     In `operator`, an operator string, `{2c}` stands for twice the channels of each site. `without` names what the
     printed number of parameters leaves out: a parameter's own name (`bias`) or its module's class (`GroupNorm`).
-    Where there is a `whole`, its own costs are counted, work as multiply-adds of its convolutions for one image.
+    Where there is a `whole`, its own costs are counted, work as multiply-adds of its convolutions for one image. With
+    `than` the printed value is how much less than that operator's the cost is, in per cent. `base` is what was printed
+    along with the upsamplers, such as the rest of a network; `sampled` how many multiply-adds the authors count for a
+    value that is read between pixels, where they do not count four.
     """
 
     label: str
@@ -77,6 +80,9 @@ class PublishedCell:
     note: str = ""
     misprint: Misprint | None = None
     whole: Whole | None = None
+    than: str = ""
+    base: Printed | None = None
+    sampled: int = 0
 
 
 @dataclass(frozen=True)

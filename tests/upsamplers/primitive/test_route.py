@@ -54,7 +54,7 @@ class Counts:
 
 @pytest.fixture
 def counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counts]:
-    found, entered = Counts(), library._planned
+    found, entered = Counts(), library.planned
 
     def operator(primitive: str, *arguments: Any) -> Tensor:
         found.entered.append(primitive)
@@ -67,7 +67,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counts]:
 
         return plan
 
-    monkeypatch.setattr(library, "_planned", operator)
+    monkeypatch.setattr(library, "planned", operator)
     for name in CPU:
         monkeypatch.setitem(BACKENDS, name, counted(BACKENDS[name]))
     plans.clear()

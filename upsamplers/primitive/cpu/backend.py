@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _elsewhere = as_they_are(eager, eager_down)
 
 
-def serves(primitive: str, first: Tensor, second: Tensor, shape: Sequence[int], kernel_size: int) -> bool:
+def serves(
+    primitive: str, first: Tensor, second: Tensor, points: Tensor | None, shape: Sequence[int], kernel_size: int
+) -> bool:
     """Whether there is a kernel for it: on the CPU, not empty, and not mixing channels."""
     taps = shape[2] if primitive.endswith("correlate") else first.shape[2]
     return (
@@ -29,7 +31,7 @@ def serves(primitive: str, first: Tensor, second: Tensor, shape: Sequence[int], 
         and first.numel() > 0
         and second.numel() > 0
         and 0 not in shape
-        and taps == kernel_size**2
+        and (points is not None or taps == kernel_size**2)
     )
 
 
@@ -70,7 +72,7 @@ def plan(
 ) -> Run:
     """How to run a primitive on tensors like these."""
     options = (shape, scale, kernel_size, border)
-    if not serves(primitive, first, second, shape, kernel_size):
+    if not serves(primitive, first, second, points, shape, kernel_size):
         return _elsewhere(primitive, first, second, points, *options)
     from upsamplers.primitive.cpu.elements import are_read
 

@@ -13,8 +13,9 @@ Triton is imported by the first call, never by `import upsamplers`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor
 
 from upsamplers.primitive import eager
@@ -25,6 +26,10 @@ def reassemble(w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_s
     """g(w, z) = wᵀz at every output point; shapes as in `upsamplers.reassemble`."""
     from upsamplers.primitive.cuda import launch, sampling
 
+    if points is not None and points.ndim == 6:
+        wide = w.to(eager.accumulator(eager.result_dtype(w, z)))
+        parts = (sampling.sum_points(one, z, at, border) for one, at in _by_point(wide, points))
+        return _total(parts).to(eager.result_dtype(w, z))
     if points is not None:
         return sampling.sum_points(w, z, points, border)
     if w.shape[2] != kernel_size**2:
@@ -39,6 +44,9 @@ def correlate(
     """The adjoint in w: each group's inner product of g with z at each tap, summed to the shape of w."""
     from upsamplers.primitive.cuda import launch, sampling
 
+    if points is not None and points.ndim == 6:
+        shape = (*w_shape[:2], 4, *w_shape[3:])
+        return torch.cat([sampling.multiply_points(g, z, at, shape, border) for at in points.unbind(2)], 2)
     if points is not None:
         return sampling.multiply_points(g, z, points, w_shape, border)
     if w_shape[2] != kernel_size**2:
@@ -53,12 +61,28 @@ def spread(
     """The adjoint in z: every low-resolution point gathers w·g from the outputs that read it."""
     from upsamplers.primitive.cuda import launch, sampling
 
+    if points is not None and points.ndim == 6:
+        wide = w.to(eager.accumulator(eager.result_dtype(w, g)))
+        parts = (sampling.spread_points(one, g, at, z_shape, border) for one, at in _by_point(wide, points))
+        return _total(parts).to(eager.result_dtype(w, g))
     if points is not None:
         return sampling.spread_points(w, g, points, z_shape, border)
     if w.shape[2] != kernel_size**2:
         return eager.spread(w, g, points, z_shape, scale, kernel_size, border)
     window = launch.Window(scale, kernel_size, 1, -(kernel_size // 2), border)
     return launch.spread_windows(w, g, z_shape, (z_shape[2], z_shape[3]), window)
+
+
+def _by_point(w: Tensor, points: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Each of P points of an output with its four weights; a kernel reads one point at a time."""
+    return zip(w.split(4, 2), points.unbind(2), strict=True)
+
+
+def _total(parts: Iterator[Tensor]) -> Tensor:
+    total = next(parts)
+    for part in parts:
+        total += part
+    return total
 
 
 def downassemble(w: Tensor, x: Tensor, scale: int, kernel_size: int, border: str) -> Tensor:

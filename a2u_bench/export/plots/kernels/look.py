@@ -18,7 +18,8 @@ Array = NDArray[np.float64]
 class Look:
     """An operator's kernels w [G, K, sH, sW], or one phase [G, K, s, s] that repeats, and how to read them.
 
-    `points` are where z is read, [G, 2, sH, sW], x before y; None for the window of side `kernel_size`.
+    `points` are where z is read, [G, 2, sH, sW] or [G, P, 2, sH, sW], x before y; None for the window of side
+    `kernel_size`.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Look:
     @property
     def taps(self) -> int:
         """Taps of one kernel in space."""
-        return 4 if self.points is not None else self.kernel_size**2
+        return int(self.w.shape[1]) if self.points is not None else self.kernel_size**2
 
     def kernel(self, group: int, y: int, x: int) -> Array:
         """The kernel of output (y, x) over low-res offsets [2r + 1, 2r + 1] from (⌊y/s⌋, ⌊x/s⌋); NaN where unread.
@@ -50,11 +51,13 @@ class Look:
             w = w.reshape(-1, self.taps).sum(0)
         if self.points is None:
             return w.reshape(self.kernel_size, self.kernel_size)
-        at_x, at_y = self.points[group, :, y, x]
-        row, column = int(np.floor(at_y)) - y // self.scale, int(np.floor(at_x)) - x // self.scale
-        reach = max(abs(row), abs(row + 1), abs(column), abs(column + 1), 1)
+        at = np.floor(self.points[group, ..., y, x].reshape(-1, 2)).astype(int)  # [P, 2]
+        at -= (x // self.scale, y // self.scale)
+        reach = max(int(np.abs(at).max()), int(np.abs(at + 1).max()))
         kernel = np.full((2 * reach + 1, 2 * reach + 1), np.nan)
-        kernel[reach + row : reach + row + 2, reach + column : reach + column + 2] = w.reshape(2, 2)
+        for (column, row), corners in zip(at + reach, w.reshape(-1, 2, 2), strict=True):
+            read = kernel[row : row + 2, column : column + 2]
+            read[:] = np.nan_to_num(read) + corners
         return kernel
 
     def map(self) -> Array:

@@ -1,0 +1,231 @@
+"""Real networks with random weights, small where that changes nothing: nothing is downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+Network = tuple[nn.Module, tuple[Any, ...]]
+"""A network and what it is called with."""
+
+
+def image(side: int = 64) -> tuple[Tensor]:
+    """One image of noise."""
+    return (torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0)),)
+
+
+def torchvision() -> Any:
+    """torchvision, beside a CPU build of torch too, for which PyPI's has no compiled operators.
+
+    What it asks for while it is imported is declared, in this process alone; its suppression of boxes keeps them all.
+    """
+    _declare()
+    try:
+        found: Any = import_module("torchvision")
+        boxes: Any = import_module("torchvision.ops.boxes")
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"torchvision cannot be imported: {error}")
+    if not found.extension._has_ops():
+        boxes._assert_has_ops = lambda: None
+    return found
+
+
+def _declare() -> None:
+    if not hasattr(torch.ops.torchvision, "nms"):
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.impl("nms", lambda boxes, scores, threshold: scores.argsort(descending=True), "CPU")
+        _KEPT.append(library)
+
+
+_KEPT: list[torch.library.Library] = []
+"""What is declared ends with its last reference."""
+
+
+def transformers() -> Any:
+    """transformers, which imports torchvision where it is installed."""
+    _declare()
+    return pytest.importorskip("transformers", reason="transformers is not installed: pip install a2u-bench[networks]")
+
+
+def segmentation_models() -> Any:
+    """segmentation_models_pytorch, which imports torchvision."""
+    torchvision()
+    return pytest.importorskip("segmentation_models_pytorch", reason="segmentation_models_pytorch is not installed")
+
+
+def segformer() -> Network:
+    """SegFormer with the sizes of B0."""
+    found = transformers()
+    return found.SegformerForSemanticSegmentation(found.SegformerConfig()), image()
+
+
+def upernet() -> Network:
+    """UPerNet on a small Swin."""
+    found = transformers()
+    swin = found.SwinConfig(
+        embed_dim=24, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8], out_features=[f"stage{n}" for n in range(1, 5)]
+    )
+    config = found.UperNetConfig(
+        backbone_config=swin, hidden_size=32, auxiliary_in_channels=96, use_auxiliary_head=True
+    )
+    return found.UperNetForSemanticSegmentation(config), image(128)
+
+
+def dpt() -> Network:
+    """DPT for segmentation on a small ViT."""
+    found = transformers()
+    config = found.DPTConfig(**TINY_VIT, **NECK, backbone_out_indices=[0, 1, 2, 3], image_size=64)
+    return found.DPTForSemanticSegmentation(config), image()
+
+
+def dpt_depth() -> Network:
+    """DPT for depth."""
+    found = transformers()
+    config = found.DPTConfig(**TINY_VIT, **NECK, backbone_out_indices=[0, 1, 2, 3], image_size=64)
+    return found.DPTForDepthEstimation(config), image()
+
+
+def depth_anything() -> Network:
+    """Depth Anything on a small DINOv2."""
+    found = transformers()
+    backbone = found.Dinov2Config(
+        hidden_size=48,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        image_size=64,
+        patch_size=16,
+        out_indices=[1, 2, 3, 4],
+        apply_layernorm=True,
+        reshape_hidden_states=False,
+    )
+    config = found.DepthAnythingConfig(
+        backbone_config=backbone,
+        reassemble_hidden_size=48,
+        patch_size=16,
+        neck_hidden_sizes=[16, 24, 32, 48],
+        fusion_hidden_size=16,
+    )
+    return found.DepthAnythingForDepthEstimation(config), image()
+
+
+def mask2former() -> Network:
+    """Mask2Former on a small Swin."""
+    found = transformers()
+    swin = found.SwinConfig(
+        embed_dim=24, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8], out_features=[f"stage{n}" for n in range(1, 5)]
+    )
+    config = found.Mask2FormerConfig(
+        backbone_config=swin,
+        feature_size=32,
+        mask_feature_size=32,
+        hidden_dim=32,
+        encoder_feedforward_dim=64,
+        dim_feedforward=64,
+        encoder_layers=2,
+        decoder_layers=3,
+        num_attention_heads=4,
+        num_queries=10,
+    )
+    return found.Mask2FormerForUniversalSegmentation(config), image(128)
+
+
+def glpn() -> Network:
+    """GLPN, depth on SegFormer's encoder."""
+    found = transformers()
+    return found.GLPNForDepthEstimation(found.GLPNConfig()), image()
+
+
+def swin2sr() -> Network:
+    """Swin2SR, ×2 super-resolution by sub-pixel convolution."""
+    found = transformers()
+    config = found.Swin2SRConfig(embed_dim=24, depths=[1, 1], num_heads=[2, 2], image_size=32, upsampler="pixelshuffle")
+    return found.Swin2SRForImageSuperResolution(config), image(32)
+
+
+def beit() -> Network:
+    """BEiT with its transposed convolutions and UPerNet's head."""
+    found = transformers()
+    config = found.BeitConfig(**TINY_VIT, image_size=64, out_indices=[1, 2, 3, 4])
+    return found.BeitForSemanticSegmentation(config), image()
+
+
+def mobilevit() -> Network:
+    """MobileViT with DeepLabV3's head."""
+    found = transformers()
+    config = found.MobileViTConfig(image_size=64)
+    return found.MobileViTForSemanticSegmentation(config), image()
+
+
+TINY_VIT: dict[str, Any] = {
+    "hidden_size": 48,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "intermediate_size": 96,
+    "patch_size": 16,
+}
+NECK: dict[str, Any] = {"neck_hidden_sizes": [16, 24, 32, 48], "fusion_hidden_size": 16}
+
+
+def of_smp(architecture: str, **options: Any) -> Callable[[], Network]:
+    """An architecture of segmentation_models_pytorch on ResNet-18."""
+
+    def make() -> Network:
+        found = segmentation_models()
+        given = {"encoder_name": "resnet18", "encoder_weights": None, "classes": 3} | options
+        return getattr(found, architecture)(**given), image(options.get("image_size", 64))
+
+    return make
+
+
+def of_torchvision(place: str, name: str) -> Callable[[], Network]:
+    """A segmentation network of torchvision."""
+
+    def make() -> Network:
+        torchvision()
+        models = pytest.importorskip(f"torchvision.models.{place}")
+        network = getattr(models, name)(weights=None, weights_backbone=None, num_classes=3)
+        given: tuple[Any, ...] = image(96) if place == "segmentation" else ([image(96)[0][0]],)
+        if place == "detection":
+            network.transform.min_size, network.transform.max_size = (96,), 128
+        return network, given
+
+    return make
+
+
+NETWORKS: dict[str, Callable[[], Network]] = {
+    "transformers SegFormer": segformer,
+    "transformers UPerNet-Swin": upernet,
+    "transformers DPT segmentation": dpt,
+    "transformers DPT depth": dpt_depth,
+    "transformers Depth Anything": depth_anything,
+    "transformers Mask2Former": mask2former,
+    "transformers GLPN": glpn,
+    "transformers Swin2SR": swin2sr,
+    "transformers BEiT": beit,
+    "transformers MobileViT": mobilevit,
+    "smp Unet": of_smp("Unet"),
+    "smp UnetPlusPlus": of_smp("UnetPlusPlus"),
+    "smp MAnet": of_smp("MAnet"),
+    "smp Linknet": of_smp("Linknet"),
+    "smp FPN": of_smp("FPN"),
+    "smp PSPNet": of_smp("PSPNet"),
+    "smp DeepLabV3": of_smp("DeepLabV3"),
+    "smp DeepLabV3Plus": of_smp("DeepLabV3Plus"),
+    "smp PAN": of_smp("PAN", image_size=128),
+    "smp UPerNet": of_smp("UPerNet"),
+    "smp Segformer": of_smp("Segformer"),
+    "torchvision FCN": of_torchvision("segmentation", "fcn_resnet50"),
+    "torchvision DeepLabV3": of_torchvision("segmentation", "deeplabv3_mobilenet_v3_large"),
+    "torchvision LR-ASPP": of_torchvision("segmentation", "lraspp_mobilenet_v3_large"),
+    "torchvision Faster R-CNN": of_torchvision("detection", "fasterrcnn_resnet50_fpn"),
+    "torchvision RetinaNet": of_torchvision("detection", "retinanet_resnet50_fpn"),
+    "torchvision FCOS": of_torchvision("detection", "fcos_resnet50_fpn"),
+    "torchvision Mask R-CNN": of_torchvision("detection", "maskrcnn_resnet50_fpn"),
+}
