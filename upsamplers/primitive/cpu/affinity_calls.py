@@ -78,7 +78,7 @@ def _call(
     x = packets.readable(x)
     together = packets.together(x)
     spare, rows_step = together * slab, row_step(x.shape[3], 0, count)
-    rows = spare + -(-len(columns) // count + 1) * count * 2
+    rows = spare + (-(-len(columns) // count) + 1) * count
     sizes = (
         many, side, stride, pad, x.shape[2], count, vectors * count, vectors, step, inside, spare, slab, together,
         rows, rows_step,
