@@ -117,9 +117,9 @@ class ReSFU(Upsampler):
         a = self.affinities(z, guide).unflatten(1, (3, 3))  # [B, 3, 3, sH, sW]
         rows, columns = (split(side, self.scale, a) for side in z.shape[-2:])  # [3, side] each
         wide = functional.pad(a, (0, 0, 0, 0, 2, 2))
-        a = sum(weight * wide[:, :, 2 - n : 7 - n] for n, weight in enumerate(columns))
+        a = sum(weight * wide[:, :, 2 - n : 7 - n] for n, weight in enumerate(columns.unbind()))
         high = functional.pad(a, (0, 0, 0, 0, 0, 0, 2, 2))
-        w: Tensor = sum(weight[:, None] * high[:, 2 - n : 7 - n] for n, weight in enumerate(rows))
+        w: Tensor = sum(weight[:, None] * high[:, 2 - n : 7 - n] for n, weight in enumerate(rows.unbind()))
         return w.flatten(1, 2).unsqueeze(1)
 
     def macs(self, height: int, width: int) -> int:
