@@ -40,6 +40,8 @@ PEERS: tuple[tuple[str, str], ...] = (
     *(("sapa", f"Sapa{options}") for options in ("", ":mode=gated", ":mode=inner")),
     *(("dysample", f"DySample{options}") for options in ("", ":dynamic_scope=true", ":style=pl")),
     ("dysample", "DySample:dynamic_scope=true,style=pl"),
+    *(("ddf_up", "DDFUp"), ("dlu", "DLU"), ("eucb", "EUCB"), ("lda_aqu", "LdaAqu"), ("resfu", "ReSFU")),
+    *(("sapa_d", "SapaD"), ("freqfusion", "FreqFusion"), ("freqfusion", "FreqFusion:resample=false")),
 )
 """Each operator and the class and options of its peer; as many as fill blocks, so that none is parted from its peer."""
 

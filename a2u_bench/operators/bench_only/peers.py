@@ -13,6 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from a2u_bench.operators.bench_only.decoder_peers import DLU as DLU
+from a2u_bench.operators.bench_only.decoder_peers import EUCB as EUCB
+from a2u_bench.operators.bench_only.decoder_peers import DDFUp as DDFUp
+from a2u_bench.operators.bench_only.decoder_peers import FreqFusion as FreqFusion
+from a2u_bench.operators.bench_only.decoder_peers import LdaAqu as LdaAqu
+from a2u_bench.operators.bench_only.decoder_peers import ReSFU as ReSFU
+from a2u_bench.operators.bench_only.decoder_peers import SapaD as SapaD
+from a2u_bench.operators.bench_only.unfolded import unfolded
 from upsamplers.affinity import Factor, kernel_side
 from upsamplers.ops import (
     a2u,
@@ -31,14 +39,6 @@ from upsamplers.ops import (
     sapa,
 )
 from upsamplers.semi_shift import SemiShiftUpsampler
-
-
-def unfolded(w: Tensor, z: Tensor, kernel_size: int) -> Tensor:
-    """wᵀz with every window written out, for w [B, G, k², sH, sW] and a zero border."""
-    groups, size = w.shape[1], w.shape[3:]
-    windows = functional.unfold(z, kernel_size, padding=kernel_size // 2).unflatten(2, z.shape[2:])
-    windows = functional.interpolate(windows, size=size).unflatten(1, (groups, -1, kernel_size**2))
-    return (windows * w.unsqueeze(2)).sum(3).flatten(1, 2)
 
 
 class Nearest(nearest.Nearest):
