@@ -9,7 +9,7 @@ w₂₅ = Σ_t a_t M_t ⊗ M_t, [B, 1, 25, sH, sW], replicate border; it sums to
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import torch
@@ -117,9 +117,9 @@ class ReSFU(Upsampler):
         a = self.affinities(z, guide).unflatten(1, (3, 3))  # [B, 3, 3, sH, sW]
         rows, columns = (split(side, self.scale, a) for side in z.shape[-2:])  # [3, side] each
         wide = functional.pad(a, (0, 0, 0, 0, 2, 2))
-        a = sum(weight * wide[:, :, 2 - n : 7 - n] for n, weight in enumerate(columns.unbind()))
+        a = reduce(torch.add, [weight * wide[:, :, 2 - n : 7 - n] for n, weight in enumerate(columns.unbind())])
         high = functional.pad(a, (0, 0, 0, 0, 0, 0, 2, 2))
-        w: Tensor = sum(weight[:, None] * high[:, 2 - n : 7 - n] for n, weight in enumerate(rows.unbind()))
+        w = reduce(torch.add, [weight[:, None] * high[:, 2 - n : 7 - n] for n, weight in enumerate(rows.unbind())])
         return w.flatten(1, 2).unsqueeze(1)
 
     def macs(self, height: int, width: int) -> int:
