@@ -208,7 +208,8 @@ def test_what_only_type_checkers_read_is_no_import():
 def test_no_class_name_stands_twice():
     where: dict[str, list[str]] = {}
     for name, path in MODULES.items():
-        if within(name, "a2u_bench"):
+        # operators that only the bench has are called as the field calls them
+        if within(name, "a2u_bench") and not within(name, "a2u_bench.operators.bench_only"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ClassDef):
                     where.setdefault(node.name, []).append(name)

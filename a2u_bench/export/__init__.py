@@ -15,7 +15,8 @@ Writer = Callable[["Sheet"], Iterator[str | bytes]]
 
 def formats() -> list[str]:
     """Every format: the modules of this package, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    modules = pkgutil.iter_modules(__path__)  # folders are figures and the report, commands of their own
+    return sorted(module.name for module in modules if not module.ispkg and not module.name.startswith("_"))
 
 
 def exporter(form: str) -> Writer:

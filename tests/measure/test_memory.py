@@ -111,11 +111,12 @@ def test_an_operator_whose_allocations_are_known_is_exact_to_the_byte(name: str)
     assert warm(prepared(name)) == KNOWN[name]
 
 
-def test_the_blend_of_a_gate_holds_four_maps_and_the_gate():
-    up = 64 * 32 * 32 * FLOAT  # upsampled map, gate · guide, (1 − gate) · up, and their sum
+def test_the_blend_of_a_gate_is_one_pass_that_holds_neither_of_its_products():
+    up = 64 * 32 * 32 * FLOAT
     memory = warm(prepared("fade", channels=64, height=16, width=16))
-    assert memory == Memory(up, 4 * up + 32 * 32 * FLOAT)
-    assert memory.workspace == 3 * up + 32 * 32 * FLOAT
+    assert memory is not None
+    assert memory.output == up
+    assert 2 * up <= memory.peak < 3 * up  # the upsampled map and the blend; no gate · guide, no (1 − gate) · up
 
 
 def test_the_five_numbers_of_a_training_step_whose_allocations_are_known():

@@ -167,5 +167,5 @@ def normalised(taps: Tensor) -> Tensor:
     precise = taps.to(torch.promote_types(taps.dtype, torch.float32))
     centred = precise - precise.mean(2, keepdim=True)
     # the norm, because torch warns of the standard deviation of an empty batch
-    deviation = torch.linalg.vector_norm(centred, dim=2, keepdim=True) / math.sqrt(centred.shape[2] - 1)
+    deviation = torch.linalg.vector_norm(centred, dim=2, keepdim=True) / math.sqrt(TAPS - 1)
     return (centred / (deviation + 1e-10)).to(taps.dtype)
