@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from a2u_bench.case import Case
 from a2u_bench.columns import make_row
@@ -106,3 +108,22 @@ def particular(given: Sequence[str]) -> None:
     if os.environ["SLURM_CPUS_PER_TASK"] != str(threads):
         raise RuntimeError("other needs")
     quick(given)
+
+
+@contextmanager
+def interrupted_after(appends: int) -> Iterator[None]:
+    """What is done here ends, as by a kill, before a store appends once more than so many times."""
+    real, left = Store._append, appends
+
+    class Killed(Exception):
+        pass
+
+    def append(self: Store, name: str, lines: Any) -> None:
+        nonlocal left
+        if left == 0:
+            raise Killed
+        left -= 1
+        real(self, name, lines)
+
+    with suppress(Killed), mock.patch.object(Store, "_append", append):
+        yield

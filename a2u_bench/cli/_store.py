@@ -49,12 +49,11 @@ def open_store(folder: Path, manifest: dict[str, Any], resume: bool) -> Store:
 
 def describe(store: Store, threads: Sequence[int], devices: Collection[str] = ("cpu",), again: bool = False) -> None:
     """Put the machine, and how good it is for measuring with so many threads, into the manifest, once or `again`."""
-    from a2u_bench.machine import doctor
-    from a2u_bench.machine import record as machine
+    from a2u_bench.machine import doctor, record
     from a2u_bench.run import processes
 
     if again or "machine" not in store.manifest:
-        described = machine.record(torch=lambda: processes.torch_facts(devices))
+        described = record.record(torch=lambda: processes.torch_facts(devices))
         store.write_manifest({"machine": described, "doctor": doctor.examine(described, threads).to_manifest()})
 
 

@@ -1,4 +1,4 @@
-"""Runs as tables on standard output, for `run`, `quality` and `compare`: a sheet, then rich or JSON."""
+"""Runs as tables on standard output, for `run`, `quality` and `compare`: a view, then rich or JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from a2u_bench.store.read import Run
-    from a2u_bench.tables.view import Sheet
+    from a2u_bench.tables.view import View
 
 RESULTS = Path("results")
 
@@ -54,20 +54,20 @@ def show(runs: Sequence[Run], *, convention: str = "mac", as_json: bool = False)
 
     beside = any(has_peers(run.rows) for run in runs)
     request = Request(convention, PEERS, columns=COLUMNS, variants=True) if beside else Request(convention)
-    print_sheet(make(runs, request), as_json, MOST)
+    print_view(make(runs, request), as_json, MOST)
 
 
-def print_sheet(sheet: Sheet, as_json: bool, most: int | None) -> None:
-    """The tables of a sheet, or its rows as JSON, on standard output."""
+def print_view(view: View, as_json: bool, most: int | None) -> None:
+    """The tables of a view, or its rows as JSON, on standard output."""
     if as_json:
         from a2u_bench.cli import _output as output
         from a2u_bench.export.json import write
 
-        output.write(write(sheet))
+        output.write(write(view))
         return
     from a2u_bench.tables.terminal import print_table
 
-    for table in sheet.tables(most):
+    for table in view.tables(most):
         print_table(table)
 
 

@@ -67,14 +67,14 @@ def _itself(out: Path, quick: bool, as_json: bool) -> int:
 
     from a2u_bench.audit import calibration
     from a2u_bench.errors import UsageError
-    from a2u_bench.machine import record as machine
+    from a2u_bench.machine import record
     from a2u_bench.run import processes
     from a2u_bench.run.progress import Silence, progress
 
     if out.is_dir():
         raise UsageError(f"--out {out}: is a folder; allowed: the name of a file")
     created = datetime.now(timezone.utc).isoformat()
-    described = machine.record(torch=processes.torch_facts)
+    described = record.record(torch=processes.torch_facts)
     with ExitStack() as bars:
 
         def listen(title: str, cases: int) -> Listener:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.tables.view import Sheet
+    from a2u_bench.tables.view import View
 
 Many = list[str]
 
@@ -55,7 +55,7 @@ def command(
     of its own formula in plain PyTorch, which --suite peers measures. What is best, or not significantly worse than the
     best, is bold.
     """
-    from a2u_bench.cli._table import MOST, check_convention, listed, print_sheet, read_runs
+    from a2u_bench.cli._table import MOST, check_convention, listed, print_view, read_runs
     from a2u_bench.errors import UsageError
     from a2u_bench.sanitize import plain
     from a2u_bench.store.completeness import nothing, unended, unplanned
@@ -84,29 +84,29 @@ def command(
             f"--fail-if {relative[0]} compares two runs, and {read[0].path} is one, however often it is named. "
             "Allowed: BEFORE AFTER"
         )
-    sheet = make(read, request)
+    view = make(read, request)
     if ranking is not None:
-        _print_ranking(sheet, ranking, as_json)
+        _print_ranking(view, ranking, as_json)
     else:
-        print_sheet(sheet, as_json, None if everything else MOST)
-    if any(outcome.failed for outcome in sheet.outcomes):
+        print_view(view, as_json, None if everything else MOST)
+    if any(outcome.failed for outcome in view.outcomes):
         return 3
     if not strict:
         return 0
     begun = {run.path: few for run in (read if relative else read[-1:]) if (few := unended(run) or unplanned(run))}
     for path, few in begun.items():
         typer.echo(plain(f"note: --strict: {path}: inconclusive, since {few}"), err=True)
-    return 4 if begun or any(outcome.unclear for outcome in sheet.outcomes) else 0
+    return 4 if begun or any(outcome.unclear for outcome in view.outcomes) else 0
 
 
-def _print_ranking(sheet: Sheet, axis: str, as_json: bool) -> None:
+def _print_ranking(view: View, axis: str, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
     from a2u_bench.tables.ranking import along, to_table
     from a2u_bench.tables.terminal import print_table
 
-    found = along(sheet.frame, axis, sheet.reading)
+    found = along(view.frame, axis, view.reading)
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], indent=2))
     else:

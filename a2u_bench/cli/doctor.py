@@ -22,9 +22,9 @@ def command(
     from a2u_bench.machine import doctor
 
     if run is None:
-        from a2u_bench.machine import record as machine
+        from a2u_bench.machine import record
 
-        machines = {"": machine.record()}
+        machines = {"": record.record()}
     else:
         from a2u_bench.machine.differences import by_node
         from a2u_bench.store.read import read_run

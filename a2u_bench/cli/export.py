@@ -83,11 +83,11 @@ def command(
         tuple(keep or ()),
         variants=variants,
     )
-    sheet, write = make(read, request), exporter(form)
+    view, write = make(read, request), exporter(form)
     if form in ("csv", "parquet"):
-        for note in sheet.notes:
+        for note in view.notes:
             typer.echo(plain(f"note: {note}"), err=True)
-    parts = write(sheet)
+    parts = write(view)
     first = next(parts, "")  # what cannot be written at all leaves the file as it was
     if out is not None:
         with out.open("wb") as file:

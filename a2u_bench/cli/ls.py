@@ -52,9 +52,9 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
 
 def _operators() -> list[dict[str, Any]]:
     """Every operator's facts as plain data; plug-ins that are left out are named on standard error."""
-    from a2u_bench import operators as build
+    from a2u_bench import operators
 
-    for problem in build.plugin_problems():
+    for problem in operators.plugin_problems():
         typer.echo(f"note: {problem}", err=True)
     return [
         {
@@ -74,5 +74,5 @@ def _operators() -> list[dict[str, Any]]:
             "twin": facts.twin,
             "variants": len(facts.variants),
         }
-        for facts in map(build.facts, build.names())
+        for facts in map(operators.facts, operators.names())
     ]

@@ -38,14 +38,14 @@ def command(
     if out.is_dir() or out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--out {out}: allowed: the name of a file that ends in .html")
     read = read_runs(runs or [])
-    sheet = make(read, Request(convention, columns=SHOWN, filters=tuple(conditions or ()), changes=False))
-    rows = len(sheet.frame)
+    view = make(read, Request(convention, columns=SHOWN, filters=tuple(conditions or ()), changes=False))
+    rows = len(view.frame)
     if rows > MOST:
         raise UsageError(f"{rows} rows are too many for one page of at most {MOST}; choose some with --filter")
-    text = page(gather(sheet))
+    text = page(gather(view))
     out.write_text(text, encoding="utf-8")
     problems = [f"{run.path}: {problem}" for run in read for problem in run.problems]
     if as_json:
-        typer.echo(json.dumps({"file": str(out), "rows": rows, "notes": [*problems, *sheet.notes]}, indent=2))
+        typer.echo(json.dumps({"file": str(out), "rows": rows, "notes": [*problems, *view.notes]}, indent=2))
     else:
         typer.echo(str(out))

@@ -1,4 +1,4 @@
-"""Exporters: one file a format, named after it, each with `write(sheet)`, which yields text or bytes."""
+"""Exporters: one file a format, named after it, each with `write(view)`, which yields text or bytes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from a2u_bench.tables.view import Sheet
+    from a2u_bench.tables.view import View
 
-Writer = Callable[["Sheet"], Iterator[str | bytes]]
+Writer = Callable[["View"], Iterator[str | bytes]]
 
 
 def formats() -> list[str]:

@@ -1,4 +1,4 @@
-"""The tables that a document takes from a sheet: every line, with the notes that let a reader run them again."""
+"""The tables that a document takes from a view: every line, with the notes that let a reader run them again."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from itertools import chain
 
 from a2u_bench.export import _provenance as provenance
 from a2u_bench.tables.table import Table
-from a2u_bench.tables.view import Request, Sheet
+from a2u_bench.tables.view import Request, View
 
 BOLD = "bold: best, or not significantly worse than the best"
 
 
-def tables(sheet: Sheet, form: str) -> list[Table]:
-    """The tables of the sheet; under the last stand hardware, convention, n and commands."""
-    found = sheet.tables()
+def tables(view: View, form: str) -> list[Table]:
+    """The tables of the view; under the last stand hardware, convention, n and commands."""
+    found = view.tables()
     shown = [heading.name for table in found for heading in table.headings]
-    said = provenance.notes(sheet.reading, sheet.frame, shown, sheet.request.convention, command(sheet, form))
+    said = provenance.notes(view.reading, view.frame, shown, view.request.convention, command(view, form))
     if any(table.bold for table in found):
         said = (BOLD, *said)
     return [*found[:-1], replace(found[-1], notes=(*found[-1].notes, *said))]
@@ -32,10 +32,10 @@ def written(table: Table, escape: Callable[[str], str], strong: str) -> list[lis
     return rows
 
 
-def command(sheet: Sheet, form: str) -> list[str]:
+def command(view: View, form: str) -> list[str]:
     """The arguments of the command that makes this export again."""
-    request, plain = sheet.request, Request()
-    arguments = ["export", *(str(run.path) for run in sheet.runs), "--format", form]
+    request, plain = view.request, Request()
+    arguments = ["export", *(str(run.path) for run in view.runs), "--format", form]
     if request.convention != plain.convention:
         arguments += ["--convention", request.convention]
     if request.baseline is not None:

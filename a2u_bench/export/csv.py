@@ -11,14 +11,14 @@ import pandas as pd
 
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values
-from a2u_bench.tables.view import Sheet, to_export
+from a2u_bench.tables.view import View, to_export
 
 FORMULA = ("=", "+", "-", "@")
 
 
-def write(sheet: Sheet) -> Iterator[str]:
-    """The rows of the sheet as CSV text, in parts."""
-    return export(to_export(sheet))
+def write(view: View) -> Iterator[str]:
+    """The rows of the view as CSV text, in parts."""
+    return export(to_export(view))
 
 
 def export(frame: pd.DataFrame) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from a2u_bench.export._tables import tables, written
 from a2u_bench.sanitize import plain
 from a2u_bench.tables.table import Table
-from a2u_bench.tables.view import Sheet
+from a2u_bench.tables.view import View
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 STYLE = (
@@ -22,9 +22,9 @@ STYLE = (
 )
 
 
-def write(sheet: Sheet) -> Iterator[str]:
-    """The tables of the sheet as one page."""
-    found = tables(sheet, "html")
+def write(view: View) -> Iterator[str]:
+    """The tables of the view as one page."""
+    found = tables(view, "html")
     yield (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'

@@ -12,30 +12,29 @@ import pandas as pd
 from a2u_bench.columns import SHAPE
 from a2u_bench.store.completeness import lacks
 from a2u_bench.store.frames import to_records
-from a2u_bench.tables.view import Sheet, to_export
+from a2u_bench.tables.view import View, to_export
 
 _ENCODER = json.JSONEncoder(allow_nan=False)
 
 
-def write(sheet: Sheet) -> Iterator[str]:
-    """The sheet as one JSON object, in parts: runs, notes, rows; of two runs also what changed, and the gates."""
+def write(view: View) -> Iterator[str]:
+    """The view as one JSON object, in parts: runs, notes, rows; of two runs also what changed, and the gates."""
     runs = [
-        {"path": str(run.path), "manifest": run.manifest, "problems": [*run.problems, *lacks(run)]}
-        for run in sheet.runs
+        {"path": str(run.path), "manifest": run.manifest, "problems": [*run.problems, *lacks(run)]} for run in view.runs
     ]
     yield '{\n"runs": ' + _text(runs)
-    yield ',\n"notes": ' + _text(list(sheet.notes))
-    for name, table in sheet.changes.items():
+    yield ',\n"notes": ' + _text(list(view.notes))
+    for name, table in view.changes.items():
         yield f',\n"changes in {name}": '
         yield from _array(to_records(table.drop(columns=["status", "reason", SHAPE])))
-    if sheet.outcomes:
+    if view.outcomes:
         outcomes = [
             {"gate": one.gate.text, "failed": one.failed, "unclear": one.unclear, "passed": one.passed}
-            for one in sheet.outcomes
+            for one in view.outcomes
         ]
         yield ',\n"gates": ' + _text(outcomes)
     yield ',\n"rows": [\n'
-    yield from rows(to_export(sheet))
+    yield from rows(to_export(view))
     yield "]\n}\n"
 
 

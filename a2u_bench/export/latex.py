@@ -10,7 +10,7 @@ from a2u_bench.export._fit import BREAKS, TexColumn, fit
 from a2u_bench.export._tables import tables
 from a2u_bench.sanitize import plain
 from a2u_bench.tables.table import Heading, Table
-from a2u_bench.tables.view import Sheet
+from a2u_bench.tables.view import View
 from a2u_bench.units import SPREAD
 
 PREFIXES = {
@@ -65,12 +65,12 @@ LEFT_OUT = ("macs_fvcore", "status")
 """Columns that a paper does without unless they are asked for: the first equals the MACs, notes say the second."""
 
 
-def write(sheet: Sheet) -> Iterator[str]:
-    """The tables of the sheet, each a `table` of its own."""
+def write(view: View) -> Iterator[str]:
+    """The tables of the view, each a `table` of its own."""
     yield "% needs \\usepackage{booktabs, tabularx} and \\usepackage{siunitx}, version 3\n"
-    for number, table in enumerate(tables(sheet, "latex")):
-        label = f"tab:{_label(sheet.runs[0].path.resolve().name)}{f'-{number + 1}' if number else ''}"
-        yield from lines(table, label, () if sheet.request.columns else LEFT_OUT)
+    for number, table in enumerate(tables(view, "latex")):
+        label = f"tab:{_label(view.runs[0].path.resolve().name)}{f'-{number + 1}' if number else ''}"
+        yield from lines(table, label, () if view.request.columns else LEFT_OUT)
 
 
 def escape(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from a2u_bench.export._tables import tables, written
 from a2u_bench.sanitize import plain
 from a2u_bench.tables.table import Table
-from a2u_bench.tables.view import Sheet
+from a2u_bench.tables.view import View
 
 _SPECIAL = str.maketrans(
     {letter: f"\\{letter}" for letter in "\\`*_{}[]|~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
@@ -16,9 +16,9 @@ _SPECIAL = str.maketrans(
 _LIST = re.compile(r"([#+-]|\d+[.)])(?=\s|$)")
 
 
-def write(sheet: Sheet) -> Iterator[str]:
-    """The tables of the sheet as Markdown."""
-    for number, table in enumerate(tables(sheet, "markdown")):
+def write(view: View) -> Iterator[str]:
+    """The tables of the view as Markdown."""
+    for number, table in enumerate(tables(view, "markdown")):
         if number:
             yield "\n"
         yield from lines(table)

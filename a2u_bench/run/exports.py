@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from a2u_bench import operators as build
+from a2u_bench import operators
 from a2u_bench.case import Case
 from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.operators import strings
@@ -48,14 +48,14 @@ def is_asked(case: Case) -> bool:
     return plain and case.network is None
 
 
-def cases(operators: str | Iterable[str], scales: Iterable[int] = (2,)) -> list[Case]:
+def cases(texts: str | Iterable[str], scales: Iterable[int] = (2,)) -> list[Case]:
     """One case for each operator string and scale; `all` is every declared variant. UsageError for what is none."""
-    wanted: dict[str, build.Operator] = {}
-    for text in strings.split(operators):
-        meant = build.every_variant() if text == "all" else [build.operator(text)]
+    wanted: dict[str, operators.Operator] = {}
+    for text in strings.split(texts):
+        meant = operators.every_variant() if text == "all" else [operators.operator(text)]
         wanted |= {one.text: one for one in meant}
     if not wanted:
-        raise UsageError(f"no operator given. Allowed: all, {', '.join(build.names())}")
+        raise UsageError(f"no operator given. Allowed: all, {', '.join(operators.names())}")
     found = [Case(one.name, one.variant, one.text, *SHAPE, scale=scale) for one in wanted.values() for scale in scales]
     return list(dict.fromkeys(found))
 
@@ -67,7 +67,7 @@ def answers(asked: Iterable[Case], workers: Workers) -> Iterator[Answer]:
         with workers.start("cpu", 1, SEED, TIMEOUT) as worker:
             while waiting:
                 case = waiting.popleft()
-                if reason := build.why_not(case):
+                if reason := operators.why_not(case):
                     yield Answer(case.options, case.scale, None, reason)
                     continue
                 try:

@@ -16,10 +16,10 @@ from a2u_bench.tables.layout import lay_out
 from a2u_bench.tables.table import Heading, Table
 
 if TYPE_CHECKING:
-    from a2u_bench.tables.view import Sheet
+    from a2u_bench.tables.view import View
 
 
-def table_of_changes(view: Sheet, most: int | None) -> Table:
+def table_of_changes(view: View, most: int | None) -> Table:
     """One table with, for each measure, before, after, after/before and the verdict."""
     found = view.changes
     first = next(iter(found.values()))

@@ -46,7 +46,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class View:
     """Rows of runs as they were asked for. `pair` has those of the same cases where two runs are compared."""
 
     runs: Sequence[Run]
@@ -114,8 +114,8 @@ class Sheet:
         return lay_out(frame, request.columns, request.by, request.convention, notes, bold, most)
 
 
-def make(runs: Sequence[Run], request: Request) -> Sheet:
-    """The sheet of these runs. UsageError for what the request names and is not there."""
+def make(runs: Sequence[Run], request: Request) -> View:
+    """The view of these runs. UsageError for what the request names and is not there."""
     if request.convention not in units.CONVENTIONS:
         raise unknown("convention", request.convention, units.CONVENTIONS)
     asked = [gates.parse(text) for text in request.fail_if]
@@ -145,14 +145,14 @@ def make(runs: Sequence[Run], request: Request) -> Sheet:
             pair = found
             notes += found.notes(labels)
     notes += (*sentences.of_reading(reading), *sentences.of_rows(reading, frame, request.columns))
-    sheet = Sheet(runs, request, frame, notes, reading, pair)
-    outcomes = tuple(_outcome(sheet, gate) for gate in asked)
-    return Sheet(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), reading, pair, outcomes)
+    view = View(runs, request, frame, notes, reading, pair)
+    outcomes = tuple(_outcome(view, gate) for gate in asked)
+    return View(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), reading, pair, outcomes)
 
 
-def to_export(sheet: Sheet) -> pd.DataFrame:
+def to_export(view: View) -> pd.DataFrame:
     """The rows as other programs read them: every column or those chosen, or a grid where several keys are named."""
-    request, frame = sheet.request, sheet.frame
+    request, frame = view.request, view.frame
     if len(request.by) < 2:
         chosen = [*request.by, *request.columns] if request.columns else []
         return frame[list(dict.fromkeys(chosen))] if chosen else frame.drop(columns=list(ON_DEMAND))
@@ -165,20 +165,20 @@ def to_export(sheet: Sheet) -> pd.DataFrame:
     return pivot(frame, list(dict.fromkeys(side)), keys[1:], values)
 
 
-def _outcome(sheet: Sheet, gate: gates.Gate) -> Outcome:
+def _outcome(view: View, gate: gates.Gate) -> Outcome:
     if not gate.relative:
-        rows = sheet.frame
-        if len(sheet.runs) > 1:
-            rows = rows[(rows[RUN] == frames.run_labels(sheet.runs)[-1]).fillna(False).astype(bool)]
+        rows = view.frame
+        if len(view.runs) > 1:
+            rows = rows[(rows[RUN] == frames.run_labels(view.runs)[-1]).fillna(False).astype(bool)]
         if rows.empty:
             raise UsageError(f"--fail-if {gate.text}: there is no row to judge")
         return gates.check_value(gate, rows, apart(rows))
-    if sheet.pair is None:
+    if view.pair is None:
         raise UsageError(f"--fail-if {gate.text}: the two runs have no case in common, so there is nothing to judge")
-    differ = hardware_differences([run.manifest for run in sheet.runs])
-    outcome = gates.check_change(gate, sheet.pair, sheet.change(gate.name), apart(sheet.pair.before), differ)
-    gone, new = (part[part[gate.name].notna()] for part in (sheet.pair.gone, sheet.pair.new))
-    more = new[new["case"].isin(sheet.pair.before["case"])]  # of a case that stands once more after
+    differ = hardware_differences([run.manifest for run in view.runs])
+    outcome = gates.check_change(gate, view.pair, view.change(gate.name), apart(view.pair.before), differ)
+    gone, new = (part[part[gate.name].notna()] for part in (view.pair.gone, view.pair.new))
+    more = new[new["case"].isin(view.pair.before["case"])]  # of a case that stands once more after
     alone = [
         f"{name} ({word})" for part, word in ((gone, "only before"), (more, "once more after")) for name in apart(part)
     ]

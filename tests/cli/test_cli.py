@@ -19,7 +19,7 @@ from a2u_bench.cli import main
 from a2u_bench.cli._store import _examining
 from a2u_bench.columns import COLUMNS, DERIVED, make_row
 from a2u_bench.errors import Unwritten
-from a2u_bench.machine import record as machine
+from a2u_bench.machine import record
 from a2u_bench.run import progress, runner
 from a2u_bench.run.progress import Silence
 from a2u_bench.store.write import Store
@@ -58,7 +58,7 @@ def fake_machine(monkeypatch):
 
     monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(progress, "progress", silent)
-    monkeypatch.setattr(machine, "record", lambda **_: {"cpu": "a test"})
+    monkeypatch.setattr(record, "record", lambda **_: {"cpu": "a test"})
 
 
 def one_line(capsys, *says: str) -> None:
@@ -423,7 +423,7 @@ def test_the_audit_of_an_operator_names_what_each_tool_left_out(capsys):
 
 def test_the_doctor_grades_this_machine_or_that_of_a_run(fake_machine, capsys, tmp_path, monkeypatch):
     battery = {"cpu": "a test", "usable_cores": 2, "now": {"load": [0.0], "on_battery": True}}
-    monkeypatch.setattr(machine, "record", lambda **_: battery)
+    monkeypatch.setattr(record, "record", lambda **_: battery)
     assert main(["doctor"]) == 0
     assert "plug it in" in capsys.readouterr().out
     assert main(["run", "--ops", "nearest", "--out", str(tmp_path / "r")]) == 0

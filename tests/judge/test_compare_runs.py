@@ -90,10 +90,10 @@ def test_keys_and_baselines_choose_another_view_of_two_runs():
 def test_machines_that_differ_are_named_and_their_times_not_judged():
     before = run("one", row("a", 1e-3, peak_memory=1), cpu="A")
     after = run("two", row("a", 9e-3, peak_memory=2), cpu="B")
-    sheet = make([before, after], Request(fail_if=("latency>5%", "peak_memory>5%")))
-    assert "the runs are of machines that differ: cpu: A / B" in sheet.notes
-    assert [(one.failed != (), one.unclear != ()) for one in sheet.outcomes] == [(False, True), (True, False)]
-    assert "the machines differ" in sheet.outcomes[0].unclear[0]
+    view = make([before, after], Request(fail_if=("latency>5%", "peak_memory>5%")))
+    assert "the runs are of machines that differ: cpu: A / B" in view.notes
+    assert [(one.failed != (), one.unclear != ()) for one in view.outcomes] == [(False, True), (True, False)]
+    assert "the machines differ" in view.outcomes[0].unclear[0]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import torch
 from idx_files import write_images
 
 from a2u_bench.cli import main
-from a2u_bench.machine import record as machine
+from a2u_bench.machine import record
 from a2u_bench.quality import checkpoints
 from a2u_bench.quality.train import Training
 from a2u_bench.store.read import read_run
@@ -20,7 +20,7 @@ TINY = ("--epochs", "1", "--seeds", "2", "--threads", "1")
 
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch):
-    monkeypatch.setattr(machine, "record", lambda **_: {})  # it starts a process, which another test looks at
+    monkeypatch.setattr(record, "record", lambda **_: {})  # it starts a process, which another test looks at
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
 from a2u_bench.export.report.content import gather
-from a2u_bench.machine import record as machine
+from a2u_bench.machine import record
 from a2u_bench.quality import checkpoints, matting, pairs, presets
 from a2u_bench.quality.mattes import UNKNOWN, Mattes
 from a2u_bench.quality.matting import SYMMETRIES, WAYS, Alphas, Held, Matting, predict, symmetry
@@ -49,7 +49,7 @@ class Killed(Exception):
 
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(machine, "record", lambda **_: {})
+    monkeypatch.setattr(record, "record", lambda **_: {})
     monkeypatch.setattr("a2u_bench.quality.task.TASKS", {"matting": replace(task("matting"), presets={"short": TINY})})
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -9,13 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from launched import JOBS, PLAN, asked, case, measured, options, words
+from launched import JOBS, PLAN, asked, case, interrupted_after, measured, options, words
 from soak import study
 
 from a2u_bench.cli import main
@@ -32,7 +31,7 @@ from a2u_bench.run.jobs.local import Local, Place, places
 from a2u_bench.store.read import read_run, read_samples
 from a2u_bench.store.write import Store
 from a2u_bench.tables.view import Request
-from a2u_bench.tables.view import make as make_sheet
+from a2u_bench.tables.view import make as make_view
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -140,7 +139,7 @@ def test_machines_grades_and_ceilings_are_kept_by_node_and_tables_say_where_they
         {"node": "n1", "device": "cpu", "threads": 1, "copy": [[64, 3.0]], "matrix": {"float32": 2.0}},
         {"node": "n2", "device": "cpu", "threads": 1, "copy": [[64, 1.0]], "matrix": {"float32": 3.0}},
     ]
-    notes = make_sheet([found], Request()).notes
+    notes = make_view([found], Request()).notes
     assert "the runs are of machines that differ: cpu: of n1 (n1) / of n2 (n2)" in notes
     assert [note.partition(",")[0] for note in notes if note.startswith("environment")] == [
         "environment: grade C on n1",
@@ -213,26 +212,11 @@ def test_gathering_that_is_interrupted_anywhere_copies_each_row_and_sample_once(
     monkeypatch.setattr(merge, "HELD", 3)
     folder, job = tmp_path / "part", JOBS[0]
     measured(words(folder, job))
-    left = appends
-
-    class Dies(Exception):
-        pass
-
-    real = Store._append
-
-    def append(self: Store, name, lines):
-        nonlocal left
-        if left == 0:
-            raise Dies
-        left -= 1
-        real(self, name, lines)
 
     with Store.create(tmp_path / "r", {}) as store:
         store.append_samples([{"case": "x", "process": 4, "round": 0, "latency": [1.0]}])
-        monkeypatch.setattr(Store, "_append", append)
-        with suppress(Dies):
+        with interrupted_after(appends):
             gather(folder, store)
-    monkeypatch.setattr(Store, "_append", real)
     with Store.open(tmp_path / "r", {}, resume=True) as store:
         gather(folder, store)
     assert not folder.exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,12 @@ from typing import Any
 import pytest
 import torch
 from idx_files import write_images
-from launched import options, words
+from launched import interrupted_after, options, words
 
 from a2u_bench.cli import main
 from a2u_bench.columns import make_row
 from a2u_bench.errors import BenchError
-from a2u_bench.machine import record as machine
+from a2u_bench.machine import record
 from a2u_bench.machine.system import usable_cores
 from a2u_bench.quality import checkpoints, pairs, presets
 from a2u_bench.quality.task import task
@@ -136,26 +135,11 @@ def test_only_what_is_missing_is_started_again(tmp_path, images):
 
 @pytest.mark.parametrize("appends", range(3))
 def test_gathering_a_training_that_is_interrupted_copies_row_and_curve_once(tmp_path, images, monkeypatch, appends):
-    given, folder, left = planned(images)[0], tmp_path / "part", appends
+    given, folder = planned(images)[0], tmp_path / "part"
     trained(words(folder, away([given])[0]), [given])
 
-    class Dies(Exception):
-        pass
-
-    real = Store._append
-
-    def append(self: Store, name, lines):
-        nonlocal left
-        if left == 0:
-            raise Dies
-        left -= 1
-        real(self, name, lines)
-
-    with Store.create(tmp_path / "r", {}) as store:
-        monkeypatch.setattr(Store, "_append", append)
-        with suppress(Dies):
-            gather(folder, store)
-    monkeypatch.setattr(Store, "_append", real)
+    with Store.create(tmp_path / "r", {}) as store, interrupted_after(appends):
+        gather(folder, store)
     with Store.open(tmp_path / "r", {}, resume=True) as store:
         gather(folder, store)
     assert not folder.exists()
@@ -180,7 +164,7 @@ def a_job(folder: Path, images: str, epochs: int) -> list[str]:
 
 
 def test_a_job_trains_its_own_pair_and_keeps_its_checkpoint_in_its_part(tmp_path, images, monkeypatch):
-    monkeypatch.setattr(machine, "record", lambda **_: {})
+    monkeypatch.setattr(record, "record", lambda **_: {})
     seen: list[Path] = []
     save = checkpoints.save
 
@@ -201,7 +185,7 @@ def test_a_job_trains_its_own_pair_and_keeps_its_checkpoint_in_its_part(tmp_path
 
 
 def test_a_job_that_was_killed_goes_on_in_its_part_to_the_same_curve(tmp_path, images, monkeypatch):
-    monkeypatch.setattr(machine, "record", lambda **_: {})
+    monkeypatch.setattr(record, "record", lambda **_: {})
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert main(a_job(whole, images, 3)) == 0
     save, saved = checkpoints.save, []

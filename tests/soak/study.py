@@ -34,7 +34,7 @@ def study(folder: Path, count: int, jobs: int = 2) -> dict[str, Any]:
     from a2u_bench.store.read import read_run
     from a2u_bench.store.write import Store
     from a2u_bench.tables.view import Request
-    from a2u_bench.tables.view import make as make_sheet
+    from a2u_bench.tables.view import make as make_view
 
     phases: dict[str, Any] = {}
     begin = time.monotonic()
@@ -56,7 +56,7 @@ def study(folder: Path, count: int, jobs: int = 2) -> dict[str, Any]:
     ends("measured and gathered")
     found = read_run(folder / "run")
     ends("read")
-    tables = make_sheet([found], Request(baseline="bilinear", variants=True)).tables()
+    tables = make_view([found], Request(baseline="bilinear", variants=True)).tables()
     ends("compared")
     cases = {row["case"] for row in found.rows}
     expected = {case.id for case in plan.cases}

@@ -102,14 +102,14 @@ def peers_run(tmp_path: Path) -> Run:
 
 
 def test_each_operator_is_compared_with_its_own_peer_on_the_same_workload(peers_run: Run) -> None:
-    sheet = make([peers_run], Request(baseline=PEERS))
-    frame = sheet.frame
+    view = make([peers_run], Request(baseline=PEERS))
+    frame = view.frame
     assert frame["options"].tolist() == ["max_unpool", "dysample:style=pl", "max_unpool", "bilinear"]
     ratios = frame["latency_ratio"].tolist()
     assert ratios[:2] == [pytest.approx(1 / 3), pytest.approx(1.0)]
     assert all(pd.isna(one) for one in ratios[2:])
     assert frame["verdict"].tolist()[:2] == ["faster", "same"]
-    (table,) = sheet.tables()
+    (table,) = view.tables()
     assert any("ratio: to peers" in note and "none for 2 of" in note for note in table.notes)
 
 

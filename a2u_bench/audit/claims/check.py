@@ -85,13 +85,13 @@ def check(file: Path, run: Path | None = None) -> Checked:
     if not folders:
         raise UsageError(f"--claims {file} does not say of which run it is; name it: --run RUN")
     runs = [read_run(_there(folder, file)) for folder in folders]
-    sheet = make(runs, request)
-    named = names(row.operator for row in rows(sheet))
+    view = make(runs, request)
+    named = names(row.operator for row in rows(view))
     if request.baseline is None and (said := [line for line in lines if re.search(r"\bbaseline\b", line)]):
         marked = next((name for line in said for name in named.findall(line)), None)
-        sheet = make(runs, replace(request, baseline=marked))  # as a CSV says it
+        view = make(runs, replace(request, baseline=marked))  # as a CSV says it
     stored: dict[str, list[Row]] = {}
-    for row in rows(sheet):
+    for row in rows(view):
         stored.setdefault(row.operator, []).append(row)
     if not any(map(named.search, lines)):
         raise UsageError(f"--claims {file}: no line in it names an operator of {', '.join(map(str, folders))}")
@@ -103,9 +103,7 @@ def check(file: Path, run: Path | None = None) -> Checked:
         heading = (said_names or heading) if line.strip() and not (said_names and count) else set()
         cells += count
         wrong += found
-    return Checked(
-        str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), notes.of_reading(sheet.reading)
-    )
+    return Checked(str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), notes.of_reading(view.reading))
 
 
 def _read(path: Path) -> list[str]:

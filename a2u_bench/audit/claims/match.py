@@ -17,7 +17,7 @@ from a2u_bench.judge.seeds import over_seeds
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import is_trained, to_records
 from a2u_bench.tables.column import WORK
-from a2u_bench.tables.view import Sheet
+from a2u_bench.tables.view import View
 from a2u_bench.units import PREFIXES
 
 EXPONENTS = (*PREFIXES, -2)
@@ -73,11 +73,11 @@ def close(stored: Any, given: str) -> Any:
     return np.abs(stored - number) <= digit / 2 + SAME * abs(number)
 
 
-def rows(sheet: Sheet) -> Iterator[Row]:
-    """The rows of a sheet, means over seeds, and changes between two runs."""
-    frame = sheet.frame
+def rows(view: View) -> Iterator[Row]:
+    """The rows of a view, means over seeds, and changes between two runs."""
+    frame = view.frame
     trained = frame[is_trained(frame)]
-    for part in (frame, *([] if trained.empty else [over_seeds(trained)]), *sheet.changes.values()):
+    for part in (frame, *([] if trained.empty else [over_seeds(trained)]), *view.changes.values()):
         yield from (_row(record) for record in to_records(part) if record["options"])
 
 

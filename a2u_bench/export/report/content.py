@@ -20,7 +20,7 @@ from a2u_bench.store.frames import is_trained
 from a2u_bench.store.lines import LONGEST
 from a2u_bench.store.read import Run
 from a2u_bench.tables.layout import MEASURES, SCORES, lay_out
-from a2u_bench.tables.view import Sheet
+from a2u_bench.tables.view import View
 
 CERTIFICATE = "certificate.json"
 SHOWN = (*MEASURES, "floor", "output_memory", "first_memory", "onnx", "compiles")
@@ -86,19 +86,19 @@ class Content:
     data: dict[str, Any]
 
 
-def gather(sheet: Sheet) -> Content:
+def gather(view: View) -> Content:
     """The content for what was asked for."""
-    runs, frame, convention = sheet.runs, sheet.frame, sheet.request.convention
+    runs, frame, convention = view.runs, view.frame, view.request.convention
     samples = frames.samples_by_case(runs)
     numbered = frame.assign(**{NUMBER: pd.array(range(len(frame)), dtype="Int64")})
     trained = is_trained(numbered)
     tables = []
     if not trained.all() or numbered.empty:
         known = [name for name in SHOWN if name in numbered and numbered.loc[~trained, name].notna().any()]
-        tables.append(_table(numbered[~trained], [*known, "status"], convention, sheet.notes))
+        tables.append(_table(numbered[~trained], [*known, "status"], convention, view.notes))
     for rows in by_task(numbered[trained]):
         scores = [name for name in SCORES if name in rows and rows[name].notna().any()]
-        tables.append(_table(rows, ["seed", *scores, "status"], convention, () if tables else sheet.notes))
+        tables.append(_table(rows, ["seed", *scores, "status"], convention, () if tables else view.notes))
     keys = [(row.get(RUN) or "", row["case"]) for row in frames.to_records(frame)]
     room = max(1, MOST_SAMPLES // max(1, len(keys)))
     cases = tuple(
