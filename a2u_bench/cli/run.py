@@ -51,7 +51,9 @@ def command(
         bool, typer.Option("--quick", help="The quick suite, operators at their defaults, little time.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of inputs and weights.")] = 0,
-    onnx: Annotated[bool, typer.Option("--onnx", help="Ask too whether each operator becomes an ONNX model.")] = False,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Ask too whether each operator, at its defaults, becomes an ONNX model.")
+    ] = False,
     time_budget: Annotated[
         str | None,
         typer.Option(
