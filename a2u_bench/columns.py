@@ -71,6 +71,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("latency_cold", "measure", "Float64", "latency, cold", "s", "lower"),
     Column("latency_cold_low", "measure", "Float64", "latency, cold, low", "s", "lower"),
     Column("latency_cold_high", "measure", "Float64", "latency, cold, high", "s", "lower"),
+    # Of a person's own network: what the upsampling in it takes of its time and of its multiply-adds.
+    Column("upsampling_latency", "measure", "Float64", "upsampling, of the time", "", "lower"),
+    Column("upsampling_macs", "measure", "Float64", "upsampling, of the MACs", "", "lower"),
     Column("samples", "measure", "Int64", "samples"),
     Column("processes", "measure", "Int64", "processes"),
     Column("stopped", "origin", "string", "stopped by"),  # "target", "budget" of time, or "limit" of processes

@@ -28,7 +28,17 @@ def command(
         str | None,
         typer.Option(help="quick, paper, segformer-b1, matting-unet, primitive or peers. [default: by device]"),
     ] = None,
-    shape: Annotated[Many | None, typer.Option(metavar="BxCxHxW", help="Shape of z; replaces the suite's.")] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:CALLABLE", help="A network of your own, as it is and with each operator in it."),
+    ] = None,
+    sites: Annotated[
+        Many | None, typer.Option(help="Of the network: where, as `a2u-bench sites` names them, or all.")
+    ] = None,
+    cascade: Annotated[bool, typer.Option("--cascade", help="Of the network: ×4 as two operators of ×2.")] = False,
+    shape: Annotated[
+        Many | None, typer.Option(metavar="BxCxHxW", help="Of z, or of a network's image; replaces the suite's.")
+    ] = None,
     scale: Annotated[Many | None, typer.Option(help="Upsampling factor. [default: 2]")] = None,
     dtype: Annotated[Many | None, typer.Option(help="float32, float64, float16, bfloat16, tf32.")] = None,
     layout: Annotated[Many | None, typer.Option(help="contiguous, channels_last.")] = None,
@@ -120,7 +130,10 @@ def command(
     reference = _reference(reference, out if resume else None)
     of_suite = SUITES[suite].threads if suite in SUITES else ()
     threads = threads or [str(count) for count in of_suite or (choose.threads_each(launcher, jobs),)]
+    if network is None and (sites or cascade):
+        raise UsageError(f"{'--sites' if sites else '--cascade'} needs --network, the network of which it is said")
     plan = make_plan(
+        network=None if network is None else operators.as_typed(network, listed(sites), cascade),
         ops=ops,
         suite=suite,
         shapes=shape or (),
@@ -216,6 +229,6 @@ def _reference(asked: str | None, begun: Path | None) -> str | None:
     known = read_manifest(begun)[0].get("reference") if begun is not None and (begun / MANIFEST).is_file() else None
     if not isinstance(known, str):
         return asked
-    if asked is not None and operators.operator(asked).text != known:
+    if asked not in (None, known) and operators.operator(str(asked)).text != known:
         raise UsageError(f"--reference {asked}: the run in {begun} has {known} as its reference; allowed: the same")
     return known

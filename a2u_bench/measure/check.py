@@ -48,7 +48,34 @@ def check(prepared: Prepared, call: Call | None = None) -> None:
     """
     original = _kept(prepared.module)  # a call in training changes stored statistics
     up = _check_call(prepared, call or prepared.call)
-    _check_values(prepared, original, up)
+    if operators.is_own_network(prepared.case):
+        _check_network(prepared, original, up)
+    else:
+        _check_values(prepared, original, up)
+
+
+def _check_network(prepared: Prepared, original: nn.Module, up: Tensor) -> None:
+    """A person's own network against itself with every operator by its definition, in its own dtype or in float32.
+
+    Whatever else it does is the same in both, so that float64, in which it may not run, is not asked of it. One that
+    trains is compared in evaluation mode, where it draws no random numbers.
+    """
+    case = prepared.case
+    still = copy.deepcopy(original).eval()
+    exact = copy.deepcopy(still) if case.dtype == "float64" else copy.deepcopy(still).float()
+    z = prepared.z.detach()
+    with torch.no_grad():
+        given = still(z) if case.mode == "training" else up
+        truth = operators.definition(exact, z.to(next(exact.parameters(), z).dtype), None)
+    error, largest = (truth - given).abs().max().item(), truth.abs().max().item()
+    _must_be_close(prepared, error, TOLERANCE[case.dtype] * max(1.0, largest))
+
+
+def _must_be_close(prepared: Prepared, error: float, allowed: float) -> None:
+    if not error <= allowed:
+        exact = "plain" if operators.is_own_network(prepared.case) else "float64"
+        compiled = " when compiled" if prepared.runner is not prepared.module else ""
+        raise Incorrect(f"differs from its {exact} definition by {error:.3g}{compiled}; allowed: {allowed:.3g}")
 
 
 def _check_call(prepared: Prepared, call: Call) -> Tensor:
@@ -100,9 +127,7 @@ def _check_values(prepared: Prepared, original: nn.Module, up: Tensor) -> None:
     allowed = TOLERANCE[case.dtype] * max(1.0, largest)
     if operators.samples_points(original):  # coordinates are float32, coarser the farther they are from zero
         allowed += 4 * COORDINATE * max(height, width) * largest
-    if not error <= allowed:
-        compiled = " when compiled" if prepared.runner is not prepared.module else ""
-        raise Incorrect(f"differs from its float64 definition by {error:.3g}{compiled}; allowed: {allowed:.3g}")
+    _must_be_close(prepared, error, allowed)
 
 
 def _rows(prepared: Prepared, module: nn.Module, samples: int) -> int:

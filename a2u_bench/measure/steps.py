@@ -116,18 +116,21 @@ class Steps:
 
     def measure(self, case: Case, ceilings: dict[str, Any] | None = None) -> dict[str, float | int | None]:
         """Parameters, multiply-adds, memory and the floor of a checked, so warm, case by the names of their columns."""
+        from a2u_bench import operators
         from a2u_bench.measure import memory, work
         from a2u_bench.measure.floor import floor
         from a2u_bench.measure.precision import as_asked
 
         prepared = self.built[case.id]
         training = case.mode == "training"
-        macs = work.macs(prepared.module, case)
+        counted = work.macs_torch(prepared.module, prepared.inputs).macs
+        own = operators.is_own_network(case)
+        macs = counted if own else work.macs(prepared.module, case)
         found: dict[str, float | int | None] = {
             "params": work.params(prepared.module),
             "macs": macs,
-            "macs_fvcore": work.macs_fvcore(prepared.module, prepared.inputs).macs,
-            "macs_torch": work.macs_torch(prepared.module, prepared.inputs).macs,
+            "macs_fvcore": self._fvcore(prepared),
+            "macs_torch": counted,
         }
         with as_asked(case):
             taken = memory.call_memory(prepared.call, prepared.own, case.device)
@@ -141,7 +144,24 @@ class Steps:
         if training:
             forward = prepared.runner
             found["saved_memory"] = memory.saved_memory(lambda: forward(prepared.z, prepared.guide), prepared.own)
+        elif own and case.runtime == "eager":
+            from a2u_bench.measure.share import shares
+
+            with as_asked(case):
+                found |= shares(prepared)
         return found
+
+    def _fvcore(self, prepared: Prepared) -> int | None:
+        """Multiply-adds by fvcore; None of a person's network that it cannot trace."""
+        from a2u_bench import operators
+        from a2u_bench.measure import work
+
+        try:
+            return work.macs_fvcore(prepared.module, prepared.inputs).macs
+        except Exception:  # whatever tracing a stranger's network raises: it is measured all the same
+            if not operators.is_own_network(prepared.case):
+                raise
+            return None
 
     def onnx(self, case: Case) -> str:
         """Why a case's operator is no ONNX model, or ""."""

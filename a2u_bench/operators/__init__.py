@@ -24,11 +24,12 @@ from a2u_bench.operators.definition import (
     samples_points,
 )
 from a2u_bench.operators.devices import device, gpus, is_device
+from a2u_bench.operators.impossible import Impossible
 from a2u_bench.operators.loading import preload
 from a2u_bench.operators.modules import (
-    Impossible,
     create,
     expected_macs,
+    is_own_network,
     module,
     network_outline,
     official,
@@ -36,12 +37,14 @@ from a2u_bench.operators.modules import (
     seeded,
     why_not,
 )
-from a2u_bench.operators.own_network import own_network, sites, swapped
+from a2u_bench.operators.own_network import ORIGINAL, as_typed, must_have_sites, own_network, sites, swapped
 
 __all__ = [
+    "ORIGINAL",
     "Broken",
     "Impossible",
     "Operator",
+    "as_typed",
     "counter_formulas",
     "create",
     "definition",
@@ -51,9 +54,11 @@ __all__ = [
     "facts",
     "gpus",
     "is_device",
+    "is_own_network",
     "kernels",
     "load_ours",
     "module",
+    "must_have_sites",
     "names",
     "native_macs",
     "network_outline",

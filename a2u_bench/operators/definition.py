@@ -74,7 +74,7 @@ def _plain() -> Iterator[None]:
             os.environ[ENVIRONMENT] = before
 
 
-def _defined(module: Upsampler, z: Tensor, guide: Tensor | None) -> Tensor:
+def _defined(module: Upsampler, z: Tensor, guide: Tensor | None = None) -> Tensor:
     from upsamplers import reassemble
 
     up = reassemble(

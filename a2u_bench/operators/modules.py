@@ -10,6 +10,8 @@ from a2u_bench.errors import UsageError
 from a2u_bench.operators import strings
 from a2u_bench.operators.catalogue import operator, operator_class
 from a2u_bench.operators.devices import why_no_tf32
+from a2u_bench.operators.impossible import Impossible
+from a2u_bench.operators.own_network import measured
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,14 +19,16 @@ if TYPE_CHECKING:
     from upsamplers import Upsampler
 
 
-class Impossible(Exception):
-    """This operator cannot take this case; the message says why."""
+OWN_MATTING = "matting-unet"
+"""The one network that the bench has; every other name is MODULE:CALLABLE of a person's own."""
 
 
 def why_not(case: Case) -> str:
     """Why a case cannot be built, or "". UsageError for an option out of its range. Allocates nothing."""
     if reason := _axes_why_not(case):
         return reason
+    if is_own_network(case):  # which of its sites take an operator is found where it is built
+        return ""
     return _why_not(case.network, case.options, case.channels, case.scale)
 
 
@@ -53,7 +57,16 @@ def create(case: Case) -> nn.Module:
         raise Impossible(reason)
     if case.network is None:
         return _create(case.options, case.channels, None, case.scale)
+    if is_own_network(case):
+        import torch
+
+        return measured(case.network, case.options, case.shape, torch.initial_seed())
     return _network(case.network, case.options)
+
+
+def is_own_network(case: Case) -> bool:
+    """Whether a case measures a network that a person brought."""
+    return case.network not in (None, OWN_MATTING)
 
 
 def module(options: str, channels: int, *, scale: int = 2, twin: bool = False) -> Upsampler:
@@ -148,8 +161,8 @@ def _network(name: str, options: str) -> nn.Module:
     """A network with an operator in it; there is one so far."""
     from a2u_bench.operators.networks.matting import MattingNetwork
 
-    if name != "matting-unet":
-        raise UsageError(f"no network {name!r}; allowed: matting-unet")
+    if name != OWN_MATTING:
+        raise UsageError(f"no network {name!r}; allowed: {OWN_MATTING}")
     return MattingNetwork(options)
 
 
@@ -157,7 +170,7 @@ def _axes_why_not(case: Case) -> str:
     """Why no operator can take a case with these axes, or ""."""
     if case.dtype == TF32 and (reason := why_no_tf32(case.device)):
         return reason
-    return "" if case.network is None else _network_why_not(case)
+    return _network_why_not(case) if case.network == OWN_MATTING else ""
 
 
 def _network_why_not(case: Case) -> str:

@@ -1,4 +1,7 @@
-"""A person's own network, MODULE:CALLABLE[:options], and what stands at its sites."""
+"""A person's own network, MODULE:CALLABLE[:options], and what stands at its sites.
+
+A case names it by what was typed: ``mynet.py:make:classes=19 --cascade --sites decoder#0,decoder#1``.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,15 @@ from typing import TYPE_CHECKING, Any
 from a2u_bench.errors import BenchError, UsageError, nearest
 from a2u_bench.operators import strings
 from a2u_bench.operators.catalogue import operator
+from a2u_bench.operators.impossible import Impossible
 
 if TYPE_CHECKING:
     from torch import nn
 
     from upsamplers import Choice
+
+ORIGINAL = "original"
+"""What rows of a network call it as it is, with no operator put anywhere."""
 
 ALLOWED = "MODULE:CALLABLE or MODULE:CALLABLE:option=value,…; MODULE may be a file, as mynet.py"
 
@@ -89,6 +96,55 @@ def swapped(
     except NetworkError as error:
         raise BenchError(str(error)) from None
     return made, list(choices(made))
+
+
+def as_typed(network: str, sites: Sequence[str], cascade: bool) -> str:
+    """How a case names a network together with how operators are put into it."""
+    return " ".join([network, *(["--cascade"] if cascade else []), *([f"--sites {','.join(sites)}"] if sites else [])])
+
+
+def must_have_sites(typed: str, shape: Sequence[int], seed: int = 0) -> None:
+    """UsageError or BenchError, in one line, for a network that cannot be measured: which does not load, raises at this
+    image, or has no such site."""
+    network, names, _ = _read(typed)
+    found = {one.site.name: one.reason for one in sites(own_network(network, seed), shape, seed)}
+    for name in names:
+        if name not in found and name != "all":
+            near = nearest(name, list(found))
+            raise UsageError(
+                f"--sites {name}: no such site; {f'did you mean {near!r}?' if near else 'see a2u-bench sites'}"
+            )
+    if not found:
+        raise UsageError(f"{network} has no site: nothing that upsamples was called")
+    if not names and all(found.values()):
+        told = "; ".join(f"{name}: {reason}" for name, reason in list(found.items())[:3])
+        raise UsageError(f"{network} has no site to put an operator at ({told}); --sites names one all the same")
+
+
+def measured(typed: str, options: str, shape: Sequence[int], seed: int = 0) -> nn.Module:
+    """The network as it is, or with what an operator string means at its sites, ready to be measured.
+
+    Impossible where no site takes the operator; else what `own_network` raises.
+    """
+    from a2u_bench.operators.networks.measured import MeasuredNetwork
+
+    network, names, cascade = _read(typed)
+    made = own_network(network, seed)
+    if options != ORIGINAL:
+        try:
+            made, _ = swapped(made, options, shape, names or None, cascade, seed)
+        except BenchError as error:
+            if isinstance(error, UsageError):
+                raise
+            raise Impossible(str(error)) from None
+    return MeasuredNetwork(made)
+
+
+def _read(typed: str) -> tuple[str, list[str], bool]:
+    """The network, the sites that are named, and whether operators are cascaded."""
+    network, *words = typed.split(" ")
+    names = words[words.index("--sites") + 1].split(",") if "--sites" in words else []
+    return network, names, "--cascade" in words
 
 
 def image(shape: Sequence[int], seed: int) -> Any:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from a2u_bench import operators as build
 from a2u_bench.case import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES, Case
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.machine.system import usable_cores
 from a2u_bench.operators import strings
+from a2u_bench.suites.axes import USUAL, Axes
 from a2u_bench.suites.named import SUITES, Suite
 from a2u_bench.suites.plan import Plan, Reference, Settings, Site, Skipped
 from a2u_bench.suites.values import choices, counts, parse_bytes, parse_shape, texts
 
 MAX_SCALE = 64
 
-USUAL = "usual"
-
 QUICK = Settings(each=0.6, processes=4, target_ci=0.05)
+
+OF_NETWORKS = Settings(each=6.0, processes=6, block=4)
+"""Whole networks take long to call and much room: fewer of them interleave."""
 
 Wanted = tuple[list[tuple[build.Operator, bool]], dict[str, str]]
 """Operators, each with whether it was named; and the reasons of those that are broken."""
@@ -53,6 +53,7 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     memory_limit: str | None = None,
     reference: str | None = None,
     elsewhere: bool = False,
+    network: str | None = None,
 ) -> Plan:
     """The cases a request means. Every sequence is an axis; an empty one takes its suite's default.
 
@@ -63,11 +64,12 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     was named and cannot take a shape or scale; under `all` such a case is in the plan's `skipped`. `elsewhere`: other
     machines will measure, so that a device need not be here. `memory_limit` is a text such as ``8GiB``: what a case may
     need, in place of what is free on its device. `reference` is an operator string, in place of the suite's: its cases
-    are in the plan whether or not `ops` has it.
+    are in the plan whether or not `ops` has it. `network` is a person's own with how operators are put into it, as
+    `operators.as_typed` writes them: `shapes` are then its image's, and the reference is the network as it is.
     """
     asked = _devices(device)
     devices = tuple(one.partition(":")[0] if elsewhere else build.device(one) for one in asked)
-    chosen = _suite(suite, quick, devices[0])
+    chosen = _suite(suite, quick, devices[0]) if network is None else _of_network(network, suite)
     sites = tuple(Site(parse_shape(text)) for text in texts(shapes)) or chosen.sites
     if allocators and "kept" in texts(allocators) and (others := [one for one in devices if one != "cpu"]):
         raise UsageError(f"--allocator kept: is of the CPU's memory, and the device is {others[0]}; leave it out")
@@ -84,9 +86,14 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
         network=chosen.network,
     )
     if chosen.network is not None and axes.scales != (1,):
-        raise UsageError(f"suite {chosen.name}: its network upsamples by 2 at each level; leave --scale out")
-    wanted = {site: _operators(site.ops or "all" if ops is None else ops, quick) for site in sites}
-    beside = build.operator(chosen.reference if reference is None else reference)
+        raise UsageError(f"suite {chosen.name}: each place in its network has its own scale; leave --scale out")
+    wanted = {
+        site: _operators(site.ops or "all" if ops is None else ops, quick or network is not None) for site in sites
+    }
+    beside = _beside(chosen.reference if reference is None else reference, network)
+    if network is not None:
+        for site in sites:
+            build.must_have_sites(network, site.shape, seed)
     cases, skipped = _sorted(axes.workloads(), wanted, beside, demanded=reference is not None)
     limits = {
         "time_budget": time_budget,
@@ -95,7 +102,7 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
         "target_ci": target_ci,
         "timeout": timeout,
     }
-    usual = QUICK if quick else Settings() if chosen.each is None else Settings(each=chosen.each)
+    usual = _usual_settings(chosen, quick)
     if devices[0] != "cpu":
         usual = replace(usual, processes=min(usual.processes, FEW_PROCESSES))
     settings = replace(_settings(usual, limits, seed), onnx=onnx)
@@ -105,48 +112,6 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     named = dict.fromkeys(one.text for operators, _ in wanted.values() for one, is_named in operators if is_named)
     subject = Reference(beside.name, beside.variant, beside.text)
     return Plan(name, cases, skipped, settings, sites, subject, tuple(named))
-
-
-@dataclass(frozen=True)
-class Axes:
-    """The values of each axis; every combination of them is a workload."""
-
-    devices: tuple[str, ...]
-    runtimes: tuple[str, ...]
-    threads: tuple[int, ...]
-    allocators: tuple[str | None, ...]
-    sites: tuple[Site, ...]
-    scales: tuple[int, ...]
-    dtypes: tuple[str, ...]
-    layouts: tuple[str, ...]
-    modes: tuple[str, ...]
-    network: str | None
-
-    def workloads(self) -> Iterator[tuple[Site, Case]]:
-        """Each with its site, as a case without an operator."""
-        outer = product(dict.fromkeys(self.devices), self.runtimes, self.threads, self.allocators)
-        inner = list(product(self.sites, self.scales, self.dtypes, self.layouts, self.modes))
-        for (device, runtime, threads, allocator), (site, scale, dtype, layout, mode) in product(outer, inner):
-            if device != "cpu" and allocator == "kept":  # an accelerator keeps what it frees anyway
-                continue
-            yield (
-                site,
-                Case(
-                    "",
-                    "",
-                    "",
-                    *site.shape,
-                    scale=scale,
-                    dtype=dtype,
-                    layout=layout,
-                    mode=mode,
-                    runtime=runtime,
-                    device=device,
-                    threads=threads,
-                    network=self.network,
-                    allocator=_usual_allocator(device) if allocator == USUAL else allocator,
-                ),
-            )
 
 
 def _sorted(
@@ -174,10 +139,27 @@ def _sorted(
     return tuple(cases.values()), tuple(skipped.values())
 
 
-def _usual_allocator(device: str) -> str | None:
-    """Where glibc serves a CPU, a process keeps what it frees: whether it would hand a block back to the system, and
-    pay its page faults again with each call, is otherwise decided by chance, once a process."""
-    return "kept" if device == "cpu" and platform.libc_ver()[0] == "glibc" else None
+def _usual_settings(chosen: Suite, quick: bool) -> Settings:
+    """How closely to measure where nothing else is asked for."""
+    if quick:
+        return QUICK
+    if chosen.network is not None and chosen.reference == build.ORIGINAL:
+        return OF_NETWORKS
+    return Settings() if chosen.each is None else Settings(each=chosen.each)
+
+
+def _of_network(network: str, suite: str | None) -> Suite:
+    """The suite of a person's own network: one image, beside the network as it is."""
+    if suite is not None:
+        raise UsageError(f"--suite {suite} and --network: a suite has its own shapes; leave one of them out")
+    return Suite("network", network, (Site((1, 3, 512, 512)),), (1,), network, reference=build.ORIGINAL)
+
+
+def _beside(text: str, network: str | None) -> build.Operator:
+    """The reference; of a network, that itself as it is."""
+    if network is not None and text == build.ORIGINAL:
+        return build.Operator(text, {}, text, "")
+    return build.operator(text)
 
 
 def _suite(name: str | None, quick: bool, device: str) -> Suite:

@@ -22,7 +22,10 @@ LABELS = {
     "peak_memory": "peak mem",
     "saved_memory": "saved mem",
     "options": "operator",
+    "upsampling_latency": "ups. time",
+    "upsampling_macs": "ups. {work}",
 }
+SHARES = ("upsampling_latency", "upsampling_macs")
 UNKNOWN = ""
 WORK = ("macs", "macs_fvcore", "macs_torch")
 ENDS = ("", "_low", "_high")
@@ -45,6 +48,8 @@ def column(
         label = f"{label} {work}"
     if name == FLOOR_SHARE:
         return Heading(name, label), [UNKNOWN if v is None else units.ratio(v) for v in to_values(values[:most])]
+    if name in SHARES:
+        return Heading(name, label, "%"), [UNKNOWN if v is None else f"{100 * v:.1f}" for v in to_values(values[:most])]
     if name == RATIO:
         return Heading(name, label), ratio_texts(*(to_values(frame[f"{name}{end}"][:most]) for end in ENDS))
     if is_axis(name) or pd.api.types.is_string_dtype(values.dtype):

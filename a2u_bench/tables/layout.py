@@ -19,7 +19,10 @@ from a2u_bench.tables.table import Heading, Table
 
 __all__ = ["MEASURES", "SCORES", "SHAPE", "Heading", "Table", "apart", "axis_text", "in_common", "lay_out"]
 
-MEASURES = ("params", "macs", "macs_fvcore", "latency", RATIO, "peak_memory", "saved_memory", VERDICT)
+MEASURES = (
+    *("params", "macs", "macs_fvcore", "latency", RATIO, "peak_memory", "saved_memory"),
+    *("upsampling_latency", "upsampling_macs", VERDICT),
+)
 """The columns shown when none are chosen, where they are known."""
 
 WORKLOAD = (RUN, "network", SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator")

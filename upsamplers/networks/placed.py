@@ -13,8 +13,8 @@ from upsamplers.operator import Upsampler
 from upsamplers.registry import create_class
 from upsamplers.tracing import is_jit, sizes
 
-NATIVE = ("nearest", "bilinear", "bicubic")
-"""Operators that torch's own interpolation computes, at any scale."""
+NATIVE = tuple(f"upsamplers.ops.{name}" for name in ("nearest", "bilinear", "bicubic"))
+"""Where the operators are that torch's own interpolation computes, at any scale; a class made of one is none."""
 
 
 class Placed(nn.Module):
@@ -42,7 +42,7 @@ class Placed(nn.Module):
         if self.align is not None:
             z = self.align(z)
         first: Any = self.steps[0]
-        if first.facts.name in NATIVE:  # to any size at once, in the same numbers as the network's own call
+        if type(first).__module__ in NATIVE:  # to any size at once, in the same numbers as the network's own call
             mode, to = first.facts.name, None if factor is not None else size
             aligned = None if mode == "nearest" else False
             return functional.interpolate(z, size=to, scale_factor=factor, mode=mode, align_corners=aligned)
