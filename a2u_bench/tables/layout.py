@@ -106,8 +106,12 @@ def in_common(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> str:
     """The axes on which all rows agree, but for those in `apart_from`, as a title says them."""
     if frame.empty:
         return "no rows"
-    said = [(name, frame[name].iloc[0]) for name in _shared(frame, apart_from)]
-    shape = "z " if "network" not in frame or frame["network"].isna().all() else "image "
+    in_networks = "network" in frame and bool(frame["network"].notna().any())
+    unsaid = (
+        (*apart_from, "scale") if in_networks and (frame["scale"] == 1).all() else apart_from
+    )  # each place has its own
+    said = [(name, frame[name].iloc[0]) for name in _shared(frame, unsaid)]
+    shape = "image " if in_networks else "z "
     return plain(", ".join(axis_text(name, value, shape) for name, value in said if _is_said(name, value)))
 
 

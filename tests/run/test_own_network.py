@@ -77,7 +77,7 @@ def test_the_network_as_it_is_stands_beside_each_operator(there, capsys):
     assert rows["original"]["macs"] == rows["bilinear"]["macs"] < rows["carafe"]["macs"]
     assert 0 < rows["original"]["upsampling_macs"] < rows["carafe"]["upsampling_macs"] < 1
     assert all(0 < rows[name]["upsampling_latency"] < 1 for name in ("original", "bilinear", "carafe"))
-    assert "in measurednet.py:Net:width=6" in out and "image 1×3×16×24" in out
+    assert "in measurednet.py:Net:width=6, image 1×3×16×24, float32" in out
 
 
 def test_sites_and_cascade_are_part_of_the_case(there):
