@@ -107,9 +107,8 @@ def in_common(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> str:
     if frame.empty:
         return "no rows"
     in_networks = "network" in frame and bool(frame["network"].notna().any())
-    unsaid = (
-        (*apart_from, "scale") if in_networks and (frame["scale"] == 1).all() else apart_from
-    )  # each place has its own
+    has_no_scale = in_networks and bool((frame["scale"] == 1).all())  # each place in a network has its own
+    unsaid = (*apart_from, "scale") if has_no_scale else apart_from
     said = [(name, frame[name].iloc[0]) for name in _shared(frame, unsaid)]
     shape = "image " if in_networks else "z "
     return plain(", ".join(axis_text(name, value, shape) for name, value in said if _is_said(name, value)))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from a2u_bench.errors import BenchError
-from upsamplers.networks.calls import READERS
+from upsamplers.networks.calls import READERS, read
 from upsamplers.networks.nested import tensors
 from upsamplers.networks.placed import Placed
 
@@ -77,7 +77,7 @@ class _Sites(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = kwargs or {}
-        call = READERS[func](args, given) if func in READERS and self.depth == 0 else None
+        call = read(func, args, given) if func in READERS and self.depth == 0 else None
         larger = call is not None and all(
             made > side for made, side in zip(call.size, call.z.shape[-len(call.size) :], strict=True)
         )
