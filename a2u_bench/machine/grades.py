@@ -88,6 +88,16 @@ def notes(manifests: Mapping[str, Mapping[str, Any]], strays: Mapping[str, tuple
     return [sentence(report, [node for node in nodes if node]) for report, nodes in found.values()]
 
 
+def worst(manifests: Mapping[str, Mapping[str, Any]], strays: Mapping[str, tuple[str, float]]) -> str:
+    """The lowest grade of these runs, "" where none has one; `strays` as in `notes`."""
+    grades = [
+        str((with_samples(stored, *strays[label]) if label in strays else stored).get("grade", "?"))[:1]
+        for label, manifest in manifests.items()
+        for _, stored in reports(manifest)
+    ]
+    return max(grades, key=GRADES.find, default="")
+
+
 def _findings(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     raw = report.get("findings")
     return [one for one in raw if isinstance(one, Mapping)] if isinstance(raw, Sequence) else []

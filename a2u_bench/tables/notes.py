@@ -25,6 +25,8 @@ CLOSE = 1e-9
 
 APART = "of two latencies that were not timed in the same rounds (Welch's t), which is less sure"
 
+PAIRED = ", timed in the same rounds"
+
 FLOOR = (
     "speed of light: the longer of moving z, guide, parameters and output at this machine's copy rate and making the "
     "MACs at its matrix rate, both measured in the same run"
@@ -38,22 +40,41 @@ BEYOND = (
 
 def of_reading(reading: Reading) -> tuple[str, ...]:
     """On all that was read: doubled cases, samples that lack or contradict, and to what the ratios are."""
-    said = [*_doubled(reading.frame, reading.doubled), *reading.problems, *_contradicted(reading)]
-    return tuple(map(plain, [*said, *_without_samples(reading), *_ratios(reading)]))
+    return (*_of_reading(reading), *map(plain, _ratios(reading)))
 
 
 def of_rows(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) -> list[str]:
-    """On some rows of what was read: their own notes, the environment's grade, how far absolute times move, where
-    memory comes from and, where `columns` show it, the floor."""
-    said = _own(frame)
+    """On some rows of what was read: what is said of them themselves, the environment's grade, how far absolute times
+    move, and where memory comes from."""
+    said = _of_rows(frame, columns)
     if frame["latency"].notna().any():
         strays = reading.strays()
         said += grades.notes(reading.manifests, strays)
         said += [_moving(label, *stray) for label, stray in strays.items()]
         said += _allocation([run.manifest for run in reading.runs])
-    if any(name.startswith("floor") for name in columns):
-        said += [FLOOR, *beyond(frame)]
     return said
+
+
+def of_these(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) -> tuple[str, ...]:
+    """Of the same what must be known of any table of these rows, however short its notes."""
+    return (*_of_reading(reading), *map(plain, _of_rows(frame, columns)))
+
+
+def in_short(reading: Reading, frame: pd.DataFrame, variants: Sequence[str] = ()) -> list[str]:
+    """The rest in two lines, with what is said of `variants`: to what ratios are, and how far times move."""
+    ratios = _ratios(reading) if frame["latency"].notna().any() else []
+    if not ratios:
+        return list(variants)
+    said = (
+        ["; ".join([*ratios, *variants])] if len(ratios) == 1 and ratios[0].endswith(PAIRED) else [*ratios, *variants]
+    )
+    strays = reading.strays()
+    if strays:
+        most = max(share for _, share in strays.values())
+        found = grades.worst(reading.manifests, strays)
+        grade = f" (grade {found})" if found else ""
+        said.append(f"times varied by ±{most:.1%} between processes{grade}; --notes full says more")
+    return list(map(plain, said))
 
 
 def fastest(frame: pd.DataFrame, reading: Reading) -> list[str]:
@@ -68,12 +89,23 @@ def fastest(frame: pd.DataFrame, reading: Reading) -> list[str]:
     low, high = found.interval()
     names = [plain(str(name)) for name in frame["options"].iloc[[rows[0], *others]]]
     texts = [
-        units.SPREAD.join(units.with_spread(value, *ends)) if np.isfinite(ends[1]) else units.ratio(value)
+        " ± ".join(units.with_spread(value, *ends)) if np.isfinite(ends[1]) else units.ratio(value)
         for value, ends in zip(found.value.tolist(), zip(low.tolist(), high.tolist(), strict=True), strict=True)
     ]
     if not low[0] > 1:
-        return [f"{names[0]} and {names[1]} are fastest; {names[2]} takes {texts[1]} times as long"]
-    return [f"{names[0]} is fastest; {names[1]} takes {texts[0]} times as long, {names[2]} {texts[1]} times"]
+        return [f"{names[0]} and {names[1]} are fastest; {names[2]} is {texts[1]} times slower"]
+    return [f"{names[0]} is fastest; {names[1]} is {texts[0]} times slower, {names[2]} {texts[1]} times"]
+
+
+def _of_reading(reading: Reading) -> tuple[str, ...]:
+    said = [*_doubled(reading.frame, reading.doubled), *reading.problems, *_contradicted(reading)]
+    return tuple(map(plain, [*said, *_without_samples(reading)]))
+
+
+def _of_rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """On rows by themselves: their own notes and, where `columns` show it, the floor."""
+    floor = [FLOOR, *beyond(frame)] if any(name.startswith("floor") for name in columns) else []
+    return [*_own(frame), *floor]
 
 
 def beyond(frame: pd.DataFrame) -> list[str]:
@@ -145,7 +177,7 @@ def _ratios(reading: Reading) -> list[str]:
         if (lacking == here).all():
             said.append((label, f"no ratio: {operator} {why}{whose}; --baseline OP chooses another operator"))
             continue
-        how = f"; of {_share(loose, here)} it is {APART}" if loose.any() else ", timed in the same rounds"
+        how = f"; of {_share(loose, here)} it is {APART}" if loose.any() else PAIRED
         none = f"; none for {_share(lacking, here)}, where that {why}" if lacking.any() else ""
         said.append((label, f"ratio: to {operator}{whose}{how}{none}"))
     return _of_runs(reading, said)
