@@ -17,8 +17,8 @@ from a2u_bench.store.frames import workloads
 if TYPE_CHECKING:
     from a2u_bench.judge.reading import Reading
 
-PLAIN = ("macs_fvcore", "macs_torch")
-"""Other counts of what `macs` says: nobody is better in them."""
+PLAIN = ("macs_fvcore", "macs_torch", "upsampling_latency", "upsampling_macs")
+"""Other counts of what `macs` says, and shares of a whole that differs: nobody is better in them."""
 
 SAME = (*SUBJECT, "pair")
 

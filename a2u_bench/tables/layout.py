@@ -13,7 +13,7 @@ from a2u_bench import units
 from a2u_bench.columns import RANKED, RATIO, RUN, SHAPE, SHOWN, VERDICT
 from a2u_bench.errors import unknown
 from a2u_bench.sanitize import plain, some
-from a2u_bench.store.frames import to_records
+from a2u_bench.store.frames import to_records, to_values
 from a2u_bench.tables.column import UNKNOWN, column
 from a2u_bench.tables.pivot import grid
 from a2u_bench.tables.table import Heading, Table
@@ -117,6 +117,7 @@ def lay_out(
         frozenset(at for at, words in told.items() if BEST in words),
         {at: tone for at, words in told.items() for tone in words if tone != BEST},
         own[0] if own and own[0] > 0 else None,
+        tuple(to_values(frame["operator"].fillna("").iloc[lines_of[:most]])) if "operator" in frame else (),
     )
 
 

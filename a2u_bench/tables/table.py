@@ -28,7 +28,7 @@ class Table:
     """Text, ready for any renderer: each row of `cells` has one text a heading; `bold` are the (row, column) best.
 
     `tones`: which cells are significantly "better" or "worse" than the reference's. `rule`: the row before which a line
-    is drawn, where a person's own operators begin.
+    is drawn, where a person's own operators begin. `subjects`: the operator of each row.
     """
 
     title: str
@@ -38,3 +38,4 @@ class Table:
     bold: frozenset[tuple[int, int]] = frozenset()
     tones: Mapping[tuple[int, int], str] = field(default_factory=dict)
     rule: int | None = None
+    subjects: tuple[str, ...] = ()

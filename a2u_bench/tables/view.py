@@ -53,6 +53,10 @@ class Request:
     variants: bool = False  # operators at other options than their defaults stand in tables though nobody named them
     known: Mapping[str, Known] | None = None  # operators by their names in papers; None: as they are typed
     notes: str = "full"  # NOTES: "short" is what must be known and one line on the measuring
+    caption: str = ""  # over a table in a document; "": what its rows have in common
+    label: str = ""  # by which a document refers to it
+    cited: Mapping[str, str] = field(default_factory=dict)  # keys of operators' papers
+    separators: tuple[str, str] = (",", ".")  # between the cells of CSV, and of decimals
     own_last: bool = False  # a person's own operators stand after all others
     indent: bool = False  # variants show only what differs from the operator above them
 

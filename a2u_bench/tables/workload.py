@@ -95,6 +95,8 @@ def axis_text(name: str, value: Any, before_shape: str = "z ") -> str:
         return f"scale {value}"
     if name == "threads":
         return f"{value} thread{'' if value == 1 else 's'}"
+    if name == "network":
+        value = value.rpartition("/")[2]  # in which folder its file lies is not said
     if name in SAID:
         text = SAID[name].format(value)
         return text.removesuffix("s") if value == 1 else text
