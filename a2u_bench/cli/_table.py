@@ -57,7 +57,7 @@ def show(runs: Sequence[Run], *, convention: str = "mac", as_json: bool = False)
 
     beside = any(has_peers(run.rows) for run in runs)
     request = Request(convention, PEERS, columns=COLUMNS, variants=True) if beside else Request(convention)
-    request = replace(request, known=None if beside else names_in_papers(runs), notes="short")
+    request = replace(request, known=known_operators(runs), as_typed=beside, notes="short")
     print_view(make(runs, request), as_json, MOST)
 
 
@@ -79,19 +79,23 @@ NAMES = ("paper", "option")
 """How tables name operators: as papers do, or as they are typed."""
 
 
-def names_in_papers(runs: Sequence[Run], names: str = "paper") -> Mapping[str, Known] | None:
-    """What papers call the operators of these runs; None where they are wanted as they are typed.
-
-    UsageError for anything but NAMES. A person's own operator has the name that its facts had when it was measured.
-    """
+def are_typed(names: str) -> bool:
+    """Whether operators are to be named as they are typed. UsageError for anything but NAMES."""
     from a2u_bench.errors import unknown
-    from a2u_bench.operators import published
-    from a2u_bench.published import Known
 
     if names not in NAMES:
         raise unknown("names", names, NAMES)
-    if names == "option":
-        return None
+    return names == "option"
+
+
+def known_operators(runs: Sequence[Run]) -> Mapping[str, Known]:
+    """What is known of the operators of these runs beside their rows: their names in papers, and their papers.
+
+    A person's own operator has the name that its facts had when it was measured.
+    """
+    from a2u_bench.operators import published
+    from a2u_bench.published import Known
+
     known = dict(published.known())
     waiting = [run.manifest for run in runs]
     for manifest in waiting:
@@ -106,7 +110,7 @@ def names_in_papers(runs: Sequence[Run], names: str = "paper") -> Mapping[str, K
 def check_notes(given: str) -> None:
     """UsageError for anything but `none`, `short` and `full`."""
     from a2u_bench.errors import unknown
-    from a2u_bench.tables.view import NOTES
+    from a2u_bench.tables.table import NOTES
 
     if given not in NOTES:
         raise unknown("notes", given, NOTES)

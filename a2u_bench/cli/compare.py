@@ -57,13 +57,23 @@ def command(
     of its own formula in plain PyTorch, which --suite peers measures. What is best, or not significantly worse than the
     best, is bold.
     """
-    from a2u_bench.cli._table import MOST, check_convention, check_notes, listed, names_in_papers, print_view, read_runs
+    from a2u_bench.cli._table import (
+        MOST,
+        are_typed,
+        check_convention,
+        check_notes,
+        known_operators,
+        listed,
+        print_view,
+        read_runs,
+    )
     from a2u_bench.errors import UsageError
     from a2u_bench.sanitize import plain
     from a2u_bench.store.completeness import nothing, unended, unplanned
 
     check_convention(convention)
     check_notes(notes)
+    typed = are_typed(names)
     read = read_runs(runs or [])
     if (empty := nothing(read)) and not as_json:
         raise UsageError(empty)
@@ -80,7 +90,8 @@ def command(
         tuple(fail_if or ()),
         absolute,
         variants=variants,
-        known=names_in_papers(read, names),
+        known=known_operators(read),
+        as_typed=typed,
         notes=notes,
         indent=variants,
     )

@@ -67,7 +67,7 @@ def command(
     from itertools import chain
 
     from a2u_bench.cli import _output as output
-    from a2u_bench.cli._table import check_convention, check_notes, listed, names_in_papers, read_runs
+    from a2u_bench.cli._table import are_typed, check_convention, check_notes, known_operators, listed, read_runs
     from a2u_bench.errors import UsageError, unknown
     from a2u_bench.export import exporter, formats
     from a2u_bench.sanitize import plain
@@ -83,6 +83,7 @@ def command(
         raise UsageError("parquet is no text for a terminal; give --out FILE")
     check_convention(convention)
     check_notes(notes)
+    typed = are_typed(names)
     _check_flags(form, out, label, bib, sep, decimal)
     read = read_runs(runs or [])
     if empty := nothing(read):
@@ -100,7 +101,8 @@ def command(
         tuple(listed(sort)),
         tuple(keep or ()),
         variants=variants,
-        known=names_in_papers(read, names),
+        known=known_operators(read),
+        as_typed=typed,
         notes=notes,
         caption=plain(caption),
         label=label or (f"tab:{label_of(out.stem)}" if out else ""),

@@ -47,7 +47,7 @@ def command(
     """
     import json
 
-    from a2u_bench.cli._table import check_convention, names_in_papers, read_runs
+    from a2u_bench.cli._table import are_typed, check_convention, known_operators, read_runs
     from a2u_bench.errors import unknown
     from a2u_bench.export.plots import page, pictures, undrawn
     from a2u_bench.export.plots.rows import CALLED
@@ -63,8 +63,8 @@ def command(
     kinds, forms, single = _asked(kind, form, out)
     if style not in page.STYLES:
         raise unknown("style", style, page.STYLES)
-    found = read_runs(runs or [])
-    known, reading = names_in_papers(found, names), read(found)
+    typed, found = are_typed(names), read_runs(runs or [])
+    reading = read(found)
     kept, notes = narrow(reading.frame, conditions)
     if kept.empty:
         raise UsageError(f"no row is left to draw: {'; '.join(notes) or 'the runs hold none'}")
@@ -73,8 +73,8 @@ def command(
         kept = kept[~hidden]
         notes = (*notes, *([f"{count} variants not drawn (--variants)"] if (count := int(hidden.sum())) else []))
     frame, told = with_quality(kept)
-    if known is not None:
-        frame = frame.assign(**{CALLED: in_papers(frame, known)})
+    if not typed:
+        frame = frame.assign(**{CALLED: in_papers(frame, known_operators(found))})
 
     def draw(kind: str) -> Iterator[Picture]:
         return pictures(frame, kind, forms, convention, reading, style=style, settings=settings)

@@ -73,7 +73,7 @@ def command(view: View, form: str) -> list[str]:
         arguments.append("--variants")
     for condition in request.filters:
         arguments += ["--filter", condition]
-    if request.known is None:
+    if request.as_typed:
         arguments += ["--names", "option"]
     if request.notes != "short":
         arguments += ["--notes", request.notes]

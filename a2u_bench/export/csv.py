@@ -24,7 +24,7 @@ def write(view: View) -> Iterator[str]:
     """The rows of the view as CSV text, in parts."""
     frame = to_export(view)
     if not view.request.columns and len(frame):
-        frame = frame.loc[:, [bool(frame[name].notna().any()) for name in frame.columns]]
+        frame = frame.loc[:, [bool((frame[name].notna() & (frame[name] != "")).any()) for name in frame.columns]]
     return export(frame, *view.request.separators)
 
 

@@ -31,6 +31,7 @@ SPREADS = r"@{\,}l"
 """A column of its own for ± and what follows it, since siunitx sets no space before it in a table."""
 
 APART = "\0"  # in no plain text
+BACKSLASH = "\\"
 SPECIAL = {
     APART: "{}",
     **{letter: f"\\{letter}" for letter in "{}$&#_%"},
@@ -73,7 +74,7 @@ def write(view: View) -> Iterator[str]:
     """The tables of the view, each a `table` of its own; in comments what they need and how they were made."""
     request, made = view.request, document(view, "latex")
     yield "% needs \\usepackage{booktabs, tabularx} and \\usepackage{siunitx}, version 3\n"
-    yield "".join(f"% {plain(line)}\n" for line in made.comments)
+    yield "".join(f"% {plain(line).replace(BACKSLASH, '/')}\n" for line in made.comments)
     first = request.label or f"tab:{label_of(view.runs[0].path.resolve().name)}"
     for number, table in enumerate(made.tables):
         label = first if number == 0 else f"{first}-{number + 1}"

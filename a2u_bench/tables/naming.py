@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from a2u_bench.published import Known, names, setting
+from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values
 
 INDENT = "\u00a0\u00a0"
@@ -21,7 +22,8 @@ def in_papers(frame: pd.DataFrame, known: Mapping[str, Known]) -> pd.Series:
         called[options] = label if options == operator else f"{label}, {_setting(operator, variant, options, usual)}"
     twice = {text for text in called.values() if list(called.values()).count(text) > 1}
     by_options = {options: options if text in twice else text for options, text in called.items()}
-    return frame["options"].map(lambda options: by_options.get(options, options)).astype("string")
+    texts = [options if options is None else plain(by_options.get(options, options)) for _, _, options in _rows(frame)]
+    return pd.Series(texts, index=frame.index, dtype="string")
 
 
 def indented(frame: pd.DataFrame, called: pd.Series) -> pd.Series:
@@ -33,7 +35,7 @@ def indented(frame: pd.DataFrame, called: pd.Series) -> pd.Series:
         elif operator is not None and operator == above:
             typed = texts[row] == options  # as it is typed rather than as papers name it
             told = options.removeprefix(f"{operator}:") if typed else _setting(operator, variant, options, usual)
-            texts[row] = f"{INDENT}{told}"
+            texts[row] = f"{INDENT}{plain(told)}"
         else:
             above = ""
     return pd.Series(texts, index=frame.index, dtype="string")

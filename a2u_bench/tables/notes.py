@@ -25,6 +25,11 @@ CLOSE = 1e-9
 
 APART = "of two latencies that were not timed in the same rounds (Welch's t), which is less sure"
 
+MORE = "--notes full says more"
+
+ATTENTION = "CDF"
+"""Grades whose reason stands under a table, however short its notes."""
+
 PAIRED = ", timed in the same rounds"
 
 FLOOR = (
@@ -69,11 +74,12 @@ def in_short(reading: Reading, frame: pd.DataFrame, variants: Sequence[str] = ()
         ["; ".join([*ratios, *variants])] if len(ratios) == 1 and ratios[0].endswith(PAIRED) else [*ratios, *variants]
     )
     strays = reading.strays()
-    if strays:
+    grade, found = grades.worst(reading.manifests, strays)
+    if found and found.get("name") != "samples" and grade in ATTENTION:
+        said.append(f"grade {grade}: {found.get('evidence')}; {MORE}")
+    elif strays:
         most = max(share for _, share in strays.values())
-        found = grades.worst(reading.manifests, strays)
-        grade = f" (grade {found})" if found else ""
-        said.append(f"times varied by ±{most:.1%} between processes{grade}; --notes full says more")
+        said.append(f"times varied by ±{most:.1%} between processes{f' (grade {grade})' if grade else ''}; {MORE}")
     return list(map(plain, said))
 
 

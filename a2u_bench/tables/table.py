@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+NOTES = ("none", "short", "full")
+"""How much is said under a table."""
+
 
 @dataclass(frozen=True)
 class Heading:

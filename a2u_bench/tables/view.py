@@ -30,9 +30,6 @@ from a2u_bench.tables.layout import EVERY, MEASURES, SCORES, Marks, Table, apart
 from a2u_bench.tables.order import fastest_first, is_unnamed_variant
 from a2u_bench.tables.pivot import pivot
 
-NOTES = ("none", "short", "full")
-"""How much is said under a table."""
-
 TONES = {"faster": "better", "slower": "worse"}
 """What a verdict says of the latency and of the ratio beside it."""
 
@@ -51,8 +48,9 @@ class Request:
     absolute: bool = False  # times of two runs are compared as they are, the machine's own change among them
     changes: bool = True  # two runs are compared as before and after
     variants: bool = False  # operators at other options than their defaults stand in tables though nobody named them
-    known: Mapping[str, Known] | None = None  # operators by their names in papers; None: as they are typed
-    notes: str = "full"  # NOTES: "short" is what must be known and one line on the measuring
+    known: Mapping[str, Known] = field(default_factory=dict)  # what is known of operators beside their rows
+    as_typed: bool = False  # operators are named as they are typed, though more is known
+    notes: str = "full"  # one of table.NOTES: "short" is what must be known and one line on the measuring
     caption: str = ""  # over a table in a document; "": what its rows have in common
     label: str = ""  # by which a document refers to it
     cited: Mapping[str, str] = field(default_factory=dict)  # keys of operators' papers
@@ -107,8 +105,8 @@ class View:
 
     def named(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Rows of this view with their operators named as was asked for."""
-        known = self.request.known
-        return frame if known is None else frame.assign(options=naming.in_papers(frame, known))
+        known, typed = self.request.known, self.request.as_typed
+        return frame if typed or not known else frame.assign(options=naming.in_papers(frame, known))
 
     def below(self, variants: Sequence[str] = ()) -> tuple[str, ...]:
         """The notes as they were asked for, with what is said of variants."""
@@ -142,7 +140,7 @@ class View:
         return frame
 
     def _own(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
-        known = self.request.known or {}
+        known = self.request.known
         return np.array([one is not None and is_own(one, known) for one in frames.to_values(frame["operator"])], bool)
 
     def _table(self, frame: pd.DataFrame, notes: Sequence[str], most: int | None) -> Table:
