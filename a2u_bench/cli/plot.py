@@ -71,7 +71,8 @@ def command(
     if not (variants or conditions):
         hidden = is_unnamed_variant(kept, reading)
         kept = kept[~hidden]
-        notes = (*notes, *([f"{count} variants not drawn (--variants)"] if (count := int(hidden.sum())) else []))
+        if count := int(hidden.sum()):
+            notes = (*notes, f"{count} variant{'s' * (count > 1)} not drawn (--variants)")
     frame, told = with_quality(kept)
     if not typed:
         frame = frame.assign(**{CALLED: in_papers(frame, known_operators(found))})

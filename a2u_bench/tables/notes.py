@@ -25,7 +25,7 @@ CLOSE = 1e-9
 
 APART = "of two latencies that were not timed in the same rounds (Welch's t), which is less sure"
 
-MORE = "--notes full says more"
+MORE = "more: compare --notes full"
 
 ATTENTION = "CDF"
 """Grades whose reason stands under a table, however short its notes."""

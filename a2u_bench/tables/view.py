@@ -124,7 +124,7 @@ class View:
         if not (request.variants or request.by or request.filters):
             hidden = is_unnamed_variant(frame, self.reading)
             if count := int(hidden.sum()):
-                said.append(f"{units.whole(count)} variant{'s' * (count > 1)} not shown (--variants)")
+                said.append(f"{units.whole(count)} variant{'s' * (count > 1)} not shown (compare --variants)")
             frame = frame[~hidden]
         frame = self._in_order(frame)
         fastest = () if request.notes == "none" else sentences.fastest(self.named(frame), self.reading)

@@ -427,7 +427,7 @@ def test_the_doctor_grades_this_machine_or_that_of_a_run(fake_machine, capsys, t
     assert main(["doctor"]) == 0
     assert "plug it in" in capsys.readouterr().out
     assert main(["run", "--ops", "nearest", "--out", str(tmp_path / "r")]) == 0
-    assert "grade D: runs on its battery; --notes full says more" in capsys.readouterr().out
+    assert "grade D: runs on its battery; more: compare --notes full" in capsys.readouterr().out
     assert main(["compare", str(tmp_path / "r"), "--notes", "full"]) == 0
     shown = capsys.readouterr().out
     assert "environment: grade D, small differences may be the machine's (runs on its battery)" in shown

@@ -265,13 +265,39 @@ def test_nothing_is_left_in_pyplot():
 
 
 def test_the_command_draws_what_it_can_and_says_what_it_cannot(capsys, tmp_path):
-    assert main(["plot", str(make_run(tmp_path / "run")), "--out", str(tmp_path / "figures"), "--format", "svg"]) == 0
+    asked = ["--out", str(tmp_path / "figures"), "--format", "svg", "--variants"]
+    assert main(["plot", str(make_run(tmp_path / "run")), *asked]) == 0
     out, err = capsys.readouterr()
     assert [Path(line).name for line in out.splitlines()] == ["pareto.svg", "floor.svg", "memory.svg"]
     assert all(Path(line).is_file() for line in out.splitlines())
     told = [line.split(":")[1] for line in err.splitlines()]
     assert told == [" ratio", " not drawn, since they did not end ok"] + [" left out"] * 3
     assert "--scale 2,4" in err
+
+
+def test_variants_that_nobody_named_are_not_drawn_unless_asked_for(capsys, tmp_path):
+    run, figures = str(make_run(tmp_path / "run")), str(tmp_path / "figures")
+    drawn = {}
+    for asked in ((), ("--variants",)):
+        assert main(["plot", run, "--kind", "memory", "--out", figures, "--format", "svg", *asked]) == 0
+        drawn[asked] = texts((tmp_path / "figures" / "memory.svg").read_text())
+        assert ("note: 1 variant not drawn (--variants)" in capsys.readouterr().err) == (not asked)
+    assert {"A2U", "DySample"} <= drawn[()]
+    assert "A2U, rank 4, unshared" in drawn[("--variants",)] - drawn[()]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [(["--style", "poster"], "column, talk"), (["--names", "x"], "paper, option")]
+)
+def test_a_style_or_names_that_there_are_not_are_one_line(asked, said, capsys, tmp_path):
+    assert main(["plot", str(make_run(tmp_path / "run")), "--out", str(tmp_path), *asked]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_nothing_left_to_draw_is_one_line(capsys, tmp_path):
+    assert main(["plot", str(make_run(tmp_path / "run")), "--out", str(tmp_path), "--filter", "latency<1ns"]) == 2
+    assert "no row is left to draw: 0 of " in capsys.readouterr().err
 
 
 def test_one_kind_goes_into_one_file_of_the_format_that_its_name_says(capsys, tmp_path):

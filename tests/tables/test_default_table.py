@@ -52,7 +52,7 @@ def test_operators_stand_at_their_defaults_and_fastest_first(tmp_path, capsys):
     run = write(tmp_path / "run", [cost(*row) for row in ROWS.items()])
     names, printed = shown(capsys, run)
     assert names == ["nearest", "carafe:groups=2", "a2u"]  # the only one of its operator stands for it
-    assert "2 variants not shown (--variants)" in printed
+    assert "2 variants not shown (compare --variants)" in printed
 
 
 def test_what_was_named_or_is_read_against_stands_beside_the_default(tmp_path, capsys):
