@@ -37,9 +37,16 @@ def document(view: View, form: str) -> Document:
         under = ["; ".join([*filter(None, [told.removesuffix(".")]), *bold]) + "."] if told or bold else []
     said = [() if request.notes == "none" else table.notes for table in found]
     said[-1] = (*said[-1], *under)
-    titles = [request.caption or table.title for table in found]
+    titles = [request.caption or _caption(table.title) for table in found]
     made = [replace(table, title=title, notes=notes) for table, title, notes in zip(found, titles, said, strict=True)]
     return Document(tuple(made), (*(() if full else view.brief), *about))
+
+
+def _caption(title: str) -> str:
+    """A title as it can stand over a table in a document, where no command above says what it is of."""
+    if title.startswith(("z ", "in ")):
+        return f"Costs of upsampling{',' if title.startswith('z ') else ''} {title}"
+    return title
 
 
 def _reference(view: View) -> str:
