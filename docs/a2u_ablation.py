@@ -6,6 +6,7 @@ training's PSNR on test images, a line Student's 95 % interval over three seeds.
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from pathlib import Path
 
@@ -113,10 +114,9 @@ def main() -> int:
     rows, order = trainings()
     PICTURE.write_bytes(picture(rows))
     best = rows[rows[SEEDS] > 1].sort_values("psnr", ascending=False)
-    print(f"{'three seeds':<44} {'PSNR [dB]':>10} {'95 % interval':>14}")
-    for row in best.itertuples():
-        print(f"{row.pair:<44} {row.psnr:>10.1f} {row.psnr_low:>7.1f}–{row.psnr_high:.1f}")
-    print(textwrap.fill(order, 100))
+    lines = [f"{'three seeds':<44} {'PSNR [dB]':>10} {'95 % interval':>14}"]
+    lines += [f"{row.pair:<44} {row.psnr:>10.1f} {row.psnr_low:>9.1f}–{row.psnr_high:.1f}" for row in best.itertuples()]
+    sys.stdout.write("\n".join([*lines, *textwrap.wrap(order, 100)]) + "\n")
     return 0
 
 
