@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from a2u_bench.published import Known
+    from a2u_bench.paper_names import Known
     from a2u_bench.store.read import Run
     from a2u_bench.tables.view import View
 
@@ -93,10 +93,10 @@ def known_operators(runs: Sequence[Run]) -> Mapping[str, Known]:
 
     A person's own operator has the name that its facts had when it was measured.
     """
-    from a2u_bench.operators import published
-    from a2u_bench.published import Known
+    from a2u_bench.operators import papers
+    from a2u_bench.paper_names import Known
 
-    known = dict(published.known())
+    known = dict(papers.known())
     waiting = [run.manifest for run in runs]
     for manifest in waiting:
         own, origins = manifest.get("own"), manifest.get("origins")

@@ -152,10 +152,10 @@ def _with_citations(view: View, bib: Path) -> View:
     from dataclasses import replace
 
     from a2u_bench.export import _bibtex as bibtex
-    from a2u_bench.operators import published
+    from a2u_bench.operators import papers
     from a2u_bench.store.frames import to_values
 
-    known = published.known()
+    known = papers.known()
     cited = bibtex.keys(dict.fromkeys(filter(None, to_values(view.frame["operator"]))), known)
     bib.write_text(bibtex.bibliography(cited, known), encoding="utf-8")
     return replace(view, request=replace(view.request, cited=cited))

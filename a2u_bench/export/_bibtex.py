@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from string import ascii_lowercase
 
-from a2u_bench.published import Known, Publication
+from a2u_bench.paper_names import Known, Publication
 
 PROCEEDINGS = ("CVPR", "ICCV", "ECCV", "NeurIPS", "ICLR", "ICML", "ACM MM", "AAAI", "BMVC", "WACV")
 PUBLISHERS = ("Pearson",)

@@ -10,7 +10,7 @@ from a2u_bench.case import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.machine.system import usable_cores
 from a2u_bench.operators import strings
-from a2u_bench.published import BENCH
+from a2u_bench.paper_names import BENCH
 from a2u_bench.suites.axes import USUAL, Axes
 from a2u_bench.suites.named import SUITES, Suite
 from a2u_bench.suites.plan import Plan, Reference, Settings, Site, Skipped

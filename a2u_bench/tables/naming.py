@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from a2u_bench.published import Known, names, setting
+from a2u_bench.paper_names import Known, names, setting
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values
 

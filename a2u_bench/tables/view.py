@@ -20,7 +20,7 @@ from a2u_bench.judge.best import best
 from a2u_bench.judge.gates import Outcome
 from a2u_bench.judge.reading import Reading, read
 from a2u_bench.machine.differences import differences, hardware_differences
-from a2u_bench.published import Known, is_own
+from a2u_bench.paper_names import Known, is_own
 from a2u_bench.store import frames
 from a2u_bench.store.read import Run
 from a2u_bench.tables import naming

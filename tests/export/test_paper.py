@@ -18,8 +18,8 @@ from a2u_bench.cli import main
 from a2u_bench.columns import BY_NAME, make_row
 from a2u_bench.export import _bibtex as bibtex
 from a2u_bench.export._provenance import _without_folders
-from a2u_bench.operators import published
-from a2u_bench.published import Known, Publication
+from a2u_bench.operators import papers
+from a2u_bench.paper_names import Known, Publication
 from a2u_bench.store.write import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -155,7 +155,7 @@ def test_papers_are_cited_once_an_operator_and_stand_in_the_bibliography(run, tm
 
 
 def test_every_paper_has_a_key_of_its_own_and_a_kind_that_suits_its_venue():
-    known = published.known()
+    known = papers.known()
     keys = bibtex.keys(known, known)
     assert set(keys) == set(known)
     assert len(set(keys.values())) == len({one.paper for one in known.values()})

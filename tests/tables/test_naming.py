@@ -8,14 +8,14 @@ import sys
 import pytest
 
 import upsamplers
-from a2u_bench.operators import published
-from a2u_bench.published import Known, is_own, names, setting
+from a2u_bench.operators import papers
+from a2u_bench.paper_names import Known, is_own, names, setting
 from a2u_bench.store.frames import to_frame
 from a2u_bench.tables.naming import in_papers, indented
 
 
 def test_what_is_read_from_the_files_is_what_the_operators_state():
-    known = published.known()
+    known = papers.known()
     assert set(known) == set(upsamplers.names())
     for name, one in known.items():
         facts = upsamplers.facts(name)
@@ -25,7 +25,7 @@ def test_what_is_read_from_the_files_is_what_the_operators_state():
 
 
 def test_reading_them_loads_no_torch():
-    code = "import sys; from a2u_bench.operators import published; published.known(); print('torch' in sys.modules)"
+    code = "import sys; from a2u_bench.operators import papers; papers.known(); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
@@ -45,7 +45,7 @@ def test_a_variant_says_what_differs(variant, usual, said):
 
 
 def test_whose_an_operator_is():
-    known = {**published.known(), "lab:Up": Known("ours")}
+    known = {**papers.known(), "lab:Up": Known("ours")}
     assert [is_own(name, known) for name in ("lab:Up", "other.lab:Up", "plugin")] == [True] * 3
     assert [is_own(name, known) for name in ("a2u", "original", "a2u_bench.ways:Unfold")] == [False] * 3
 
@@ -55,9 +55,9 @@ def frame(*rows: tuple[str | None, str | None, str | None]):
 
 
 def test_two_that_would_share_a_name_keep_their_own():
-    assert names(["a:Up", "b:Up", "a2u"], published.known()) == {"a:Up": "a:Up", "b:Up": "b:Up", "a2u": "A2U"}
+    assert names(["a:Up", "b:Up", "a2u"], papers.known()) == {"a:Up": "a:Up", "b:Up": "b:Up", "a2u": "A2U"}
     rows = frame(("a2u", "x", "a2u:rank=7"), ("a2u", "x", "a2u:rank=8"), ("a2u", "rank 1, shared", "a2u"))
-    assert in_papers(rows, published.known()).tolist() == ["a2u:rank=7", "a2u:rank=8", "A2U"]
+    assert in_papers(rows, papers.known()).tolist() == ["a2u:rank=7", "a2u:rank=8", "A2U"]
 
 
 def test_only_what_stands_below_its_operator_is_moved_in():
@@ -67,5 +67,5 @@ def test_only_what_stands_below_its_operator_is_moved_in():
         ("carafe", "k 3", "carafe:kernel_size=3"),
         (None, None, None),
     )
-    called = in_papers(rows, published.known())
+    called = in_papers(rows, papers.known())
     assert indented(rows, called).fillna("").tolist() == ["A2U", "\u00a0\u00a0rank 2", "CARAFE, k 3", ""]

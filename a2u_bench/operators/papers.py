@@ -8,7 +8,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from a2u_bench.published import Known, Publication
+from a2u_bench.paper_names import Known, Publication
 
 
 @cache
