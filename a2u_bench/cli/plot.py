@@ -66,8 +66,8 @@ def command(
     typed, found = are_typed(names), read_runs(runs or [])
     reading = read(found)
     kept, notes = narrow(reading.frame, conditions)
-    if kept.empty:
-        raise UsageError(f"no row is left to draw: {'; '.join(notes) or 'the runs hold none'}")
+    if kept.empty and conditions:
+        raise UsageError(f"no row is left to draw: {'; '.join(notes)}")
     if not (variants or conditions):
         hidden = is_unnamed_variant(kept, reading)
         kept = kept[~hidden]

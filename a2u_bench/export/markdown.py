@@ -43,8 +43,7 @@ def lines(table: Table) -> Iterator[str]:
     for row in rows:
         yield _line(row, widths, sides)
     if table.notes:
-        one = len(table.notes) == 1
-        yield "\n" + "".join(f"{'' if one else '- '}{escape(note)}\n" for note in table.notes)
+        yield "\n" + "".join(f"- {escape(note)}\n" for note in table.notes)
 
 
 def escape(text: str) -> str:

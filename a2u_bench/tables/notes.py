@@ -9,28 +9,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from a2u_bench import units
-from a2u_bench.columns import FLOOR_SHARE, SUBJECT
+from a2u_bench.columns import FLOOR_SHARE
 from a2u_bench.judge.reading import Reading
-from a2u_bench.judge.verdicts import difference, numbers
+from a2u_bench.judge.verdicts import numbers
 from a2u_bench.machine import grades
 from a2u_bench.sanitize import plain, some
-from a2u_bench.store.frames import to_values, workloads
-
-FEWEST_TO_ORDER = 3
-"""Operators: of fewer a table says all."""
+from a2u_bench.store.frames import to_values
 
 CLOSE = 1e-9
 """Two latencies that differ by less than this share are one, written by two programs."""
 
 APART = "of two latencies that were not timed in the same rounds (Welch's t), which is less sure"
 
-MORE = "more: compare --notes full"
-
-ATTENTION = "CDF"
-"""Grades whose reason stands under a table, however short its notes."""
-
 PAIRED = ", timed in the same rounds"
+"""How ratios are taken, where every one is."""
 
 FLOOR = (
     "speed of light: the longer of moving z, guide, parameters and output at this machine's copy rate and making the "
@@ -45,7 +37,7 @@ BEYOND = (
 
 def of_reading(reading: Reading) -> tuple[str, ...]:
     """On all that was read: doubled cases, samples that lack or contradict, and to what the ratios are."""
-    return (*_of_reading(reading), *map(plain, _ratios(reading)))
+    return (*_of_reading(reading), *map(plain, ratios(reading)))
 
 
 def of_rows(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) -> list[str]:
@@ -63,44 +55,6 @@ def of_rows(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) 
 def of_these(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) -> tuple[str, ...]:
     """Of the same what must be known of any table of these rows, however short its notes."""
     return (*_of_reading(reading), *map(plain, _of_rows(frame, columns)))
-
-
-def in_short(reading: Reading, frame: pd.DataFrame, variants: Sequence[str] = ()) -> list[str]:
-    """The rest in two lines, with what is said of `variants`: to what ratios are, and how far times move."""
-    ratios = _ratios(reading) if frame["latency"].notna().any() else []
-    if not ratios:
-        return list(variants)
-    said = (
-        ["; ".join([*ratios, *variants])] if len(ratios) == 1 and ratios[0].endswith(PAIRED) else [*ratios, *variants]
-    )
-    strays = reading.strays()
-    grade, found = grades.worst(reading.manifests, strays)
-    if found and found.get("name") != "samples" and grade in ATTENTION:
-        said.append(f"grade {grade}: {found.get('evidence')}; {MORE}")
-    elif strays:
-        most = max(share for _, share in strays.values())
-        said.append(f"times varied by ±{most:.1%} between processes{f' (grade {grade})' if grade else ''}; {MORE}")
-    return list(map(plain, said))
-
-
-def fastest(frame: pd.DataFrame, reading: Reading) -> list[str]:
-    """Which operator of one workload is fastest, and how much faster than the next and the slowest; nothing where rows
-    are of several workloads or too few."""
-    latency = numbers(frame, "latency")
-    rows = np.argsort(np.where(np.isnan(latency), np.inf, latency), kind="stable")[: int((~np.isnan(latency)).sum())]
-    if len(rows) < FEWEST_TO_ORDER or workloads(frame, SUBJECT).nunique() > 1:
-        return []
-    others = rows[[1, -1]]
-    found = difference(frame, "latency", others, np.repeat(rows[0], 2), reading)
-    low, high = found.interval()
-    names = [plain(str(name)) for name in frame["options"].iloc[[rows[0], *others]]]
-    texts = [
-        " ± ".join(units.with_spread(value, *ends)) if np.isfinite(ends[1]) else units.ratio(value)
-        for value, ends in zip(found.value.tolist(), zip(low.tolist(), high.tolist(), strict=True), strict=True)
-    ]
-    if not low[0] > 1:
-        return [f"{names[0]} and {names[1]} are fastest; {names[2]} is {texts[1]} times slower"]
-    return [f"{names[0]} is fastest; {names[1]} is {texts[0]} times slower, {names[2]} {texts[1]} times"]
 
 
 def _of_reading(reading: Reading) -> tuple[str, ...]:
@@ -170,7 +124,7 @@ def _without_samples(reading: Reading) -> list[str]:
     return _of_runs(reading, said)
 
 
-def _ratios(reading: Reading) -> list[str]:
+def ratios(reading: Reading) -> list[str]:
     """To what the ratios of each run are, how they were taken, and where there are none."""
     said = []
     for label, here in _runs(reading, reading.frame["latency"].notna().to_numpy()):

@@ -23,7 +23,7 @@ from a2u_bench.machine.differences import differences, hardware_differences
 from a2u_bench.paper_names import Known, is_own
 from a2u_bench.store import frames
 from a2u_bench.store.read import Run
-from a2u_bench.tables import naming
+from a2u_bench.tables import naming, summary
 from a2u_bench.tables import notes as sentences
 from a2u_bench.tables.changes import table_of_changes
 from a2u_bench.tables.layout import EVERY, MEASURES, SCORES, Marks, Table, apart, lay_out
@@ -114,7 +114,7 @@ class View:
             return (*variants, *self.notes)
         if self.request.notes == "none":
             return ()
-        about = sentences.in_short(self.reading, self.frame, variants)
+        about = summary.in_short(self.reading, self.frame, variants)
         return (*about, *self.brief, *(one.sentence for one in self.outcomes))
 
     def _shown_costs(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -127,7 +127,7 @@ class View:
                 said.append(f"{units.whole(count)} variant{'s' * (count > 1)} not shown (compare --variants)")
             frame = frame[~hidden]
         frame = self._in_order(frame)
-        fastest = () if request.notes == "none" else sentences.fastest(self.named(frame), self.reading)
+        fastest = () if request.notes == "none" else summary.fastest(self.named(frame), self.reading)
         return frame, (*fastest, *self.below(said))
 
     def _in_order(self, frame: pd.DataFrame) -> pd.DataFrame:
