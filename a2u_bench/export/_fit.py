@@ -31,7 +31,9 @@ WIDTHS = {
 BOLD = 1.15  # times as wide
 HANG = 1.0  # quads by which lines after the first are moved in
 BREAKS = re.compile(r"(?<=[,:;/=_])(?=\S)")
-"""Where a name, a list or a command may go on in the next line."""
+"""Where a name, a list or a command may go on in the next line, beside its blanks."""
+
+PIECES = re.compile(rf"{BREAKS.pattern}| ")
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def fit(columns: Sequence[TexColumn]) -> Fit:
 
 def width(column: TexColumn, pieces: bool = False) -> float:
     """Quads of the longest text, or of the longest piece of one that is folded."""
-    texts = column.texts if not pieces else [part for text in column.texts for part in BREAKS.split(text)]
+    texts = column.texts if not pieces else [part for text in column.texts for part in PIECES.split(text)]
     longest = max(map(_quads, texts), default=0.0) * (BOLD if column.bold else 1)
     return max(*map(_quads, column.heading), longest + (HANG if pieces else 0))
 

@@ -139,8 +139,8 @@ Built = tuple[Heading, list[str], dict[int, tuple[str, ...]]]
 
 def _said(marks: Marks, name: str) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
-    for row in np.flatnonzero(marks.best[name]) if name in marks.best else ():
-        found[int(row)] = (BEST,)
+    for place in np.flatnonzero(marks.best[name]) if name in marks.best else ():
+        found[int(place)] = (BEST,)
     for row, tone in enumerate(marks.tones[name]) if name in marks.tones else ():
         if tone:
             found[row] = (*found.get(row, ()), tone)

@@ -32,7 +32,7 @@ def indented(frame: pd.DataFrame, called: pd.Series) -> pd.Series:
     for row, (operator, variant, options) in enumerate(_rows(frame)):
         if options is not None and options == operator:
             above = operator
-        elif operator is not None and operator == above:
+        elif operator is not None and options is not None and operator == above:
             typed = texts[row] == options  # as it is typed rather than as papers name it
             told = options.removeprefix(f"{operator}:") if typed else _setting(operator, variant, options, usual)
             texts[row] = f"{INDENT}{plain(told)}"

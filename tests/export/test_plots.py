@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from example_rows import COSTS, case, make_quality, make_run, measures
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -176,7 +177,7 @@ def test_a_figure_for_a_talk_is_as_wide_as_a_slide_and_no_higher(kind):
 def test_every_point_of_a_line_has_its_interval():
     with page.style():
         ((_, figure),) = latency.draw(over(scale=[2, 4]), "scale")
-    bars = [one for axes in figure.axes for one in axes.containers]
+    bars = [one for axes in figure.axes for one in axes.containers if isinstance(one, ErrorbarContainer)]
     assert len(bars) == 2  # an operator each
     assert all(len(bar.lines[2][0].get_segments()) == 2 for bar in bars)
 

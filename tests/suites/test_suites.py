@@ -198,9 +198,9 @@ class Up(Upsampler):
 def test_what_own_operators_call_themselves_is_part_of_the_plan(tmp_path, monkeypatch):
     (tmp_path / "lab_of_a_person.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
-    plan = make_plan("nearest lab_of_a_person:Up")
+    plan = make_plan(ops="nearest lab_of_a_person:Up")
     assert plan.to_manifest()["own"] == {"lab_of_a_person:Up": "our_up"}
-    assert "own" not in make_plan("nearest").to_manifest()
+    assert "own" not in make_plan(ops="nearest").to_manifest()
     before = {"own": {"earlier:One": "one"}, "planned": 9}
     assert plan.going_on(before, set(), set())["own"] == {"earlier:One": "one", "lab_of_a_person:Up": "our_up"}
-    assert "own" not in make_plan("nearest").going_on(before, set(), set())
+    assert "own" not in make_plan(ops="nearest").going_on(before, set(), set())

@@ -36,7 +36,7 @@ def draw(image: Array, looks: Sequence[Look], points: Sequence[tuple[int, int]],
     if bits := [image for image, look in zip(drawn, looks, strict=True) if look.taps > 1]:
         bar = figure.colorbar(bits[0], ax=list(grid[0, 1:]), fraction=0.04, pad=0.02, aspect=12)
         bar.set_label("entropy [bits]", fontsize=page.small())
-        bar.outline.set_linewidth(0)  # type: ignore[operator]
+        bar.outline.set_linewidth(0)
     for row, (x, y) in enumerate(points, start=1):
         _neighbourhood(grid[row, 0], image, looks[0].scale, x, y, around)
         grid[row, 0].set_ylabel(str(row), rotation=0, ha="right", va="center", fontweight="bold")
