@@ -1,7 +1,7 @@
 """Older results read as today's: for each version that is no more, what turns its lines into the next version's.
 
 A new version is for a change that a reader of the old one would get wrong: a column that means something else, has
-another unit or another name. A new column is none: where it is missing it is unknown. With a new version come one
+another unit or another name. A new column needs no new version: where it is missing it is unknown. With a new version come one
 entry here and a run of the old one under `tests/golden/runs/`.
 """
 

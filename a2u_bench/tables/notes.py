@@ -77,7 +77,7 @@ def fastest(frame: pd.DataFrame, reading: Reading) -> list[str]:
 
 
 def beyond(frame: pd.DataFrame) -> list[str]:
-    """A sentence on the rows that are quicker than their floor, which then is none."""
+    """A sentence on the rows that are quicker than their floor, which is then too high."""
     names = frame["options"][(frame[FLOOR_SHARE] > 1).fillna(False).astype(bool)].fillna("unknown")
     return [BEYOND.format(some(names))] if len(names) else []
 
