@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Broken(UsageError):
-    """A user's own operator that does not load, or is not an operator; the message says why. Others can still be measured."""
+    """A user's own operator that does not load, or is not an operator; the message says why. Others can be measured."""
 
 
 @dataclass(frozen=True)
