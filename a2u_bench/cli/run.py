@@ -26,7 +26,9 @@ def command(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(help="quick, paper, segformer-b1, matting-unet, primitive or peers. [default: by device]"),
+        typer.Option(
+            help="quick, paper, segformer-b1, matting-unet, primitive, peers, or a FILE.toml. [default: by device]"
+        ),
     ] = None,
     network: Annotated[
         str | None,

@@ -22,7 +22,7 @@ MARGIN = 0.02
 """Two latencies whose ratio lies, with its interval, within 1 ± this share are the same for any purpose."""
 
 LEVEL = 0.05
-"""How often a table may name a difference that does not exist: in all its comparisons together, by Holm's correction."""
+"""How often a table may name a difference by chance: in all its comparisons together, by Holm's correction."""
 
 VERDICTS = ("faster", "slower", "same", "inconclusive")
 
