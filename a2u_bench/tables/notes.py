@@ -16,6 +16,7 @@ from a2u_bench.judge.verdicts import difference, numbers
 from a2u_bench.machine import grades
 from a2u_bench.sanitize import plain, some
 from a2u_bench.store.frames import to_values, workloads
+from a2u_bench.tables import suspicions
 
 FEWEST_TO_ORDER = 3
 """Operators: of fewer a table says all."""
@@ -45,7 +46,7 @@ def of_reading(reading: Reading) -> tuple[str, ...]:
 def of_rows(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) -> list[str]:
     """On some rows of what was read: their own notes, the environment's grade, how far absolute times move, where
     memory comes from and, where `columns` show it, the floor."""
-    said = _own(frame)
+    said = [*_own(frame), *suspicions.of_rows(frame, reading)]
     if frame["latency"].notna().any():
         strays = reading.strays()
         said += grades.notes(reading.manifests, strays)
