@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
     from a2u_bench.judge.budget import Limit
     from a2u_bench.judge.recommend import Advice
+    from a2u_bench.tables.table import Table
 
 Many = list[str]
 
 
 def command(
     budget: Annotated[
-        Many, typer.Option(metavar="LIMITS", help="latency<2ms,memory<64MB; any measure of the table. = is at most.")
+        Many, typer.Option(metavar="LIMITS", help="latency=2ms,memory=64MB: at most; psnr=25dB: at least. Any measure.")
     ],
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="[default: the newest]")] = None,
     shape: Annotated[str | None, typer.Option(metavar="BxCxHxW", help="Shape of z, where the run has several.")] = None,
@@ -83,7 +84,6 @@ def command(
 
 def _print(advice: Advice, limits: Sequence[Limit], notes: list[str], convention: str, everything: bool) -> None:
     from a2u_bench.tables import answer
-    from a2u_bench.tables.table import Table
     from a2u_bench.tables.terminal import print_lines, print_table
 
     print_lines([answer.answer(advice, limits, convention)])
@@ -92,14 +92,13 @@ def _print(advice: Advice, limits: Sequence[Limit], notes: list[str], convention
         print_table(answer.alternatives(advice, convention))
     if everything and len(advice.rows):
         print_lines([""])
-        table, more = _table(advice.rows, limits, convention)
-        print_table(Table(table.title, table.headings, table.cells, tuple(more), table.bold))
+        print_table(_table(advice.rows, limits, convention))
     print_lines(["", *notes])
 
 
-def _table(rows: pd.DataFrame, limits: Sequence[Limit], convention: str) -> tuple[Any, list[str]]:
-    """Everything that fits with its costs, and what is not stored."""
-    from a2u_bench.columns import BY_NAME, RANKED, RATIO
+def _table(rows: pd.DataFrame, limits: Sequence[Limit], convention: str) -> Table:
+    """Everything that fits with its costs."""
+    from a2u_bench.columns import RANKED, RATIO
     from a2u_bench.judge.recommend import FITS, FRONT
     from a2u_bench.tables.layout import lay_out
 
@@ -107,12 +106,7 @@ def _table(rows: pd.DataFrame, limits: Sequence[Limit], convention: str) -> tupl
     columns += ["onnx", "compiles", FITS, FRONT]
     known = [name for name in dict.fromkeys(columns) if name in rows and rows[name].notna().any()]
     shown = rows.assign(**{FRONT: rows[FRONT].map({True: "yes", False: "beaten"}).astype("string")})
-    notes = []
-    for name, how in (("onnx", "run --onnx"), ("compiles", "run --runtime compile")):
-        if shown[name].isna().any():
-            some = "" if name not in known else " of every operator"
-            notes.append(f"{BY_NAME[name].label}: not stored{some}; `a2u-bench {how}` tells")
-    return lay_out(shown, known, (), convention, ()), notes
+    return lay_out(shown, known, (), convention, ())
 
 
 def _print_json(advice: Advice, limits: Sequence[Limit], sentence: str, notes: list[str], everything: bool) -> None:

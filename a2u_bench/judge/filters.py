@@ -29,7 +29,7 @@ SIGNS: dict[str, Callable[[Any, Any], Any]] = {
 }
 EXAMPLES = {
     "--filter": "operator=a2u, latency<2ms, shape=1x64x32x32, dtype!=float64",
-    "--budget": "latency<2ms, memory<64MB",
+    "--budget": "latency=2ms,memory=64MB",
     "--fail-if": "latency>5%, memory>64MB",
 }
 KINDS = {

@@ -16,6 +16,12 @@ from a2u_bench.tables.column import column
 from a2u_bench.tables.layout import in_common
 from a2u_bench.tables.table import Heading, Table
 
+_EXPORTS = {
+    ("onnx", "yes"): "exports to ONNX",
+    ("onnx", "no"): "does not export to ONNX",
+    ("compiles", "yes"): "compiles",
+    ("compiles", "no"): "does not compile",
+}
 ASK_QUALITY = "name a run of `a2u-bench quality` as well, and quality decides"
 
 
@@ -27,7 +33,8 @@ def answer(advice: Advice, limits: Sequence[Limit], convention: str = "mac") -> 
     name = _name(advice.rows, advice.use)
     shown = ["latency", "peak_memory", *(limit.name for limit in limits), *advice.quality]
     facts = [_fact(advice.rows, one, advice.use, convention) for one in dict.fromkeys(shown)]
-    return plain(f"Use {name}: {', '.join(filter(None, facts))}, because {_reason(advice, asked, convention)}.")
+    facts += [_EXPORTS.get((one, str(advice.rows[one].iloc[advice.use])), "") for one in ("onnx", "compiles")]
+    return plain(f"Use {name}: {', '.join(filter(None, facts))}, because {_reason(advice, asked)}.")
 
 
 def alternatives(advice: Advice, convention: str = "mac") -> Table:
@@ -42,7 +49,10 @@ def alternatives(advice: Advice, convention: str = "mac") -> Table:
         gains = difference_texts(one.gains, convention)
         if not advice.quality:
             gains = [*gains, "quality unknown"]
-        costs = difference_texts(one.costs, convention) or ["nothing significant"]
+        costs = difference_texts(one.costs, convention)
+        if advice.rows[FITS].iloc[one.place] == EDGE:
+            costs.append("perhaps over the budget")
+        costs = costs or ["nothing significant"]
         rows.append((plain(_name(advice.rows, one.place)), ", ".join(gains), ", ".join(costs)))
     return Table("", headings, tuple(rows))
 
@@ -73,12 +83,15 @@ def notes(advice: Advice, everything: bool) -> list[str]:
     said += _named("not judged, since a quantity of the budget is unknown", advice.lacking)
     if not advice.quality and len(advice.rows):
         said.append(f"no quality is known: {ASK_QUALITY}")
-    if (advice.rows[FITS] == EDGE).any():
+    if (advice.rows[FITS].iloc[[place for place in shown if place is not None]] == EDGE).any():
         said.append(f"{EDGE}: the value fits, the far end of its interval does not")
+    for name, how in (("onnx", "run --onnx"), ("compiles", "run --runtime compile")):
+        if advice.use is not None and pd.isna(advice.rows[name].iloc[advice.use]):
+            said.append(f"{BY_NAME[name].label}: not stored; `a2u-bench {how}` tells")
     return [plain(text) for text in said]
 
 
-def _reason(advice: Advice, asked: str, convention: str) -> str:
+def _reason(advice: Advice, asked: str) -> str:
     assert advice.use is not None
     count = len(advice.rows) - len(advice.unscored)
     row = advice.rows.iloc[advice.use]
