@@ -17,6 +17,24 @@ RUNTIMES = ("eager", "compile")
 ALLOCATORS = ("default", "kept")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
+ALIASES = {
+    "dtype": {
+        "fp64": "float64",
+        "fp32": "float32",
+        "fp16": "float16",
+        "half": "float16",
+        "bf16": "bfloat16",
+    },
+    "layout": {"nchw": "contiguous", "nhwc": "channels_last"},
+    "device": {"cuda:0": "cuda"},
+}
+"""Other names that people type, by axis."""
+
+
+def typed(axis: str, value: str) -> str:
+    """A value as rows have it, from what a person typed for this axis."""
+    return ALIASES.get(axis, {}).get(value.lower(), value)
+
 
 class Point(Protocol):
     """What a row is about: a frozen dataclass whose fields are axes of the table, with an id computed from them."""

@@ -84,6 +84,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("workspace_memory", "measure", "Int64", "workspace", "B", "lower"),  # peak − output
     Column("saved_memory", "measure", "Int64", "saved for backward", "B", "lower"),
     Column("first_memory", "measure", "Int64", "peak memory, first call", "B", "lower"),
+    Column("first_call", "measure", "Float64", "first call, more than a later one", "s", "lower"),
+    Column("digest", "origin", "string", "digest"),  # of the first call's output: equal ones are equal to the last bit
     Column("onnx", "origin", "string", "ONNX"),  # whether it exports: "yes" or "no"
     Column("compiles", "origin", "string", "compiles"),  # whether torch.compile takes it: "yes" or "no"
     Column("note", "origin", "string", "note"),  # what a reader of this row must know, such as a throttled clock

@@ -147,7 +147,7 @@ def from_interval(center: Any, low: Any, high: Any, replicates: Any, confidence:
 def scores(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float, float]:
     """The mean of independent scores and the ends of its interval, in the scores' unit; infinite ends for one score.
 
-    ValueError where there is none.
+    ValueError without scores.
     """
     if not len(values):
         raise ValueError("no scores")

@@ -43,7 +43,7 @@ class UnknownOperator(KeyError):
 
 
 class BrokenOperator(UnknownOperator):
-    """A user's own operator, MODULE:CLASS, that does not load or is none; the message says why."""
+    """A user's own operator, MODULE:CLASS, that does not load or is not an operator; the message says why."""
 
 
 def nearest_hint(given: str, allowed: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""An operator that need not be registered: `package.module:Class`, and which one was meant where there is none."""
+"""An operator that need not be registered: `package.module:Class`, and which one was probably meant."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def own_class(name: str) -> type[Upsampler]:
 
 
 def check_class(found: object) -> type[Upsampler]:
-    """The same object if it is an operator's class. TypeError, which says what is missing, if it is none."""
+    """The same object if it is an operator's class. TypeError, which says what is missing, if it is not."""
     if not (isinstance(found, type) and issubclass(found, Upsampler)):
         raise TypeError(f"it must be a subclass of upsamplers.Upsampler; got {found!r}")
     if not isinstance(getattr(found, "facts", None), Facts):

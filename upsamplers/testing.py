@@ -222,34 +222,51 @@ def _raises(call: Callable[[], object], what: str) -> None:
 def check_operator(cls: type[Upsampler], options: Mapping[str, Any] | None = None, device: str = "cpu") -> None:
     """Every check of the contract, at every scale from 1 to 4 that the operator allows, on a device.
 
+    Prints what was checked, one line for a scale.
+
     Raises:
         AssertionError: the first part of the contract that does not hold, with the operator and the scale.
     """
-    served = [scale for scale in SCALES if check_at_scale(cls, options or {}, scale, device)]
+    served = []
+    for scale in SCALES:
+        checked = check_at_scale(cls, options or {}, scale, device)
+        name = f"{cls.facts.name if isinstance(getattr(cls, 'facts', None), Facts) else cls.__name__}, scale {scale}"
+        print(f"{name}: {'ok: ' + ', '.join(checked) if checked else 'not possible'}")  # noqa: T201
+        served += [scale] if checked else []
     assert served, f"{cls.__name__}: no scale of {SCALES} is possible at any width of {WIDTHS}"
 
 
-def check_at_scale(cls: type[Upsampler], options: Mapping[str, Any], scale: int, device: str = "cpu") -> bool:
-    """Every check at one scale; False where the operator cannot serve it."""
+def check_at_scale(
+    cls: type[Upsampler], options: Mapping[str, Any], scale: int, device: str = "cpu"
+) -> tuple[str, ...]:
+    """Every check at one scale; what was checked, in words, which is nothing where the operator cannot serve it."""
     op = build(cls, options, scale, device=device)
     if op is None:
-        return False
+        return ()
     z, guide = inputs(op, device=device)
-    check_facts(op)
-    check_definition(op, z, guide)
-    check_definition(op, *inputs(op, batch=1, height=1, width=1, device=device))
-    check_macs(op, *inputs(op, batch=1, device=device))
-    check_inputs_unchanged(op, z, guide)
-    check_samples_are_independent(op, z, guide)
-    check_state_dict(op, z, guide)
-    check_dtypes(op, z, guide)
-    check_wrong_shapes_raise(op, z, guide)
+    checks: dict[str, Callable[[], None]] = {
+        "facts": lambda: check_facts(op),
+        "forward = definition": lambda: check_definition(op, z, guide),
+        "a 1×1 map": lambda: check_definition(op, *inputs(op, batch=1, height=1, width=1, device=device)),
+        "multiply-adds": lambda: check_macs(op, *inputs(op, batch=1, device=device)),
+        "inputs unchanged": lambda: check_inputs_unchanged(op, z, guide),
+        "samples independent": lambda: check_samples_are_independent(op, z, guide),
+        "state dict": lambda: check_state_dict(op, z, guide),
+        "float32, float16, bfloat16": lambda: check_dtypes(op, z, guide),
+        "wrong shapes raise": lambda: check_wrong_shapes_raise(op, z, guide),
+    }
     if scale == 2:
-        check_gradients(op, *inputs(op, batch=1, height=3, width=2, device=device))
+        checks["gradients"] = lambda: check_gradients(op, *inputs(op, batch=1, height=3, width=2, device=device))
     if op.facts.twin:
-        twin = build(cls, {**options, "twin": True}, scale, device=device)
-        assert twin is not None, f"{op.facts.name}: twin=True is impossible where twin=False is not"
-        guide_channels = (2, twin.guide_channels, 5 * scale, 3 * scale)
-        generator = torch.Generator().manual_seed(2)
-        check_twin(twin, torch.randn(guide_channels, dtype=torch.float64, generator=generator).to(device))
-    return True
+        checks["downsampling twin"] = lambda: _check_twin(cls, options, scale, device)
+    for check in checks.values():
+        check()
+    return tuple(checks)
+
+
+def _check_twin(cls: type[Upsampler], options: Mapping[str, Any], scale: int, device: str) -> None:
+    twin = build(cls, {**options, "twin": True}, scale, device=device)
+    assert twin is not None, f"{cls.facts.name}: twin=True is impossible where twin=False is not"
+    guide = (2, twin.guide_channels, 5 * scale, 3 * scale)
+    generator = torch.Generator().manual_seed(2)
+    check_twin(twin, torch.randn(guide, dtype=torch.float64, generator=generator).to(device))

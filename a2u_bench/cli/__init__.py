@@ -1,4 +1,4 @@
-"""The command line: one file a command; a file whose name starts with an underscore is none."""
+"""The command line: one file a command; files whose names start with an underscore help them."""
 
 from a2u_bench.cli._app import main
 

@@ -12,8 +12,15 @@ import typer
 from a2u_bench.sanitize import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from a2u_bench.case import Case
     from a2u_bench.run.forecast import Foretold
     from a2u_bench.run.jobs.launcher import Job
+    from a2u_bench.tables.table import Table
+
+VARYING = ("scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator", "network")
+"""Axes of a case beside its shape, in the order of the table."""
 
 
 def rows_in(folder: Path | None) -> Sequence[dict[str, Any]]:
@@ -31,9 +38,11 @@ def print_forecast(
     as_json: bool,
     basis: str = "",
     found: Foretold | None = None,
+    cases: Sequence[Case] = (),
 ) -> None:
-    """A table of jobs and a line with the sum, on standard output. `to_do` is `case to measure`, of which there are
-    `count`. `basis` says how the time is known, or why it is not; `found` what this process found by trying."""
+    """Tables of cases and of jobs, and a line with the sum, on standard output. `to_do` is `case to measure`, of which
+    there are `count`. `basis` says how the time is known, or why it is not; `found` what this process found by trying.
+    """
     import json
 
     from a2u_bench.tables.table import Heading, Table
@@ -48,9 +57,14 @@ def print_forecast(
     if as_json:
         content = {"jobs": lines, f"{what}s": count, "seconds": seconds}
         if found is not None:
-            content |= {name: value for name, value in asdict(found).items() if name != "cases"}
+            content |= {name: value for name, value in asdict(found).items() if name not in ("cases", "calls")}
+        if cases:
+            calls = found.calls if found else {}
+            content["plan"] = [{"case": one.id, **asdict(one), "sample": calls.get(one.id)} for one in cases]
         typer.echo(json.dumps(content, indent=2))
         return
+    if cases:
+        print_table(_table_of(cases, found.calls if found else {}))
     if lines:
         numbers = ("cases", "seed", "threads", "seconds")
         headings = tuple(Heading(name, name, right=name in numbers, whole=True) for name in lines[0])
@@ -61,7 +75,29 @@ def print_forecast(
     typer.echo(f"{count} {what}{'' if count == 1 else 's'} {end}{many}{time}; {kept}")
     if found is not None and count:
         parts = (minutes(seconds) for seconds in (found.examining, found.timing))
-        typer.echo("checking and counting {}, timing {}; ".format(*parts) + found.words())
+        typer.echo("building, checking and counting {}, timing {}; ".format(*parts) + found.words())
+
+
+def _table_of(cases: Sequence[Case], calls: Mapping[str, float]) -> Table:
+    """Each case with the axes on which they differ and, where it is known, about what a call takes."""
+    from a2u_bench.tables.table import Heading, Table
+    from a2u_bench.units import exact, scale_for
+
+    axes = {
+        "shape": ["×".join(map(str, one.shape)) for one in cases],
+        **{name: [_text(getattr(one, name)) for one in cases] for name in VARYING},
+    }
+    common = [values[0] if name == "shape" else f"{name} {values[0]}" for name, values in axes.items()]
+    shared = [text for text, values in zip(common, axes.values(), strict=True) if len(set(values)) == 1 and values[0]]
+    columns = {"operator": [plain(one.options) for one in cases]}
+    columns |= {name: values for name, values in axes.items() if len(set(values)) > 1}
+    headings = [Heading(name, name, right=False) for name in columns]
+    known = [calls.get(one.id, 0.0) for one in cases]
+    if any(known):
+        scale = scale_for(known)
+        columns["a call"] = [f"{exact(seconds, scale)}" if seconds else "" for seconds in known]
+        headings.append(Heading("a call", "a call, about", f"{scale.prefix}s"))
+    return Table(plain(", ".join(shared)), tuple(headings), tuple(zip(*columns.values(), strict=True)))
 
 
 def _text(value: object) -> str:

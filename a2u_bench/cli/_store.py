@@ -126,12 +126,17 @@ def print_interrupted(folder: Path, rows: int, left: str) -> None:
 
 
 def _late(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How many cases the run had no time for, and what helps; said once."""
+    """How many cases the run had no time for, and how many took too long themselves, with what helps; said once."""
     from a2u_bench.columns import is_open
 
     late = sum(is_open(row["status"], row["stopped"]) for row in rows)
-    cases = f"{late} case{'s' * (late > 1)}"
-    return f"; no time was left for {cases}: --resume with a larger --time-budget takes them up again" if late else ""
+    slow = sum(row["status"] == "timeout" for row in rows) - late
+    said = f"; no time was left for {_cases(late)}: --resume with a larger --time-budget takes them up" if late else ""
+    return said + (f"; {_cases(slow)} took too long: a new run with a larger --timeout gives more time" if slow else "")
+
+
+def _cases(count: int) -> str:
+    return f"{count} case{'s' * (count > 1)}"
 
 
 NOTED = 0.1

@@ -95,7 +95,7 @@ def command(
         notes=notes,
         indent=variants,
     )
-    relative = [text for text in request.fail_if if gates.parse(text).relative]
+    relative = [gate.text for gate in gates.parse_all(request.fail_if) if gate.relative]
     if relative and len(read) == 1 < len(runs or []):
         raise UsageError(
             f"--fail-if {relative[0]} compares two runs, and {read[0].path} is one, however often it is named. "

@@ -151,7 +151,7 @@ def _at_least_one(**counts: int | None) -> None:
 
 
 def _alone(planned: Sequence[TrainingJob], only: str) -> list[TrainingJob]:
-    """The training of this id. UsageError where there is none."""
+    """The training of this id. UsageError for an unknown id."""
     from a2u_bench.errors import UsageError
 
     found = [one for one in planned if one.trial.id == only]

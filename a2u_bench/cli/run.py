@@ -26,7 +26,9 @@ def command(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(help="quick, paper, segformer-b1, matting-unet, primitive or peers. [default: by device]"),
+        typer.Option(
+            help="quick, paper, segformer-b1, matting-unet, primitive, peers, or a FILE.toml. [default: by device]"
+        ),
     ] = None,
     network: Annotated[
         str | None,
@@ -199,11 +201,12 @@ def _forecast(plan: Plan, left: Sequence[Case], at_once: int | None, is_away: bo
 
     if is_away:
         away = jobs(left, plan.settings)
-        print_forecast("case to measure", away, len(left), elapsed_seconds(away, at_once), as_json)
+        print_forecast("case to measure", away, len(left), elapsed_seconds(away, at_once), as_json, cases=left)
         return
     with progress() as bar:
         found = foretell(plan, left, bar.doing)
-    print_forecast("case to measure", (), len(left), found.seconds if left else 0.0, as_json, found=found)
+    seconds = found.seconds if left else 0.0
+    print_forecast("case to measure", (), len(left), seconds, as_json, found=found, cases=left)
 
 
 def _skip(plan: Plan, store: Store, listener: Listener) -> None:

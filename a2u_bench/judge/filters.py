@@ -1,4 +1,7 @@
-"""Conditions as they are typed, `latency<2ms`, `operator=a2u,carafe`, `shape=1x64x32x32`, and which rows meet them."""
+"""Conditions as they are typed, `latency<2ms`, `operator=a2u,carafe`, `shape=1x64x32x32`, and which rows meet them.
+
+One grammar for `--filter`, `--budget` and `--fail-if`: a column, a sign, a value; several are joined by commas.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from typing import Any
 import pandas as pd
 
 from a2u_bench import units
-from a2u_bench.columns import BY_NAME, SHAPE
+from a2u_bench.case import typed
+from a2u_bench.columns import SHAPE, SHOWN
 from a2u_bench.errors import UsageError, nearest, unknown
 
-ALIASES = {"memory": "peak_memory"}
+ALIASES = {"memory": "peak_memory", "mem": "peak_memory", "time": "latency", "quality": "psnr"}
 SIGNS: dict[str, Callable[[Any, Any], Any]] = {
     "<=": python.le,
     ">=": python.ge,
@@ -23,7 +27,24 @@ SIGNS: dict[str, Callable[[Any, Any], Any]] = {
     ">": python.gt,
     "=": python.eq,
 }
-EXAMPLES = "operator=a2u, latency<2ms, shape=1x64x32x32, dtype!=float64"
+EXAMPLES = {
+    "--filter": "operator=a2u, latency<2ms, shape=1x64x32x32, dtype!=float64",
+    "--budget": "latency=2ms,memory=64MB",
+    "--fail-if": "latency>5%, memory>64MB",
+}
+KINDS = {
+    "s": ("time with its unit", "2ms, 20us or 1s"),
+    "B": ("size with its unit", "64MB, 64MiB or 1GB"),
+    "dB": ("number of decibels", "30dB or 30"),
+    "": ("plain number", "2M, 1500 or 0.9"),
+}
+"""What a quantity of each unit is called, and how one is written."""
+
+WITH_OPTIONS = ("operator", "options", "variant")
+OPTIONS_TOO = ("mode",)
+"""Columns whose names are operators' options as well: after `options=sapa:` it is the option."""
+
+FREE_TEXT = ("reason", "note")
 _CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(<=|>=|!=|==|<|>|=)\s*(.*?)\s*", re.DOTALL)
 _BETWEEN_VALUES = re.compile(r",(?!\s*[A-Za-z_][\w-]*\s*=)")  # not the commas of a2u:rank=4,sharing=unshared
 
@@ -38,14 +59,62 @@ class Condition:
     text: str
 
 
+def apart(texts: Sequence[str]) -> list[str]:
+    """The single conditions in `texts`, parted at commas that a column and a sign follow.
+
+    A comma between values stays, and so does one between the options of an operator.
+    """
+    found: list[str] = []
+    for text in texts:
+        first = True
+        for part in text.split(","):
+            if first or _begins(part, found[-1]):
+                found.append(part)
+            else:
+                found[-1] += f",{part}"
+            first = False
+    return [part.strip() for part in found if part.strip()]
+
+
+def _begins(part: str, before: str) -> bool:
+    """Whether the text after a comma is a condition of its own rather than the rest of the one before."""
+    here, last = _CONDITION.fullmatch(part), _CONDITION.fullmatch(before)
+    if last is None or not before.strip() or not part.strip():
+        return True
+    if here is None or last[1] in FREE_TEXT:
+        return False
+    name = ALIASES.get(here[1], here[1])
+    if last[1] in WITH_OPTIONS:
+        return name in SHOWN and not (name in OPTIONS_TOO and ":" in last[3].rpartition(",")[2])
+    return True
+
+
 def split(text: str, flag: str) -> tuple[str, str, str]:
     """Name, sign and value of `NAME<VALUE`. UsageError for anything else."""
     found = _CONDITION.fullmatch(text)
     if not found or not found[3]:
         raise UsageError(
-            f"{flag} {text!r}: no condition. Allowed: a column, one of = != < <= > >=, a value: {EXAMPLES}"
+            f"{flag} {text!r}: no condition. Allowed: a column, one of = != < <= > >=, a value: {EXAMPLES[flag]}"
         )
     return ALIASES.get(found[1], found[1]), found[2].replace("==", "="), found[3]
+
+
+def quantity(text: str, flag: str, name: str, value: str) -> float:
+    """The value, in SI units, of a condition on that column. UsageError for one without its unit or of another kind."""
+    unit = SHOWN[name].unit
+    kind, example = KINDS[unit]
+    short = next((alias for alias, full in ALIASES.items() if full == name and alias in text), name)
+    if value.startswith("-"):
+        raise UsageError(f"{flag} {text}: below zero. Allowed: a number from 0 up, such as {example}")
+    if unit in units.USUAL and value and not value[-1].isalpha():
+        usual = f"{short}{split(text, flag)[1]}{value}{units.USUAL[unit]}"
+        raise UsageError(f"{flag} {text}: no unit. Allowed: a number with its unit, such as {usual}")
+    try:
+        return units.read(value, unit)
+    except ValueError:
+        raise UsageError(
+            f"{flag} {text}: {value!r} is no {kind}. Allowed: a {kind}, such as {short}={example}"
+        ) from None
 
 
 def parse(text: str, columns: Sequence[str], flag: str = "--filter") -> Condition:
@@ -53,21 +122,18 @@ def parse(text: str, columns: Sequence[str], flag: str = "--filter") -> Conditio
     name, sign, value = split(text, flag)
     if name not in columns:
         raise unknown(f"column in {flag}", name, columns)
-    if name not in BY_NAME or BY_NAME[name].dtype == "string":
+    if name not in SHOWN or SHOWN[name].dtype == "string":
         if sign not in ("=", "!="):
-            raise UsageError(f"{flag} {text!r}: {name} holds text; allowed: = and !=")
-        words = [value] if name in ("reason", "note") else _BETWEEN_VALUES.split(value)
+            raise UsageError(f"{flag} {text!r}: {name} is a text; allowed: = and !=")
+        words = [value] if name in FREE_TEXT else _BETWEEN_VALUES.split(value)
         return Condition(name, sign, tuple(_word(name, word) for word in words), text)
     parts = value.split(",") if sign in ("=", "!=") else [value]
-    try:
-        return Condition(name, sign, tuple(units.read(part, BY_NAME[name].unit) for part in parts), text)
-    except ValueError as error:
-        raise UsageError(f"{flag} {text!r}: {error}") from None
+    return Condition(name, sign, tuple(quantity(text, flag, name, part.strip()) for part in parts), text)
 
 
 def narrow(frame: pd.DataFrame, texts: Sequence[str] | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The rows that meet every condition, and notes as `keep` makes them. UsageError for what is no condition."""
-    return keep(frame, [parse(text, list(map(str, frame.columns))) for text in texts or ()])
+    return keep(frame, [parse(text, list(map(str, frame.columns))) for text in apart(texts or ())])
 
 
 def keep(frame: pd.DataFrame, conditions: Sequence[Condition]) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -110,7 +176,8 @@ def _unmet(word: str, condition: Condition, known: Sequence[str]) -> UsageError:
 
 
 def _word(name: str, text: str) -> str:
-    return re.sub("[X×*]", "x", text.strip()) if name == SHAPE else text.strip()
+    text = text.strip()
+    return re.sub("[X×*]", "x", text) if name == SHAPE else typed(name, text)
 
 
 def _rows(count: int) -> str:

@@ -15,7 +15,7 @@ from a2u_bench.columns import BY_NAME
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.judge import verdicts
 from a2u_bench.judge.before_after import Change, Matched
-from a2u_bench.judge.filters import split
+from a2u_bench.judge.filters import apart, quantity, split
 from a2u_bench.judge.verdicts import numbers
 from a2u_bench.sanitize import some
 from a2u_bench.stats import Estimate
@@ -56,6 +56,11 @@ class Outcome:
         return f"{FLAG} {self.gate.text}: {'; '.join([*parts, f'{self.passed} within it'])}"
 
 
+def parse_all(texts: Sequence[str]) -> list[Gate]:
+    """Every gate in the texts, which may join several by commas."""
+    return [parse(text) for text in apart(texts)]
+
+
 def parse(text: str) -> Gate:
     """`latency>5%`, `psnr<-1%`, `peak_memory>64MB`. UsageError for anything else."""
     name, sign, value = split(text, FLAG)
@@ -72,9 +77,9 @@ def parse(text: str) -> Gate:
     if unit in units.USUAL and value[-1:].isdigit():
         raise UsageError(f"{FLAG} {text!r}: {value} of what? Allowed: a share such as 5%, or 2{units.USUAL[unit]}")
     try:
-        return Gate(name, sign.startswith(">"), units.read(value, unit), False, text)
-    except ValueError as error:
-        raise UsageError(f"{FLAG} {text!r}: {error}, or a share such as 5%") from None
+        return Gate(name, sign.startswith(">"), quantity(text, FLAG, name, value), False, text)
+    except UsageError as error:
+        raise UsageError(f"{error}, or a share such as 5%") from None
 
 
 def check_change(

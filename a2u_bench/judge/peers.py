@@ -34,7 +34,7 @@ def is_peer(frame: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def base_of(frame: pd.DataFrame) -> Rows:
-    """For each row that of its peer on its workload, -1 where there is none. A peer's is its own.
+    """For each row that of its peer on its workload, -1 without one. A peer's is its own.
 
     UsageError where there is no peer at all.
     """

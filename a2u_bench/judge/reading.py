@@ -36,7 +36,7 @@ class Reading:
     """What runs say. The index of the frame, and of every part of it, is the place of a row in the whole.
 
     `label`: which run a row is of. `place`: the number of its case in the timings, -1 where it has no samples.
-    `base`: the row of the reference on its workload, -1 where there is none. `against`: the row that its ratio is to,
+    `base`: the row of the reference on its workload, -1 without one. `against`: the row that its ratio is to,
     of the `chosen` rows of `operators` (by run): the reference, which `named` runs name themselves, or a baseline.
     `stored`: the rows as they were written; `doubled`: those whose case stands several times in their run.
     """

@@ -1,134 +1,132 @@
-"""Which operators fit a budget, and which of those nothing else that fits beats."""
+"""The one operator to use within a budget, and those that cost more in something and gain something else."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from a2u_bench import units
 from a2u_bench.columns import BY_NAME, RANKED, SHAPE
-from a2u_bench.errors import UsageError, unknown
-from a2u_bench.judge import pareto
+from a2u_bench.errors import UsageError
+from a2u_bench.judge import pareto, verdicts
+from a2u_bench.judge.budget import Limit, within
 from a2u_bench.judge.reading import Reading
-from a2u_bench.sanitize import some
-from a2u_bench.store.frames import to_records
-
-ALIASES = {"memory": "peak_memory", "mem": "peak_memory", "time": "latency", "quality": "psnr"}
-ALLOWED = tuple(name for name, column in BY_NAME.items() if column.role == "measure" and column.better)
-
-KINDS = {
-    "s": ("time with its unit", "2ms, 20us or 1s"),
-    "B": ("size with its unit", "64MB, 64MiB or 1GB"),
-    "dB": ("number of decibels", "30dB or 30"),
-    "": ("plain number", "2M, 1500 or 0.9"),
-}
-"""What a quantity of each unit is called, and how one is written."""
+from a2u_bench.judge.timings import MEASURES as TIMED
 
 FITS, FRONT = "fits", "front"
 EDGE = "perhaps"  # the value is within the limit, the end of its interval is not
 
+FLAGS = (SHAPE, "scale", "mode")
+"""Axes that `recommend` has a flag for; the others are chosen by --filter."""
+
+MOST_ALTERNATIVES = 5
+
 
 @dataclass(frozen=True)
-class Limit:
-    """A quantity and how far it may go, in SI units: at most, or at least where more is better."""
+class Difference:
+    """How much another operator has of a measure, against the one to use: a ratio where `relative`, else a difference
+    in SI units; with its 95 % interval where one is known."""
 
     name: str
     value: float
-    text: str
+    low: float
+    high: float
+    relative: bool
+
+    @property
+    def is_gain(self) -> bool:
+        """Whether the other one is better in this."""
+        return (self.value > (1 if self.relative else 0)) == (BY_NAME[self.name].better == "higher")
 
 
-FLAGS = (SHAPE, "scale", "mode")
-"""Axes that `recommend` has a flag for; the others are chosen by --filter."""
+@dataclass(frozen=True)
+class Alternative:
+    """Another row that fits, by its place, with what differs significantly from the one to use."""
+
+    place: int
+    gains: tuple[Difference, ...]
+    costs: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class Miss:
+    """The row that comes nearest where nothing fits, by its place among the judged, and the limit it misses most."""
+
+    place: int
+    limit: Limit
+    times: float
 
 
 @dataclass(frozen=True)
 class Advice:
-    """Rows that fit, with whether they are on the front, and sentences on the others."""
+    """What to use, and why not the others.
+
+    `rows` fit; the best of their `quality`, where it is known, decides. `use` is the place of the answer, None where
+    nothing fits; `level` those that are not significantly worse in quality. The other frames are of rows that were
+    left out, and why.
+    """
 
     rows: pd.DataFrame
-    notes: tuple[str, ...]
-
-    @property
-    def front(self) -> pd.DataFrame:
-        """The rows that nothing else that fits beats."""
-        return self.rows[self.rows[FRONT]]
-
-
-def read_budget(texts: Sequence[str]) -> tuple[Limit, ...]:
-    """Limits from `latency=2ms,memory=64MB`. UsageError for what is no quantity, no measure, or named twice."""
-    parts = [part.strip() for text in texts for part in text.split(",") if part.strip()]
-    limits: dict[str, Limit] = {}
-    for part in parts:
-        key, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals:
-            raise UsageError(f"--budget {part!r}: no value. Allowed: NAME=QUANTITY, such as latency=2ms,memory=64MB")
-        name = ALIASES.get(key, key)
-        if name not in ALLOWED:
-            raise unknown("quantity in --budget", key, [*ALIASES, *ALLOWED])
-        if name in limits:
-            raise UsageError(f"--budget names {name} twice; allowed: each quantity once")
-        unit = BY_NAME[name].unit
-        if value.startswith("-"):
-            raise UsageError(
-                f"--budget {part}: below zero. Allowed: a number from 0 up, such as latency=2ms,memory=64MB"
-            )
-        if unit in units.USUAL and value and not value[-1].isalpha():
-            example = f"{key}={value}{units.USUAL[unit]}"
-            raise UsageError(f"--budget {part}: no unit. Allowed: a number with its unit, such as {example}")
-        try:
-            limits[name] = Limit(name, units.read(value, unit), part)
-        except ValueError:
-            kind, example = KINDS[unit]
-            raise UsageError(
-                f"--budget {part}: {value!r} is no {kind}. Allowed: a {kind}, such as {key}={example}"
-            ) from None
-    if not limits:
-        raise UsageError("--budget is empty. Allowed: NAME=QUANTITY, such as latency=2ms,memory=64MB")
-    return tuple(limits.values())
+    quality: tuple[str, ...]
+    use: int | None
+    level: tuple[int, ...]
+    alternatives: tuple[Alternative, ...]
+    judged: pd.DataFrame
+    nearest: Miss | None
+    over: pd.DataFrame
+    unscored: pd.DataFrame
+    variants: pd.DataFrame  # fit, but stand for an operator that is judged at its defaults
+    ended: pd.DataFrame  # did not end ok
+    lacking: pd.DataFrame  # have no value of a quantity of the budget
 
 
-def advise(frame: pd.DataFrame, limits: Sequence[Limit], reading: Reading | None = None) -> Advice:
-    """The rows that ended ok within every limit, and which of them are on the front.
+def advise(
+    frame: pd.DataFrame,
+    limits: Sequence[Limit],
+    reading: Reading | None = None,
+    hidden: NDArray[np.bool_] | None = None,
+) -> Advice:
+    """The operator to use among the rows that ended ok within every limit, and the alternatives to it.
 
-    The front is over the quantities of the budget, latency, and quality where it is known. A row that lacks a quantity
-    of the budget is not judged, and the notes name it.
+    With quality: of those whose quality is not significantly worse than the best one's, the fastest; alternatives are
+    those that nothing else beats and that gain something significant. Without: the fastest, and the next fastest.
+    `hidden` rows are variants that nobody asked for; they count where their own quality is known.
     """
     frame = with_exports(frame)
+    hide = pd.Series(False if hidden is None else hidden, index=frame.index)
     well = frame[(frame["status"] == "ok").fillna(False).astype(bool)]
     lacking = well[[limit.name for limit in limits]].isna().any(axis=1)
     judged = well[~lacking]
-    within, certainly = _within(judged, limits, ""), _within(judged, limits, "far")
-    fitting = judged[within]
-    fitting = fitting.assign(
-        **{FITS: pd.Series(["yes" if sure else EDGE for sure in certainly[within]], fitting.index, dtype="string")}
+    fit = within(judged, limits)
+    fitting = judged[fit]
+    quality = tuple(name for name in RANKED if name in fitting and fitting[name].notna().any())
+    scored = fitting[list(quality)].notna().all(axis=1) if quality else pd.Series(False, index=fitting.index)
+    variants = fitting[hide[fitting.index] & ~scored]
+    rows = fitting.drop(variants.index)
+    certain = within(rows, limits, end=True)
+    front = pareto.front(rows, _objectives(rows, limits, quality), reading) if len(rows) else certain
+    rows = rows.assign(
+        **{FITS: pd.Series(np.where(certain, "yes", EDGE), rows.index, dtype="string"), FRONT: front}
+    ).sort_values([FRONT, _first(rows, limits)], ascending=[False, True], kind="stable")
+    pool = rows[scored[rows.index]] if quality else rows
+    use, level = _choose(rows, pool, quality, limits, reading)
+    return Advice(
+        rows,
+        quality,
+        use,
+        level,
+        () if use is None else _alternatives(rows, pool, use, limits, reading, quality),
+        judged,
+        _nearest(judged, limits) if rows.empty and len(judged) else None,
+        judged[~fit],
+        rows.drop(pool.index),
+        variants,
+        frame.drop(well.index),
+        well[lacking],
     )
-    objectives = [limit.name for limit in limits]
-    objectives += [name for name in ("latency", *RANKED) if name not in objectives and fitting[name].notna().any()]
-    quality = [name for name in RANKED if name in objectives]
-    on = pareto.front(fitting, objectives, reading) if len(fitting) else pd.Series([], dtype=bool)
-    rows = fitting.assign(**{FRONT: on}).sort_values([FRONT, limits[0].name], ascending=[False, True], kind="stable")
-    words = ", ".join(BY_NAME[name].label.partition(",")[0] for name in objectives)
-    notes = []
-    if rows.empty:
-        notes.append(_closest(judged, limits))
-    beaten = rows[~rows[FRONT]]
-    if quality:
-        lacks = beaten[quality].isna().any(axis=1)
-        unscored, beaten = beaten[lacks], beaten[~lacks]
-        notes += _named("fit too, but no quality of theirs is known", unscored)
-    notes += _named(
-        f"fit too, but something that fits is nowhere worse and significantly better somewhere ({words})", beaten
-    )
-    notes += _named("over the budget", judged[~within])
-    notes += _named("not judged, since they did not end ok", frame.drop(well.index))
-    notes += _named("not judged, since a quantity of the budget is unknown", well[lacking])
-    if not quality and len(rows):
-        notes.append("no quality is known here, so the plainest wins; name a run of `a2u-bench quality` as well")
-    if (rows.loc[rows[FRONT], FITS] == EDGE).any():
-        notes.append(f"{EDGE}: the value fits, the far end of its interval does not")
-    return Advice(rows.reset_index(drop=True), tuple(notes))
 
 
 def with_exports(frame: pd.DataFrame) -> pd.DataFrame:
@@ -152,35 +150,84 @@ def must_agree(frame: pd.DataFrame, axis: str) -> None:
         raise UsageError(f"the run has more than one {axis}; choose: {' or '.join(f'{flag}{one}' for one in known)}")
 
 
-def _within(frame: pd.DataFrame, limits: Sequence[Limit], end: str) -> pd.Series:
-    """Which rows keep every limit: by their values, or by the far ends of their intervals."""
-    kept = pd.Series(True, index=frame.index)
-    for limit in limits:
-        more_is_better = BY_NAME[limit.name].better == "higher"
-        values = frame[limit.name]
-        bound = f"{limit.name}_{'low' if more_is_better else 'high'}"
-        if end and bound in frame:
-            values = frame[bound]
-        kept &= (values >= limit.value if more_is_better else values <= limit.value).fillna(False).astype(bool)
-    return kept
+def _objectives(rows: pd.DataFrame, limits: Sequence[Limit], quality: Sequence[str]) -> list[str]:
+    """What is weighed: the quantities of the budget, latency, and quality where it is known."""
+    names = [*(limit.name for limit in limits), *(["latency"] if rows["latency"].notna().any() else []), *quality]
+    return list(dict.fromkeys(names))
 
 
-def _closest(judged: pd.DataFrame, limits: Sequence[Limit]) -> str:
-    """What to say where nothing fits: who comes closest, and by how much it misses."""
-    misses = []
-    for row in to_records(judged):
-        ratios = [
-            (limit.value / row[limit.name]) if BY_NAME[limit.name].better == "higher" else row[limit.name] / limit.value
-            for limit in limits
-            if row[limit.name] and limit.value
-        ]
-        misses.append((max(ratios, default=float("inf")), str(row["options"])))
-    asked = ", ".join(limit.text for limit in limits)
-    if not misses:
-        return f"nothing fits {asked}: no case has all of these quantities"
-    factor, name = min(misses)
-    return f"nothing fits {asked}; closest: {name}, {units.ratio(factor)} times as much as one of the limits"
+def _first(rows: pd.DataFrame, limits: Sequence[Limit]) -> str:
+    """The cost by which the plainest operator is found: latency, or what was asked for first."""
+    return "latency" if rows["latency"].notna().any() else limits[0].name
 
 
-def _named(words: str, rows: pd.DataFrame) -> list[str]:
-    return [f"{words}: {some(rows['options'], 6)}"] if len(rows) else []
+def _choose(
+    rows: pd.DataFrame, pool: pd.DataFrame, quality: Sequence[str], limits: Sequence[Limit], reading: Reading | None
+) -> tuple[int | None, tuple[int, ...]]:
+    """The place of the row to use among those of the pool, and the places of those of the same quality."""
+    if pool.empty:
+        return None, ()
+    best = pool[pareto.front(pool, quality, reading)] if quality else pool
+    by = _first(best, limits)
+    ordered = best.sort_values(by, ascending=BY_NAME[by].better != "higher", kind="stable")
+    places = [int(place) for place in rows.index.get_indexer(ordered.index)]
+    return places[0], tuple(places)
+
+
+def _alternatives(
+    rows: pd.DataFrame,
+    pool: pd.DataFrame,
+    use: int,
+    limits: Sequence[Limit],
+    reading: Reading | None,
+    quality: Sequence[str],
+) -> tuple[Alternative, ...]:
+    """The best others: with quality those that are on the front and gain something, else the next fastest."""
+    others = pool.drop(rows.index[use])
+    if quality:
+        others = others[others[FRONT].astype(bool)]
+    by = quality[0] if quality else _first(rows, limits)
+    others = others.sort_values(by, ascending=BY_NAME[by].better != "higher", kind="stable")
+    names = dict.fromkeys([*_objectives(rows, limits, quality), "peak_memory"])
+    found = []
+    for place in rows.index.get_indexer(others.index):
+        differences = [one for name in names if (one := _difference(rows, name, int(place), use, reading))]
+        gains = tuple(one for one in differences if one.is_gain)
+        if gains or not quality:
+            found.append(Alternative(int(place), gains, tuple(one for one in differences if not one.is_gain)))
+        if len(found) == MOST_ALTERNATIVES:
+            break
+    return tuple(found)
+
+
+def _difference(rows: pd.DataFrame, name: str, place: int, use: int, reading: Reading | None) -> Difference | None:
+    """How one row differs from the one to use; None where it does not significantly, or one of the two is unknown."""
+    found = verdicts.difference(rows, name, np.array([place]), np.array([use]), reading)[0]
+    value = float(found.log)
+    if np.isnan(value) or not value or float(found.probability) > verdicts.LEVEL:
+        return None
+    if name in TIMED:
+        low, high = (float(end) for end in found.interval())
+        return Difference(name, float(np.exp(value)), low, high, relative=True)
+    base = float(rows[name].iloc[use])
+    if BY_NAME[name].unit != "dB" and BY_NAME[name].role == "measure" and base > 0 and name not in RANKED:
+        ratio = float(rows[name].iloc[place]) / base
+        return Difference(name, ratio, ratio, ratio, relative=True)
+    low, high = (float(np.log(end)) for end in found.interval())
+    return Difference(name, value, low, high, relative=False)
+
+
+def _nearest(judged: pd.DataFrame, limits: Sequence[Limit]) -> Miss:
+    """Where nothing fits: who comes nearest, and how many times the limit that it misses most."""
+    found = []
+    for place in range(len(judged)):
+        worst, number = 0.0, 0
+        for at, limit in enumerate(limits):
+            value = float(judged[limit.name].iloc[place])
+            above, below = (limit.value, value) if limit.at_least else (value, limit.value)
+            times = above / below if below > 0 else float("inf") if above > 0 else 1.0
+            if times > worst:
+                worst, number = times, at
+        found.append((worst, place, number))
+    times, place, number = min(found)
+    return Miss(place, limits[number], times)

@@ -22,7 +22,7 @@ MARGIN = 0.02
 """Two latencies whose ratio lies, with its interval, within 1 ± this share are the same for any purpose."""
 
 LEVEL = 0.05
-"""How often a table may name a difference that is none: in all its comparisons together, by Holm's correction."""
+"""How often a table may name a difference by chance: in all its comparisons together, by Holm's correction."""
 
 VERDICTS = ("faster", "slower", "same", "inconclusive")
 
@@ -63,7 +63,7 @@ def against(frame: pd.DataFrame, base: Rows, word: str, reading: Reading | None 
 
     *same*: the interval lies within 1 ± MARGIN; else *faster* or *slower*: the ratio is not 1, after Holm's correction
     over the rows of its run; else *inconclusive*. What is compared with itself has `word` for a verdict. -1 in `base`
-    is none, and all four are then unknown.
+    stands for no row: all four are then unknown.
     """
     latency = numbers(frame, "latency")
     rows = np.flatnonzero((base >= 0) & ~np.isnan(latency) & ~np.isnan(latency[base]))
@@ -97,7 +97,7 @@ def verdicts(found: Estimate, margin: float = MARGIN, level: float = LEVEL) -> N
 
 
 def base_of(frame: pd.DataFrame, chosen: NDArray[np.bool_]) -> Rows:
-    """For each row the first of the chosen rows on its workload, -1 where there is none."""
+    """For each row the first of the chosen rows on its workload, -1 without one."""
     group = workloads(frame, SUBJECT).to_numpy()
     found = np.full(int(group.max(initial=-1)) + 1, -1, dtype=np.intp)
     rows = np.flatnonzero(chosen)[::-1]

@@ -25,7 +25,7 @@ class _Process(ctypes.Structure):
 
 
 def library() -> Any:
-    """NVML, initialised; None where there is none."""
+    """NVML, initialised; None without a driver."""
     try:
         found = ctypes.CDLL("libnvidia-ml.so.1")
         return found if found.nvmlInit_v2() == 0 else None

@@ -50,7 +50,7 @@ def cgroup_memory(root: Path) -> int | None:
 
 
 def first_line(path: Path) -> str | None:
-    """The first line of a file, or None where there is none."""
+    """The first line of a file, or None without one."""
     try:
         return path.read_text(errors="replace").strip().splitlines()[0]
     except (OSError, IndexError):

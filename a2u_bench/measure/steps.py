@@ -20,6 +20,15 @@ COMPILING = -1
 """What `place` says while kernels are being compiled; smaller numbers say how often they were."""
 
 
+@dataclass(frozen=True)
+class First:
+    """What the first call of a case took, and the digest of what it gave."""
+
+    memory: Memory | None
+    seconds: float
+    digest: str | None
+
+
 @dataclass
 class Steps:
     """The cases that this process has built; each method is a step for one of them, or for the machine."""
@@ -30,7 +39,7 @@ class Steps:
     place: Any = None
     built: dict[str, Prepared] = field(default_factory=dict)
     cache: Cache = field(default_factory=dict)
-    first: dict[str, Memory | None] = field(default_factory=dict)  # of the first call of each case
+    first: dict[str, First] = field(default_factory=dict)
     throttled: int = 0  # reasons that were seen, as NVML's bits
     _compiled: int = 0
 
@@ -95,7 +104,9 @@ class Steps:
 
     def check(self, case: Case) -> float:
         """Compare with the definition, noting what the first call takes; the seconds in which kernels were compiled."""
-        from a2u_bench.measure.check import check
+        import time
+
+        from a2u_bench.measure.check import check, digest
         from a2u_bench.measure.compiling import compiling
         from a2u_bench.measure.memory import call_memory
         from a2u_bench.measure.precision import as_asked
@@ -107,15 +118,19 @@ class Steps:
             return results[0]
 
         def watched() -> Any:
-            self.first[case.id] = call_memory(first, prepared.own, case.device)
+            begin = time.monotonic()
+            taken = call_memory(first, prepared.own, case.device)
+            self.first[case.id] = First(taken, time.monotonic() - begin, digest(results[0]) if results else None)
             return results.pop() if results else first()
 
         with as_asked(case), compiling(self._now_compiling) as seconds:
             check(prepared, watched)
         return sum(seconds)
 
-    def measure(self, case: Case, ceilings: dict[str, Any] | None = None) -> dict[str, float | int | None]:
+    def measure(self, case: Case, ceilings: dict[str, Any] | None = None) -> dict[str, float | int | str | None]:
         """Parameters, multiply-adds, memory and the floor of a checked, so warm, case by the names of their columns."""
+        import time
+
         from a2u_bench import operators
         from a2u_bench.measure import memory, work
         from a2u_bench.measure.floor import floor
@@ -126,19 +141,22 @@ class Steps:
         counted = work.macs_torch(prepared.module, prepared.inputs).macs
         own = operators.is_own_network(case)
         macs = counted if own else work.macs(prepared.module, case)
-        found: dict[str, float | int | None] = {
+        found: dict[str, float | int | str | None] = {
             "params": work.params(prepared.module),
             "macs": macs,
             "macs_fvcore": self._fvcore(prepared),
             "macs_torch": counted,
         }
         with as_asked(case):
+            begin = time.monotonic()
             taken = memory.call_memory(prepared.call, prepared.own, case.device)
+            seconds = time.monotonic() - begin
         first = self.first.get(case.id)
         if taken is not None:
             found |= {"output_memory": taken.output, "peak_memory": taken.peak, "workspace_memory": taken.workspace}
         if first is not None:
-            found["first_memory"] = first.peak
+            found |= {"first_call": max(0.0, first.seconds - seconds), "digest": first.digest}
+            found["first_memory"] = first.memory.peak if first.memory is not None else None
         if ceilings is not None and not training:
             found["floor"] = floor(ceilings, prepared.compulsory, macs, case.dtype)
         if training:

@@ -12,7 +12,7 @@ REASONS = {
     0x0080: "power brake",
     0x0100: "display clocks",
 }
-"""Bits of NVML's clock event reasons (nvml.h); idle, 0x0001, is none that matters to a call."""
+"""Bits of NVML's clock event reasons (nvml.h); idle, 0x0001, does not matter to a call."""
 
 
 def reasons(seen: int) -> list[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Broken(UsageError):
-    """A user's own operator that does not load, or is none; the message says why. Others can still be measured."""
+    """A user's own operator that does not load, or is not an operator; the message says why. Others can be measured."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def plugin_problems() -> tuple[str, ...]:
 
 
 def facts(name: str) -> Facts:
-    """What is known of an operator. UsageError, with the nearest match, where there is none of that name."""
+    """What is known of an operator. UsageError, with the nearest match, for an unknown name."""
     return operator_class(name).facts
 
 
@@ -59,7 +59,7 @@ def options(name: str) -> dict[str, Option]:
 
 
 def operator(text: str) -> Operator:
-    """The operator that one operator string means. UsageError where there is none, or it has no such option."""
+    """The operator that one operator string means. UsageError for an unknown name or option."""
     parsed = strings.parse(text)
     return _operator(parsed.name, parsed.options)
 

@@ -1,4 +1,4 @@
-"""Modules: a ready operator, or a network with one in it, for a case or an operator string, or why there is none."""
+"""Modules: a ready operator, or a network with one in it, for a case or an operator string, or why it cannot be."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def save(path: Path, state: State) -> None:
 
 
 def load(path: Path, trial: str) -> State | None:
-    """The checkpoint of this trial, or None where there is none or it cannot be read; no code in it is run."""
+    """The checkpoint of this trial, or None where it is missing or cannot be read; no code in it is run."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # torch's reader meets damaged bytes with whatever error it stumbles over

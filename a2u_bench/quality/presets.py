@@ -31,7 +31,7 @@ class Preset:
         test_images: int | None = None,
         learning_rate: float | None = None,
     ) -> Preset:
-        """The same with what is given in place of its own. UsageError for a learning rate that is none."""
+        """The same with what is given in place of its own. UsageError for a learning rate out of range."""
         if learning_rate is not None and not 0 < learning_rate < 1e3:
             raise UsageError(f"--learning-rate {learning_rate}: out of range; allowed: above 0, below 1000")
         return replace(
@@ -56,7 +56,7 @@ MATTING: Mapping[str, Preset] = {
 
 
 def preset(name: str, among: Mapping[str, Preset] = RECONSTRUCTION) -> Preset:
-    """The preset of that name. UsageError, with the nearest match, where there is none."""
+    """The preset of that name. UsageError, with the nearest match, for an unknown name."""
     try:
         return among[name]
     except KeyError:

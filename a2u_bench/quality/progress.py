@@ -80,4 +80,4 @@ def _of_row(row: Mapping[str, Any]) -> str:
     return f"{name} {row['status']}: {row['reason']}"
 
 
-TRIALS = Labels(_of_trial, _of_row, "{} left")
+TRIALS = Labels(_of_trial, _of_row, "{} left", "trained")

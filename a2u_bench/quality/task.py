@@ -36,7 +36,7 @@ class Problem(Protocol):
         """How many are scored."""
 
     def network(self, pair: Pair) -> nn.Module:
-        """The untrained network with a pair in it. Impossible where there is none."""
+        """The untrained network with a pair in it. Impossible where the pair does not fit."""
 
     def examples(self, device: torch.device) -> Examples:
         """What it is trained on."""
@@ -66,7 +66,7 @@ TASKS: dict[str, Task] = {
 
 
 def task(name: str) -> Task:
-    """The task of that name. UsageError, with the nearest match, where there is none."""
+    """The task of that name. UsageError, with the nearest match, for an unknown name."""
     try:
         return TASKS[name]
     except KeyError:

@@ -7,9 +7,10 @@ called as it is. From these costs the schedule follows, as it does in the run, a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from a2u_bench import operators
 from a2u_bench.case import Case
 from a2u_bench.run.block import Shared
 from a2u_bench.run.examine import Examination
@@ -21,7 +22,10 @@ OTHERWISE = 10.0
 """Seconds in which a run starts, looks at the machine and measures its ceilings, and prints its table."""
 
 EXAMINED, CALLS = 0.06, 6
-"""Seconds in which a case is examined, and the calls of it that this takes besides."""
+"""Seconds in which a case is examined, and the calls of it that this takes besides it being built."""
+
+BUILT = 3
+"""Times that a person's network is built to be examined, by what that takes: it is traced and counted, too."""
 
 Range = tuple[int, int]
 
@@ -37,6 +41,7 @@ class Foretold:
     processes: Range
     rounds: Range
     samples: Range
+    calls: Mapping[str, float]  # seconds of a sample, by the id of its case
 
     @property
     def seconds(self) -> float:
@@ -74,13 +79,20 @@ def foretell(
     counts = [share.turn.processes(share.purse, plan.settings) for share in shares]
     return Foretold(
         len(left),
-        sum(EXAMINED + CALLS * cost.sample for cost in costs),
+        sum(_examining(case, cost) for case, cost in zip(subjects, costs, strict=True)),
         sum(share.turn.expected(share.purse, plan.settings) for share in shares) + renewing * max(counts, default=0),
         max(trial.starts.values(), default=0.0),
         _ends(counts),
         _ends([share.turn.rounds for share in shares]),
         _ends([count * share.turn.rounds for count, share in zip(counts, shares, strict=True)]),
+        {case.id: cost.sample for case, cost in zip(subjects, costs, strict=True)},
     )
+
+
+def _examining(case: Case, cost: Cost) -> float:
+    """Seconds in which a case is likely to be examined: built, compared with its definition, and counted."""
+    times = BUILT if operators.is_own_network(case) else 1
+    return EXAMINED + times * cost.setup + CALLS * cost.sample
 
 
 class _Trial(Examination):

@@ -52,7 +52,7 @@ def is_asked(case: Case) -> bool:
 
 
 def cases(texts: str | Iterable[str], scales: Iterable[int] = (2,)) -> list[Case]:
-    """One case for each operator string and scale; `all` is every declared variant. UsageError for what is none."""
+    """One case for each operator string and scale; `all` is every declared variant. UsageError for anything else."""
     wanted: dict[str, operators.Operator] = {}
     for text in strings.split(texts):
         meant = operators.every_variant() if text == "all" else [operators.operator(text)]

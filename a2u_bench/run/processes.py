@@ -23,7 +23,7 @@ class Worker(Protocol):
     """One process. Used in a `with` statement, at whose end the process is gone."""
 
     def ask(self, step: str, case: Case, *arguments: Any) -> Any:
-        """Do one step for one case and give its result. Raises CaseEnded where there is none."""
+        """Do one step for one case and give its result. Raises CaseEnded where it fails."""
         ...
 
     def round(self, asked: Sequence[tuple[Case, Any]]) -> list[list[float]]:

@@ -49,6 +49,7 @@ class Labels:
     point: Callable[[Any], str]
     row: Callable[[Mapping[str, Any]], str]
     left: str
+    done: str  # the word for rows that ended
 
 
 def _of_case(case: Any) -> str:
@@ -60,7 +61,7 @@ def _of_row(row: Mapping[str, Any]) -> str:
     return f"{row['options']} {row['status']}" + (f": {row['reason']}" if row["reason"] else "")
 
 
-CASES = Labels(_of_case, _of_row, "{} left at most")
+CASES = Labels(_of_case, _of_row, "{} left at most", "timed")
 
 
 @contextmanager
@@ -88,11 +89,12 @@ class Bar:
         self._task = bar.add_task("starting", total=1.0, left="", rows="")
         self._checking = bar.add_task("", total=1.0, left="", rows="", visible=False)  # has a line of its own
         self._rows = self._checked = self._total = 0
+        self._told: set[tuple[str, str]] = set()
         self._work, self._done = 1.0, 0.0
 
     def planned(self, rows: int, work: float) -> None:
         self._total, self._work = rows, max(work, 1.0)
-        self._update(total=self._work, rows=f"0/{rows}")
+        self._update(total=self._work, rows=f"{self._labels.done} 0/{rows}")
 
     def doing(self, point: Any, step: str) -> None:
         description = plain(f"{DOING.get(step, step)} {self._labels.point(point)}").strip()
@@ -101,7 +103,8 @@ class Bar:
             return
         self._checked += 1
         self._update(description="timing comes next")
-        total, rows = float(max(self._total, 1)), f"{self._checked}/{self._total}"
+        count = max(self._total, self._checked, 1)  # references of an earlier run are checked too
+        total, rows = float(count), f"checked {self._checked}/{count}"
         self._bar.update(self._checking, total=total, completed=self._checked, description=description, rows=rows)
         self._bar.update(self._checking, visible=True, refresh=True)
 
@@ -113,14 +116,20 @@ class Bar:
     def row_done(self, row: Mapping[str, Any]) -> None:
         self._rows += 1
         self._reach(self._work * self._rows / max(self._total, 1))
-        if row["status"] != "ok" or not self._console.is_terminal:
-            # What an operator or a file says is text, never markup.
-            self._console.print(Text(plain(f"{self._rows}/{self._total} {self._labels.row(row)}")))
+        reason = str(row["status"]), str(row["reason"])
+        is_new = row["status"] == "ok" or reason not in self._told
+        self._told.add(reason)
+        # What an operator or a file says is text, never markup. Beside a bar that counts them rows have no number.
+        if not self._console.is_terminal:
+            said = self._labels.row(row if is_new else {**row, "reason": "as above"})
+            self._console.print(Text(plain(f"{self._rows}/{self._total} {said}")))
+        elif row["status"] != "ok" and is_new:
+            self._console.print(Text(plain(self._labels.row(row))))
 
     def _reach(self, done: float, **fields: Any) -> None:
         """So much of the work is done, whichever way that is known."""
         self._done = max(self._done, done)
-        rows = f"{self._done / self._work * self._total:.0f}/{self._total}"
+        rows = f"{self._labels.done} {self._done / self._work * self._total:.0f}/{self._total}"
         self._update(completed=self._done, rows=rows, **fields)
 
     def _update(self, **fields: Any) -> None:

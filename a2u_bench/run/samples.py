@@ -34,7 +34,7 @@ class Taken:
                 rounds.setdefault(sample["process"], {})[sample["round"]] = math.fsum(times) / len(times)
 
     def half_width(self, reference: Taken | None) -> float:
-        """Half the interval of the ratio to the reference, or of the latency where there is none, as a share."""
+        """Half the interval of the ratio to the reference, or of the latency without one, as a share."""
         beside = None if reference is None or reference is self else stats.ratio(self.warm, reference.warm)
         return float((stats.latency(self.warm) if beside is None else beside).half_width)
 

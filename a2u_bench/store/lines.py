@@ -101,7 +101,7 @@ def is_file(path: Path) -> bool:
 
 
 def absence(path: Path) -> str:
-    """Why there is no such file to read: it is missing, or what has its name is none; "" where there is one."""
+    """Why there is no such file to read: it is missing, or what has its name is not a file; "" where there is one."""
     try:
         if path.is_dir():
             return "is a folder, not a file"

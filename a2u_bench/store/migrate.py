@@ -1,8 +1,8 @@
 """Older results read as today's: for each version that is no more, what turns its lines into the next version's.
 
 A new version is for a change that a reader of the old one would get wrong: a column that means something else, has
-another unit or another name. A new column is none: where it is missing it is unknown. With a new version come one
-entry here and a run of the old one under `tests/golden/runs/`.
+another unit or another name. A new column needs no new version: where it is missing it is unknown. With a new
+version come one entry here and a run of the old one under `tests/golden/runs/`.
 """
 
 from __future__ import annotations

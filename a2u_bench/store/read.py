@@ -106,7 +106,7 @@ def each_curve(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def newest_run(root: Path) -> Path:
-    """The folder under `root` whose manifest says it was made last. Raises UsageError where there is none."""
+    """The folder under `root` whose manifest says it was made last. Raises UsageError without one."""
     newest: tuple[str, str] | None = None
     for manifest in sorted(root.glob(f"*/{MANIFEST}")) if root.is_dir() else ():
         try:
@@ -192,7 +192,7 @@ def _must_be_folder(folder: Path) -> None:
 
 
 def _moment(created: Any) -> str:
-    """An ISO moment as text that sorts by time, or "" where it is none."""
+    """An ISO moment as text that sorts by time, or "" for any other text."""
     try:
         return datetime.fromisoformat(created).astimezone().isoformat()
     except (TypeError, ValueError, OverflowError, OSError):

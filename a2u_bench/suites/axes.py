@@ -32,8 +32,9 @@ class Axes:
     def workloads(self) -> Iterator[tuple[Site, Case]]:
         """Each with its site, as a case without an operator."""
         outer = product(dict.fromkeys(self.devices), self.runtimes, self.threads, self.allocators)
-        inner = list(product(self.sites, self.scales, self.dtypes, self.layouts, self.modes))
-        for (device, runtime, threads, allocator), (site, scale, dtype, layout, mode) in product(outer, inner):
+        places = [(site, scale) for site in self.sites for scale in ((site.scale,) if site.scale else self.scales)]
+        inner = list(product(places, self.dtypes, self.layouts, self.modes))
+        for (device, runtime, threads, allocator), ((site, scale), dtype, layout, mode) in product(outer, inner):
             if device != "cpu" and allocator == "kept":  # an accelerator keeps what it frees anyway
                 continue
             yield (

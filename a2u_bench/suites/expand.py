@@ -11,6 +11,7 @@ from a2u_bench.errors import UsageError, unknown
 from a2u_bench.machine.system import usable_cores
 from a2u_bench.operators import strings
 from a2u_bench.paper_names import BENCH
+from a2u_bench.suites import sites_file
 from a2u_bench.suites.axes import USUAL, Axes
 from a2u_bench.suites.named import SUITES, Suite
 from a2u_bench.suites.plan import Plan, Reference, Settings, Site, Skipped
@@ -86,6 +87,8 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
         modes=choices("mode", modes or chosen.modes, MODES, "inference"),
         network=chosen.network,
     )
+    if scales and any(site.scale for site in sites):
+        raise UsageError(f"--suite {suite}: each site has its own scale; leave --scale out")
     if chosen.network is not None and axes.scales != (1,):
         raise UsageError(f"suite {chosen.name}: each place in its network has its own scale; leave --scale out")
     wanted = {
@@ -168,9 +171,11 @@ def _beside(text: str, network: str | None) -> build.Operator:
 def _suite(name: str | None, quick: bool, device: str) -> Suite:
     if name is None:
         name = "paper" if device == "cuda" and not quick else "quick"
-    if name not in SUITES:
-        raise unknown("suite", name, SUITES)
-    return SUITES[name]
+    if name in SUITES:
+        return SUITES[name]
+    if sites_file.is_file(name):
+        return sites_file.suite(name)
+    raise unknown("suite", name, (*SUITES, "a file NAME.toml"))
 
 
 def _operators(ops: str | Sequence[str], quick: bool) -> Wanted:

@@ -52,6 +52,12 @@ class Site:
     shape: tuple[int, int, int, int]
     count: int = 1
     ops: tuple[str, ...] = ()  # what is measured there where no operators are asked for; all where empty
+    scale: int | None = None  # its own; those of the request or of the suite where None
+
+    def to_manifest(self) -> dict[str, object]:
+        """The site as plain data."""
+        own = {} if self.scale is None else {"scale": self.scale}
+        return {"shape": list(self.shape), "count": self.count, **own}
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ class Plan:
             "suite": self.suite,
             "named": list(self.named),
             **({"own": dict(self.own)} if self.own else {}),
-            "sites": [{"shape": list(site.shape), "count": site.count} for site in self.sites],
+            "sites": [site.to_manifest() for site in self.sites],
             "settings": asdict(self.settings),
             "reference": self.reference.options if self.reference else None,
             "interval": "mean of logarithms over processes, Student's t",

@@ -6,23 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 
 from a2u_bench import units
+from a2u_bench.case import typed
 from a2u_bench.errors import UsageError, unknown
 
 MAX_SIDE = 1 << 20
 MAX_ELEMENTS = 1 << 32
 
 Shape = tuple[int, int, int, int]
-
-ALIASES = {
-    "fp64": "float64",
-    "fp32": "float32",
-    "fp16": "float16",
-    "half": "float16",
-    "bf16": "bfloat16",
-    "nchw": "contiguous",
-    "nhwc": "channels_last",
-}
-"""Other names that people type."""
 
 
 def parse_shape(text: str) -> Shape:
@@ -80,7 +70,7 @@ def texts(values: str | Iterable[int | str]) -> list[str]:
 
 def choices(what: str, values: str | Sequence[str], allowed: Sequence[str], default: str) -> tuple[str, ...]:
     """The values that are given, each once, or the default. UsageError for what is not allowed."""
-    given = [ALIASES.get(value, value) for value in texts(values) or [default]]
+    given = [typed(what, value) for value in texts(values) or [default]]
     for value in given:
         if value not in allowed:
             raise unknown(what, value, allowed)

@@ -15,6 +15,7 @@ from a2u_bench.judge.verdicts import numbers
 from a2u_bench.machine import grades
 from a2u_bench.sanitize import plain, some
 from a2u_bench.store.frames import to_values
+from a2u_bench.tables import suspicions
 
 CLOSE = 1e-9
 """Two latencies that differ by less than this share are one, written by two programs."""
@@ -43,7 +44,7 @@ def of_reading(reading: Reading) -> tuple[str, ...]:
 def of_rows(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) -> list[str]:
     """On some rows of what was read: what is said of them themselves, the environment's grade, how far absolute times
     move, and where memory comes from."""
-    said = _of_rows(frame, columns)
+    said = [*_of_rows(frame, columns), *suspicions.of_rows(frame, reading)]
     if frame["latency"].notna().any():
         strays = reading.strays()
         said += grades.notes(reading.manifests, strays)
@@ -54,7 +55,8 @@ def of_rows(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) 
 
 def of_these(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) -> tuple[str, ...]:
     """Of the same what must be known of any table of these rows, however short its notes."""
-    return (*_of_reading(reading), *map(plain, _of_rows(frame, columns)))
+    doubtful = suspicions.of_rows(frame, reading, bound=False)
+    return (*_of_reading(reading), *map(plain, _of_rows(frame, columns)), *doubtful)
 
 
 def _of_reading(reading: Reading) -> tuple[str, ...]:
@@ -69,7 +71,7 @@ def _of_rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
 
 
 def beyond(frame: pd.DataFrame) -> list[str]:
-    """A sentence on the rows that are quicker than their floor, which then is none."""
+    """A sentence on the rows that are quicker than their floor, which is then too high."""
     names = frame["options"][(frame[FLOOR_SHARE] > 1).fillna(False).astype(bool)].fillna("unknown")
     return [BEYOND.format(some(names))] if len(names) else []
 

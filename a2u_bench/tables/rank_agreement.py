@@ -41,7 +41,7 @@ def along(frame: pd.DataFrame, axis: str, reading: Reading | None = None) -> lis
     """The first value of an axis against each other one, over all workloads that have both.
 
     A pair changes places where both orders are sure, as `judge.difference` says after Holm's correction over all pairs.
-    UsageError for an axis that is none, or along which nothing can be ranked.
+    UsageError for an unknown axis, or along which nothing can be ranked.
     """
     if axis not in AXES:
         raise unknown("axis", axis, AXES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from rich import box
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from a2u_bench.sanitize import plain
 from a2u_bench.tables.table import Table
 
 STATUS_STYLES = {"ok": "green", "skipped": "yellow", "faster": "green", "slower": "red", "baseline": "bold"}
@@ -47,6 +48,13 @@ def print_table(table: Table, to: Console | None = None) -> None:
             _print(part, to)
     lines = captured.get().splitlines()
     to.file.write("".join(f"{line.rstrip()}\n" for line in lines))
+
+
+def print_lines(lines: Iterable[str], to: Console | None = None) -> None:
+    """Sentences on standard output, wrapped between words where it is a terminal."""
+    to = to or console()
+    for line in lines:
+        to.print(Text(plain(line)), soft_wrap=not to.is_terminal)
 
 
 def _parts(table: Table, width: int) -> list[Table]:

@@ -160,12 +160,12 @@ def make(runs: Sequence[Run], request: Request) -> View:
     """The view of these runs. UsageError for what the request names and is not there."""
     if request.convention not in units.CONVENTIONS:
         raise unknown("convention", request.convention, units.CONVENTIONS)
-    asked = [gates.parse(text) for text in request.fail_if]
+    asked = gates.parse_all(request.fail_if)
     reading = read(runs, request.baseline)
     frame = reading.frame
     columns = [str(name) for name in frame.columns]
     _check_names(request, columns)
-    wanted = [conditions.parse(text, columns) for text in request.filters]
+    wanted = [conditions.parse(text, columns) for text in conditions.apart(request.filters)]
     if request.baseline == peers.PEERS:  # every other row is compared with one of theirs
         frame = frame[~peers.is_peer(frame)]
     frame, notes = conditions.keep(frame, wanted)

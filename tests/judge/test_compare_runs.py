@@ -166,6 +166,15 @@ def test_a_gate_that_cannot_be_read_is_wrong_usage(limit):
         gates.parse(limit)
 
 
+def test_gates_may_be_joined_by_commas_and_name_what_budgets_name():
+    found = gates.parse_all(["time>5%,mem>64MB", "psnr<-1%"])
+    assert [(gate.name, gate.limit) for gate in found] == [
+        ("latency", 0.05),
+        ("peak_memory", 64e6),
+        ("psnr", -0.01),
+    ]
+
+
 def stored(folder: Path, latency: float, half: float, **facts: Any) -> str:
     folder.mkdir()
     manifest = {"format": "a2u-bench run", "version": 1, "created": "2025-01-01T00:00:00+00:00", **facts}

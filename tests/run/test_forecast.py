@@ -51,6 +51,15 @@ def machine(**fake: Any) -> Trying:
     return Trying(FakeClock(), seconds=seconds, cost=cost, building=0.01, **fake)
 
 
+def test_building_a_case_is_part_of_what_is_foretold():
+    plan = Plan("", (case("a"), case("b")), (), Settings(processes=3))
+    slow = machine()
+    slow.building = 5.0
+    said = foretell(plan, plan.cases, lambda case, step: None, workers=slow, clock=slow.clock)
+    assert said.examining >= 2 * 5.0
+    assert said.calls == {one.id: pytest.approx(4e-3) for one in plan.cases}
+
+
 @pytest.mark.parametrize("budget", [None, 3000.0])
 @pytest.mark.parametrize(("device", "starting"), [("cpu", 0.05), ("cuda", 3.5)])
 def test_a_run_takes_what_was_foretold(device: str, starting: float, budget: float | None, monkeypatch):

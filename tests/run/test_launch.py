@@ -397,6 +397,9 @@ def test_a_wrong_request_is_one_line(name, capsys, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+NAMES, SIZES = ("nearest", "bilinear"), ("1×4×4×4", "1×4×8×8")
+
+
 def test_a_dry_run_prints_jobs_cases_and_time_and_does_nothing(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     flags = ["--ops", "nearest,bilinear", "--shape", "1x4x4x4,1x4x8x8", "--time-budget", "50", "--device", "cpu"]
@@ -408,12 +411,16 @@ def test_a_dry_run_prints_jobs_cases_and_time_and_does_nothing(capsys, tmp_path,
     assert json.loads(capsys.readouterr().out)["seconds"] == 62
     assert main(["run", *flags, "--dry-run"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert re.fullmatch("4 cases to measure, about .* s; nothing was stored", said[0])
-    assert re.fullmatch(r"checking and counting .*s, timing .*s; each case has \d+.* of \d+.* rounds, .*", said[1])
+    assert said[0].startswith("scale 2, dtype float32")
+    assert [line.split()[:2] for line in said[-6:-2]] == [[name, size] for size in SIZES for name in NAMES]
+    assert re.fullmatch("4 cases to measure, about .* s; nothing was stored", said[-2])
+    assert re.fullmatch(r"building, checking and counting .*s, timing .*s; each case has \d+.* rounds, .*", said[-1])
     assert main(["run", *flags, "--dry-run", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["seconds"] > told["timing"] + told["examining"]
     assert told["samples"][0] >= told["processes"][0] * 2 >= 6
+    assert [case["options"] for case in told["plan"]] == ["nearest", "bilinear"] * 2
+    assert all(case["sample"] > 0 for case in told["plan"])
     assert list(tmp_path.iterdir()) == []
 
 

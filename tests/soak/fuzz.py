@@ -214,7 +214,7 @@ def check_command(arguments: list[str], parent: Path) -> int:
         os.chdir(here)
     said = err.getvalue()
     errors = [line for line in said.splitlines() if line.startswith("error: ")]
-    if code not in (0, 1, 2) or "A2U_BENCH_DEBUG" in said or len(errors) > 1:
+    if code not in (0, 1, 2, 3) or "A2U_BENCH_DEBUG" in said or len(errors) > 1:
         raise Broken(f"{arguments}: exit code {code}: {errors}")
     found = CONTROL.search(out.getvalue()) or CONTROL.search(said)
     if found:

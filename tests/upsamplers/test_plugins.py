@@ -64,8 +64,14 @@ def _forget() -> Iterator[None]:
     operators.operator_class.cache_clear()
 
 
-def test_the_readme_template_keeps_the_contract(template: type[upsamplers.Upsampler]) -> None:
+def test_the_readme_template_keeps_the_contract(
+    template: type[upsamplers.Upsampler], capsys: pytest.CaptureFixture[str]
+) -> None:
     testing.check_operator(template)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(testing.SCALES)
+    assert ": ok: facts, forward = definition, a 1×1 map, multiply-adds, inputs unchanged" in lines[0]
+    assert [line for line in lines if "gradients" in line] == [lines[testing.SCALES.index(2)]]
 
 
 def test_a_class_is_planned_by_its_module_and_name(template: type[upsamplers.Upsampler]) -> None:

@@ -14,7 +14,7 @@ from upsamplers.registry import create_class
 from upsamplers.tracing import is_jit, sizes
 
 NATIVE = tuple(f"upsamplers.ops.{name}" for name in ("nearest", "bilinear", "bicubic"))
-"""Where the operators are that torch's own interpolation computes, at any scale; a class made of one is none."""
+"""Where the operators are that torch's own interpolation computes, at any scale; classes derived from them are not."""
 
 
 class Placed(nn.Module):

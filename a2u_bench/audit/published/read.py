@@ -23,6 +23,7 @@ source = "dai"                          # optional: a key of sources
 whole = { network = "matting-unet", height = 224, width = 224 }  # optional: of that network, not of the sites
 base = "46.80M"                         # optional: what else the printed number has in it
 than = "carafe"                         # optional: printed is how much less than this operator's the cost is, as 91%
+unmatched = true                        # optional: known to be the cost of no variant in any unit
 sampled = 9                             # optional: multiply-adds counted for a value read between pixels, in place of 4
 
 [sources.dai]                           # authors, title, venue, year; arxiv and where are optional
@@ -30,12 +31,10 @@ sampled = 9                             # optional: multiply-adds counted for a 
 
 from __future__ import annotations
 
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from a2u_bench.audit.published.fields import check_keys, entries, texts, typed
 from a2u_bench.audit.published.printed import MACS, UNITS, Printed, parse_printed
 from a2u_bench.audit.published.table import (
     Fact,
@@ -48,17 +47,9 @@ from a2u_bench.audit.published.table import (
     Whole,
 )
 from a2u_bench.errors import UsageError, nearest, unknown
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-SUFFIX = ".toml"
-LIMITS = {"channels": 1 << 16, "guide_channels": 1 << 16, "height": 1 << 20, "width": 1 << 20}
-LIMITS |= {"count": 1 << 20, "scale": 64}
-LARGEST = 1 << 20
-"""Bytes of a table's file."""
+from a2u_bench.suites import sites_file
+from a2u_bench.suites.fields import check_keys, entries, texts, typed
+from a2u_bench.suites.sites_file import LIMITS, SUFFIX
 
 NETWORKS = {"matting-unet": 16}
 """Networks of the bench, and what their images' sides are multiples of."""
@@ -75,56 +66,30 @@ def names() -> tuple[str, ...]:
 def find(text: str) -> PublishedTable:
     """The table of that name, or the one in that TOML file. UsageError, in one line, where there is no sound one."""
     if text in names():
-        return _parse((files(__package__) / f"{text}{SUFFIX}").read_bytes(), text, text)
-    path = Path(text)
-    if path.suffix != SUFFIX and not path.is_file():
+        packaged = (files(__package__) / f"{text}{SUFFIX}").read_bytes()
+        return _sound(sites_file.parse(packaged, text), text, text)
+    if not sites_file.is_file(text):
         match = nearest(text, names())
         hint = f" Did you mean {match!r}?" if match else ""
         raise UsageError(f"no table {text!r}.{hint} Allowed: {', '.join(names())}, or a file NAME{SUFFIX}")
-    try:
-        if not path.is_file():
-            raise UsageError(f"cannot read {text}: {'no file' if path.exists() else 'no such file'}")
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UsageError(f"cannot read {text}: {getattr(error, 'strerror', None) or error}") from None
-    if len(content) > LARGEST:
-        raise UsageError(f"{text}: larger than {LARGEST} bytes; this is no table of costs")
-    return _parse(content, path.stem, text)
+    return _sound(sites_file.load(text), Path(text).stem, text)
 
 
-def _parse(content: bytes, name: str, where: str) -> PublishedTable:
+def _sound(content: dict[str, Any], name: str, where: str) -> PublishedTable:
     try:
-        return _table(tomllib.loads(content.decode()), name)
-    except UnicodeDecodeError:
-        raise UsageError(f"{where}: not a text file in UTF-8") from None
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and numbers or nesting beyond what Python reads
-        raise UsageError(f"{where}: not sound TOML: {error}") from None
+        return _table(content, name)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
 
 
 def _table(content: dict[str, Any], name: str) -> PublishedTable:
-    check_keys(content, "the table", ("title", "operators", "site", "cell", "fact", "sources"))
-    sites = tuple(_site(entry, n) for n, entry in entries(content, "site"))
-    if not sites:
-        raise UsageError("has no sites. Allowed: at least one [[site]] with channels, height and width")
+    sites = tuple(PublishedSite(**site) for site in sites_file.sites(content))
     sources = {}
     for key, entry in typed(content, "the table", "sources", {}).items():
         sources[key] = _source(key, entry)
     cells = tuple(cell for n, entry in entries(content, "cell") for cell in _cells(entry, n, sources))
     facts = tuple(fact for n, entry in entries(content, "fact") for fact in _facts(entry, n, sources))
-    title = typed(content, "the table", "title", name)
-    return PublishedTable(name, title, sites, cells, facts, texts(content, "the table", "operators"))
-
-
-def _site(entry: dict[str, Any], number: int) -> PublishedSite:
-    what = f"site {number}"
-    check_keys(entry, what, tuple(LIMITS), needed=("channels", "height", "width"))
-    for key, value in entry.items():
-        if type(value) is not int or not 1 <= value <= LIMITS[key]:
-            raise UsageError(f"{what}: {key} = {value!r}. Allowed: an integer from 1 to {LIMITS[key]}")
-    return PublishedSite(**entry)
+    return PublishedTable(name, sites_file.title(content, name), sites, cells, facts, sites_file.operators(content))
 
 
 def _source(key: str, entry: Any) -> Source:
@@ -140,7 +105,7 @@ def _source(key: str, entry: Any) -> Source:
 def _cells(entry: dict[str, Any], number: int, sources: dict[str, Source]) -> list[PublishedCell]:
     what = f"cell {number}"
     allowed = (
-        *("label", "operator", *QUANTITIES, "unit", "without", "note", "source", "misprint", "whole"),
+        *("label", "operator", *QUANTITIES, "unit", "without", "note", "source", "misprint", "unmatched", "whole"),
         *("than", "base", "sampled"),
     )
     check_keys(entry, what, allowed, needed=("operator",))
@@ -168,6 +133,7 @@ def _cells(entry: dict[str, Any], number: int, sources: dict[str, Source]) -> li
                 without=texts(entry, what, "without") if quantity == "params" else (),
                 note=typed(entry, what, "note", ""),
                 misprint=_misprint(entry, what),
+                unmatched=typed(entry, what, "unmatched", False),
                 whole=_whole(entry, what),
                 than=than,
                 base=_printed(entry["base"], own_unit, what) if typed(entry, what, "base", "") else None,
@@ -190,7 +156,7 @@ def _misprint(entry: dict[str, Any], what: str) -> Misprint | None:
     if "misprint" not in entry:
         return None
     claim, what = typed(entry, what, "misprint", {}), f"{what}, misprint"
-    claims = ("times", "copied", "unmatched")
+    claims = ("times", "copied")
     check_keys(claim, what, ("why", *claims), needed=("why",))
     if sum(key in claim for key in claims) != 1:
         raise UsageError(f"{what}: needs one claim that can be tested. Allowed: {', '.join(claims)}")
@@ -198,7 +164,6 @@ def _misprint(entry: dict[str, Any], what: str) -> Misprint | None:
         typed(claim, what, "why", ""),
         typed(claim, what, "times", 0),
         typed(claim, what, "copied", ""),
-        typed(claim, what, "unmatched", False),
     )
 
 

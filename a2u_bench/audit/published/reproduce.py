@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 AGREES = "agrees"
 TRUNCATED = "truncated"
 MISPRINT = "known misprint"
+UNMATCHED = "not reproduced"
 DIFFERS = "differs"
 VERDICTS = {
     AGREES: "rounds to the printed digits",
     TRUNCATED: "the printed digits are cut, not rounded",
     MISPRINT: "the printed value is wrong, and why is known",
+    UNMATCHED: "no variant of the operator has the printed cost in any unit, and why is not known",
     DIFFERS: "neither",
 }
 
@@ -141,6 +143,8 @@ def _params(module: nn.Module, without: tuple[str, ...]) -> int:
 def _reproduce(cell: PublishedCell, table: PublishedTable) -> Reproduced:
     recomputed = _count(cell, cell.operator, table)
     verdict = cell.printed.compare(recomputed)
+    if cell.unmatched and verdict != AGREES:
+        return _unmatched(cell, recomputed, table)
     if cell.misprint is None or verdict == AGREES:
         return Reproduced(cell, recomputed, verdict, _rule(cell, recomputed, verdict))
     evidence = _evidence(cell, cell.misprint, recomputed, table)
@@ -191,12 +195,19 @@ def _evidence(cell: PublishedCell, claim: Misprint, recomputed: int | Fraction, 
     if claim.times:
         text = f", {claim.times} times the true {printed.write(recomputed, 1)}"
         return text if printed.compare(claim.times * recomputed) == AGREES else ""
-    if claim.copied:
-        other = _count(cell, claim.copied, table)
-        return f", {printed.write(other)}" if printed.compare(other) == AGREES else ""
+    other = _count(cell, claim.copied, table)
+    return f", {printed.write(other)}" if printed.compare(other) == AGREES else ""
+
+
+def _unmatched(cell: PublishedCell, recomputed: int | Fraction, table: PublishedTable) -> Reproduced:
+    """A cell that is said to match no variant, with how many were tried; `differs` where one of them does match."""
+    printed = cell.printed
     name = strings.parse(shown(cell.operator)).name
     variants = [cell.operator, *(one.text for one in operators.every_variant() if one.name == name)]
     readings = [parse_printed(printed.text, unit) for unit in UNITS] if cell.unit else [printed]
     counts = [_count(cell, variant, table) for variant in variants]
-    matched = any(reading.compare(count) == AGREES for reading in readings for count in counts)
-    return "" if matched else f"; {len(variants)} were tried"
+    tried = zip(variants, counts, strict=True)
+    matches = [text for text, count in tried if any(reading.compare(count) == AGREES for reading in readings)]
+    if matches:
+        return Reproduced(cell, recomputed, DIFFERS, f"said to match no variant, but {matches[0]} does")
+    return Reproduced(cell, recomputed, UNMATCHED, f"none of {len(variants)} variants has this cost in any unit")

@@ -39,14 +39,12 @@ class Source:
 class Misprint:
     """Why a printed value is taken for a misprint, in a form that is tested against the modules.
 
-    `times`: the value is so many times the right one. `copied`: it is the cost of this operator. `unmatched`: it is
-    the cost of no declared variant in any unit.
+    `times`: the value is so many times the right one. `copied`: it is the cost of this operator.
     """
 
     why: str
     times: int = 0
     copied: str = ""
-    unmatched: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,8 @@ class PublishedCell:
     Where there is a `whole`, its own costs are counted, work as multiply-adds of its convolutions for one image. With
     `than` the printed value is how much less than that operator's the cost is, in per cent. `base` is what was printed
     along with the upsamplers, such as the rest of a network; `sampled` how many multiply-adds the authors count for a
-    value that is read between pixels, where they do not count four.
+    value that is read between pixels, where they do not count four. `unmatched`: it is known that no declared variant
+    has this cost in any unit, so that the value is not reproduced.
     """
 
     label: str
@@ -83,6 +82,7 @@ class PublishedCell:
     than: str = ""
     base: Printed | None = None
     sampled: int = 0
+    unmatched: bool = False
 
 
 @dataclass(frozen=True)
