@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from example_rows import case
 
-from a2u_bench.case import Case
 from a2u_bench.cli import main
 from a2u_bench.columns import make_row
 from a2u_bench.store.frames import to_frame
@@ -80,20 +79,3 @@ def test_compare_says_it_under_the_table(tmp_path: Path, capsys):
         store.append_row(row("nearest", floor=1e-6))
     assert main(["compare", str(tmp_path / "run")]) == 0
     assert "more than 100 times the roofline bound: nearest 1000 times" in capsys.readouterr().out
-
-
-def test_the_steps_say_what_a_first_call_took_and_what_it_gave():
-    from a2u_bench.measure.steps import Steps
-
-    steps = Steps("cpu", 1, 0)
-    found: dict[str, list[object]] = {}
-    for options in ("nearest", "bilinear", "nearest"):
-        one = Case(options, "", options, 1, 4, 3, 5)
-        steps.build(one)
-        steps.check(one)
-        measured = steps.measure(one)
-        assert float(measured["first_call"] or 0) >= 0
-        found.setdefault(options, []).append(measured["digest"])
-        steps.drop(one)
-    assert found["nearest"][0] == found["nearest"][1] != found["bilinear"][0]
-    assert len(str(found["nearest"][0])) == 12
