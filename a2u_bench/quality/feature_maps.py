@@ -3,7 +3,7 @@
 Features F:
 
 * `seg`: the class of each pixel's region, one of 16, as 16 maps of 0 and 1. Regions are Felzenszwalb and Huttenlocher's
-  (IJCV 59(2), 2004), so that boundaries lie on the photograph's edges; classes by k-means over the regions' mean colours.
+  (IJCV 59(2), 2004), so that boundaries lie on the photograph's edges; classes by k-means over their mean colours.
 * `gabor`: moduli of Gabor filters of four frequencies and four directions over the grey photograph: no sharp edge.
 * `relu3`: three random layers of 3×3 convolution, standardisation and ReLU.
 
@@ -13,7 +13,7 @@ Guides:
 * `nl`: the same behind one more random layer with ReLU, so that F is in it, but not linearly.
 * `shallow`: T alone, one random layer with leaky ReLU: the boundaries are in it, F is not.
 
-What is fitted (classes, means, deviations) is fitted on the photographs that are trained on. All is drawn from one seed.
+Classes, means and deviations are those of the photographs that are trained on. All is drawn from one seed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What learned operators are held against in restoration: the best constant kernels of a form, and a joint bilateral one.
+"""What learned operators are held against in restoration: constant kernels of a form, and a joint bilateral one.
 
 Built by name, as a user's own operators are: ``references:Constant:gate=softmax``.
 """
@@ -27,7 +27,7 @@ class Constant(Upsampler):
         guide_channels: unused.
         scale: s >= 1.
         kernel_size: k, odd.
-        gate: none: any weights; softmax of free logits; sigmoid-softmax: softmax of the sigmoids of free logits.
+        gate: free: any weights; softmax of free logits; sigmoid-softmax: softmax of the sigmoids of free logits.
     """
 
     facts = Facts(
@@ -48,17 +48,17 @@ class Constant(Upsampler):
         scale: int = 2,
         *,
         kernel_size: int = 3,
-        gate: Literal["none", "softmax", "sigmoid-softmax"] = "softmax",
+        gate: Literal["free", "softmax", "sigmoid-softmax"] = "softmax",
     ) -> None:
         super().__init__(channels, guide_channels, scale)
         check_option(kernel_size % 2 == 1, "constant", "kernel_size", kernel_size, "an odd integer")
         self.kernel_size, self.gate = kernel_size, gate
-        begin = torch.full((1, 1, kernel_size**2, scale, scale), 1 / kernel_size**2 if gate == "none" else 0.0)
+        begin = torch.full((1, 1, kernel_size**2, scale, scale), 1 / kernel_size**2 if gate == "free" else 0.0)
         self.weight = nn.Parameter(begin)
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [1, 1, k², s, s]."""
-        if self.gate == "none":
+        if self.gate == "free":
             return self.weight
         logits = STEEP * self.weight
         return (logits.sigmoid() if self.gate == "sigmoid-softmax" else logits).softmax(2)
