@@ -32,6 +32,9 @@ def command(
         list[str] | None,
         typer.Option("--filter", metavar="CONDITION", help="operator=a2u, latency<2ms; all must hold."),
     ] = None,
+    quality: Annotated[
+        str, typer.Option(metavar="TASK", help="Of several: reconstruction, matting, restoration:seg/mix.")
+    ] = "",
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     as_json: Annotated[bool, typer.Option("--json", help="Print the files and what they show as JSON.")] = False,
 ) -> None:
@@ -54,7 +57,7 @@ def command(
     kinds, forms, single = _asked(kind, form, out)
     reading = read(read_runs(runs or []))
     kept, notes = narrow(reading.frame, conditions)
-    frame, told = with_quality(kept)
+    frame, told = with_quality(kept, quality)
     drawn, left_out = _drawn(frame, kinds, forms, convention, reading)
     if single and len(drawn) > 1:
         shown = "; ".join(picture.title for picture in drawn[:3])

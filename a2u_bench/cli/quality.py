@@ -78,8 +78,6 @@ def command(
     or, in reconstruction, s2d before the operator, as in conv/bilinear or twin/a2u:kernel_size=1. In restoration it is
     an operator alone. A killed run goes on with --out RUN --resume, to the same numbers.
     """
-    import hashlib
-    import json
     from dataclasses import asdict
     from datetime import datetime
 
@@ -113,7 +111,7 @@ def command(
     problem = asked.load(data or asked.data, schedule)
     cells = asked.cells(problem, schedule, listed(features), listed(guide), folds)
     origin = {"name": problem.name, "sha256": dict(problem.sha256)}
-    digest = hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()[:16]
+    digest = _digest(origin)
     if data_digest not in (None, digest):
         raise UsageError(f"--data {data}: this machine has others there than the one that planned the run")
     planned = list(
@@ -159,6 +157,14 @@ def command(
             show([found], as_json=as_json)
 
     return carry_through(store, work, carrier, table, strict, "training")
+
+
+def _digest(origin: Mapping[str, Any]) -> str:
+    """What a job says of the data that it was planned on."""
+    import hashlib
+    import json
+
+    return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _at_least_one(**counts: int | None) -> None:

@@ -103,7 +103,7 @@ def _train(job: TrainingJob, problem: Problem, checkpoint: Path, watcher: Watche
         "params": sum(parameter.numel() for parameter in network.parameters()),
         "loss": curve.loss[-1] if curve.loss else None,
         "train_time": math.fsum(curve.seconds),
-        "core_time": core_time if device.type == "cpu" else None,
+        "core_time": core_time if device.type == "cpu" and curve.loss else None,
         **scores,
     }
     return measures, {**asdict(curve), **kept}

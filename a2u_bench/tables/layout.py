@@ -27,18 +27,38 @@ MEASURES = (
 
 WORKLOAD = (RUN, "network", SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator")
 SCORES = ("psnr", "ssim", "mae", "rmse", "edge_psnr", "sad", "mse", "grad", "conn")
-TRAINING = (RUN, "task", "data", "preset", "images", "epochs", "learning_rate", SEEDS, "device", "threads")
+RESTORED = ("section", "gain", "share", "edge_share", "gap", "loss", "core_time")
+"""The scores of restored features."""
+
+TRAINING = (
+    RUN,
+    "task",
+    "data",
+    "features",
+    "guide",
+    "folds",
+    "preset",
+    "images",
+    "epochs",
+    "learning_rate",
+    SEEDS,
+    "device",
+    "threads",
+)
 """The same two for rows of trainings."""
 
 IN_A_GRID = ("latency", *RANKED, "macs", "params")
 """Of these the first that is known is shown where keys stand across and no column is chosen."""
 
-UNSAID = ("allocator", "network")
+UNSAID = ("allocator", "network", "features", "guide", "folds")
 """Of these nothing is said where they are empty."""
 
 SAID = {
     "allocator": "freed memory {}",
     "network": "in {}",
+    "features": "features {}",
+    "guide": "guide {}",
+    "folds": "{} folds",
     "epochs": "{} epochs",
     "images": "{} images",
     "learning_rate": "rate {:g}",
@@ -68,6 +88,8 @@ def lay_out(
             raise unknown("column", name, allowed)
     trained = _all_trained(frame)
     subject, workload, measures = ("pair", TRAINING, SCORES) if trained else ("options", WORKLOAD, MEASURES)
+    if trained and frame["gain"].notna().any():
+        measures = RESTORED
     keys = list(dict.fromkeys(subject if name in ("operator", "variant") else name for name in by))
     across = keys[1:]
     shared = _shared(frame, keys)
