@@ -56,8 +56,8 @@ def command(
     check_convention(convention)
     kinds, forms, single = _asked(kind, form, out)
     reading = read(read_runs(runs or []))
-    kept, notes = narrow(reading.frame, conditions)
-    frame, told = with_quality(kept, quality)
+    frame, told = with_quality(reading.frame, quality)
+    frame, notes = narrow(frame, conditions)
     drawn, left_out = _drawn(frame, kinds, forms, convention, reading)
     if single and len(drawn) > 1:
         shown = "; ".join(picture.title for picture in drawn[:3])

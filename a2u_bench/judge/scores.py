@@ -17,7 +17,7 @@ SETTING = ("task", "data", "features", "guide", "folds", "preset", "epochs", "im
 
 
 def with_quality(frame: pd.DataFrame, asked: str = "") -> tuple[pd.DataFrame, str]:
-    """The rows of costs with what ranks each task (`psnr`, `sad`, `gain`), its interval over seeds, and whence they are.
+    """The rows of costs with what ranks each task (`psnr`, `sad`, `gain`), its interval, and where that is from.
 
     An operator trained in several pairs counts with its best one. Trainings of different settings are not comparable:
     where a task has several settings, the one with most operators counts, and the sentence says so. `asked` chooses
