@@ -17,7 +17,7 @@ from a2u_bench.tables.column import UNKNOWN, column, times
 from a2u_bench.tables.pivot import grid
 from a2u_bench.tables.table import Heading, Table
 
-__all__ = ["MEASURES", "SCORES", "SHAPE", "Heading", "Table", "apart", "axis_text", "in_common", "lay_out"]
+__all__ = ["MEASURES", "SCORES", "SHAPE", "Heading", "Table", "apart", "axis_text", "in_common", "lay_out", "scores"]
 
 MEASURES = (
     *("params", "macs", "macs_fvcore", "latency", RATIO, "peak_memory", "saved_memory"),
@@ -87,9 +87,7 @@ def lay_out(
         if name not in allowed:
             raise unknown("column", name, allowed)
     trained = _all_trained(frame)
-    subject, workload, measures = ("pair", TRAINING, SCORES) if trained else ("options", WORKLOAD, MEASURES)
-    if trained and frame["gain"].notna().any():
-        measures = RESTORED
+    subject, workload, measures = ("pair", TRAINING, scores(frame)) if trained else ("options", WORKLOAD, MEASURES)
     keys = list(dict.fromkeys(subject if name in ("operator", "variant") else name for name in by))
     across = keys[1:]
     shared = _shared(frame, keys)
@@ -122,6 +120,11 @@ def lay_out(
         tuple(map(plain, said)),
         marked,
     )
+
+
+def scores(trained: pd.DataFrame) -> tuple[str, ...]:
+    """The scores of these trainings that are shown when no columns are chosen."""
+    return RESTORED if trained["gain"].notna().any() else SCORES
 
 
 def in_common(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> str:
