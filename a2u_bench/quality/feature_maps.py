@@ -18,6 +18,7 @@ Classes, means and deviations are those of the photographs that are trained on. 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -118,7 +119,9 @@ def _classes(images: Maps, trained: int, random: torch.Generator) -> Maps:
         flat = colour.reshape(-1, 3)
         picked = flat[draws.integers(len(flat), size=PIXELS)]
         some.append(picked + JITTER * draws.standard_normal(picked.shape))
-    centres, _ = kmeans2(np.concatenate(some), CHANNELS, minit="++", seed=draws)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One of the clusters is empty", UserWarning)  # a class that no region has
+        centres, _ = kmeans2(np.concatenate(some), CHANNELS, minit="++", seed=draws)
     found = []
     for colour in colours:
         classes = torch.from_numpy(vq(colour.reshape(-1, 3), centres)[0]).long().view(colour.shape[:2])
