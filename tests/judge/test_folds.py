@@ -69,7 +69,5 @@ def test_costs_take_the_gain_of_the_kind_that_was_asked_for_and_the_ceiling_besi
     assert "features seg with guide nl, 8 epochs, mean over folds" in told
     with pytest.raises(UsageError, match="means several; choose: restoration:seg/mix or restoration:seg/nl"):
         scores.with_quality(frame, "restoration")
-    with pytest.raises(
-        UsageError, match="--quality matting: no such training is in what was read; .*there: restoration"
-    ):
+    with pytest.raises(UsageError, match="--quality matting: no such training is in what was read; "):
         scores.with_quality(frame, "matting")
