@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from a2u_bench.export._looks import COLOURS
 from a2u_bench.export.plots import page
 from a2u_bench.store.frames import runs_to_frame
 from a2u_bench.store.read import read_run
@@ -47,7 +48,7 @@ def picture(rows: pd.DataFrame) -> Figure:
         axes.axvline(0, color=page.GREY, lw=0.7)
         for height, pair in enumerate(reversed(NAMES)):
             gains = rows.loc[(rows["guide"] == guide) & (rows["pair"] == pair), "gain"].astype(float)
-            colour = page.GREY if pair in CEILINGS else page.COLOURS[1] if pair in OWN else page.COLOURS[0]
+            colour = page.GREY if pair in CEILINGS else COLOURS[1] if pair in OWN else COLOURS[0]
             axes.barh(height, gains.mean(), 0.55, color=colour, alpha=0.35, lw=0)
             axes.plot(gains, [height] * len(gains), "o", ms=2.6, color=colour, mew=0)
         axes.set_title(said, loc="left", fontsize=7)
