@@ -99,6 +99,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("images", "axis", "Int64", "images"),
     Column("test_images", "axis", "Int64", "test images"),
     Column("learning_rate", "axis", "Float64", "learning rate"),
+    Column("features", "axis", "string", "features"),
+    Column("guide", "axis", "string", "guide"),
+    Column("folds", "axis", "Int64", "folds"),
     Column("psnr", "measure", "Float64", "PSNR", "dB", "higher"),
     Column("ssim", "measure", "Float64", "SSIM", "", "higher"),
     Column("mae", "measure", "Float64", "MAE", "", "lower"),
@@ -112,14 +115,21 @@ COLUMNS: tuple[Column, ...] = (
     Column("mse", "measure", "Float64", "MSE", "", "lower"),
     Column("grad", "measure", "Float64", "gradient", "", "lower"),
     Column("conn", "measure", "Float64", "connectivity", "", "lower"),
+    # Of restored features, over photographs: what is gained over bilinear, and how far that is on the way to a ceiling.
+    Column("gain", "measure", "Float64", "gain over bilinear", "dB", "higher"),
+    Column("share", "measure", "Float64", "share", "", "higher"),
+    Column("edge_share", "measure", "Float64", "share, edges", "", "higher"),
+    Column("gap", "measure", "Float64", "gap, certified", "", "lower"),  # of a ceiling, as a share of its way
+    Column("section", "origin", "string", "section"),  # what kind of kernels an operator has
     Column("loss", "measure", "Float64", "loss", "", "lower"),
     Column("train_time", "measure", "Float64", "training time", "s", "lower"),
+    Column("core_time", "measure", "Float64", "core time", "s", "lower"),  # of all threads together
     Column("node", "origin", "string", "node"),  # the machine's name in its network
     Column("origin", "origin", "string", "origin"),  # of a merged run: the run that the row is from
 )
 
-RANKED = ("psnr", "sad")
-"""What ranks the networks of a task: reconstruction's, matting's. A training has one of them."""
+RANKED = ("psnr", "sad", "gain")
+"""What ranks the trainings of a task: reconstruction's, matting's, restoration's. Each has one of them."""
 
 RUN, SHAPE, FLOOR_SHARE, RATIO, VERDICT = "run", "shape", "floor_share", "latency_ratio", "verdict"
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from upsamplers.ceiling import Ceiling, ceiling
 from upsamplers.errors import NetworkError, OptionError, StateDictError, TooLarge, UnknownOperator, Unsupported
 from upsamplers.official import from_official, load_state
 from upsamplers.operator import Facts, Paper, Upsampler, Variant
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from upsamplers.networks import Choice, Site, choices, find_sites, swap
 
 __all__ = [
+    "Ceiling",
     "Choice",
     "Facts",
     "NetworkError",
@@ -25,6 +27,7 @@ __all__ = [
     "Unsupported",
     "Upsampler",
     "Variant",
+    "ceiling",
     "choices",
     "correlate",
     "create",

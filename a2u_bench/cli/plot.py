@@ -31,6 +31,9 @@ def command(
         list[str] | None,
         typer.Option("--filter", metavar="CONDITION", help="operator=a2u, latency<2ms; all must hold."),
     ] = None,
+    quality: Annotated[
+        str, typer.Option(metavar="TASK", help="Of several: reconstruction, matting, restoration:seg/mix.")
+    ] = "",
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     variants: Annotated[
         bool, typer.Option("--variants", help="Draw operators at all their options, not at their defaults alone.")
@@ -65,7 +68,8 @@ def command(
         raise unknown("style", style, page.STYLES)
     typed, found = are_typed(names), read_runs(runs or [])
     reading = read(found)
-    kept, notes = narrow(reading.frame, conditions)
+    frame, told = with_quality(reading.frame, quality)
+    kept, notes = narrow(frame, conditions)
     if kept.empty and conditions:
         raise UsageError(f"no row is left to draw: {'; '.join(notes)}")
     if not (variants or conditions):
@@ -73,7 +77,7 @@ def command(
         kept = kept[~hidden]
         if count := int(hidden.sum()):
             notes = (*notes, f"{count} variant{'s' * (count > 1)} not drawn (--variants)")
-    frame, told = with_quality(kept)
+    frame = kept
     if not typed:
         frame = frame.assign(**{CALLED: in_papers(frame, known_operators(found))})
 

@@ -16,20 +16,35 @@ if TYPE_CHECKING:
 
 def command(
     context: typer.Context,
-    task: Annotated[str, typer.Option(help="reconstruction, or matting.")] = "reconstruction",
+    task: Annotated[str, typer.Option(help="reconstruction, matting, or restoration.")] = "reconstruction",
     data: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|DIR",
             help="reconstruction: natural, fashion-mnist, or a folder of IDX files; "
-            "matting: synthetic, or a folder laid out as Composition-1k.",
+            "matting: synthetic, or a folder laid out as Composition-1k; "
+            "restoration: photographs, other-photographs, or a folder of photographs.",
         ),
     ] = None,
     pairs: Annotated[
         list[str] | None, typer.Option(metavar="PAIRS", help="core, a2u, or DOWN/OPERATOR,… [default: core]")
     ] = None,
-    preset: Annotated[str, typer.Option(help="short, or paper: the published schedule.")] = "short",
-    seeds: Annotated[int, typer.Option(help="How many times each pair is trained.")] = 3,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="short, or paper: the published schedule; restoration: quick, or full. [default: short, quick]"
+        ),
+    ] = None,
+    features: Annotated[
+        list[str] | None, typer.Option(help="restoration: seg, gabor, relu3. [default: the preset's profile]")
+    ] = None,
+    guide: Annotated[list[str] | None, typer.Option(help="restoration: mix, nl, shallow.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="restoration: of the photographs; seed s tests on one. [default: 3]")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="How many times each pair is trained. [default: 3, or --folds]")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The first of these seeds.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Epochs in place of the preset's.")] = None,
     images: Annotated[int | None, typer.Option(help="Training images in place of the preset's.")] = None,
@@ -60,18 +75,16 @@ def command(
     """Train and score pairs of downsampling and upsampling.
 
     Each pair is in the loop of the toy reconstruction or of the matting network. It is DOWN/OPERATOR: conv, pool, twin
-    or, in reconstruction, s2d before the operator, as in conv/bilinear or twin/a2u:kernel_size=1. A killed run goes on
-    with --out RUN --resume, to the same numbers.
+    or, in reconstruction, s2d before the operator, as in conv/bilinear or twin/a2u:kernel_size=1. In restoration it is
+    an operator alone. A killed run goes on with --out RUN --resume, to the same numbers.
     """
-    import hashlib
-    import json
     from dataclasses import asdict
     from datetime import datetime
 
     from a2u_bench import operators
     from a2u_bench.cli._forecast import rows_in
     from a2u_bench.cli._store import carry_through, describe, open_store
-    from a2u_bench.cli._table import show
+    from a2u_bench.cli._table import listed, show
     from a2u_bench.errors import UsageError
     from a2u_bench.quality import pairs as every_pair
     from a2u_bench.quality import presets
@@ -88,14 +101,17 @@ def command(
     choose.check_names(launcher, jobs, slurm or (), [device])
     if threads is None:
         threads = choose.threads_each(launcher, jobs)
-    _at_least_one(seeds=seeds, epochs=epochs, images=images, test_images=test_images, threads=threads)
     asked = find(task)
+    folds = asked.folds(features, guide, folds)
+    seeds = (folds or 3) if seeds is None else seeds
+    _at_least_one(seeds=seeds, epochs=epochs, images=images, test_images=test_images, threads=threads)
     chosen = every_pair.read(pairs or "core", asked.ways)
-    schedule = presets.preset(preset, asked.presets).changed(epochs, images, test_images, learning_rate)
+    schedule = presets.preset(preset or asked.preset, asked.presets).changed(epochs, images, test_images, learning_rate)
     where = device if launcher == "slurm" or only is not None else operators.device(device)
     problem = asked.load(data or asked.data, schedule)
+    cells = asked.cells(problem, schedule, listed(features), listed(guide), folds)
     origin = {"name": problem.name, "sha256": dict(problem.sha256)}
-    digest = hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()[:16]
+    digest = _digest(origin)
     if data_digest not in (None, digest):
         raise UsageError(f"--data {data}: this machine has others there than the one that planned the run")
     planned = list(
@@ -109,10 +125,12 @@ def command(
             task=asked.name,
             device=where,
             threads=threads,
+            cells=cells,
+            folds=folds,
         )
     )
     planned = planned if only is None else _alone(planned, only)
-    folder = out or new_folder(Path("results"), f"quality-{problem.name}-{preset}", datetime.now())
+    folder = out or new_folder(Path("results"), f"quality-{problem.name}-{schedule.name}", datetime.now())
     away = [_job(context, one.trial, digest, checkpoints, folder) for one in planned]
     if dry_run:
         _forecast(away, rows_in(folder if resume else None), jobs, choose.is_away(launcher, jobs), as_json)
@@ -139,6 +157,14 @@ def command(
             show([found], as_json=as_json)
 
     return carry_through(store, work, carrier, table, strict, "training")
+
+
+def _digest(origin: Mapping[str, Any]) -> str:
+    """What a job says of the data that it was planned on."""
+    import hashlib
+    import json
+
+    return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _at_least_one(**counts: int | None) -> None:

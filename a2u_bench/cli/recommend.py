@@ -31,6 +31,9 @@ def command(
         Many | None,
         typer.Option("--filter", metavar="CONDITION", help="dtype=float32,runtime=compile; all must hold."),
     ] = None,
+    quality: Annotated[
+        str, typer.Option(metavar="TASK", help="Of several: reconstruction, matting, restoration:seg/mix.")
+    ] = "",
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     variants: Annotated[
         bool, typer.Option("--variants", help="Count in operators at other options than their defaults.")
@@ -60,7 +63,7 @@ def command(
     limits = read_budget(budget)
     read = read_runs(runs or [])
     reading = read_all(read)
-    frame, told = with_quality(reading.frame)
+    frame, told = with_quality(reading.frame, quality)
     frame = recommend.with_exports(frame)  # before rows of other runtimes are left out
     asked = {"shape": shape, "scale": scale, "mode": mode}
     texts = [f"{axis}={value}" for axis, value in asked.items() if value is not None]

@@ -10,12 +10,14 @@ import pandas as pd
 
 from a2u_bench import stats
 from a2u_bench.columns import BY_NAME, RANKED, RUN, is_axis
+from a2u_bench.judge import folds
 from a2u_bench.store.frames import SEED, SEEDS
 
 
 def by_task(frame: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows of each task's trainings: scores of different tasks are of different things."""
-    return [rows for _, rows in frame.groupby("task", sort=False)]
+    """The rows of each task's trainings, and of each kind of features and guide: scores are of different things."""
+    kinds = [name for name in ("task", "features", "guide") if name in frame]
+    return [rows for _, rows in frame.groupby(kinds, sort=False, dropna=False)]
 
 
 def over_seeds(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
@@ -49,8 +51,8 @@ def order(frame: pd.DataFrame, measure: str = "", level: float = 0.05) -> str:
     """The settings by mean, best first: `>` where neighbours differ significantly, `≈` where they do not; "" for fewer
     than two settings with two seeds.
 
-    Apart is what Welch's t-test says after Holm's correction over all comparisons of two settings. The measure is by
-    default what ranks the task of these rows.
+    Apart is what Welch's t-test says after Holm's correction over all comparisons of two settings; of restored features
+    Student's over the folds that both were tested on. The measure is by default what ranks the task of these rows.
     """
     known = [name for name in RANKED if name in frame and frame[name].notna().any()]
     measure = measure or (known or RANKED)[0]
@@ -58,6 +60,9 @@ def order(frame: pd.DataFrame, measure: str = "", level: float = 0.05) -> str:
     axes = [name for name in frame.columns if is_axis(name) and name != SEED]
     samples: list[tuple[str, list[float]]] = []
     well = frame[(frame["status"] == "ok") & frame[measure].notna()]
+    paired = measure == "gain"
+    if paired:
+        well = folds.tested_alike(well)
     for _, group in well.groupby(axes, dropna=False, sort=False):
         if len(group) > 1:
             samples.append((str(group["pair"].iloc[0]), group[measure].tolist()))
@@ -66,12 +71,14 @@ def order(frame: pd.DataFrame, measure: str = "", level: float = 0.05) -> str:
     higher = BY_NAME[measure].better == "higher"
     samples.sort(key=lambda sample: math.fsum(sample[1]) / len(sample[1]), reverse=higher)
     ends = list(combinations(range(len(samples)), 2))
-    corrected = stats.holm([_welch(samples[a][1], samples[b][1]) for a, b in ends])
+    differ = folds.paired if paired else _welch
+    corrected = stats.holm([differ(samples[a][1], samples[b][1]) for a, b in ends])
     sure = {pair: bool(chance <= level) for pair, chance in zip(ends, corrected, strict=True)}
     text = samples[0][0]
     for index in range(1, len(samples)):
         text += f" {'>' if sure[index - 1, index] else '≈'} {samples[index][0]}"
-    what = f"Welch's t, {len(ends)} comparisons corrected by Holm, {level:.0%}" if len(ends) > 1 else "Welch's t"
+    test = folds.TEST if paired else "Welch's t"
+    what = f"{test}, {len(ends)} comparisons corrected by Holm, {level:.0%}" if len(ends) > 1 else test
     return f"{BY_NAME[measure].label}: {text} (> is sure: {what})"
 
 

@@ -16,12 +16,14 @@ from a2u_bench.operators.catalogue import (
     plugin_problems,
 )
 from a2u_bench.operators.definition import (
+    ceiling,
     counter_formulas,
     definition,
     kernels,
     native_macs,
     primitive_macs,
     samples_points,
+    section,
 )
 from a2u_bench.operators.devices import device, gpus, is_device
 from a2u_bench.operators.impossible import Impossible
@@ -45,6 +47,7 @@ __all__ = [
     "Impossible",
     "Operator",
     "as_typed",
+    "ceiling",
     "counter_formulas",
     "create",
     "definition",
@@ -72,6 +75,7 @@ __all__ = [
     "preload",
     "primitive_macs",
     "samples_points",
+    "section",
     "seeded",
     "sites",
     "swapped",

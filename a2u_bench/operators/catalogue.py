@@ -86,8 +86,11 @@ STORED = {
     "a2u_bench.ways": "a2u_bench.operators.bench_only.given_kernels",
     "a2u_bench.synthetic": "a2u_bench.operators.bench_only.known_costs",
     "a2u_bench.quality.ablated": "a2u_bench.operators.bench_only.ablated_a2u",
+    "ablated": "a2u_bench.operators.bench_only.ablated_a2u",
+    "references": "a2u_bench.operators.bench_only.references",
 }
-"""Modules of operators by the names that stored runs have for them, which stay: a name is part of its case's id."""
+"""Modules of operators by the names that stored runs have for them, which stay, a name being part of its case's id, and
+by short ones."""
 
 
 @cache

@@ -51,6 +51,35 @@ def definition(module: nn.Module, z: Tensor, guide: Tensor | None) -> Tensor:
         return output
 
 
+def ceiling(z: Tensor, target: Tensor, kernel_size: int, form: str) -> tuple[Tensor, Tensor]:
+    """What the best kernels of a form make of z, and the gap of their squared error at each point, in float64.
+
+    One kernel for all channels over a window with replicated borders: `simplex`, or `sigmoid-softmax`, whose weights
+    are bounded as those of a softmax of sigmoids are.
+    """
+    from upsamplers import ceiling as best
+    from upsamplers.ceiling import sigmoid_softmax_box
+
+    box = sigmoid_softmax_box(kernel_size**2)
+    found = best(z, target, kernel_size, "simplex" if form == "simplex" else box, border="replicate")
+    return found.output, found.gap[:, 0]
+
+
+def section(module: Upsampler, z: Tensor, guide: Tensor) -> str:
+    """What kind of kernels a module has, by those that it makes of z and a guide."""
+    import torch
+
+    if module.facts.mixes_channels:
+        return "mixes channels"
+    with torch.no_grad():
+        w = module.weights(z, None if module.needs_guide == "none" else guide)
+    if w.shape[2] == 1:
+        return "one tap"
+    if w.min() < -1e-6 or (w.sum(2) - 1).abs().max() > 1e-4:
+        return "not convex"
+    return "convex" if module.needs_guide == "none" else "convex, with guide"
+
+
 def samples_points(module: nn.Module) -> bool:
     """Whether a module reads z at points that it computes, rather than in a fixed window."""
     from upsamplers import Upsampler

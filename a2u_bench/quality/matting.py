@@ -27,6 +27,7 @@ from a2u_bench.quality.matting_scores import score
 from a2u_bench.quality.pairs import Pair, Ways
 from a2u_bench.quality.presets import Preset
 from a2u_bench.quality.train import Diverged
+from a2u_bench.quality.trial import Trial
 
 WAYS = Ways(
     DOWNS,
@@ -123,6 +124,10 @@ class Matting:
     def test_images(self) -> int:
         """How many are scored."""
         return len(self.tests)
+
+    def part(self, trial: Trial) -> Matting:
+        """All of it: trials differ in their pairs alone."""
+        return self
 
     def network(self, pair: Pair) -> nn.Module:
         """The untrained network. Impossible for an operator that cannot serve its channels, or be halved so."""

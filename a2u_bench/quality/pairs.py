@@ -24,17 +24,22 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """`DOWN/OPERATOR`."""
-        return f"{self.down}/{self.operator.text}"
+        """`DOWN/OPERATOR`; the operator alone where nothing goes down."""
+        return f"{self.down}/{self.operator.text}" if self.down else self.operator.text
 
 
 @dataclass(frozen=True)
 class Ways:
-    """The pairs of a task: the ways down of its network, what `core` means, and an operator's usual way down."""
+    """The pairs of a task: the ways down of its network, what `core` means, and an operator's usual way down.
+
+    `always` are those that stand beside whatever was asked for; `untrained` are names that are no operator's.
+    """
 
     downs: tuple[str, ...]
     core: tuple[str, ...]
     usual: Callable[[str], str]
+    always: tuple[str, ...] = ()
+    untrained: tuple[str, ...] = ()
 
 
 def usual_down(operator: str) -> str:
@@ -66,9 +71,13 @@ def read(text: str | Sequence[str], ways: Ways = RECONSTRUCTION) -> tuple[Pair, 
     """
     parts = strings.split(text)
     meant = [ways.core if part == "core" else (part,) for part in parts]
-    names = every_a2u() if parts == ["a2u"] else [name for several in meant for name in several]
-    found = {pair.name: pair for pair in (_pair(name, ways) for name in names)}
-    if not found:
+    names = (
+        [name.removeprefix("" if ways.downs else "twin/") for name in every_a2u()]
+        if parts == ["a2u"]
+        else [name for several in meant for name in several]
+    )
+    found = {pair.name: pair for pair in (_pair(name, ways) for name in (*ways.always, *names))}
+    if not names:
         raise UsageError("--pairs names none; allowed: core, a2u, or DOWN/OPERATOR,… such as conv/nearest,twin/a2u")
     return tuple(found.values())
 
@@ -80,9 +89,13 @@ def every_a2u() -> tuple[str, ...]:
 
 
 def _pair(text: str, ways: Ways) -> Pair:
+    if text in ways.untrained:
+        return Pair("", operators.Operator(text, {}, text, text))
     down, slash, rest = text.partition("/")
     if not slash:
         rest, down = text, ""
+    elif not ways.downs:
+        raise UsageError(f"--pairs {text}: nothing is halved by a network here; allowed: an operator alone, {rest}")
     elif down not in ways.downs:
         raise unknown("way down", down, ways.downs)
     operator = operators.operator(rest)

@@ -23,6 +23,8 @@ class Preset:
     batch: int = 100
     momentum: float = 0.9
     side: int | None = None  # pixels of a side of what is trained on, where the data do not tell
+    warmup: float = 0.0  # share of the steps in which the rate rises
+    cells: tuple[tuple[str, str], ...] = ()  # features and their guides, where a task has such
 
     def changed(
         self,
@@ -53,6 +55,16 @@ MATTING: Mapping[str, Preset] = {
     "short": Preset("short", 5, 640, 100, "adam", 1e-3, (), batch=4, side=32),
 }
 """Published: 30 epochs of 6,000 batches of 16, crops of 512 pixels, Adam at 0.01, a tenth of it after 20 and 26."""
+
+
+PROFILE = (("seg", "mix"), ("seg", "shallow"), ("gabor", "mix"))
+"""Sharp regions whose guide tells them, sharp regions whose guide must be understood, and no sharp edge at all."""
+
+RESTORATION: Mapping[str, Preset] = {
+    "full": Preset("full", 8, 500, 48, "adam", 1e-2, (), batch=4, side=36, warmup=0.1, cells=PROFILE),
+    "quick": Preset("quick", 2, 500, 48, "adam", 1e-2, (), batch=4, side=36, warmup=0.1, cells=PROFILE[:1]),
+}
+"""1,000 steps; and 250, after which wide kernels and those that mix channels are still on their way."""
 
 
 def preset(name: str, among: Mapping[str, Preset] = RECONSTRUCTION) -> Preset:

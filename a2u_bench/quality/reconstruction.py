@@ -19,6 +19,7 @@ from a2u_bench.quality.pairs import Pair
 from a2u_bench.quality.presets import Preset
 from a2u_bench.quality.scores import score
 from a2u_bench.quality.train import Diverged
+from a2u_bench.quality.trial import Trial
 
 MEAN, DEVIATION = 0.1307, 0.3081
 """MNIST's, which the papers use for Fashion-MNIST."""
@@ -77,6 +78,10 @@ class Reconstructing:
     def test_images(self) -> int:
         """How many are scored."""
         return len(self.data.test)
+
+    def part(self, trial: Trial) -> Reconstructing:
+        """All of it: trials differ in their pairs alone."""
+        return self
 
     def network(self, pair: Pair) -> nn.Module:
         """The untrained network. Impossible for an operator that cannot serve its channels."""

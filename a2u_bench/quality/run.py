@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -49,7 +50,7 @@ def run(
         rows.append(row)
         try:
             if curve is not None:
-                store.append_curve({"case": job.trial.id, **asdict(curve)})
+                store.append_curve({"case": job.trial.id, **curve})
             store.append_row(row)
         except OSError as error:
             raise Unwritten(f"cannot write results: {error.strerror or error}", rows) from error
@@ -67,7 +68,7 @@ def set_up(threads: int) -> None:
     torch.set_flush_denormal(True)
 
 
-def _row(job: TrainingJob, problem: Problem, checkpoint: Path, watcher: Watcher) -> tuple[Row, Curve | None]:
+def _row(job: TrainingJob, problem: Problem, checkpoint: Path, watcher: Watcher) -> tuple[Row, Row | None]:
     """One trial's row, whatever becomes of it, and its curve where it came to its end."""
     trial = job.trial
     try:
@@ -84,21 +85,28 @@ def _row(job: TrainingJob, problem: Problem, checkpoint: Path, watcher: Watcher)
         return make_row(trial, "failed", f"{type(error).__name__}: {_line(error)}", {}), None
 
 
-def _train(job: TrainingJob, problem: Problem, checkpoint: Path, watcher: Watcher) -> tuple[dict[str, Any], Curve]:
+def _train(job: TrainingJob, problem: Problem, checkpoint: Path, watcher: Watcher) -> tuple[Row, Row]:
+    """Its measures and its curve, with what is kept of each photograph where there are such."""
     trial, device = job.trial, torch.device(job.trial.device)
+    part = problem.part(trial)
     torch.manual_seed(trial.seed)
-    network = problem.network(job.pair).to(device)
-    training = Training(network, problem.examples(device), job.preset, trial.seed, trial.id)
+    network = part.network(job.pair).to(device)
     watcher.doing(trial)
-    curve = training.run(checkpoint, watcher.step)
-    scores = problem.scores(network, device)
+    began, curve = time.process_time(), Curve()
+    if any(parameter.requires_grad for parameter in network.parameters()):
+        training = Training(network, part.examples(device), job.preset, trial.seed, trial.id)
+        curve = training.run(checkpoint, watcher.step)
+    core_time = time.process_time() - began
+    scores = part.scores(network, device)
+    kept = {"photographs": scores.pop("photographs")} if "photographs" in scores else {}
     measures = {
         "params": sum(parameter.numel() for parameter in network.parameters()),
         "loss": curve.loss[-1] if curve.loss else None,
         "train_time": math.fsum(curve.seconds),
+        "core_time": core_time if device.type == "cpu" and curve.loss else None,
         **scores,
     }
-    return measures, curve
+    return measures, {**asdict(curve), **kept}
 
 
 def _line(error: BaseException) -> str:

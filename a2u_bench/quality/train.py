@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, MultiStepLR
 
 from a2u_bench.quality import checkpoints
 from a2u_bench.quality.presets import Preset
@@ -173,4 +173,11 @@ def _schedule(optimiser: torch.optim.Optimizer, preset: Preset, steps: int) -> L
     total = preset.epochs * steps
     if preset.drops:
         return MultiStepLR(optimiser, [round(share * preset.epochs) * steps for share in preset.drops], 0.1)
-    return CosineAnnealingLR(optimiser, total)
+    if not preset.warmup:
+        return CosineAnnealingLR(optimiser, total)
+    rising = max(1, round(preset.warmup * total))
+    falling = max(1, total - rising)
+    return LambdaLR(
+        optimiser,
+        lambda step: (step + 1) / rising if step < rising else (1 + math.cos(math.pi * (step - rising) / falling)) / 2,
+    )

@@ -6,11 +6,15 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 
 from a2u_bench.quality.pairs import Pair
 from a2u_bench.quality.presets import Preset
 
 RECONSTRUCTION, MATTING = "reconstruction", "matting"
+
+LATER = ("features", "guide", "folds")
+"""Axes that only some tasks have; where they are empty they are no part of an id."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,15 @@ class Trial:
     threads: int = 1
     dtype: str = "float32"
     mode: str = "training"
+    features: str | None = None
+    guide: str | None = None
+    folds: int | None = None
 
     @property
     def id(self) -> str:
         """Operator name and twelve hexadecimal digits of a hash over every field but the label."""
-        what = {name: value for name, value in asdict(self).items() if name != "variant"}
+        fields = asdict(self).items()
+        what = {n: value for n, value in fields if n != "variant" and not (n in LATER and value is None)}
         digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
         return f"{self.operator.rpartition(':')[2]}-{digest[:12]}"
 
@@ -66,9 +74,14 @@ def jobs(  # noqa: PLR0913  # what a training is named by
     task: str = RECONSTRUCTION,
     device: str = "cpu",
     threads: int = 1,
+    cells: Sequence[tuple[str | None, str | None]] = ((None, None),),
+    folds: int | None = None,
 ) -> Iterator[TrainingJob]:
-    """Every pair from every seed, seed by seed, so that a run that is stopped has compared all pairs equally often."""
-    for seed in seeds:
+    """Every pair from every seed, seed by seed, so that a run that is stopped has compared all pairs equally often.
+
+    Where there are cells, each of features and a guide, every pair is trained in each of them.
+    """
+    for seed, (features, guide) in product(seeds, cells):
         for pair in pairs:
             trial = Trial(
                 operator=pair.operator.name,
@@ -85,5 +98,8 @@ def jobs(  # noqa: PLR0913  # what a training is named by
                 learning_rate=preset.learning_rate,
                 device=device,
                 threads=threads,
+                features=features,
+                guide=guide,
+                folds=folds,
             )
             yield TrainingJob(trial, pair, preset)

@@ -31,6 +31,7 @@ __all__ = [
     "axis_text",
     "in_common",
     "lay_out",
+    "scores",
 ]
 
 MEASURES = (
@@ -40,6 +41,9 @@ MEASURES = (
 """The columns shown when none are chosen, where they are known."""
 
 SCORES = ("psnr", "ssim", "mae", "rmse", "edge_psnr", "sad", "mse", "grad", "conn")
+RESTORED = ("section", "gain", "share", "edge_share", "gap", "loss", "core_time")
+"""The scores of networks, and those of restored features."""
+
 IN_A_GRID = ("latency", *RANKED, "macs", "params")
 """Of these the first that is known is shown where keys stand across and no column is chosen."""
 
@@ -80,7 +84,7 @@ def lay_out(
         if name not in allowed:
             raise unknown("column", name, allowed)
     trained = all_trained(frame)
-    subject, workload, measures = ("pair", TRAINING, SCORES) if trained else ("options", WORKLOAD, MEASURES)
+    subject, workload, measures = ("pair", TRAINING, scores(frame)) if trained else ("options", WORKLOAD, MEASURES)
     keys = list(dict.fromkeys(subject if name in ("operator", "variant") else name for name in by))
     across = keys[1:]
     agreed = shared(frame, keys)
@@ -119,6 +123,11 @@ def lay_out(
         own[0] if own and own[0] > 0 else None,
         tuple(to_values(frame["operator"].fillna("").iloc[lines_of[:most]])) if "operator" in frame else (),
     )
+
+
+def scores(trained: pd.DataFrame) -> tuple[str, ...]:
+    """The scores of these trainings that are shown when no columns are chosen."""
+    return RESTORED if trained["gain"].notna().any() else SCORES
 
 
 def _says_nothing(frame: pd.DataFrame, name: str) -> bool:

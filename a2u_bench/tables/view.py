@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from a2u_bench import units
 from a2u_bench.columns import ON_DEMAND, RATIO, RUN, SHAPE, SHOWN, SIDES, SUBJECT, VERDICT, is_axis
 from a2u_bench.errors import UsageError, unknown
-from a2u_bench.judge import before_after, gates, peers, seeds
+from a2u_bench.judge import before_after, folds, gates, peers, seeds
 from a2u_bench.judge import filters as conditions
 from a2u_bench.judge.before_after import Change, Matched
 from a2u_bench.judge.best import best
@@ -99,8 +99,11 @@ class View:
             costs, notes = self._shown_costs(self.frame[~trained])
             found.append(self._table(costs, notes, most))
         for rows in seeds.by_task(self.frame[trained]):
-            means = frames.sort(seeds.over_seeds(rows), self.request.order)
-            found.append(self._table(means, (*self.below(), *filter(None, [seeds.order(rows)])), most))
+            means, said = seeds.over_seeds(rows), [*self.below(), seeds.order(rows)]
+            if rows["gain"].notna().any():
+                means = folds.by_section(means)
+                said += folds.ends(rows)
+            found.append(self._table(frames.sort(means, self.request.order), [*filter(None, said)], most))
         return found
 
     def named(self, frame: pd.DataFrame) -> pd.DataFrame:

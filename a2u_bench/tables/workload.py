@@ -15,10 +15,24 @@ from a2u_bench.tables.column import times
 WORKLOAD = (RUN, "network", SHAPE, "scale", "dtype", "layout", "mode", "runtime", "device", "threads", "allocator")
 """The axes of rows of costs, in the order in which they are said."""
 
-TRAINING = (RUN, "task", "data", "preset", "images", "epochs", "learning_rate", SEEDS, "device", "threads")
+TRAINING = (
+    RUN,
+    "task",
+    "data",
+    "features",
+    "guide",
+    "folds",
+    "preset",
+    "images",
+    "epochs",
+    "learning_rate",
+    SEEDS,
+    "device",
+    "threads",
+)
 """The same two for rows of trainings."""
 
-UNSAID = ("allocator", "network")
+UNSAID = ("allocator", "network", "features", "guide", "folds")
 """Of these nothing is said where they are empty."""
 
 USUAL = ("allocator", "kept")
@@ -27,6 +41,9 @@ USUAL = ("allocator", "kept")
 SAID = {
     "allocator": "freed memory {}",
     "network": "in {}",
+    "features": "features {}",
+    "guide": "guide {}",
+    "folds": "{} folds",
     "epochs": "{} epochs",
     "images": "{} images",
     "learning_rate": "rate {:g}",

@@ -16,6 +16,7 @@ from a2u_bench.export.plots.labels import Named, beside
 from a2u_bench.export.plots.rows import NAME, drawable, workloads
 from a2u_bench.judge import pareto
 from a2u_bench.judge.reading import Reading
+from a2u_bench.judge.scores import CEILING
 
 AGAINST = ("peak_memory", "macs", *RANKED)
 PANEL = 52.0  # mm of height
@@ -27,7 +28,7 @@ def draw(frame: pd.DataFrame, convention: str = "mac", reading: Reading | None =
     Latencies are drawn as ratios to the reference, with their intervals, where all are known.
     """
     for words, group in workloads(drawable(frame, "latency")):
-        panels = [name for name in AGAINST if name in group and (group[name] > 0).fillna(False).sum() > 1]
+        panels = [name for name in AGAINST if name in group and _is_known(group, name).sum() > 1]
         if panels:
             yield words, _figure(words, group, panels, convention, reading)
 
@@ -46,7 +47,7 @@ def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: 
     usual = set(group.loc[(group["options"] == group["operator"]).fillna(False).astype(bool), NAME])
     drawn = []
     for axes, name in zip(stack, panels, strict=True):
-        known = group[(group[name] > 0).fillna(False).astype(bool)]
+        known = group[_is_known(group, name)]
         values = known[name].astype(float) * (factor if name == "macs" else 1)
         column = BY_NAME[name]
         if column.better == "higher":
@@ -56,6 +57,8 @@ def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: 
             page.logarithmic(axes.yaxis, own.of(values.min()), own.of(values.max()))
         axes.set_ylabel((work if name == "macs" else column.label) + word)
         axes.grid()
+        if name == "gain" and CEILING in group and group[CEILING].notna().any():
+            _ceiling(axes, float(group[CEILING].dropna().iloc[0]))
         points = [
             Named(scale.of(x), own.of(y), text, colour(str(operator))[0])
             for x, y, text, operator in zip(known[across], values, known[NAME], known["operator"], strict=True)
@@ -83,6 +86,27 @@ def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: 
                 color=page.GREY,
             )
     return figure
+
+
+def _is_known(group: pd.DataFrame, name: str) -> pd.Series:
+    """Which rows have a quantity that can be drawn: along a logarithmic axis a positive one."""
+    is_drawn = group[name].notna() if BY_NAME[name].better == "higher" else (group[name] > 0).fillna(False)
+    return is_drawn.astype(bool)
+
+
+def _ceiling(axes: Axes, gain: float) -> None:
+    """The line that no convex 3×3 kernel goes over."""
+    axes.axhline(gain, color=page.GREY, linewidth=page.points(0.7), linestyle="--")
+    axes.annotate(
+        "ceiling of convex 3×3 kernels",
+        (0, gain),
+        xycoords=("axes fraction", "data"),
+        xytext=(2, -2),
+        textcoords="offset points",
+        va="top",
+        fontsize=page.small(),
+        color=page.GREY,
+    )
 
 
 def _beside(group: pd.DataFrame) -> str:

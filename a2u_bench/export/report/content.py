@@ -20,7 +20,7 @@ from a2u_bench.store.completeness import lacks
 from a2u_bench.store.frames import is_trained
 from a2u_bench.store.lines import LONGEST
 from a2u_bench.store.read import Run
-from a2u_bench.tables.layout import MEASURES, SCORES, lay_out
+from a2u_bench.tables.layout import MEASURES, lay_out, scores
 from a2u_bench.tables.view import View
 
 CERTIFICATE = "certificate.json"
@@ -98,8 +98,8 @@ def gather(view: View) -> Content:
         known = [name for name in SHOWN if name in numbered and numbered.loc[~trained, name].notna().any()]
         tables.append(_table(numbered[~trained], [*known, "status"], convention, view.notes))
     for rows in by_task(numbered[trained]):
-        scores = [name for name in SCORES if name in rows and rows[name].notna().any()]
-        tables.append(_table(rows, ["seed", *scores, "status"], convention, () if tables else view.notes))
+        known = [name for name in scores(rows) if name in rows and rows[name].notna().any()]
+        tables.append(_table(rows, ["seed", *known, "status"], convention, () if tables else view.notes))
     keys = [(row.get(RUN) or "", row["case"]) for row in frames.to_records(frame)]
     room = max(1, MOST_SAMPLES // max(1, len(keys)))
     cases = tuple(

@@ -30,7 +30,7 @@ class A2U(Published):
         sharing: shared, semi-shared or unshared.
         dynamics: dynamic, hybrid or static.
         order: second: a = Σ_k U_k V_k / √C; weighted: a = Σ_k m_k U_k V_k, with learned m; first: a = Σ_k m_k U_k, with
-            learned m and no V.
+            learned m and no V; sum: a = Σ_k (U_k + V_k) / √C, all else as published.
         activation: leaky: of U and V, as published; linear: none, they keep their signs.
         gate: what becomes of the logits of one output pixel, over its k² taps: softmax of the sigmoid, softmax alone,
             or the sigmoid alone, whose taps do not sum to one.
@@ -60,7 +60,7 @@ class A2U(Published):
         rank: int = 1,
         sharing: Sharing = "shared",
         dynamics: Dynamics = "dynamic",
-        order: Literal["second", "weighted", "first"] = "second",
+        order: Literal["second", "weighted", "first", "sum"] = "second",
         activation: Literal["leaky", "linear"] = "leaky",
         gate: Literal["both", "softmax", "sigmoid"] = "both",
         resolution: Literal["coarse", "fine"] = "coarse",
@@ -85,7 +85,7 @@ class A2U(Published):
         self.projection, self.gain, self.activation = projection, gain, activation
         if order == "first":
             del self.v
-        if order != "second":
+        if order in ("weighted", "first"):
             self.mix = nn.Conv2d(self.guide_channels, 1, 1, bias=False)
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
@@ -105,6 +105,9 @@ class A2U(Published):
         if self.order == "first":
             return self._mixed(u)
         v = self._projected(self.v, guide, stride)
+        if self.order == "sum":
+            ones = torch.ones_like(u)
+            return self.gain * (scaled_affinity(u, ones, self.rank) + scaled_affinity(ones, v, self.rank))
         return self._mixed(u * v) if self.order == "weighted" else self.gain * scaled_affinity(u, v, self.rank)
 
     def _mixed(self, products: Tensor) -> Tensor:
