@@ -105,10 +105,8 @@ def published(name: str, case: str, z: str, guide: str | None, output: str, **op
         golden = load(case)
         op = upsamplers.from_official(name, golden.state, **options).train(golden.training)
         given = golden.inputs[z], golden.inputs[guide] if guide else None
-        w, points = op.weights(*given), op.points(*given)
-        up = reference.reassemble(
-            w, given[0], scale=op.scale, kernel_size=op.kernel_size, border=op.border, points=points
-        )
+        source, where = op.reads(*given)
+        up = reference.reassemble(op.weights(*given), source, **where)
         assert_close(op.epilogue(up, *given), golden.outputs[output], rtol=1e-10, atol=1e-10)
 
     return answer

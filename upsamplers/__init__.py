@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from upsamplers.errors import NetworkError, OptionError, StateDictError, TooLarge, UnknownOperator, Unsupported
 from upsamplers.official import from_official, load_state
 from upsamplers.operator import Facts, Paper, Upsampler, Variant
-from upsamplers.primitive import correlate, downassemble, reassemble
+from upsamplers.primitive import Taps, correlate, downassemble, reassemble
 from upsamplers.registry import Option, create, facts, names, options
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ __all__ = [
     "Paper",
     "Site",
     "StateDictError",
+    "Taps",
     "TooLarge",
     "UnknownOperator",
     "Unsupported",

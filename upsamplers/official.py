@@ -77,7 +77,7 @@ def from_official(
         whole = isinstance(size, int) and not isinstance(size, bool) and size >= 1
         check_option(size is None or whole, name, label, size, "an integer >= 1")
     given = options | {key: size for key, size in (("scale", scale), ("channels", channels)) if size is not None}
-    state = _checked(name, state_dict)
+    state = _checked(name, cls.unwrapped(state_dict) if isinstance(state_dict, Mapping) else state_dict)
     arguments, keys = _layout(cls, state, {"scale": 2, **given})
     _same_keys(name, state, keys)
     for option in given.keys() & arguments.keys():

@@ -1,0 +1,139 @@
+"""The layers that encoders of images share: residual 1×1 blocks, pooling to any size, rotations by position."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from upsamplers.convolution import Conv2d
+from upsamplers.normal import group_normalised
+
+GROUPS = 8
+
+
+class GroupNorm(nn.GroupNorm):
+    """torch's layer, for maps of any size."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[B, C, H, W] of the same shape."""
+        return group_normalised(self, input)
+
+
+class Reflected(Conv2d):
+    """A convolution at stride 1 of a map that is mirrored at its border; the size stays.
+
+    A side too short to be mirrored, of one pixel, has that pixel everywhere.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[B, C, H, W] to [B, C', H, W]."""
+        return super().forward(mirrored(input, self.kernel_size, self.dilation))
+
+
+def mirrored(x: Tensor, kernel_size: tuple[int, ...], dilation: tuple[int, ...] = (1, 1)) -> Tensor:
+    """x with the border that a convolution of this kernel needs: reflected, at one pixel repeated."""
+    for axis in (0, 1):
+        reach = dilation[axis] * (kernel_size[axis] - 1)
+        if reach == 0:
+            continue
+        before, after = reach // 2, reach - reach // 2
+        sides = (0, 0, before, after) if axis == 0 else (before, after, 0, 0)
+        mode = "reflect" if x.shape[2 + axis] > max(before, after) else "replicate"
+        x = functional.pad(x, sides, mode)
+    return x
+
+
+class Residual(nn.Module):
+    """x + conv1(SiLU(GN8(conv1(SiLU(GN8 x))))), bias-free; a 1×1 convolution of x where the widths differ.
+
+    `names` are those that the authors gave to norm, convolution, norm, convolution.
+    """
+
+    def __init__(self, inputs: int, outputs: int, names: tuple[str, str, str, str]) -> None:
+        super().__init__()
+        layers = (
+            GroupNorm(GROUPS, inputs),
+            Conv2d(inputs, outputs, 1, bias=False),
+            GroupNorm(GROUPS, outputs),
+            Conv2d(outputs, outputs, 1, bias=False),
+        )
+        self.names = names
+        for name, layer in zip(names, layers, strict=True):
+            _put(self, name, layer)
+        if inputs != outputs:
+            self.shortcut = Conv2d(inputs, outputs, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to [B, C', H, W]."""
+        first, fold, second, out = (self.get_submodule(name) for name in self.names)
+        kept = x if not hasattr(self, "shortcut") else self.shortcut(x)
+        return kept + out(functional.silu(second(fold(functional.silu(first(x))))))
+
+
+def _put(module: nn.Module, name: str, layer: nn.Module) -> None:
+    """Add a layer under a dotted name."""
+    *parents, last = name.split(".")
+    for parent in parents:
+        if parent not in dict(module.named_children()):
+            module.add_module(parent, nn.Module())
+        module = module.get_submodule(parent)
+    module.add_module(last, layer)
+
+
+def encoder(inputs: int, width: int, side: int, names: tuple[str, str, str, str]) -> nn.Sequential:
+    """A k×k convolution and two residual blocks."""
+    first = Reflected(inputs, width, side, bias=False)
+    return nn.Sequential(first, Residual(width, width, names), Residual(width, width, names))
+
+
+def encoder_macs(inputs: int, width: int, side: int) -> int:
+    """Multiply-adds a pixel."""
+    return side**2 * inputs * width + 4 * width**2
+
+
+def pooled(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Adaptive average pooling; x itself where it has this size."""
+    return x if tuple(x.shape[2:]) == tuple(size) else functional.adaptive_avg_pool2d(x, size)
+
+
+class PixelAngles(nn.Module):
+    """x·cos + (−x₂, x₁)·sin over halves, angle_c = F[0, c]·y + F[1, c]·x with y, x from 0 to 1, both ends included.
+
+    The channels of a pair have angles of their own: no rotation, and not relative.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        first = 100.0 ** (-torch.arange(width // 4) / max(width // 4, 1))
+        freqs = torch.zeros(2, width)
+        quarter = width // 4
+        for half in (0, width // 2):
+            freqs[0, half : half + quarter] = first
+            freqs[1, half + quarter : half + 2 * quarter] = first
+        self.freqs = nn.Parameter(freqs * 2 * torch.pi)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, d, H, W] of the same shape."""
+        rows, columns = (torch.linspace(0, 1, side, device=x.device, dtype=x.dtype) for side in x.shape[2:])
+        freqs = self.freqs.to(x.dtype)
+        angles = freqs[0][:, None, None] * rows[:, None] + freqs[1][:, None, None] * columns  # [d, H, W]
+        return x * angles.cos() + turned(x) * angles.sin()
+
+
+def turned(x: Tensor) -> Tensor:
+    """(−x₂, x₁) of the halves x₁, x₂ of the channels."""
+    first, second = x.chunk(2, 1)
+    return torch.cat([-second, first], 1)
+
+
+class RMSNorm(nn.Module):
+    """x/√(mean x² + ε) over channels, times a weight; ε is that of x's type."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] of the same shape."""
+        return functional.rms_norm(x.movedim(1, -1), self.weight.shape, self.weight).movedim(-1, 1)
