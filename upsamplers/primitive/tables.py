@@ -13,8 +13,8 @@ from torch import Tensor
 
 from upsamplers.convolution import product
 from upsamplers.primitive.eager import layout, result_dtype
-from upsamplers.primitive.taps import Runs, Table, Taps, constant, runs
-from upsamplers.tracing import sizes, unrecorded
+from upsamplers.primitive.taps import Runs, Table, Taps, constant, integers, runs
+from upsamplers.tracing import sizes
 
 
 def check_reassemble(
@@ -84,7 +84,7 @@ def is_there(taps: Taps, device: torch.device) -> Tensor | None:
     """Whether each tap of each output reads anything, [1, 1, K, Ho, Wo]; None where all do."""
     if _complete(taps.rows, taps.cols):
         return None
-    rows, cols = (_tensor(table, device) >= 0 for table in taps)
+    rows, cols = (integers(table, device) >= 0 for table in taps)
     return (rows[:, None] & cols[None]).permute(2, 0, 1)[None, None]
 
 
@@ -101,7 +101,7 @@ def _read(z: Tensor, rows: Runs, cols: Runs, groups: int) -> Tensor:
         lines = torch.cat([lines, lines.new_zeros(()).expand(*lines.shape[:2], 1, lines.shape[3])], 2)
     if len(rows.lines) == len(cols.lines) == 1 and index == tuple(range(z.shape[2] * z.shape[3])):
         return lines.flatten(0, 1)  # every output reads all of z
-    read = lines.index_select(2, _tensor(index, z.device))
+    read = lines.index_select(2, integers(index, z.device))
     return read.unflatten(2, (-1, len(rows.lines[0]))).flatten(0, 2)
 
 
@@ -123,7 +123,7 @@ def _tiled(x: Tensor, rows: Runs, cols: Runs) -> Tensor:
     for axis, one in ((-2, rows), (-1, cols)):
         if not one.regular:
             flat = tuple(output for line in one.members for output in line)
-            x = x.index_select(axis, _tensor(flat, x.device))
+            x = x.index_select(axis, integers(flat, x.device))
     x = x.unflatten(-1, cols.size).unflatten(-3, rows.size)  # [B, G, N, R, L, Q, M]
     return x.permute(0, 1, 3, 5, 2, 4, 6).flatten(5, 6).flatten(0, 3)
 
@@ -135,11 +135,5 @@ def _untiled(tiles: Tensor, rows: Runs, cols: Runs, batch: int, groups: int) -> 
     x = x.permute(0, 1, 4, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4)
     for axis, one in ((-2, rows), (-1, cols)):
         if not one.regular:
-            x = x.index_select(axis, _tensor(one.back, x.device))
+            x = x.index_select(axis, integers(one.back, x.device))
     return x
-
-
-def _tensor(numbers: Any, device: torch.device) -> Tensor:
-    """Integers as a tensor; a constant of whatever is traced."""
-    with unrecorded():
-        return torch.tensor(numbers, dtype=torch.int64, device=device)

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
+from upsamplers.tracing import unrecorded
+
 Table = tuple[tuple[int, ...], ...]
 """For each output along an axis, the position in z that each of its K taps has; −1: nothing is there."""
 
@@ -123,3 +125,9 @@ def products(taps: Taps) -> int:
     """Pairs of an output and a tap that the tiles multiply for each channel; more than O·K where they are padded."""
     rows, cols = runs(taps.rows), runs(taps.cols)
     return rows.size[0] * rows.size[1] * cols.size[0] * cols.size[1] * taps.count()
+
+
+def integers(numbers: Any, device: torch.device) -> Tensor:
+    """Integers, or a table of them, as a tensor; a constant of whatever is traced."""
+    with unrecorded():
+        return torch.tensor(numbers, dtype=torch.int64, device=device)

@@ -1,0 +1,220 @@
+"""NAF: w = softmax of the inner products of a pixel's code with those of the k×k low-resolution cells around it.
+
+x = AAP([E₁(I), E₃(I)], Ho×Wo), turned by position; q = x, key = AAP(x, h×w); w = softmax(⟨q_g, key_g⟩/√e) for each of
+G heads, [B, G, k², Ho, Wo], over a window that is shifted inside at the border. E_k: a k×k convolution and two blocks
+(GN8, SiLU, conv k×k)², biased, mirrored, no residual. z never enters w. Chambon et al., CVPR 2026.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from upsamplers.errors import Unsupported
+from upsamplers.image_encoder import GROUPS, GroupNorm, Reflected, pooled, turned
+from upsamplers.image_guided import ImageGuided, Size
+from upsamplers.operator import Facts, Paper, check_option
+from upsamplers.primitive import Taps, correlate
+from upsamplers.primitive.taps import Table, constant, crossed
+
+SHRUNK = 4
+"""An image more than so many times as large as the output along an axis is shrunk first."""
+
+
+class Block(nn.Module):
+    """(GN8, SiLU, convolution) twice."""
+
+    def __init__(self, width: int, side: int) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = GroupNorm(GROUPS, width), Reflected(width, width, side)
+        self.norm2, self.conv2 = GroupNorm(GROUPS, width), Reflected(width, width, side)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, c, H, W] of the same shape."""
+        x = self.conv1(functional.silu(self.norm1(x)))
+        out: Tensor = self.conv2(functional.silu(self.norm2(x)))
+        return out
+
+
+class Rotation(nn.Module):
+    """Turns each head's pairs of channels by angles that grow with the position; periods are stored."""
+
+    periods: Tensor
+
+    def __init__(self, width: int, heads: int, base: float = 100.0) -> None:
+        super().__init__()
+        self.heads, quarter = heads, width // heads // 4
+        self.register_buffer("periods", base ** (torch.arange(quarter) / max(quarter, 1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, D, H, W] of the same shape."""
+        periods = self.periods.to(torch.promote_types(x.dtype, torch.float32))
+        places = [(2 * torch.arange(n, device=x.device) + 1).to(periods.dtype) / n - 1 for n in x.shape[2:]]
+        rows, columns = (2 * math.pi * place / periods[:, None] for place in places)  # [e/4, H], [e/4, W]
+        height, width = x.shape[2:]
+        both = [rows[:, :, None].expand(-1, -1, width), columns[:, None].expand(-1, height, -1)]
+        angles = torch.cat(both * 2)  # [e, H, W]
+        heads = x.unflatten(1, (self.heads, -1)).flatten(0, 1)
+        return (heads * angles.cos().to(x.dtype) + turned(heads) * angles.sin().to(x.dtype)).view(x.shape)
+
+
+class ImageEncoder(nn.Module):
+    """Codes of every pixel of an image, by its own colour and by its neighbourhood."""
+
+    def __init__(self, inputs: int, width: int, rope_heads: int) -> None:
+        super().__init__()
+        half = width // 2
+        for name, side in (("encoder", 1), ("sem_encoder", 3)):
+            layers = (Reflected(inputs, half, side), Block(half, side), Block(half, side))
+            self.add_module(name, nn.Sequential(*layers))
+        self.rope = Rotation(width, rope_heads)
+
+    def forward(self, image: Tensor, size: Size) -> Tensor:
+        """[B, D, *size] of an image [B, Cg, H, W]."""
+        parts = [pooled(self.get_submodule(name)(image), size) for name in ("encoder", "sem_encoder")]
+        out: Tensor = self.rope(torch.cat(parts, 1))
+        return out
+
+
+class Naf(ImageGuided):
+    """Neighbourhood attention filtering: one module for every encoder, since z has no part in its kernels.
+
+    Parameters, c = width/2: 40c² + 56c, 662,528 at width 256 and three channels of the image. No build step and no
+    NATTEN: its shifted windows are a tap table.
+
+    Args:
+        channels: C of z, a multiple of heads; None for any.
+        guide_channels: Cg of the image, by default 3, ImageNet-normalised.
+        scale: of the output whose size is not given.
+        heads: G, parts of the channels of z with weights of their own.
+        rope_heads: heads of the rotation.
+        kernel_size: k, cells of z along a side of the window; z must have as many.
+        width: D, channels of the codes; width/2 is a multiple of 8, width of heads and of 4·rope_heads.
+
+    Raises:
+        OptionError: an option below 1.
+        Unsupported: channels or a width that do not divide.
+    """
+
+    facts = Facts(
+        name="naf",
+        title="NAF",
+        family="second order",
+        paper=Paper(
+            "Chambon, Couairon, Zablocki, Boulch, Thome, Cord",
+            "NAF: Zero-Shot Feature Upsampling via Neighborhood Attention Filtering",
+            "CVPR",
+            2026,
+            "2511.18452",
+        ),
+        kernel_size=9,
+        groups="heads",
+        taps="k²",
+        guide="required",
+        guide_size="any",
+        any_channels=True,
+    )
+
+    def __init__(
+        self,
+        channels: int | None,
+        guide_channels: int | None = None,
+        scale: int = 2,
+        *,
+        heads: int = 4,
+        rope_heads: int = 4,
+        kernel_size: int = 9,
+        width: int = 256,
+    ) -> None:
+        super().__init__(channels, guide_channels, scale)
+        given = {"heads": heads, "rope_heads": rope_heads, "kernel_size": kernel_size, "width": width}
+        for name, value in given.items():
+            check_option(value >= 1, "naf", name, value, "an integer >= 1")
+        if width % (2 * GROUPS) or width % heads or width % (4 * rope_heads):
+            raise Unsupported(f"naf: width must be a multiple of 16, heads and 4·rope_heads; got {given}")
+        if channels is not None and channels % heads:
+            raise Unsupported(f"naf: channels must be a multiple of heads; got {channels} channels, heads={heads}")
+        self.heads, self.rope_heads, self.kernel_size, self.width = heads, rope_heads, kernel_size, width
+        self.planes = heads
+        self.image_encoder = ImageEncoder(self.guide_channels, width, rope_heads)
+
+    @property
+    def least_size(self) -> int:
+        """The window's side: it is shifted inside, never cut."""
+        return self.kernel_size
+
+    def check(self, z: Tensor, guide: Tensor | None, size: Size | None = None) -> None:
+        """As any operator, and that the heads divide the channels."""
+        super().check(z, guide, size)
+        if z.shape[1] % self.heads:
+            raise ValueError(f"naf: z must have a multiple of heads={self.heads} channels; got {tuple(z.shape)}")
+
+    def table(self, z_size: Size, size: Size) -> Taps:
+        rows, columns = (shifted(n, out, self.kernel_size) for n, out in zip(z_size, size, strict=True))
+        return Taps(*crossed(rows, columns))
+
+    def prepare(self, z: Tensor, guide: Tensor, size: Size) -> tuple[Tensor, ...]:
+        """Codes of the pixels of the output [B, D, Ho, Wo] and of the cells of z [B, D, h, w]."""
+        height, width = guide.shape[2:]
+        most = [SHRUNK * side for side in size]
+        if height > most[0] or width > most[1]:  # both sides by the smaller bound, as the released weights know it
+            shrunk = (min(height, *most), min(width, *most))
+            guide = functional.interpolate(guide, shrunk, mode="bilinear", align_corners=False)
+        codes = self.image_encoder(guide, size)
+        return codes, pooled(codes, tuple(z.shape[2:]))
+
+    def kernels(self, state: tuple[Tensor, ...], taps: Taps, rows: slice) -> Tensor:
+        """w [B, G, k², r, Wo]."""
+        query, key = state
+        scale = 1 / math.sqrt(self.width // self.heads)
+        return correlate(query[:, :, rows] * scale, key, groups=self.heads, taps=taps).softmax(2)
+
+    def macs(self, height: int, width: int) -> int:
+        """Convolutions of an image of the output's size, similarities and the reassembly, for each tap."""
+        return self._macs(height, width, self.tile_products(height, width)[0])
+
+    def computed_macs(self, height: int, width: int) -> int:
+        """With those of tiles that are padded, where a size is no multiple of z's."""
+        return self._macs(height, width, self.tile_products(height, width)[1])
+
+    def _macs(self, height: int, width: int, products: int) -> int:
+        pixels, half = self.scale**2 * height * width, self.width // 2
+        image = 10 * self.guide_channels * half + 40 * half**2
+        return pixels * image + products * (self.width + self.channels)
+
+    @classmethod
+    def official(
+        cls, state: Mapping[str, Tensor], options: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """Width and the rotation's heads follow; heads and the window's side are not in the weights."""
+        half, inputs = state["image_encoder.encoder.0.weight"].shape[:2]
+        quarter = state["image_encoder.rope.periods"].shape[0]
+        arguments = {
+            "channels": options.get("channels"),
+            "guide_channels": inputs,
+            "width": 2 * half,
+            "rope_heads": 2 * half // (4 * quarter),
+        }
+        norms = [f"{one}.{part}" for one in ("norm1", "conv1", "norm2", "conv2") for part in ("weight", "bias")]
+        layers = ["0.weight", "0.bias", *(f"{block}.{name}" for block in (1, 2) for name in norms)]
+        keys = [f"image_encoder.{side}.{layer}" for side in ("encoder", "sem_encoder") for layer in layers]
+        return arguments, {key: key for key in (*keys, "image_encoder.rope.periods")}
+
+
+@constant
+def shifted(cells: int, outputs: int, kernel_size: int) -> Table:
+    """The cells along an axis that each output reads: k outputs of its own phase around it, shifted inside."""
+    step = outputs // cells
+    found = []
+    for output in range(outputs):
+        phase, place = output % step, output // step
+        members = -(-(outputs - phase) // step)
+        start = min(max(place - kernel_size // 2, 0), members - kernel_size)
+        read = ((start + tap) * step + phase for tap in range(kernel_size))
+        found.append(tuple((2 * row + 1) * cells // (2 * outputs) for row in read))
+    return tuple(found)
