@@ -130,6 +130,8 @@ SUBJECT = ("operator", "variant", "options")
 DERIVED: tuple[Column, ...] = (
     Column(RUN, "derived", "string", "run"),  # where several runs, or a merged one, are read: from which a row is
     Column(SHAPE, "derived", "string", "shape"),  # of z, as it is typed: 1x64x32x32
+    Column("out_height", "derived", "Int64", "H out"),  # of the output: scale times z's
+    Column("out_width", "derived", "Int64", "W out"),
     Column(FLOOR_SHARE, "derived", "Float64", "of light speed"),  # how close the latency comes to the floor
     Column(RATIO, "derived", "Float64", "ratio", "", "lower"),
     Column(f"{RATIO}_low", "derived", "Float64", "ratio, low", "", "lower"),

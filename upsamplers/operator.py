@@ -57,6 +57,7 @@ class Facts:
     mixes_channels: bool = False
     samples_points: bool = False
     guide_size: Literal["output", "any"] = "output"  # "any": an image of any size, and the output's size is asked for
+    call: str = ""  # how the authors call it, and how we do, where they differ
     any_channels: bool = False  # one module serves z of any C: channels may be None
     twin: bool = False  # has a downsampling twin
     scales: tuple[int, ...] = ()  # allowed scales; empty: any

@@ -127,6 +127,7 @@ class FeatUpJbu(ImageGuided):
         groups="1",
         taps="k²",
         border="reflect",
+        call="up(source=features, guidance=image) is op(features, image), with scale=16",
         guide="required",
         guide_size="any",
         variants=(Variant("default"), Variant("shared level", {"shared": True})),

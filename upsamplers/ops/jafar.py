@@ -71,6 +71,7 @@ class Jafar(HeadMean):
         kernel_size=0,
         groups="1",
         taps="h·w",
+        call="jafar(image, features, output_size) is op(features, image, output_size)",
         guide="required",
         guide_size="any",
     )

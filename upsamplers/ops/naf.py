@@ -115,6 +115,7 @@ class Naf(ImageGuided):
         kernel_size=9,
         groups="heads",
         taps="k²",
+        call="naf(image, features, output_size) is op(features, image, output_size)",
         guide="required",
         guide_size="any",
         any_channels=True,

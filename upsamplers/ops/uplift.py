@@ -50,6 +50,7 @@ class Uplift(Upsampler):
         groups="1",
         taps="25 (D nonzero)",
         border="replicate",
+        call="attender(guide, value) is op(value, guide)",
         guide="required",
         variants=(Variant("default"), Variant("5 taps", {"taps": 5}), Variant("no residual", {"residual": False})),
     )
