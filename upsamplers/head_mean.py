@@ -17,7 +17,7 @@ from torch.nn import functional
 from upsamplers.convolution import Conv2d, in_float32
 from upsamplers.errors import Unsupported
 from upsamplers.image_encoder import GROUPS, PixelAngles, RMSNorm, encoder, pooled
-from upsamplers.image_guided import ImageGuided, Size
+from upsamplers.image_guided import ImageGuided, Size, sides
 from upsamplers.operator import check_option
 from upsamplers.primitive import Taps, correlate
 from upsamplers.primitive.tables import is_there
@@ -116,7 +116,7 @@ class HeadMean(ImageGuided):
         """Queries before their norm [B, d, Ho, Wo] and keys [B, d, h, w]."""
         features = self.from_z(z)  # before the image's maps are there, which are larger
         encoded = self.rope(self.image_encoder(guide))
-        cells = self._pooled(self.key_encoder(encoded), (z.shape[2], z.shape[3]))
+        cells = self._pooled(self.key_encoder(encoded), sides(z))
         pixels = self._pooled(self.query_encoder(encoded), size)
         del encoded
         keys = self.cross_decode.cross_attn.keys(self.keys(features, cells))

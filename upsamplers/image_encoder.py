@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from upsamplers.convolution import Conv2d
 from upsamplers.normal import group_normalised
+from upsamplers.tracing import sizes
 
 GROUPS = 8
 
@@ -39,7 +40,7 @@ def mirrored(x: Tensor, kernel_size: tuple[int, ...], dilation: tuple[int, ...] 
             continue
         before, after = reach // 2, reach - reach // 2
         sides = (0, 0, before, after) if axis == 0 else (before, after, 0, 0)
-        mode = "reflect" if x.shape[2 + axis] > max(before, after) else "replicate"
+        mode = "reflect" if sizes(x)[2 + axis] > max(before, after) else "replicate"
         x = functional.pad(x, sides, mode)
     return x
 
@@ -94,7 +95,7 @@ def encoder_macs(inputs: int, width: int, side: int) -> int:
 
 def pooled(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Adaptive average pooling; x itself where it has this size."""
-    return x if tuple(x.shape[2:]) == tuple(size) else functional.adaptive_avg_pool2d(x, size)
+    return x if sizes(x)[2:] == tuple(size) else functional.adaptive_avg_pool2d(x, size)
 
 
 class PixelAngles(nn.Module):
@@ -115,7 +116,7 @@ class PixelAngles(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, d, H, W] of the same shape."""
-        rows, columns = (torch.linspace(0, 1, side, device=x.device, dtype=x.dtype) for side in x.shape[2:])
+        rows, columns = (torch.linspace(0, 1, side, device=x.device, dtype=x.dtype) for side in sizes(x)[2:])
         freqs = self.freqs.to(x.dtype)
         angles = freqs[0][:, None, None] * rows[:, None] + freqs[1][:, None, None] * columns  # [d, H, W]
         return x * angles.cos() + turned(x) * angles.sin()

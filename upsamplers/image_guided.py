@@ -89,7 +89,7 @@ class ImageGuided(Upsampler):
 
     def _note(self, guide: Tensor) -> None:
         """Say once that an image is not normalised."""
-        if self._seen or guide.is_meta or torch.compiler.is_compiling() or is_jit() or is_exporting():
+        if torch.compiler.is_compiling() or is_jit() or is_exporting() or self._seen or guide.is_meta:
             return
         self._seen = True
         if type(guide) not in (Tensor, torch.nn.Parameter) or torch._C._functorch.is_functorch_wrapped_tensor(guide):
@@ -120,11 +120,11 @@ class ImageGuided(Upsampler):
         assert guide is not None
         size = self.size(z, size)
         state = self.prepare(z, guide, size)
-        return self.kernels(state, self.taps(_sides(z), size), slice(0, size[0]))
+        return self.kernels(state, self.taps(sides(z), size), slice(0, size[0]))
 
     def reads(self, z: Tensor, guide: Tensor | None = None, size: Size | None = None) -> tuple[Tensor, dict[str, Any]]:
         """z and its tap table."""
-        return z, {"taps": self.taps(_sides(z), self.size(z, size))}
+        return z, {"taps": self.taps(sides(z), self.size(z, size))}
 
     def forward(self, z: Tensor, guide: Tensor | None = None, size: Size | None = None) -> Tensor:
         """The upsampled features [B, C, *size] of z [B, C, h, w] by an image [B, Cg, H, W] of any size.
@@ -135,7 +135,7 @@ class ImageGuided(Upsampler):
         assert guide is not None
         size = self.size(z, size)
         state = self.prepare(z, guide, size)
-        taps = self.taps(_sides(z), size)
+        taps = self.taps(sides(z), size)
         blocks = self.blocks(z, taps)
         if len(blocks) == 1:
             return self._block(z, taps, blocks[0], *state)
@@ -182,7 +182,8 @@ class ImageGuided(Upsampler):
         return needed, products(taps)
 
 
-def _sides(z: Tensor) -> Size:
+def sides(z: Tensor) -> Size:
+    """Height and width of a map, as numbers."""
     height, width = sizes(z)[2:]
     return _whole(height), _whole(width)
 

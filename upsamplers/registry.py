@@ -31,7 +31,9 @@ class Option:
         """Raise OptionError unless the value has this option's type and is one of its choices."""
         typed = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
         if self.choices and value not in self.choices:
-            raise OptionError(f"{operator}: no {self.name} {value!r}; {nearest_hint(str(value), tuple(map(str, self.choices)))}")
+            raise OptionError(
+                f"{operator}: no {self.name} {value!r}; {nearest_hint(str(value), tuple(map(str, self.choices)))}"
+            )
         if not typed and not (value is None and self.default is None):
             raise OptionError(f"{operator}: {self.name} must be {self.kind.__name__}; got {value!r}")
 

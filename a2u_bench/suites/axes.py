@@ -57,7 +57,6 @@ class Axes:
                 ),
             )
 
-
     def _scaled(self) -> list[tuple[Site, int]]:
         """Each site with each of its scales."""
         if not self.sizes:
@@ -66,12 +65,12 @@ class Axes:
 
 
 def scale_to(shape: tuple[int, int, int, int], size: tuple[int, int]) -> int:
-    """The scale that leads from z of this shape to an output of this height and width. UsageError where none does."""
+    """The scale that leads from z of this shape to an output of this size. UsageError where none does."""
     scale = size[0] // shape[2]
     if scale < 1 or size != (scale * shape[2], scale * shape[3]):
         raise UsageError(
-            f"--size {size[0]}x{size[1]}: is no multiple of z's {shape[2]}x{shape[3]}, the same in height and width, as "
-            "the bench measures them; the library's operators that an image guides take any size"
+            f"--size {size[0]}x{size[1]}: is no multiple of z's {shape[2]}x{shape[3]}, the same in height and "
+            "width, as the bench measures them; the library's operators that an image guides take any size"
         )
     return scale
 

@@ -175,7 +175,7 @@ def _suite(name: str | None, quick: bool, device: str) -> Suite:
 
 
 def _sizes(sizes: Sequence[str], scales: Sequence[int | str], chosen: Suite) -> tuple[tuple[int, int], ...]:
-    """Sizes of the output that are asked for, or the suite's where no scale is. UsageError for both, or in a network."""
+    """Sizes of the output: those asked for, or the suite's where no scale is. UsageError for both, or in a network."""
     given = dict.fromkeys(parse_size(text) for text in texts(sizes))
     if given and (texts(scales) or chosen.network is not None):
         other = "--scale" if texts(scales) else "a network"

@@ -188,9 +188,9 @@ FAMILY = {"anyup", "featup_jbu", "jafar", "jbu", "naf"}
 
 
 def test_operators_that_an_image_guides_are_the_suite_features_own_and_elsewhere_must_be_named():
-    assert FAMILY <= {name for name in operators.names() if operators.facts(name).guide_size == "any"}
+    assert {name for name in operators.names() if operators.facts(name).guide_size == "any"} >= FAMILY
     assert not FAMILY & {case.operator for case in make_plan(ops="all", device="cpu").cases}
-    assert FAMILY < {case.operator for case in make_plan(ops="all", suite="features", device="cpu").cases}
+    assert {case.operator for case in make_plan(ops="all", suite="features", device="cpu").cases} > FAMILY
     assert {case.operator for case in make_plan(ops="naf jbu", device="cpu", shapes=["1x8x16x16"]).cases} == {
         "naf",
         "jbu",

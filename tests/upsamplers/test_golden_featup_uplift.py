@@ -98,6 +98,6 @@ def test_the_attender_s_offsets_and_costs() -> None:
 
 
 def test_a_state_dict_of_another_operator_is_named() -> None:
-    with pytest.raises(upsamplers.StateDictError, match="featup_jbu: no key 'up1.range_proj.0.weight'"):
+    with pytest.raises(upsamplers.StateDictError, match=r"featup_jbu: no key 'up1\.range_proj\.0\.weight'"):
         upsamplers.from_official("featup_jbu", load("uplift/attender_n17_g20_x2").state)
     assert isinstance(FeatUpJbu(2).fixup_proj, nn.Sequential)

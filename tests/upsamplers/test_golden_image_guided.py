@@ -55,7 +55,7 @@ def test_outputs_kernels_taps_and_derivatives_are_the_published_code_s(case: str
     golden = lived(load(case), name)
     op, inputs = official(name, golden), leaves(golden)
     outputs = found(op, inputs, golden)
-    rows, columns = (op.taps(tuple(inputs["z"].shape[2:]), tuple(outputs["out"].shape[2:])))
+    rows, columns = op.taps(tuple(inputs["z"].shape[2:]), tuple(outputs["out"].shape[2:]))
     side = golden.middle["rows"].shape[1]
     assert [line[::side] for line in rows] == [tuple(line) for line in golden.middle["rows"].tolist()]
     assert [line[:side] for line in columns] == [tuple(line) for line in golden.middle["cols"].tolist()]
@@ -89,9 +89,7 @@ def whole(w: torch.Tensor, taps: Taps, height: int, width: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("largest", [1 << 28, 1 << 10])
 @pytest.mark.parametrize("case", [*cases("anyup"), *cases("jafar")])
-def test_attention_over_cells_is_the_published_code_s(
-    case: str, largest: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_attention_over_cells_is_the_published_code_s(case: str, largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
     name = case.partition("/")[0]
     golden = lived(load(case), name)
     op, inputs = official(name, golden), leaves(golden)
@@ -165,7 +163,10 @@ def test_what_cannot_be_is_answered_in_one_line() -> None:
         ((z[..., :8], image), r"naf: z must be at least 9 pixels high and wide; got \(1, 4, 9, 8\)"),
         ((z[:, :3], image), r"naf: z must have a multiple of heads=4 channels"),
         ((z, None), r"naf: needs an image \[B, 3, H, W\]; z comes first"),
-        ((image, z), r"naf: the image must be \[1, 3, H, W\] for z \(1, 3, 18, 18\); got \(1, 4, 9, 9\); z comes first"),
+        (
+            (image, z),
+            r"naf: the image must be \[1, 3, H, W\] for z \(1, 3, 18, 18\); got \(1, 4, 9, 9\); z comes first",
+        ),
         ((z, image, (8, 18)), r"naf: size must be at least that of z, \(9, 9\); got \(8, 18\)"),
         ((z, image, (18.0, 18)), r"naf: size must be \(height, width\) of the output, two integers"),
         ((z, image.long()), r"naf: guide must be floating point; got torch.int64"),

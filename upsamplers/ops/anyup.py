@@ -23,6 +23,7 @@ from upsamplers.image_guided import Size
 from upsamplers.operator import Facts, Paper, Variant, check_option
 from upsamplers.primitive import Taps
 from upsamplers.primitive.taps import Table, constant, crossed, integers
+from upsamplers.tracing import sizes
 
 NAMES = ("block.0", "block.2", "block.3", "block.5")
 SIDE = 5
@@ -39,7 +40,7 @@ class LocalFeatures(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """[B, M, h, w] of z [B, C, h, w]."""
-        (batch, channels, height, width), bases = z.shape, self.basis.shape[0]
+        (batch, channels, height, width), bases = sizes(z), sizes(self.basis)[0]
         maps = functional.normalize(z, dim=1).flatten(0, 1).unsqueeze(1)
 
         def layer(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -169,6 +170,4 @@ def ranged(cells: int, outputs: int, window: float) -> Table:
     first = np.floor(np.clip(places - width, np.float32(0), one) * np.float32(cells)).astype(int)
     end = np.ceil(np.clip(places + width, np.float32(0), one) * np.float32(cells)).astype(int)
     longest = int((end - first).max())
-    return tuple(
-        tuple(range(int(a), int(b))) + (-1,) * (longest - int(b - a)) for a, b in zip(first, end, strict=True)
-    )
+    return tuple(tuple(range(int(a), int(b))) + (-1,) * (longest - int(b - a)) for a, b in zip(first, end, strict=True))

@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from upsamplers import image_guided
 from upsamplers.convolution import Conv2d
 from upsamplers.image_encoder import pooled
-from upsamplers.image_guided import ImageGuided, Size
+from upsamplers.image_guided import ImageGuided, Size, sides
 from upsamplers.operator import Facts, Paper, Variant, check_option
 from upsamplers.primitive import Taps, correlate, reassemble
 from upsamplers.primitive.window import pad
@@ -59,9 +59,9 @@ class Level(nn.Module):
 
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
         """x [B, C, H, W] filtered by an image of its size, in blocks of rows where the kernels are large."""
-        height, radius = sizes(image)[2], self.radius
-        row = COPIES * (2 * radius + 1) ** 2 * image.shape[0] * image.shape[3] * image.element_size()
-        count = max(1, image_guided.LARGEST // max(int(row), 1))
+        (height, width), radius = sides(image), self.radius
+        row = COPIES * (2 * radius + 1) ** 2 * sizes(image)[0] * width * image.element_size()
+        count = max(1, image_guided.LARGEST // max(row, 1))
         if count >= height:
             return reassemble(self.kernels(image), x, scale=1, kernel_size=2 * radius + 1, border="reflect")
         codes, x = (pad(part, radius, radius, radius, "reflect") for part in (self.range_proj(image), x))
@@ -169,7 +169,7 @@ class FeatUpJbu(ImageGuided):
 
     def _last(self, z: Tensor, guide: Tensor, size: Size) -> tuple[Level, Tensor, Tensor]:
         """The last level, what it reads and the image at its size."""
-        found = self.sizes((int(z.shape[2]), int(z.shape[3])), size)
+        found = self.sizes(sides(z), size)
         for number, one in enumerate(found):
             z = functional.interpolate(z, one, mode="bicubic", align_corners=False)
             image = pooled(guide, one)
@@ -182,7 +182,7 @@ class FeatUpJbu(ImageGuided):
         self.check(z, guide, size)
         assert guide is not None
         size = self.size(z, size)
-        found = self.sizes(tuple(z.shape[2:]), size)  # type: ignore[arg-type]  # two
+        found = self.sizes(sides(z), size)
         return self.level(len(found) - 1).kernels(pooled(guide, size))
 
     def reads(self, z: Tensor, guide: Tensor | None = None, size: Size | None = None) -> tuple[Tensor, dict[str, Any]]:
@@ -232,6 +232,8 @@ class FeatUpJbu(ImageGuided):
         arguments = {"channels": state["fixup_proj.1.weight"].shape[0], "guide_channels": inputs, "width": width}
         arguments |= {"radius": side // 2, "shared": shared, "levels": options.get("levels", 4) if shared else levels}
         names = ["up"] if shared else [f"up{number + 1}" for number in range(levels)]
-        layers = [f"{net}.{n}.{part}" for net in ("range_proj", "fixup_proj") for n in (0, 3) for part in ("weight", "bias")]
+        layers = [
+            f"{net}.{n}.{part}" for net in ("range_proj", "fixup_proj") for n in (0, 3) for part in ("weight", "bias")
+        ]
         keys = [f"{name}.{key}" for name in names for key in ("range_temp", "sigma_spatial", *layers)]
         return arguments, {key: key for key in (*keys, "fixup_proj.1.weight", "fixup_proj.1.bias")}

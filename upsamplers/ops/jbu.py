@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from upsamplers.image_encoder import pooled
-from upsamplers.image_guided import ImageGuided, Size
+from upsamplers.image_guided import ImageGuided, Size, sides
 from upsamplers.operator import Facts, Paper, Variant, check_option
 from upsamplers.primitive import Taps
 from upsamplers.primitive.taps import Table, constant, crossed, integers
+from upsamplers.tracing import sizes
 
 REACH = 2
 """Samples of z on each side where no kernel_size is given, as in the paper: 5×5 of them."""
@@ -81,17 +82,17 @@ class Jbu(ImageGuided):
     def prepare(self, z: Tensor, guide: Tensor, size: Size) -> tuple[Tensor, ...]:
         """The image at the output's size, and at the samples of z [B, Cg, h, w]."""
         image = pooled(guide, size)
-        places = [integers(sites(n, out), z.device) for n, out in zip(z.shape[2:], size, strict=True)]
+        places = [integers(sites(n, out), z.device) for n, out in zip(sides(z), size, strict=True)]
         return image, image.index_select(2, places[0]).index_select(3, places[1])
 
     def kernels(self, state: tuple[Tensor, ...], taps: Taps, rows: slice) -> Tensor:
         """w [B, 1, K, r, Wo]."""
         image, colours = state
-        z_size, size = tuple(colours.shape[2:]), tuple(image.shape[2:])
+        z_size, size = sides(colours), sides(image)
         y, x = (integers(table, colours.device) for table in taps)  # [r, K], [Wo, K]
         there = ((y >= 0)[:, None] & (x >= 0)[None]).permute(2, 0, 1)  # [K, r, Wo]
         flat = (y.clamp(min=0)[:, None] * z_size[1] + x.clamp(min=0)[None]).permute(2, 0, 1)
-        read = colours.flatten(2).index_select(2, flat.flatten()).unflatten(2, there.shape)
+        read = colours.flatten(2).index_select(2, flat.flatten()).unflatten(2, sizes(there))
         colour = (read - image[:, :, None, rows]).square().sum(1, keepdim=True)  # [B, 1, K, r, Wo]
         far = [
             _apart(one, first, sites(n, out), out / n if self.sigma_space is None else 2 * self.sigma_space, colour)

@@ -17,10 +17,11 @@ from torch.nn import functional
 
 from upsamplers.errors import Unsupported
 from upsamplers.image_encoder import GROUPS, GroupNorm, Reflected, pooled, turned
-from upsamplers.image_guided import ImageGuided, Size
+from upsamplers.image_guided import ImageGuided, Size, sides
 from upsamplers.operator import Facts, Paper, check_option
 from upsamplers.primitive import Taps, correlate
 from upsamplers.primitive.taps import Table, constant, crossed
+from upsamplers.tracing import sizes
 
 SHRUNK = 4
 """An image more than so many times as large as the output along an axis is shrunk first."""
@@ -54,13 +55,17 @@ class Rotation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, D, H, W] of the same shape."""
         periods = self.periods.to(torch.promote_types(x.dtype, torch.float32))
-        places = [(2 * torch.arange(n, device=x.device) + 1).to(periods.dtype) / n - 1 for n in x.shape[2:]]
+        places = [(2 * torch.arange(n, device=x.device) + 1).to(periods.dtype) / n - 1 for n in sides(x)]
         rows, columns = (2 * math.pi * place / periods[:, None] for place in places)  # [e/4, H], [e/4, W]
-        height, width = x.shape[2:]
+        height, width = sides(x)
         both = [rows[:, :, None].expand(-1, -1, width), columns[:, None].expand(-1, height, -1)]
         angles = torch.cat(both * 2)  # [e, H, W]
         heads = x.unflatten(1, (self.heads, -1)).flatten(0, 1)
-        return (heads * angles.cos().to(x.dtype) + turned(heads) * angles.sin().to(x.dtype)).view(x.shape)
+        return (
+            (heads * angles.cos().to(x.dtype) + turned(heads) * angles.sin().to(x.dtype))
+            .unflatten(0, (sizes(x)[0], self.heads))
+            .flatten(1, 2)
+        )
 
 
 class ImageEncoder(nn.Module):
@@ -161,13 +166,13 @@ class Naf(ImageGuided):
 
     def prepare(self, z: Tensor, guide: Tensor, size: Size) -> tuple[Tensor, ...]:
         """Codes of the pixels of the output [B, D, Ho, Wo] and of the cells of z [B, D, h, w]."""
-        height, width = guide.shape[2:]
+        height, width = sides(guide)
         most = [SHRUNK * side for side in size]
         if height > most[0] or width > most[1]:  # both sides by the smaller bound, as the released weights know it
             shrunk = (min(height, *most), min(width, *most))
             guide = functional.interpolate(guide, shrunk, mode="bilinear", align_corners=False)
         codes = self.image_encoder(guide, size)
-        return codes, pooled(codes, tuple(z.shape[2:]))
+        return codes, pooled(codes, sides(z))
 
     def kernels(self, state: tuple[Tensor, ...], taps: Taps, rows: slice) -> Tensor:
         """w [B, G, k², r, Wo]."""

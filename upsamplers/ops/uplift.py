@@ -99,7 +99,7 @@ class Uplift(Upsampler):
     def official(
         cls, state: Mapping[str, Tensor], options: Mapping[str, Any]
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
-        """Taps and the guide's channels follow; the channels of z, the scale and the residual are not in the weights."""
+        """Taps and the guide's channels follow; z's channels, the scale and the residual are not in the weights."""
         taps, guide_channels = state["conv1.weight"].shape[:2]
         arguments = {"channels": options.get("channels", guide_channels), "guide_channels": guide_channels}
         return arguments | {"taps": taps}, {key: key for key in ("conv1.weight", "conv1.bias")}

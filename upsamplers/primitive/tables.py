@@ -56,16 +56,16 @@ def _must_divide(name: str, groups: int, channels: int) -> None:
 @constant
 def _inside(rows: Table, cols: Table, height: int, width: int) -> bool:
     axes = ((rows, height), (cols, width))
-    return all(-1 <= min(line) and max(line) < side for table, side in axes for line in dict.fromkeys(table))
+    return all(min(line) >= -1 and max(line) < side for table, side in axes for line in dict.fromkeys(table))
 
 
 def reassemble(w: Tensor, z: Tensor, taps: Taps) -> Tensor:
     """wᵀz: kernels [B or 1, G, K, Ho, Wo] and z [B, C, h, w] give [B, C, Ho, Wo], channels_last where z is."""
     dtype = result_dtype(w, z)
     rows, cols = runs(taps.rows), runs(taps.cols)
-    groups, batch = w.shape[1], z.shape[0]
+    groups, batch = sizes(w)[1], sizes(z)[0]
     read = _read(z, rows, cols, groups)  # [B·G·R·Q, K, C/G]
-    if w.shape[0] != batch:
+    if sizes(w)[0] != batch:
         w = w.expand(batch, -1, -1, -1, -1)
     tiles = product(read.transpose(1, 2).to(dtype), _tiled(w, rows, cols).to(dtype))
     return _untiled(tiles, rows, cols, batch, groups).flatten(1, 2).to(dtype).contiguous(memory_format=layout(z))
@@ -77,7 +77,7 @@ def correlate(g: Tensor, z: Tensor, taps: Taps, groups: int) -> Tensor:
     dtype = result_dtype(g, z)
     read = _read(z, rows, cols, groups).to(dtype)  # [B·G·R·Q, K, C/G]
     tiles = product(read, _tiled(g.unflatten(1, (groups, -1)), rows, cols).to(dtype))
-    return _untiled(tiles, rows, cols, g.shape[0], groups).to(dtype)
+    return _untiled(tiles, rows, cols, sizes(g)[0], groups).to(dtype)
 
 
 def is_there(taps: Taps, device: torch.device) -> Tensor | None:
@@ -95,11 +95,12 @@ def _complete(rows: Table, cols: Table) -> bool:
 
 def _read(z: Tensor, rows: Runs, cols: Runs, groups: int) -> Tensor:
     """What each tile reads, [B·G·R·Q, K, C/G]."""
-    index, complete = _positions(rows.lines, cols.lines, z.shape[2], z.shape[3])
+    height, width = sizes(z)[2:]
+    index, complete = _positions(rows.lines, cols.lines, height, width)
     lines = z.flatten(2).unflatten(1, (groups, -1)).transpose(2, 3)  # [B, G, h·w, C/G]
     if not complete:  # what is nowhere reads the zeros that follow the last pixel
-        lines = torch.cat([lines, lines.new_zeros(()).expand(*lines.shape[:2], 1, lines.shape[3])], 2)
-    if len(rows.lines) == len(cols.lines) == 1 and index == tuple(range(z.shape[2] * z.shape[3])):
+        lines = torch.cat([lines, lines.new_zeros(()).expand(*sizes(lines)[:2], 1, sizes(lines)[3])], 2)
+    if len(rows.lines) == len(cols.lines) == 1 and index == tuple(range(height * width)):
         return lines.flatten(0, 1)  # every output reads all of z
     read = lines.index_select(2, integers(index, z.device))
     return read.unflatten(2, (-1, len(rows.lines[0]))).flatten(0, 2)
@@ -130,8 +131,8 @@ def _tiled(x: Tensor, rows: Runs, cols: Runs) -> Tensor:
 
 def _untiled(tiles: Tensor, rows: Runs, cols: Runs, batch: int, groups: int) -> Tensor:
     """[B·G·R·Q, N, tile] as [B, G, N, Ho, Wo]."""
-    sizes = (batch, groups, rows.size[0], cols.size[0])
-    x = tiles.unflatten(-1, (rows.size[1], cols.size[1])).unflatten(0, sizes)  # [B, G, R, Q, N, L, M]
+    parts = (batch, groups, rows.size[0], cols.size[0])
+    x = tiles.unflatten(-1, (rows.size[1], cols.size[1])).unflatten(0, parts)  # [B, G, R, Q, N, L, M]
     x = x.permute(0, 1, 4, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4)
     for axis, one in ((-2, rows), (-1, cols)):
         if not one.regular:
