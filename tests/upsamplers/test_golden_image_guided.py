@@ -19,6 +19,7 @@ from upsamplers.registry import operator_class
 OPTIONS: dict[str, Any] = {
     "naf": lambda hyper: {"heads": hyper["heads_attn"], "kernel_size": hyper["kernel_size"]},
     "anyup": lambda hyper: {"heads": hyper["num_heads"], "window": hyper["window_ratio"]},
+    "raysup": lambda hyper: {"heads": hyper["num_heads"]},
     "jafar": lambda hyper: {"heads": hyper["num_heads"]},
 }
 """What the weights do not tell, by operator."""
@@ -49,7 +50,7 @@ def found(op: ImageGuided, inputs: dict[str, torch.Tensor], golden: Golden) -> d
     return {"out": op(inputs["z"], inputs["image"], size), "w": op.weights(inputs["z"], inputs["image"], size)}
 
 
-@pytest.mark.parametrize("case", [*cases("naf"), *cases("jbu")])
+@pytest.mark.parametrize("case", [*cases("naf"), *cases("raysup"), *cases("jbu")])
 def test_outputs_kernels_taps_and_derivatives_are_the_published_code_s(case: str) -> None:
     name = case.partition("/")[0]
     golden = lived(load(case), name)
@@ -62,7 +63,7 @@ def test_outputs_kernels_taps_and_derivatives_are_the_published_code_s(case: str
     assert_agrees(golden, op, inputs, outputs)
 
 
-@pytest.mark.parametrize("case", [*cases("naf"), *cases("jbu")])
+@pytest.mark.parametrize("case", [*cases("naf"), *cases("raysup"), *cases("jbu")])
 @pytest.mark.parametrize("size", [1 << 10, 1 << 14])
 def test_blocks_of_rows_give_the_same_numbers_and_derivatives(
     case: str, size: int, monkeypatch: pytest.MonkeyPatch
@@ -131,6 +132,12 @@ def test_naf_has_the_published_parameters_and_work() -> None:
     assert sum(parameter.numel() for parameter in op.parameters()) == 662_528
     assert round(2 * op.macs(28, 28) / 1e9, 1) == 285.4
     assert round(2 * (op.macs(28, 28) - 448**2 * 81 * (256 + 384)) / 1e9, 1) == 264.6
+
+
+def test_raysup_has_the_parameters_and_work_of_its_released_code() -> None:
+    op = upsamplers.create("raysup", channels=384, scale=16)
+    assert sum(parameter.numel() for parameter in op.parameters()) == 102_592
+    assert op.macs(14, 14) == 224**2 * (24 * 64**2 + 33 * 64 + 36 * (256 + 384))
 
 
 def test_naf_reads_the_window_of_an_integer_ratio_shifted_inside() -> None:

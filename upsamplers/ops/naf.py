@@ -16,30 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from upsamplers.errors import Unsupported
-from upsamplers.image_encoder import GROUPS, GroupNorm, Reflected, pooled, turned
-from upsamplers.image_guided import ImageGuided, Size, sides
+from upsamplers.image_encoder import GROUPS, Reflected, pooled, turned
+from upsamplers.image_guided import Size, sides
+from upsamplers.neighbourhood import Block, NeighbourhoodAttention
 from upsamplers.operator import Facts, Paper, check_option
-from upsamplers.primitive import Taps, correlate
-from upsamplers.primitive.taps import Table, constant, crossed
 from upsamplers.tracing import sizes
 
 SHRUNK = 4
 """An image more than so many times as large as the output along an axis is shrunk first."""
-
-
-class Block(nn.Module):
-    """(GN8, SiLU, convolution) twice."""
-
-    def __init__(self, width: int, side: int) -> None:
-        super().__init__()
-        self.norm1, self.conv1 = GroupNorm(GROUPS, width), Reflected(width, width, side)
-        self.norm2, self.conv2 = GroupNorm(GROUPS, width), Reflected(width, width, side)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, c, H, W] of the same shape."""
-        x = self.conv1(functional.silu(self.norm1(x)))
-        out: Tensor = self.conv2(functional.silu(self.norm2(x)))
-        return out
 
 
 class Rotation(nn.Module):
@@ -86,7 +70,7 @@ class ImageEncoder(nn.Module):
         return out
 
 
-class Naf(ImageGuided):
+class Naf(NeighbourhoodAttention):
     """Neighbourhood attention filtering: one module for every encoder, since z has no part in its kernels.
 
     Parameters, c = width/2: 40c² + 56c, 662,528 at width 256 and three channels of the image. No build step and no
@@ -137,32 +121,13 @@ class Naf(ImageGuided):
         kernel_size: int = 9,
         width: int = 256,
     ) -> None:
-        super().__init__(channels, guide_channels, scale)
-        given = {"heads": heads, "rope_heads": rope_heads, "kernel_size": kernel_size, "width": width}
-        for name, value in given.items():
-            check_option(value >= 1, "naf", name, value, "an integer >= 1")
+        super().__init__(channels, guide_channels, scale, heads, kernel_size, width)
+        check_option(rope_heads >= 1, "naf", "rope_heads", rope_heads, "an integer >= 1")
         if width % (2 * GROUPS) or width % heads or width % (4 * rope_heads):
+            given = f"width={width}, heads={heads}, rope_heads={rope_heads}"
             raise Unsupported(f"naf: width must be a multiple of 16, heads and 4·rope_heads; got {given}")
-        if channels is not None and channels % heads:
-            raise Unsupported(f"naf: channels must be a multiple of heads; got {channels} channels, heads={heads}")
-        self.heads, self.rope_heads, self.kernel_size, self.width = heads, rope_heads, kernel_size, width
-        self.planes = heads
+        self.rope_heads = rope_heads
         self.image_encoder = ImageEncoder(self.guide_channels, width, rope_heads)
-
-    @property
-    def least_size(self) -> int:
-        """The window's side: it is shifted inside, never cut."""
-        return self.kernel_size
-
-    def check(self, z: Tensor, guide: Tensor | None, size: Size | None = None) -> None:
-        """As any operator, and that the heads divide the channels."""
-        super().check(z, guide, size)
-        if z.shape[1] % self.heads:
-            raise ValueError(f"naf: z must have a multiple of heads={self.heads} channels; got {tuple(z.shape)}")
-
-    def table(self, z_size: Size, size: Size) -> Taps:
-        rows, columns = (shifted(n, out, self.kernel_size) for n, out in zip(z_size, size, strict=True))
-        return Taps(*crossed(rows, columns))
 
     def prepare(self, z: Tensor, guide: Tensor, size: Size) -> tuple[Tensor, ...]:
         """Codes of the pixels of the output [B, D, Ho, Wo] and of the cells of z [B, D, h, w]."""
@@ -174,24 +139,10 @@ class Naf(ImageGuided):
         codes = self.image_encoder(guide, size)
         return codes, pooled(codes, sides(z))
 
-    def kernels(self, state: tuple[Tensor, ...], taps: Taps, rows: slice) -> Tensor:
-        """w [B, G, k², r, Wo]."""
-        query, key = state
-        scale = 1 / math.sqrt(self.width // self.heads)
-        return correlate(query[:, :, rows] * scale, key, groups=self.heads, taps=taps).softmax(2)
-
-    def macs(self, height: int, width: int) -> int:
-        """Convolutions of an image of the output's size, similarities and the reassembly, for each tap."""
-        return self._macs(height, width, self.tile_products(height, width)[0])
-
-    def computed_macs(self, height: int, width: int) -> int:
-        """With those of tiles that are padded, where a size is no multiple of z's."""
-        return self._macs(height, width, self.tile_products(height, width)[1])
-
-    def _macs(self, height: int, width: int, products: int) -> int:
-        pixels, half = self.scale**2 * height * width, self.width // 2
-        image = 10 * self.guide_channels * half + 40 * half**2
-        return pixels * image + products * (self.width + self.channels)
+    def pixel_macs(self) -> int:
+        """Of both branches."""
+        half = self.width // 2
+        return 10 * self.guide_channels * half + 40 * half**2
 
     @classmethod
     def official(
@@ -210,17 +161,3 @@ class Naf(ImageGuided):
         layers = ["0.weight", "0.bias", *(f"{block}.{name}" for block in (1, 2) for name in norms)]
         keys = [f"image_encoder.{side}.{layer}" for side in ("encoder", "sem_encoder") for layer in layers]
         return arguments, {key: key for key in (*keys, "image_encoder.rope.periods")}
-
-
-@constant
-def shifted(cells: int, outputs: int, kernel_size: int) -> Table:
-    """The cells along an axis that each output reads: k outputs of its own phase around it, shifted inside."""
-    step = outputs // cells
-    found = []
-    for output in range(outputs):
-        phase, place = output % step, output // step
-        members = -(-(outputs - phase) // step)
-        start = min(max(place - kernel_size // 2, 0), members - kernel_size)
-        read = ((start + tap) * step + phase for tap in range(kernel_size))
-        found.append(tuple((2 * row + 1) * cells // (2 * outputs) for row in read))
-    return tuple(found)
