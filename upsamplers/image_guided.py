@@ -15,8 +15,8 @@ from upsamplers.primitive import Taps, reassemble
 from upsamplers.primitive.taps import products, runs
 from upsamplers.tracing import is_exporting, is_jit, sizes
 
-LARGEST = 1 << 28
-"""Bytes of kernels, with what is computed beside them, that are made at once: 256 MiB. More of them come in blocks."""
+LARGEST = 1 << 26
+"""Bytes of kernels, with what is computed beside them, that are made at once: 64 MiB. More of them come in blocks."""
 
 IMAGE = 3
 """Channels of a guide where nothing else is said: an RGB image, normalised as the encoder that gave z was fed."""

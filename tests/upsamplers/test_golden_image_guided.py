@@ -9,6 +9,7 @@ import pytest
 import torch
 from golden_agreement import assert_agrees, leaves
 from golden_files import Golden, cases, load
+from torch.nn import functional
 from torch.testing import assert_close
 
 import upsamplers
@@ -132,6 +133,36 @@ def test_naf_has_the_published_parameters_and_work() -> None:
     assert sum(parameter.numel() for parameter in op.parameters()) == 662_528
     assert round(2 * op.macs(28, 28) / 1e9, 1) == 285.4
     assert round(2 * (op.macs(28, 28) - 448**2 * 81 * (256 + 384)) / 1e9, 1) == 264.6
+
+
+def test_the_guided_filter_is_the_published_code_s() -> None:
+    golden = load("guided_filter/gray_r1_out14x17")
+    op = upsamplers.create("guided_filter", channels=6, guide_channels=1)
+    inputs = leaves(golden)
+    del inputs["image_low"]  # the image's reduction, an input of its own there
+    outputs = found(op, inputs, golden)  # type: ignore[arg-type]
+    for name, value in outputs.items():
+        assert_close(value, golden.outputs[name], rtol=1e-10, atol=1e-10)
+    assert_close(outputs["w"].sum(2), torch.ones_like(outputs["w"][:, :, 0]))
+    (outputs["out"] * golden.cotangents["out"]).sum().backward()
+    image = golden.inputs["image"].clone().requires_grad_()
+    small = functional.interpolate(image, golden.inputs["z"].shape[2:], mode="bilinear", antialias=True)
+    assert_close(small, golden.inputs["image_low"], rtol=1e-10, atol=1e-10)
+    (through,) = torch.autograd.grad(small, image, golden.gradients["image_low"])
+    assert_close(inputs["z"].grad, golden.gradients["z"], rtol=1e-9, atol=1e-9)
+    assert_close(inputs["image"].grad, golden.gradients["image"] + through, rtol=1e-9, atol=1e-9)
+
+
+def test_the_guided_filter_takes_the_mean_of_an_image_or_a_guide_of_z_s_channels() -> None:
+    z, image = torch.randn(1, 5, 6, 4, dtype=torch.float64), torch.randn(1, 3, 12, 8, dtype=torch.float64)
+    grey, colour = upsamplers.create("guided_filter", channels=5), upsamplers.create("guided_filter", channels=3)
+    one = upsamplers.create("guided_filter", channels=5, guide_channels=1)
+    assert_close(grey(z, image), one(z, image.mean(1, keepdim=True)))
+    assert grey.weights(z, image).shape[1] == 1 and colour.weights(z[:, :3], image).shape[1] == 3
+    each = torch.cat([one(z, image[:, n : n + 1])[:, n : n + 1] for n in range(3)], 1)
+    assert_close(colour(z[:, :3], image), each)
+    with pytest.raises(upsamplers.Unsupported, match="guided_filter: the guide must have 1, 3 or 5 channels; got 4"):
+        upsamplers.create("guided_filter", channels=5, guide_channels=4)
 
 
 def test_raysup_has_the_parameters_and_work_of_its_released_code() -> None:

@@ -131,3 +131,9 @@ def integers(numbers: Any, device: torch.device) -> Tensor:
     """Integers, or a table of them, as a tensor; a constant of whatever is traced."""
     with unrecorded():
         return torch.tensor(numbers, dtype=torch.int64, device=device)
+
+
+def numbers(values: tuple[float, ...], like: Tensor) -> Tensor:
+    """Numbers as a tensor of the type and on the device of another; a constant of whatever is traced."""
+    with unrecorded():
+        return torch.tensor(values, dtype=like.dtype, device=like.device)
