@@ -44,7 +44,7 @@ PEERS: tuple[tuple[str, str], ...] = (
     ("dysample", "DySample:dynamic_scope=true,style=pl"),
     *(("ddf_up", "DDFUp"), ("dlu", "DLU"), ("eucb", "EUCB"), ("lda_aqu", "LdaAqu"), ("resfu", "ReSFU")),
     *(("sapa_d", "SapaD"), ("freqfusion", "FreqFusion"), ("freqfusion", "FreqFusion:resample=false")),
-    ("uplift", "Uplift"),
+    *(("uplift", f"Uplift{options}") for options in ("", ":taps=5", ":taps=25", ":residual=false")),
 )
 """Each operator whose guide has the output's size, and the class and options of its peer; pairs fill blocks, so that
 none is parted from its peer. Those that an image of any size guides are measured by the suite `features`."""

@@ -62,7 +62,7 @@ def name_of(text: str) -> str:
 def test_the_suite_measures_every_operator_in_one_block_with_its_peer() -> None:
     plan = make_plan(suite="peers", device="cpu")
     axes = {(case.shape[1], case.mode, case.threads) for case in plan.cases}
-    assert len(axes) == 8 and len(plan.cases) == 8 * 66
+    assert len(axes) == 8 and len(plan.cases) == 8 * 72
     named = {case.operator for case in plan.cases if not case.options.startswith(PACKAGE)}
     assert named == {name for name in upsamplers.names() if upsamplers.facts(name).guide_size == "output"}
     for block in compose(plan.cases, plan, {}):

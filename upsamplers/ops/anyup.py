@@ -48,7 +48,7 @@ class LocalFeatures(nn.Module):
 
         found = in_float32(layer, maps, self.basis, None)  # [B·C, M, h, w]
         inside = [integers(_inside(side), z.device).to(found.dtype) for side in (height, width)]
-        found = (found / (inside[0][:, None] * inside[1])).view(batch, channels * bases, height, width)
+        found = (found / (inside[0][:, None] * inside[1])).reshape(batch, channels * bases, height, width)
         if self.released:  # a flat index that counts channels, then bases, read as if it counted bases, then channels
             return found.unflatten(1, (bases, channels)).softmax(1).mean(2)
         return found.unflatten(1, (channels, bases)).softmax(2).mean(1)

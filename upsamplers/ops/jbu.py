@@ -17,7 +17,8 @@ from upsamplers.primitive.taps import Table, constant, crossed, integers
 from upsamplers.tracing import sizes
 
 REACH = 2
-"""Samples of z on each side where no kernel_size is given, as in the paper: 5×5 of them."""
+"""Samples of z on each side where no kernel_size is given: 4×4 of them, one fewer along an axis than the paper's, so
+that the outputs between two samples read the same ones."""
 
 
 class Jbu(ImageGuided):
@@ -131,7 +132,7 @@ def sites(samples: int, outputs: int) -> tuple[int, ...]:
 def samples(count: int, outputs: int, kernel_size: int) -> Table:
     """The samples in reach of each output along an axis, then −1; with kernel_size 0 two on each side are."""
     places = sites(count, outputs)
-    reach = (kernel_size - 1) / 2 if kernel_size else REACH * outputs / count
+    reach = (kernel_size - 1) / 2 if kernel_size else REACH * outputs / count - 0.5
     found = [tuple(q for q, place in enumerate(places) if abs(output - place) <= reach) for output in range(outputs)]
     longest = max(1, *map(len, found))
     return tuple(line + (-1,) * (longest - len(line)) for line in found)

@@ -52,7 +52,12 @@ class Uplift(Upsampler):
         border="replicate",
         call="attender(guide, value) is op(value, guide)",
         guide="required",
-        variants=(Variant("default"), Variant("5 taps", {"taps": 5}), Variant("no residual", {"residual": False})),
+        variants=(
+            Variant("default"),
+            Variant("5 taps", {"taps": 5}),
+            Variant("25 taps", {"taps": 25}),
+            Variant("no residual", {"residual": False}),
+        ),
     )
     places: Tensor
 
