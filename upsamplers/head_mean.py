@@ -157,7 +157,10 @@ class HeadMean(ImageGuided):
 
     @classmethod
     def unwrapped(cls, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Without the layers of values and outputs, which have no effect; queries' and keys' as one layer."""
+        """What a checkpoint holds under the operator's name, without the layers of values and outputs, which have no
+        effect, and with those of queries and keys as one."""
+        inner = state.get(cls.facts.name)
+        state = inner if isinstance(inner, Mapping) else state
         attention = "cross_decode.cross_attn.attention."
         dead = ("out_proj.weight", "out_proj.bias", "v_proj_weight")
         left = {f"{attention}{name}" for name in dead} | {"cross_decode.cross_attn.norm_v.weight"}

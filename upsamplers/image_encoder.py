@@ -117,9 +117,11 @@ class PixelAngles(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, d, H, W] of the same shape."""
         rows, columns = (torch.linspace(0, 1, side, device=x.device, dtype=x.dtype) for side in sizes(x)[2:])
-        freqs = self.freqs.to(x.dtype)
-        angles = freqs[0][:, None, None] * rows[:, None] + freqs[1][:, None, None] * columns  # [d, H, W]
-        return x * angles.cos() + turned(x) * angles.sin()
+        halves = [part[..., None, None] for part in self.freqs.to(x.dtype).chunk(2, 1)]  # [2, d/2, 1, 1] each
+        one, other = (part[0] * rows[:, None] + part[1] * columns for part in halves)  # [d/2, H, W]
+        first, second = x.chunk(2, 1)
+        turned = first * one.cos() - second * one.sin()
+        return torch.cat([turned, second * other.cos() + first * other.sin()], 1)
 
 
 def turned(x: Tensor) -> Tensor:

@@ -161,12 +161,12 @@ class ImageGuided(Upsampler):
         rows, cols = runs(taps.rows), runs(taps.cols)
         high = rows.size[1]
         kept = 3 * self.planes * len(taps.cols) + channels * cols.size[0] * 2 // high  # logits, their copies, z at taps
-        row = z.element_size() * _whole(batch) * taps.count() * kept
+        row = z.element_size() * _whole(batch) * (taps.count() * kept + 2 * channels * len(taps.cols))
         whole = len(taps.rows)
         count = max(1, LARGEST // max(row, 1))
         if count >= whole:
             return [slice(0, whole)]
-        count = max(count // high, 1) * high  # whole tiles
+        count = count // high * high or count  # whole tiles
         return [slice(first, min(first + count, whole)) for first in range(0, whole, count)]
 
     def tile_products(self, height: int, width: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 import upsamplers
+from a2u_bench.case import Case
+from a2u_bench.measure.predict import predict
 from upsamplers import Taps, Upsampler
 from upsamplers.image_guided import ImageGuided
 from upsamplers.registry import operator_class
@@ -135,6 +138,19 @@ def test_naf_has_the_published_parameters_and_work() -> None:
     assert round(2 * (op.macs(28, 28) - 448**2 * 81 * (256 + 384)) / 1e9, 1) == 264.6
 
 
+def test_a_checkpoint_s_wrapping_and_its_layers_of_no_effect_are_left_out(tmp_path: Path) -> None:
+    state = load("jafar/d8_h4_out10x14").state
+    torch.save({"jafar": state, "optimizer": {"step": 3}, "epoch": 1}, tmp_path / "jafar.pth")
+    for given in (state, {"jafar": state}, upsamplers.load_state(tmp_path / "jafar.pth")):
+        op = upsamplers.from_official("jafar", given, heads=4)
+        assert op.get_parameter("cross_decode.cross_attn.attention.in_proj_weight").shape == (16, 8)
+        assert not [key for key in op.state_dict() if "out_proj" in key or "v_proj" in key or "norm_v" in key]
+    with pytest.raises(upsamplers.StateDictError, match="jafar: the keys do not fit: unknown 'more'"):
+        upsamplers.from_official("jafar", {**state, "more": torch.zeros(1)}, heads=4)
+    with pytest.raises(upsamplers.StateDictError, match="channels=5 was given, but the state dict has channels=6"):
+        upsamplers.from_official("jafar", state, heads=4, channels=5)
+
+
 def test_the_guided_filter_is_the_published_code_s() -> None:
     golden = load("guided_filter/gray_r1_out14x17")
     op = upsamplers.create("guided_filter", channels=6, guide_channels=1)
@@ -233,3 +249,11 @@ def test_taps_of_operators_that_read_data_dependent_points_are_refused() -> None
     with pytest.raises(ValueError, match="dysample: what an output reads is no table"):
         upsamplers.create("dysample", channels=8).taps((3, 3))
     assert upsamplers.create("carafe", channels=8).taps((3, 4)) == Taps.window((3, 4), 2, 5, "zero")
+
+
+@pytest.mark.parametrize("name", ["anyup", "naf", "jafar"])
+def test_kernels_are_never_whole_where_they_are_large(name: str) -> None:
+    """448×448 from 32×32: kernels of AnyUp alone would take 0.8 GB for each head, of JAFAR eight times as much."""
+    case = Case(name, "default", name, 1, 384, 32, 32, scale=14)
+    output, features, z = 384 * 448**2 * 4, 128 * 448**2 * 4, 384 * 32**2 * 4
+    assert predict(case).call.peak <= 1.5 * (output + features + z)

@@ -197,14 +197,16 @@ class FeatUpJbu(ImageGuided):
 
     def epilogue(self, up: Tensor, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """x + 0.1·conv1(x)."""
-        return up + SHARE * self.fixup_proj(up)
+        return torch.add(up, self.fixup_proj(up), alpha=SHARE)
 
     def forward(self, z: Tensor, guide: Tensor | None = None, size: Size | None = None) -> Tensor:
         """The upsampled features [B, C, *size] of z [B, C, h, w] by an image [B, Cg, H, W] of any size."""
         self.check(z, guide, size)
         assert guide is not None
         level, source, image = self._last(z, guide, self.size(z, size))
-        return self.epilogue(level(source, image), z, guide)
+        up = level(source, image)
+        del source  # before the last layer makes its maps
+        return self.epilogue(up, z, guide)
 
     def macs(self, height: int, width: int) -> int:
         """Each level that is used, and the last layer."""

@@ -92,7 +92,7 @@ def crossed(rows: Table, cols: Table) -> tuple[Table, Table]:
 
 
 class Runs(NamedTuple):
-    """The different lines of a table, and which outputs have each."""
+    """The lines of a table, and which outputs have each; a line of many outputs stands several times."""
 
     lines: Table  # [R, K]
     members: Table  # [R, L], the last one again where there are fewer
@@ -111,14 +111,24 @@ def runs(table: Table) -> Runs:
     found: dict[tuple[int, ...], list[int]] = {}
     for output, line in enumerate(table):
         found.setdefault(line, []).append(output)
-    longest = max(map(len, found.values()))
-    members = tuple(tuple(one + one[-1:] * (longest - len(one))) for one in found.values())
+    length = _best([len(one) for one in found.values()])
+    parts = [(line, one[n : n + length]) for line, one in found.items() for n in range(0, len(one), length)]
+    members = tuple(tuple(one + one[-1:] * (length - len(one))) for _, one in parts)
     back = [0] * len(table)
-    for number, one in enumerate(found.values()):
+    for number, (_, one) in enumerate(parts):
         for place, output in enumerate(one):
-            back[output] = number * longest + place
+            back[output] = number * length + place
     flat = [output for one in members for output in one]
-    return Runs(tuple(found), members, tuple(back), flat == list(range(len(table))))
+    return Runs(tuple(line for line, _ in parts), members, tuple(back), flat == list(range(len(table))))
+
+
+READING = 2
+"""What it costs to gather what a tile reads along an axis, in outputs of it that are multiplied."""
+
+
+def _best(lengths: Sequence[int]) -> int:
+    """How many outputs along an axis a tile has: longer runs are parted, shorter ones are padded."""
+    return min(set(lengths), key=lambda length: (sum(-(-n // length) for n in lengths) * (length + READING), -length))
 
 
 def products(taps: Taps) -> int:

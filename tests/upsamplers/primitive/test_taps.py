@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 import upsamplers
 from upsamplers import Taps, correlate, reassemble, reference
-from upsamplers.primitive.taps import crossed, products
+from upsamplers.primitive.taps import crossed, products, runs
 
 SEED = torch.Generator().manual_seed(0)
 
@@ -58,6 +58,14 @@ def test_any_table_gives_the_reference_s_numbers_and_derivatives(nothing: bool, 
     w_full = w if batch == 2 else w.expand(2, -1, -1, -1, -1)
     assert_close((correlate(g, z, groups=groups, taps=taps) * w_full).sum(), (g * found).sum())
     assert torch.autograd.gradcheck(lambda w, z: reassemble(w, z, taps=taps), (w, z), fast_mode=True)
+
+
+def test_runs_of_several_lengths_are_parted_where_that_costs_less() -> None:
+    border = ((0, 1),) * 12 + ((1, 2),) * 4 + ((2, 3),) * 4
+    found = runs(border)
+    assert found.size == (5, 4) and found.regular  # three parts of four, then one and one
+    assert runs(((0,),) * 448).size == (1, 448)
+    assert runs(((0,),) * 8 + ((1,),) * 7).size == (2, 8)
 
 
 def test_equal_windows_are_one_product_and_unequal_ones_are_padded() -> None:
