@@ -124,10 +124,11 @@ class PixelAngles(nn.Module):
         return torch.cat([turned, second * other.cos() + first * other.sin()], 1)
 
 
-def turned(x: Tensor) -> Tensor:
-    """(−x₂, x₁) of the halves x₁, x₂ of the channels."""
-    first, second = x.chunk(2, 1)
-    return torch.cat([-second, first], 1)
+def turned(x: Tensor, heads: int, angles: Tensor) -> Tensor:
+    """x [B, D, H, W] with the halves (x₁, x₂) of each head turned by angles [D/heads/2, H, W]: x₁·cos − x₂·sin, …"""
+    first, second = x.unflatten(1, (heads, 2, -1)).unbind(2)  # [B, heads, D/heads/2, H, W] each
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    return torch.stack([first * cos - second * sin, second * cos + first * sin], 2).flatten(1, 3)
 
 
 class RMSNorm(nn.Module):

@@ -13,6 +13,7 @@ from upsamplers.image_guided import ImageGuided, Size
 from upsamplers.operator import check_option
 from upsamplers.primitive import Taps, correlate
 from upsamplers.primitive.taps import Table, constant, crossed
+from upsamplers.tracing import sizes
 
 
 class Block(nn.Module):
@@ -59,9 +60,9 @@ class NeighbourhoodAttention(ImageGuided):
     def check(self, z: Tensor, guide: Tensor | None, size: Size | None = None) -> None:
         """As any operator, and that the heads divide the channels."""
         super().check(z, guide, size)
-        if z.shape[1] % self.heads:
+        if sizes(z)[1] % self.heads:
             wanted = f"a multiple of heads={self.heads} channels"
-            raise ValueError(f"{self.facts.name}: z must have {wanted}; got {tuple(z.shape)}")
+            raise ValueError(f"{self.facts.name}: z must have {wanted}; got {sizes(z)}")
 
     def table(self, z_size: Size, size: Size) -> Taps:
         """The windows of rows and columns."""

@@ -8,6 +8,7 @@ Wu et al., CVPR 2018.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -82,7 +83,8 @@ class GuidedFilter(ImageGuided):
         """X [B, G, Ho, Wo]; x, its means and variances plus ε, and N, [B or 1, G, h, w]."""
         if sizes(guide)[1] not in (1, sizes(z)[1]):
             guide = guide.mean(1, keepdim=True)
-        small = functional.interpolate(guide, sides(z), mode="bilinear", align_corners=False, antialias=True)
+        kind = torch.promote_types(guide.dtype, torch.float32)  # a difference of squares has no digits in a half type
+        small = functional.interpolate(guide.to(kind), sides(z), mode="bilinear", align_corners=False, antialias=True)
         inside = [integers(_inside(side, self.radius), z.device).to(small.dtype) for side in sides(z)]
         counts = (inside[0][:, None] * inside[1])[None, None]
         mean, square = (self._window_sum(part) / counts for part in (small, small.square()))
@@ -95,18 +97,15 @@ class GuidedFilter(ImageGuided):
     def kernels(self, state: tuple[Tensor, ...], taps: Taps, rows: slice) -> Tensor:
         """w [B, G, (2r + 2)², r, Wo]."""
         image, small, mean, spread, counts = state
-        image, (height, width), (outs, columns), side = (
-            image[:, :, rows],
-            sides(small),
-            sides(image),
-            2 * self.radius + 2,
-        )
+        (height, width), (outs, columns), side = sides(small), sides(image), 2 * self.radius + 2
+        image = image[:, :, rows]
         cells = [integers(cell(n, out)[0], image.device) for n, out in ((height, outs), (width, columns))]
-        shares = [numbers(cell(n, out)[1], image) for n, out in ((height, outs), (width, columns))]
+        shares = [numbers(cell(n, out)[1], small) for n, out in ((height, outs), (width, columns))]
         y, x = (integers(table, image.device).clamp(min=0) for table in taps)  # [r, K], [Wo, K]
         flat = (y[:, None] * width + x[None]).permute(2, 0, 1)  # [K, r, Wo]
         read = small.flatten(2).index_select(2, flat.flatten()).unflatten(2, sizes(flat))  # [B, G, K, r, Wo]
         there = (integers(taps.rows, image.device) >= 0)[:, None] & (integers(taps.cols, image.device) >= 0)[None]
+        kind, image = image.dtype, image.to(small.dtype)
         total: Tensor | None = None
         for dy in (0, 1):
             for dx in (0, 1):
@@ -120,7 +119,7 @@ class GuidedFilter(ImageGuided):
                 part = value * inside[:, None, None].to(value.dtype)
                 total = part if total is None else total + part
         assert total is not None
-        return total * there.permute(2, 0, 1).to(total.dtype)
+        return (total * there.permute(2, 0, 1).to(total.dtype)).to(kind)
 
     def macs(self, height: int, width: int) -> int:
         """The reassembly, for each cell in reach."""

@@ -20,7 +20,6 @@ from upsamplers.image_encoder import GROUPS, Reflected, pooled, turned
 from upsamplers.image_guided import Size, sides
 from upsamplers.neighbourhood import Block, NeighbourhoodAttention
 from upsamplers.operator import Facts, Paper, check_option
-from upsamplers.tracing import sizes
 
 SHRUNK = 4
 """An image more than so many times as large as the output along an axis is shrunk first."""
@@ -43,13 +42,7 @@ class Rotation(nn.Module):
         rows, columns = (2 * math.pi * place / periods[:, None] for place in places)  # [e/4, H], [e/4, W]
         height, width = sides(x)
         both = [rows[:, :, None].expand(-1, -1, width), columns[:, None].expand(-1, height, -1)]
-        angles = torch.cat(both * 2)  # [e, H, W]
-        heads = x.unflatten(1, (self.heads, -1)).flatten(0, 1)
-        return (
-            (heads * angles.cos().to(x.dtype) + turned(heads) * angles.sin().to(x.dtype))
-            .unflatten(0, (sizes(x)[0], self.heads))
-            .flatten(1, 2)
-        )
+        return turned(x, self.heads, torch.cat(both))
 
 
 class ImageEncoder(nn.Module):
@@ -65,9 +58,11 @@ class ImageEncoder(nn.Module):
 
     def forward(self, image: Tensor, size: Size) -> Tensor:
         """[B, D, *size] of an image [B, Cg, H, W]."""
-        parts = [pooled(self.get_submodule(name)(image), size) for name in ("encoder", "sem_encoder")]
-        out: Tensor = self.rope(torch.cat(parts, 1))
+        out: Tensor = self.rope(self._codes(image, size))
         return out
+
+    def _codes(self, image: Tensor, size: Size) -> Tensor:
+        return torch.cat([pooled(self.get_submodule(name)(image), size) for name in ("encoder", "sem_encoder")], 1)
 
 
 class Naf(NeighbourhoodAttention):

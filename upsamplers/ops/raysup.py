@@ -16,11 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from upsamplers.errors import Unsupported
-from upsamplers.image_encoder import GROUPS, Reflected, pooled
+from upsamplers.image_encoder import GROUPS, Reflected, pooled, turned
 from upsamplers.image_guided import Size, sides
 from upsamplers.neighbourhood import Block, NeighbourhoodAttention
 from upsamplers.operator import Facts, Paper
-from upsamplers.tracing import sizes
 
 BRANCHES: dict[str, tuple[tuple[int, int], int, int]] = {
     "enc_center": ((1, 1), 1, 2),
@@ -93,12 +92,7 @@ class RaysUp(NeighbourhoodAttention):
     def _turned(self, x: Tensor) -> Tensor:
         """Codes [B, D, H, W] of each head turned back by the angles of their rays."""
         half = self.width // self.heads // 2
-        angles = ray_angles(*sides(x), half, x)
-        heads = x.unflatten(1, (self.heads, -1)).flatten(0, 1)
-        first, second = heads.chunk(2, 1)
-        cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-        back = torch.cat([first * cos + second * sin, second * cos - first * sin], 1)
-        return back.unflatten(0, (sizes(x)[0], self.heads)).flatten(1, 2)
+        return turned(x, self.heads, -ray_angles(*sides(x), half, x))
 
     def pixel_macs(self) -> int:
         """Of the four branches."""
