@@ -106,22 +106,19 @@ class PixelAngles(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        first = 100.0 ** (-torch.arange(width // 4) / max(width // 4, 1))
-        freqs = torch.zeros(2, width)
-        quarter = width // 4
-        for half in (0, width // 2):
-            freqs[0, half : half + quarter] = first
-            freqs[1, half + quarter : half + 2 * quarter] = first
-        self.freqs = nn.Parameter(freqs * 2 * torch.pi)
+        once = 2 * torch.pi * 100.0 ** torch.linspace(0, -1, width // 4)
+        along, across = torch.cat([once, once]), torch.zeros(width // 2)
+        self.freqs = nn.Parameter(torch.stack([torch.cat([along, across]), torch.cat([across, along])]))
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, d, H, W] of the same shape."""
-        rows, columns = (torch.linspace(0, 1, side, device=x.device, dtype=x.dtype) for side in sizes(x)[2:])
-        halves = [part[..., None, None] for part in self.freqs.to(x.dtype).chunk(2, 1)]  # [2, d/2, 1, 1] each
+        kind = torch.promote_types(x.dtype, torch.float32)
+        rows, columns = (torch.linspace(0, 1, side, device=x.device, dtype=kind) for side in sizes(x)[2:])
+        halves = [part[..., None, None] for part in self.freqs.to(kind).chunk(2, 1)]  # [2, d/2, 1, 1] each
         one, other = (part[0] * rows[:, None] + part[1] * columns for part in halves)  # [d/2, H, W]
         first, second = x.chunk(2, 1)
-        turned = first * one.cos() - second * one.sin()
-        return torch.cat([turned, second * other.cos() + first * other.sin()], 1)
+        upper = first * one.cos().to(x.dtype) - second * one.sin().to(x.dtype)
+        return torch.cat([upper, second * other.cos().to(x.dtype) + first * other.sin().to(x.dtype)], 1)
 
 
 def turned(x: Tensor, heads: int, angles: Tensor) -> Tensor:
