@@ -137,4 +137,4 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] of the same shape."""
-        return functional.rms_norm(x.movedim(1, -1), self.weight.shape, self.weight).movedim(-1, 1)
+        return functional.rms_norm(x.movedim(1, -1), self.weight.shape, self.weight.to(x.dtype)).movedim(-1, 1)

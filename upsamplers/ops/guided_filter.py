@@ -84,7 +84,7 @@ class GuidedFilter(ImageGuided):
         if sizes(guide)[1] not in (1, sizes(z)[1]):
             guide = guide.mean(1, keepdim=True)
         kind = torch.promote_types(guide.dtype, torch.float32)  # a difference of squares has no digits in a half type
-        small = functional.interpolate(guide.to(kind), sides(z), mode="bilinear", align_corners=False, antialias=True)
+        small = shrunk(guide.to(kind), sides(z))
         inside = [integers(_inside(side, self.radius), z.device).to(small.dtype) for side in sides(z)]
         counts = (inside[0][:, None] * inside[1])[None, None]
         mean, square = (self._window_sum(part) / counts for part in (small, small.square()))
@@ -122,12 +122,41 @@ class GuidedFilter(ImageGuided):
         return (total * there.permute(2, 0, 1).to(total.dtype)).to(kind)
 
     def macs(self, height: int, width: int) -> int:
-        """The reassembly, for each cell in reach."""
-        return self.channels * self.tile_products(height, width)[0]
+        """The image's reduction, and the reassembly, for each cell in reach."""
+        return self._shrinking(height, width) + self.channels * self.tile_products(height, width)[0]
 
     def computed_macs(self, height: int, width: int) -> int:
-        """With those of tiles that are padded, and the image's reduction."""
-        return self.channels * self.tile_products(height, width)[1]
+        """With those of tiles that are padded."""
+        return self._shrinking(height, width) + self.channels * self.tile_products(height, width)[1]
+
+    def _shrinking(self, height: int, width: int) -> int:
+        groups = self.channels if self.guide_channels == self.channels else 1
+        return groups * height * self.scale * width * (self.scale * height + width)
+
+
+def shrunk(image: Tensor, size: Size) -> Tensor:
+    """Bilinear reduction with antialiasing, [B, G, *size] of [B, G, H, W], as two products of matrices: runtimes of
+    exported programs have filters of their own."""
+    rows, columns = (numbers(reduction(n, out), image) for n, out in zip(sides(image), size, strict=True))
+    maps = image.flatten(0, 1)
+    count = sizes(maps)[0]
+    with torch.autocast(image.device.type, enabled=False):
+        lines = torch.bmm(rows.expand(count, -1, -1), maps)
+        return torch.bmm(lines, columns.t().expand(count, -1, -1)).unflatten(0, sizes(image)[:2])
+
+
+@constant
+def reduction(pixels: int, outputs: int) -> tuple[tuple[float, ...], ...]:
+    """Shares of the pixels along an axis in each output, [outputs, pixels]: triangles as wide as the ratio."""
+    step = pixels / outputs
+    reach = max(step, 1.0)
+    found = []
+    for output in range(outputs):
+        centre = step * (output + 0.5)
+        first, end = max(int(centre - reach + 0.5), 0), min(int(centre + reach + 0.5), pixels)
+        line = [max(0.0, 1 - abs(n - centre + 0.5) / reach) if first <= n < end else 0.0 for n in range(pixels)]
+        found.append(tuple(one / sum(line) for one in line))
+    return tuple(found)
 
 
 @constant

@@ -117,7 +117,7 @@ class Jbu(ImageGuided):
 def _apart(at: Tensor, first: int, places: tuple[int, ...], width: float, like: Tensor) -> Tensor:
     """(o − g(q))²/σ_s² along an axis for samples `at` [r, K] of outputs from `first` on; `width` is 2·σ_s."""
     kind = torch.promote_types(like.dtype, torch.float32)
-    outputs = torch.arange(first, first + len(at), device=at.device)
+    outputs = torch.arange(first, first + sizes(at)[0], device=at.device)
     apart = outputs[:, None] - integers(places, at.device)[at.clamp(min=0)]
     return (apart.to(kind) / (width / 2)).square()
 

@@ -143,7 +143,7 @@ def integers(numbers: Any, device: torch.device) -> Tensor:
         return torch.tensor(numbers, dtype=torch.int64, device=device)
 
 
-def numbers(values: tuple[float, ...], like: Tensor) -> Tensor:
-    """Numbers as a tensor of the type and on the device of another; a constant of whatever is traced."""
+def numbers(values: tuple[Any, ...], like: Tensor) -> Tensor:
+    """Numbers, or a table of them, as a tensor of the type and device of another; a constant of what is traced."""
     with unrecorded():
         return torch.tensor(values, dtype=like.dtype, device=like.device)
