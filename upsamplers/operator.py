@@ -52,7 +52,7 @@ class Facts:
     kernel_size: int  # default side k of the window
     groups: str  # G, as a formula: "1", "C", "groups"
     taps: str  # K, as a formula: "k²", "C·k²", "4"
-    border: str = "zero"
+    border: str = "zero"  # "table": what an output reads at the border is in its tap table
     guide: Literal["none", "optional", "required"] = "none"
     mixes_channels: bool = False
     samples_points: bool = False

@@ -101,6 +101,7 @@ class AnyUp(HeadMean):
         taps="(2ρh + 1)²",
         call="up(image, features, output_size) is op(features, image, output_size)",
         guide="required",
+        border="table",
         guide_size="any",
         any_channels=True,
         variants=(Variant("default"), Variant("as in the paper", {"lfu": "paper"})),

@@ -47,6 +47,7 @@ class GuidedFilter(ImageGuided):
         groups="1, or C",
         taps="(2r + 2)²",
         guide="required",
+        border="table",
         guide_size="any",
         call="FastGuidedFilter(r, eps)(image_low, features, image) is op(features, image)",
         any_channels=True,

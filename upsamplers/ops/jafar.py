@@ -73,6 +73,7 @@ class Jafar(HeadMean):
         taps="h·w",
         call="jafar(image, features, output_size) is op(features, image, output_size)",
         guide="required",
+        border="table",
         guide_size="any",
     )
     normalised = True

@@ -49,6 +49,7 @@ class Jbu(ImageGuided):
         groups="1",
         taps="⌈K/s⌉²",
         guide="required",
+        border="table",
         guide_size="any",
         any_channels=True,
         variants=(Variant("default"), Variant("kernel 5", {"kernel_size": 5})),

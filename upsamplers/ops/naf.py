@@ -101,6 +101,7 @@ class Naf(NeighbourhoodAttention):
         taps="k²",
         call="naf(image, features, output_size) is op(features, image, output_size)",
         guide="required",
+        border="table",
         guide_size="any",
         any_channels=True,
     )

@@ -57,6 +57,7 @@ class RaysUp(NeighbourhoodAttention):
         groups="heads",
         taps="k²",
         guide="required",
+        border="table",
         guide_size="any",
         call="raysup(image, features, poses, output_size) is op(features, image, output_size)",
         any_channels=True,
