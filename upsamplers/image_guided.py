@@ -161,7 +161,7 @@ class ImageGuided(Upsampler):
         rows, cols = runs(taps.rows), runs(taps.cols)
         high = rows.size[1]
         kept = 3 * self.planes * len(taps.cols) + channels * cols.size[0] * 2 // high  # logits, their copies, z at taps
-        row = z.element_size() * _whole(batch) * (taps.count() * kept + 2 * channels * len(taps.cols))
+        row = z.element_size() * _whole(batch) * (taps.each() * kept + 2 * channels * len(taps.cols))
         whole = len(taps.rows)
         count = max(1, LARGEST // max(row, 1))
         if count >= whole:
@@ -173,8 +173,8 @@ class ImageGuided(Upsampler):
         """Pairs of an output and a tap that are needed, and that are multiplied, at this height and width of z."""
         taps = self.taps((height, width))
         there = sum(sum(y >= 0 for y in row) for row in taps.rows), sum(sum(x >= 0 for x in c) for c in taps.cols)
-        if there == (len(taps.rows) * taps.count(), len(taps.cols) * taps.count()):
-            return len(taps.rows) * len(taps.cols) * taps.count(), products(taps)
+        if there == (len(taps.rows) * taps.each(), len(taps.cols) * taps.each()):
+            return len(taps.rows) * len(taps.cols) * taps.each(), products(taps)
         lines = [tuple(y >= 0 for y in row) for row in taps.rows], [tuple(x >= 0 for x in c) for c in taps.cols]
         needed = 0
         for row in lines[0]:

@@ -17,7 +17,7 @@ import upsamplers
 from a2u_bench.case import Case
 from a2u_bench.measure.predict import predict
 from upsamplers import Taps, Upsampler
-from upsamplers.image_guided import ImageGuided
+from upsamplers.image_guided import ImageGuided, sides
 from upsamplers.registry import operator_class
 
 OPTIONS: dict[str, Any] = {
@@ -50,7 +50,7 @@ def official(name: str, golden: Golden) -> ImageGuided:
 
 
 def found(op: ImageGuided, inputs: dict[str, torch.Tensor], golden: Golden) -> dict[str, torch.Tensor]:
-    size = tuple(golden.outputs["out"].shape[2:])
+    size = sides(golden.outputs["out"])
     return {"out": op(inputs["z"], inputs["image"], size), "w": op.weights(inputs["z"], inputs["image"], size)}
 
 
@@ -60,7 +60,7 @@ def test_outputs_kernels_taps_and_derivatives_are_the_published_code_s(case: str
     golden = lived(load(case), name)
     op, inputs = official(name, golden), leaves(golden)
     outputs = found(op, inputs, golden)
-    rows, columns = op.taps(tuple(inputs["z"].shape[2:]), tuple(outputs["out"].shape[2:]))
+    rows, columns = op.taps(sides(inputs["z"]), sides(outputs["out"]))
     side = golden.middle["rows"].shape[1]
     assert [line[::side] for line in rows] == [tuple(line) for line in golden.middle["rows"].tolist()]
     assert [line[:side] for line in columns] == [tuple(line) for line in golden.middle["cols"].tolist()]
@@ -76,8 +76,8 @@ def test_blocks_of_rows_give_the_same_numbers_and_derivatives(
     golden = lived(load(case), name)
     op, inputs = official(name, golden), leaves(golden)
     monkeypatch.setattr("upsamplers.image_guided.LARGEST", size)
-    z, size_of = inputs["z"], tuple(golden.outputs["out"].shape[2:])
-    assert len(op.blocks(z, op.taps(tuple(z.shape[2:]), size_of))) > 1  # type: ignore[arg-type]
+    z, size_of = inputs["z"], sides(golden.outputs["out"])
+    assert len(op.blocks(z, op.taps(sides(z), size_of))) > 1
     with torch.no_grad():
         assert_close(op(z, inputs["image"], size_of), golden.outputs["out"], rtol=1e-10, atol=1e-10)
     assert_agrees(golden, op, inputs, found(op, inputs, golden))
@@ -99,8 +99,8 @@ def test_attention_over_cells_is_the_published_code_s(case: str, largest: int, m
     golden = lived(load(case), name)
     op, inputs = official(name, golden), leaves(golden)
     monkeypatch.setattr("upsamplers.image_guided.LARGEST", largest)
-    outputs, z_size = found(op, inputs, golden), tuple(inputs["z"].shape[2:])
-    taps = op.taps(z_size, tuple(outputs["out"].shape[2:]))  # type: ignore[arg-type]
+    outputs, z_size = found(op, inputs, golden), sides(inputs["z"])
+    taps = op.taps(z_size, sides(outputs["out"]))
     if "rows" in golden.middle and golden.hyper["window_ratio"]:
         side = max(b - a for a, b in golden.middle["cols"].tolist())
         for lines, key, step in ((taps.rows, "rows", slice(None, None, side)), (taps.cols, "cols", slice(side))):
@@ -141,6 +141,7 @@ def test_naf_has_the_published_parameters_and_work() -> None:
 def test_a_checkpoint_s_wrapping_and_its_layers_of_no_effect_are_left_out(tmp_path: Path) -> None:
     state = load("jafar/d8_h4_out10x14").state
     torch.save({"jafar": state, "optimizer": {"step": 3}, "epoch": 1}, tmp_path / "jafar.pth")
+    given: Any
     for given in (state, {"jafar": state}, upsamplers.load_state(tmp_path / "jafar.pth")):
         op = upsamplers.from_official("jafar", given, heads=4)
         assert op.get_parameter("cross_decode.cross_attn.attention.in_proj_weight").shape == (16, 8)
@@ -234,7 +235,7 @@ def test_what_cannot_be_is_answered_in_one_line() -> None:
         upsamplers.create("naf", channels=6)
     for option, value in (("kernel_size", 4), ("sigma_color", 0.0), ("sigma_space", -1.0)):
         with pytest.raises(upsamplers.OptionError, match=f"jbu: {option}={value} is out of range"):
-            upsamplers.create("jbu", channels=4, **{option: value})
+            upsamplers.create("jbu", channels=4, **{option: value})  # type: ignore[arg-type]
 
 
 def test_an_image_that_is_not_normalised_is_noted_once() -> None:

@@ -163,7 +163,7 @@ def test_a_jit_trace_of_a_twin_is_right_at_sizes_and_batches_that_were_not_trace
 def exported(network: nn.Module, given: tuple[Tensor, ...], scales: tuple[int, ...]) -> Any:
     """The network exported for any batch, height and width of z; inputs are so many times as large as z."""
     batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
-    if network.op.facts.guide_size == "any":
+    if network.op.facts.guide_size == "any":  # type: ignore[union-attr]  # an Upsampler
         return torch.export.export(network, given).module()
     free = tuple({0: batch, 2: s * height, 3: s * width} if s > 1 else {0: batch, 2: height, 3: width} for s in scales)
     program = torch.export.export(network, given, dynamic_shapes=free)

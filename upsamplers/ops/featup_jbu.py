@@ -37,7 +37,7 @@ class Level(nn.Module):
 
     def __init__(self, inputs: int, radius: int, width: int) -> None:
         super().__init__()
-        self.radius, taps = radius, (2 * radius + 1) ** 2
+        self.radius, self.width, taps = radius, width, (2 * radius + 1) ** 2
         self.range_temp = nn.Parameter(torch.tensor(0.0))
         self.sigma_spatial = nn.Parameter(torch.tensor(1.0))
         self.range_proj = nn.Sequential(Conv2d(inputs, width, 1), nn.GELU(), nn.Identity(), Conv2d(width, width, 1))
@@ -84,7 +84,7 @@ class Level(nn.Module):
 
     def macs(self, inputs: int, channels: int) -> int:
         """Multiply-adds a pixel of the level, its bicubic enlargement included."""
-        taps, width = (2 * self.radius + 1) ** 2, self.range_proj[0].out_channels
+        taps, width = (2 * self.radius + 1) ** 2, self.width
         own = inputs * width + width**2 + taps * width + taps * (2 * taps + inputs)
         return int(own + (taps + 16) * channels)
 

@@ -22,7 +22,7 @@ def check_reassemble(
 ) -> None:
     """Raise ValueError, with the shapes, where a call of `upsamplers.reassemble` by a table cannot be."""
     _check("reassemble", z, taps, scale, kernel_size, points, backend)
-    shape, outputs = sizes(w), (taps.count(), len(taps.rows), len(taps.cols))
+    shape, outputs = sizes(w), (taps.each(), len(taps.rows), len(taps.cols))
     if len(shape) != 5 or shape[0] not in (1, sizes(z)[0]) or shape[2:] != outputs:
         raise ValueError(f"reassemble: w must be [B or 1, G, {', '.join(map(str, outputs))}] by its taps; got {shape}")
     _must_divide("reassemble", shape[1], sizes(z)[1])

@@ -46,7 +46,7 @@ class Taps(NamedTuple):
                 raise ValueError(f"taps: {name} must be a table [outputs, K] of integers")
             made.append(tuple(tuple(line) for line in lines))
         taps = cls(*made)
-        taps.count()
+        taps.each()
         return taps
 
     @classmethod
@@ -55,7 +55,7 @@ class Taps(NamedTuple):
         one, other = (_window(side, scale, kernel_size, border) for side in z_size)
         return cls(*crossed(one, other))
 
-    def count(self) -> int:
+    def each(self) -> int:
         """K. ValueError where the lines of the tables differ in length."""
         lengths = {len(line) for table in self for line in table}
         if len(lengths) != 1 or 0 in lengths:
@@ -134,7 +134,7 @@ def _best(lengths: Sequence[int]) -> int:
 def products(taps: Taps) -> int:
     """Pairs of an output and a tap that the tiles multiply for each channel; more than O·K where they are padded."""
     rows, cols = runs(taps.rows), runs(taps.cols)
-    return rows.size[0] * rows.size[1] * cols.size[0] * cols.size[1] * taps.count()
+    return rows.size[0] * rows.size[1] * cols.size[0] * cols.size[1] * taps.each()
 
 
 def integers(numbers: Any, device: torch.device) -> Tensor:

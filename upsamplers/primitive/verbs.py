@@ -119,7 +119,7 @@ def reassemble(
         return f"{_shapes(w=w, z=z)}, scale {scale}, kernel_size {kernel_size}"
 
     _check_common("reassemble", w, z, scale, kernel_size, border)
-    channels, (groups, taps) = z.shape[1], w.shape[1:3]
+    channels, (groups, count) = z.shape[1], w.shape[1:3]
     if points is not None:
         _check_points(points, w, z, scale, kernel_size)
     else:
@@ -130,9 +130,9 @@ def reassemble(
             fits,
             lambda: f"reassemble: w must be {full} large, or one phase {phase} with batch 1; got {given()}",
         )
-    mixes = taps == channels * kernel_size**2 and channels > 1 and points is None
+    mixes = count == channels * kernel_size**2 and channels > 1 and points is None
     _require(
-        mixes or points is not None or taps == kernel_size**2,
+        mixes or points is not None or count == kernel_size**2,
         lambda: f"reassemble: w must have k² or C·k² taps; got {given()}",
     )
     if not mixes:

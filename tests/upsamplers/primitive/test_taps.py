@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -107,9 +108,10 @@ def test_tables_that_cannot_be_are_refused_in_one_line() -> None:
             reassemble(**({"w": w, "z": z, "taps": taps} | arguments))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"correlate: g must be \(1, 4, 7, 8\) by its taps"):
         correlate(z, z, taps=taps)
-    for rows in ([[0, 1], [0]], [[]], [[0.5]], [0]):
+    wrong: list[Any] = [[[0, 1], [0]], [[]], [[0.5]], [0]]
+    for rows in wrong:
         with pytest.raises(ValueError, match="taps: rows"):
-            Taps.of(rows, [[0, 1]] * 3)  # type: ignore[arg-type]
+            Taps.of(rows, [[0, 1]] * 3)
     with pytest.raises(ValueError, match="scale must be an integer >= 1; got 0"):
         reassemble(w, z)
 
