@@ -220,3 +220,27 @@ def test_a_size_of_the_output_stands_in_place_of_a_scale():
             make_plan(ops="naf", shapes=["1x8x9x12"], device="cpu", **flags)
     with pytest.raises(UsageError, match="--size and a network"):
         make_plan(suite="matting-unet", sizes=["224"], device="cpu")
+
+
+OWN = """
+import torch
+from upsamplers import Facts, Paper, Upsampler
+
+
+class Up(Upsampler):
+    facts = Facts("our_up", "Ours", "distance-based", Paper("", "", "", 0), kernel_size=1, groups="1", taps="1")
+
+    def weights(self, z, guide=None):
+        return torch.ones(1, 1, 1, self.scale, self.scale)
+"""
+
+
+def test_what_own_operators_call_themselves_is_part_of_the_plan(tmp_path, monkeypatch):
+    (tmp_path / "lab_of_a_person.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    plan = make_plan(ops="nearest lab_of_a_person:Up")
+    assert plan.to_manifest()["own"] == {"lab_of_a_person:Up": "our_up"}
+    assert "own" not in make_plan(ops="nearest").to_manifest()
+    before = {"own": {"earlier:One": "one"}, "planned": 9}
+    assert plan.going_on(before, set(), set())["own"] == {"earlier:One": "one", "lab_of_a_person:Up": "our_up"}
+    assert "own" not in make_plan(ops="nearest").going_on(before, set(), set())
