@@ -24,6 +24,7 @@ class Golden:
     state: dict[str, Tensor]
     state_after: dict[str, Tensor]
     outputs: dict[str, Tensor]
+    middle: dict[str, Tensor]
     cotangents: dict[str, Tensor]
     gradients: dict[str, Tensor]  # of Σ_o ⟨out.o, R.o⟩, keyed by input or by "sd.<parameter>"
 
@@ -52,6 +53,7 @@ def load(name: str) -> Golden:
         state=under("sd."),
         state_after=under("sd_after."),
         outputs=under("out."),
+        middle=under("mid."),
         cotangents=under("R."),
         gradients=under("grad.TOTAL."),
     )

@@ -15,6 +15,7 @@ from torch.testing import assert_close
 
 import upsamplers
 from upsamplers import reference
+from upsamplers.image_guided import ImageGuided, sides
 
 Z = torch.randn(2, 6, 5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
 
@@ -105,11 +106,26 @@ def published(name: str, case: str, z: str, guide: str | None, output: str, **op
         golden = load(case)
         op = upsamplers.from_official(name, golden.state, **options).train(golden.training)
         given = golden.inputs[z], golden.inputs[guide] if guide else None
-        w, points = op.weights(*given), op.points(*given)
-        up = reference.reassemble(
-            w, given[0], scale=op.scale, kernel_size=op.kernel_size, border=op.border, points=points
-        )
+        source, where = op.reads(*given)
+        up = reference.reassemble(op.weights(*given), source, **where)
         assert_close(op.epilogue(up, *given), golden.outputs[output], rtol=1e-10, atol=1e-10)
+
+    return answer
+
+
+def image_guided(name: str, case: str, **options: Any) -> Callable[[], None]:
+    """A golden case of published code that an image guides, at the size of its output."""
+
+    def answer() -> None:
+        golden = load(case)
+        made = upsamplers.from_official(name, golden.state, **options) if golden.state else upsamplers.create(
+            name, channels=None, **options
+        )  # fmt: skip
+        assert isinstance(made, ImageGuided)
+        z, image, size = golden.inputs["z"], golden.inputs["image"], sides(golden.outputs["out"])
+        w, (source, where) = made.weights(z, image, size), made.reads(z, image, size)
+        up = made.epilogue(reference.reassemble(w, source, **where), z, image)
+        assert_close(up, golden.outputs["out"], rtol=1e-10, atol=1e-10)
 
     return answer
 
@@ -136,4 +152,12 @@ KNOWN_ANSWERS: dict[str, Callable[[], None]] = {
     "lda_aqu": published("lda_aqu", "lda_aqu/k3_g2_s2_tiny", "x", None, "out"),
     "sapa_d": published("sapa_d", "sapa_d/p9_g4_s2_tiny", "x", "y", "out"),
     "dlu": published("dlu", "dlu/s2_k5_tiny", "x", None, "out"),
+    "uplift": published("uplift", "uplift/attender_n17_g20_x2", "z", "guide", "out", channels=8),
+    "naf": image_guided("naf", "naf/D16_h4r2_k3_out11x15_nonint", heads=4, kernel_size=3),
+    "guided_filter": image_guided("guided_filter", "guided_filter/gray_r1_out14x17", guide_channels=1),
+    "raysup": image_guided("raysup", "raysup/D32_h2_out12x14", heads=2),
+    "anyup": image_guided("anyup", "anyup/d8_win0.3_h4_out10x14", heads=4, window=0.3),
+    "jafar": image_guided("jafar", "jafar/d8_h4_out10x14", heads=4),
+    "featup_jbu": image_guided("featup_jbu", "featup_jbu/stack_k4_r1_x16", scale=16),
+    "jbu": image_guided("jbu", "jbu/pac_s3_k7", guide_channels=1, kernel_size=7, sigma_color=0.2, sigma_space=2.5),
 }

@@ -6,7 +6,7 @@ from upsamplers.ceiling import Ceiling, ceiling
 from upsamplers.errors import NetworkError, OptionError, StateDictError, TooLarge, UnknownOperator, Unsupported
 from upsamplers.official import from_official, load_state
 from upsamplers.operator import Facts, Paper, Upsampler, Variant
-from upsamplers.primitive import correlate, downassemble, reassemble
+from upsamplers.primitive import Taps, correlate, downassemble, reassemble
 from upsamplers.registry import Option, create, facts, names, options
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = [
     "Paper",
     "Site",
     "StateDictError",
+    "Taps",
     "TooLarge",
     "UnknownOperator",
     "Unsupported",

@@ -20,6 +20,9 @@ from upsamplers.registry import check_options, classes, create_class, operator_c
 LARGEST = 1 << 34
 """Bytes of a file of weights: many times those of any upsampler's network."""
 
+WRAPPERS = ("state_dict", "jafar", "raysup")
+"""Under which checkpoints hold the weights, beside the state of their training."""
+
 SHOWN = 8
 """Keys that an error spells out before it counts the rest."""
 
@@ -77,7 +80,7 @@ def from_official(
         whole = isinstance(size, int) and not isinstance(size, bool) and size >= 1
         check_option(size is None or whole, name, label, size, "an integer >= 1")
     given = options | {key: size for key, size in (("scale", scale), ("channels", channels)) if size is not None}
-    state = _checked(name, state_dict)
+    state = _checked(name, cls.unwrapped(state_dict) if isinstance(state_dict, Mapping) else state_dict)
     arguments, keys = _layout(cls, state, {"scale": 2, **given})
     _same_keys(name, state, keys)
     for option in given.keys() & arguments.keys():
@@ -101,7 +104,7 @@ def from_official(
 def load_state(path: str | PathLike[str]) -> dict[str, Tensor]:
     """The tensors of a file by key: safetensors by its suffix, else torch.load with weights_only; no code is ever run.
 
-    Where a checkpoint holds its weights under `state_dict`, those are returned.
+    Where a checkpoint holds its weights under `state_dict` or the name of a network, those are returned.
 
     Raises:
         StateDictError: nothing readable is there, or the file holds more than tensors.
@@ -118,7 +121,10 @@ def load_state(path: str | PathLike[str]) -> dict[str, Tensor]:
     except Exception as error:  # a damaged file makes either reader raise anything
         kind = "safetensors" if safe else "torch.load with weights_only=True"
         raise StateDictError(f"{path} is no file of tensors that {kind} reads ({type(error).__name__})") from error
-    found = found.get("state_dict", found) if isinstance(found, Mapping) else found
+    for wrapper in WRAPPERS:
+        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
+            found = found[wrapper]
+            break
     if isinstance(found, Mapping):
         tensors = {key: value for key, value in found.items() if isinstance(value, Tensor) and _is_larger(value)}
         if tensors:

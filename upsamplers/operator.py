@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from upsamplers.errors import OptionError, TooLarge, Unsupported, is_too_large
-from upsamplers.primitive import downassemble, reassemble
+from upsamplers.primitive import Taps, downassemble, reassemble
 from upsamplers.tracing import as_node, one_node, proxy_in, sizes
 
 Family = Literal["distance-based", "learned static", "first order", "second order"]
@@ -52,10 +52,13 @@ class Facts:
     kernel_size: int  # default side k of the window
     groups: str  # G, as a formula: "1", "C", "groups"
     taps: str  # K, as a formula: "k²", "C·k²", "4"
-    border: str = "zero"
+    border: str = "zero"  # "table": what an output reads at the border is in its tap table
     guide: Literal["none", "optional", "required"] = "none"
     mixes_channels: bool = False
     samples_points: bool = False
+    guide_size: Literal["output", "any"] = "output"  # "any": an image of any size, and the output's size is asked for
+    call: str = ""  # how the authors call it, and how we do, where they differ
+    any_channels: bool = False  # one module serves z of any C: channels may be None
     twin: bool = False  # has a downsampling twin
     scales: tuple[int, ...] = ()  # allowed scales; empty: any
     variants: tuple[Variant, ...] = (Variant("default"),)
@@ -131,6 +134,11 @@ class Upsampler(nn.Module):
         return None
 
     @property
+    def least_size(self) -> int:
+        """The smallest side of z that it takes."""
+        return 1
+
+    @property
     def needs_guide(self) -> Literal["none", "optional", "required"]:
         """Whether this module takes a guide: as the facts say, unless an option changes it."""
         return self.facts.guide
@@ -156,14 +164,22 @@ class Upsampler(nn.Module):
 
     def _read(self, w: Tensor, z: Tensor, guide: Tensor | None) -> Tensor:
         """wᵀz alone, [B, C, sH, sW]."""
-        return reassemble(
-            w,
-            z,
-            scale=self.scale,
-            kernel_size=self.kernel_size,
-            border=self.border,
-            points=self.points(z, guide),
-        )
+        source, where = self.reads(z, guide)
+        return reassemble(w, source, **where)
+
+    def reads(self, z: Tensor, guide: Tensor | None = None) -> tuple[Tensor, dict[str, Any]]:
+        """What the kernels are applied to and where it is read: the further arguments of `reassemble`.
+
+        The map is z, unless the operator reads something made of it.
+        """
+        where = {"scale": self.scale, "kernel_size": self.kernel_size, "border": self.border}
+        return z, where | {"points": self.points(z, guide)}
+
+    def taps(self, z_size: tuple[int, int], size: tuple[int, int] | None = None) -> Taps:
+        """Which rows and columns of z, of this height and width, each output reads; ValueError where data tell it."""
+        if self.facts.samples_points or self.facts.mixes_channels:
+            raise ValueError(f"{self.facts.name}: what an output reads is no table of rows and columns")
+        return Taps.window(z_size, self.scale, self.kernel_size, self.border)
 
     @property
     def down_kernel_size(self) -> int:
@@ -193,9 +209,18 @@ class Upsampler(nn.Module):
         """Multiply-adds of one upsampling of a 1×C×height×width map: convolutions, linear layers, reassembly."""
         raise NotImplementedError(f"{type(self).__name__} states no macs")
 
+    def computed_macs(self, height: int, width: int) -> int:
+        """Those that are carried out, where products are padded; else `macs`."""
+        return self.macs(height, width)
+
     def sampled_values(self, height: int, width: int) -> int:
         """How many values of `macs` are read between pixels, at four multiply-adds each."""
         raise NotImplementedError(f"{type(self).__name__} does not say how many values it reads between pixels")
+
+    @classmethod
+    def unwrapped(cls, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The authors' state dict without what a checkpoint wraps around it, and without parameters of no effect."""
+        return state
 
     @classmethod
     def official(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from upsamplers.primitive.taps import Taps
+
 
 def source(position: Tensor, size: int, border: str) -> tuple[Tensor, Tensor]:
     """Where integer positions along an axis of this size are read, and whether anything is there."""
@@ -41,9 +43,18 @@ def inner_product(w: Tensor, taps: Tensor) -> Tensor:
 
 
 def reassemble(
-    w: Tensor, z: Tensor, *, scale: int, kernel_size: int, border: str = "zero", points: Tensor | None = None
+    w: Tensor,
+    z: Tensor,
+    *,
+    scale: int = 0,
+    kernel_size: int = 0,
+    border: str = "zero",
+    points: Tensor | None = None,
+    taps: Taps | None = None,
 ) -> Tensor:
     """The definition of `upsamplers.reassemble`, with the same arguments and shapes."""
+    if taps is not None:
+        return inner_product(w, at_taps(z, taps))
     height, width = scale * z.shape[2], scale * z.shape[3]
     if tuple(w.shape[3:]) != (height, width):
         w = w.repeat(1, 1, 1, z.shape[2], z.shape[3])
@@ -53,6 +64,13 @@ def reassemble(
     rows = torch.arange(height)[:, None] // scale + offset
     columns = torch.arange(width)[:, None] // scale + offset
     return inner_product(w, neighbourhoods(z, rows, columns, border))
+
+
+def at_taps(z: Tensor, taps: Taps) -> Tensor:
+    """z at every tap of a table, zero where there is nothing: [B, C, K, Ho, Wo]."""
+    rows, columns = (torch.tensor(table, device=z.device) for table in taps)
+    values = z[:, :, rows.clamp(min=0)[:, None, :], columns.clamp(min=0)[None, :, :]]  # [B, C, Ho, Wo, K]
+    return (values * ((rows >= 0)[:, None, :] & (columns >= 0)[None, :, :]).to(z)).permute(0, 1, 4, 2, 3)
 
 
 def corners(z: Tensor, points: Tensor, border: str) -> Tensor:

@@ -31,7 +31,9 @@ class Option:
         """Raise OptionError unless the value has this option's type and is one of its choices."""
         typed = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
         if self.choices and value not in self.choices:
-            raise OptionError(f"{operator}: no {self.name} {value!r}; {nearest_hint(str(value), self.choices)}")
+            raise OptionError(
+                f"{operator}: no {self.name} {value!r}; {nearest_hint(str(value), tuple(map(str, self.choices)))}"
+            )
         if not typed and not (value is None and self.default is None):
             raise OptionError(f"{operator}: {self.name} must be {self.kind.__name__}; got {value!r}")
 
@@ -146,14 +148,16 @@ def options(name: str) -> dict[str, Option]:
     return class_options(operator_class(name))
 
 
-def create(name: str, *, channels: int, guide_channels: int | None = None, scale: int = 2, **options: Any) -> Upsampler:
+def create(
+    name: str, *, channels: int | None, guide_channels: int | None = None, scale: int = 2, **options: Any
+) -> Upsampler:
     """An operator as an `nn.Module`.
 
     Args:
         name: one of `names()`, or a class of your own as ``package.module:Class``.
-        channels: C of z.
-        guide_channels: C of the guide; defaults to `channels`.
-        scale: s >= 1.
+        channels: C of z; None, where the fact `any_channels` holds, for a module that serves every C.
+        guide_channels: C of the guide; defaults to `channels`, to 3 where the guide is an image.
+        scale: s >= 1; where the guide is an image, of the output whose size is not asked for.
         options: the operator's own, see `options(name)`.
 
     Raises:
@@ -166,12 +170,12 @@ def create(name: str, *, channels: int, guide_channels: int | None = None, scale
 
 
 def create_class(
-    cls: type[Upsampler], channels: int, guide_channels: int | None, scale: int, options: dict[str, Any]
+    cls: type[Upsampler], channels: int | None, guide_channels: int | None, scale: int, options: dict[str, Any]
 ) -> Upsampler:
     """The same for a class that need not be registered, such as a user's own."""
     check_options(cls, options)
     try:
-        return cls(channels, guide_channels, scale, **options)
+        return cls(channels, guide_channels, scale, **options)  # type: ignore[arg-type]  # None where the class allows it
     except (RuntimeError, OverflowError, MemoryError) as error:
         if not is_too_large(error):
             raise

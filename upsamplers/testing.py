@@ -49,6 +49,7 @@ def inputs(
     op: Upsampler, batch: int = 2, height: int = 5, width: int = 3, seed: int = 1, device: str = "cpu"
 ) -> tuple[Tensor, Tensor | None]:
     """z and, unless the operator takes none, its guide: odd, not square, standard normal, float64."""
+    height, width = max(height, op.least_size), max(width, op.least_size)
     generator = torch.Generator().manual_seed(seed)
     z = torch.randn(batch, op.channels, height, width, dtype=torch.float64, generator=generator)
     if op.needs_guide == "none":
@@ -78,19 +79,19 @@ def check_facts(op: Upsampler) -> None:
 def check_definition(op: Upsampler, z: Tensor, guide: Tensor | None, tolerance: float = 1e-10) -> None:
     """forward equals the epilogue of the reference's wᵀz with this operator's own weights and points."""
     with torch.no_grad():
-        w, points = op.weights(z, guide), op.points(z, guide)
-        check_weights(op, w, z, points)
-        up = reference.reassemble(w, z, scale=op.scale, kernel_size=op.kernel_size, border=op.border, points=points)
+        w, (source, where) = op.weights(z, guide), op.reads(z, guide)
+        check_weights(op, w, z, source, where)
+        up = reference.reassemble(w, source, **where)
         expected = op.epilogue(up, z, guide)
         got = op(z, guide)
     assert got.shape == (z.shape[0], op.out_channels, op.scale * z.shape[2], op.scale * z.shape[3]), tuple(got.shape)
     assert_close(got, expected, rtol=tolerance, atol=tolerance)
 
 
-def check_weights(op: Upsampler, w: Tensor, z: Tensor, points: Tensor | None) -> None:
+def check_weights(op: Upsampler, w: Tensor, z: Tensor, source: Tensor, where: Mapping[str, Any]) -> None:
     """The kernels have a shape that fits z."""
     try:
-        reassemble(w, z, scale=op.scale, kernel_size=op.kernel_size, border=op.border, points=points)
+        reassemble(w, source, **where)
     except ValueError as error:
         batch, height, width = z.shape[0], op.scale * z.shape[2], op.scale * z.shape[3]
         expected = f"[{batch} or 1, G, K, {height}, {width}] for z {tuple(z.shape)}"
@@ -101,7 +102,8 @@ def check_weights(op: Upsampler, w: Tensor, z: Tensor, points: Tensor | None) ->
 def check_macs(op: Upsampler, z: Tensor, guide: Tensor | None) -> None:
     """The formula gives the multiply-adds that torch's counter meets in forward; more where it cannot see them all."""
     try:
-        stated = z.shape[0] * op.macs(z.shape[2], z.shape[3])
+        stated = z.shape[0] * op.computed_macs(z.shape[2], z.shape[3])
+        assert z.shape[0] * op.macs(z.shape[2], z.shape[3]) <= stated, "computed_macs are fewer than macs"
     except NotImplementedError as error:
         raise AssertionError(f"{op.facts.name}: {error}") from None
     found, by_hand = counting.counted(op, z, guide)
@@ -205,8 +207,11 @@ def check_wrong_shapes_raise(op: Upsampler, z: Tensor, guide: Tensor | None) -> 
     """Wrong channels, a missing or misfitting guide: ValueError, not a wrong answer."""
     _raises(lambda: op(z[:, :-1], guide), "z with too few channels")
     _raises(lambda: op(z[0], guide), "z without a batch")
-    if guide is not None:
+    if guide is not None and op.facts.guide_size == "output":
         _raises(lambda: op(z, guide[..., :-1]), "a guide that is too narrow")
+    if guide is not None and op.facts.guide_size == "any":
+        _raises(lambda: op(z, guide[:, :-1]), "an image with too few channels")
+        _raises(lambda: op(z, guide[:-1]), "an image with too small a batch")
     if op.needs_guide == "required":
         _raises(lambda: op(z, None), "a missing guide")
 

@@ -66,7 +66,7 @@ def _operators() -> list[dict[str, Any]]:
             "year": facts.paper.year,
             "arxiv": facts.paper.arxiv or None,
             "family": facts.family,
-            "guide": facts.guide,
+            "guide": facts.guide if facts.guide_size == "output" else "image",
             "groups": facts.groups,
             "taps": facts.taps,
             "kernel_size": facts.kernel_size,

@@ -42,6 +42,9 @@ def command(
         Many | None, typer.Option(metavar="BxCxHxW", help="Of z, or of a network's image; replaces the suite's.")
     ] = None,
     scale: Annotated[Many | None, typer.Option(help="Upsampling factor. [default: 2]")] = None,
+    size: Annotated[
+        Many | None, typer.Option(metavar="HxW", help="Of the output, in place of --scale; a multiple of z's.")
+    ] = None,
     dtype: Annotated[Many | None, typer.Option(help="float32, float64, float16, bfloat16, tf32.")] = None,
     layout: Annotated[Many | None, typer.Option(help="contiguous, channels_last.")] = None,
     mode: Annotated[Many | None, typer.Option(help="inference, training.")] = None,
@@ -140,6 +143,7 @@ def command(
         suite=suite,
         shapes=shape or (),
         scales=scale or (),
+        sizes=size or (),
         dtypes=dtype or (),
         layouts=layout or (),
         modes=mode or (),

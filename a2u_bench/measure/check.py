@@ -159,7 +159,8 @@ def _rows(prepared: Prepared, module: nn.Module, samples: int) -> int:
     if (available := available_memory(case.device)) is not None:
         values = MAPS * case.channels + 2 * taps * groups + 2 * of_guide  # of each of them
         most = min(most, int(SHARE * available) // (8 * values * points))
-    return max(1, min(case.height, most))
+    least = int(getattr(module, "least_size", 1))  # a window that is shifted inside needs all of its rows
+    return max(least, min(case.height, most))
 
 
 def _kept(module: nn.Module) -> nn.Module:

@@ -106,14 +106,8 @@ def _plain() -> Iterator[None]:
 def _defined(module: Upsampler, z: Tensor, guide: Tensor | None = None) -> Tensor:
     from upsamplers import reassemble
 
-    up = reassemble(
-        module.weights(z, guide),
-        z,
-        scale=module.scale,
-        kernel_size=module.kernel_size,
-        border=module.border,
-        points=module.points(z, guide),
-    )
+    source, where = module.reads(z, guide)
+    up = reassemble(module.weights(z, guide), source, **where)
     return module.epilogue(up, z, guide)
 
 

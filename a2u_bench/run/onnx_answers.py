@@ -16,7 +16,7 @@ from a2u_bench.run.processes import Workers
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
-SHAPE = (1, 64, 8, 8)
+SHAPE = (1, 64, 9, 9)
 """B, C, H, W of z: whether an operator exports does not depend on how large a map is."""
 
 TIMEOUT = 300.0

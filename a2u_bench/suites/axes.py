@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from a2u_bench.case import Case
+from a2u_bench.errors import UsageError
 from a2u_bench.suites.plan import Site
 
 USUAL = "usual"
@@ -28,12 +29,12 @@ class Axes:
     layouts: tuple[str, ...]
     modes: tuple[str, ...]
     network: str | None
+    sizes: tuple[tuple[int, int], ...] = ()  # of the output; each site has then the scales that lead there
 
     def workloads(self) -> Iterator[tuple[Site, Case]]:
         """Each with its site, as a case without an operator."""
         outer = product(dict.fromkeys(self.devices), self.runtimes, self.threads, self.allocators)
-        places = [(site, scale) for site in self.sites for scale in ((site.scale,) if site.scale else self.scales)]
-        inner = list(product(places, self.dtypes, self.layouts, self.modes))
+        inner = list(product(self._scaled(), self.dtypes, self.layouts, self.modes))
         for (device, runtime, threads, allocator), ((site, scale), dtype, layout, mode) in product(outer, inner):
             if device != "cpu" and allocator == "kept":  # an accelerator keeps what it frees anyway
                 continue
@@ -55,6 +56,23 @@ class Axes:
                     allocator=_usual_allocator(device) if allocator == USUAL else allocator,
                 ),
             )
+
+    def _scaled(self) -> list[tuple[Site, int]]:
+        """Each site with each of its scales."""
+        if not self.sizes:
+            return [(site, scale) for site in self.sites for scale in ((site.scale,) if site.scale else self.scales)]
+        return [(site, scale_to(site.shape, size)) for site, size in product(self.sites, self.sizes)]
+
+
+def scale_to(shape: tuple[int, int, int, int], size: tuple[int, int]) -> int:
+    """The scale that leads from z of this shape to an output of this size. UsageError where none does."""
+    scale = size[0] // shape[2]
+    if scale < 1 or size != (scale * shape[2], scale * shape[3]):
+        raise UsageError(
+            f"--size {size[0]}x{size[1]}: is no multiple of z's {shape[2]}x{shape[3]}, the same in height and "
+            "width, as the bench measures them; the library's operators that an image guides take any size"
+        )
+    return scale
 
 
 def _usual_allocator(device: str) -> str | None:

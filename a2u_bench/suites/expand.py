@@ -15,7 +15,7 @@ from a2u_bench.suites import sites_file
 from a2u_bench.suites.axes import USUAL, Axes
 from a2u_bench.suites.named import SUITES, Suite
 from a2u_bench.suites.plan import Plan, Reference, Settings, Site, Skipped
-from a2u_bench.suites.values import choices, counts, parse_bytes, parse_shape, texts
+from a2u_bench.suites.values import choices, counts, parse_bytes, parse_shape, parse_size, texts
 
 MAX_SCALE = 64
 
@@ -37,6 +37,7 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     suite: str | None = None,
     shapes: Sequence[str] = (),
     scales: Sequence[int | str] = (),
+    sizes: Sequence[str] = (),
     dtypes: Sequence[str] = (),
     layouts: Sequence[str] = (),
     modes: Sequence[str] = (),
@@ -59,7 +60,8 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
 ) -> Plan:
     """The cases a request means. Every sequence is an axis; an empty one takes its suite's default.
 
-    `shapes` are texts ``BxCxHxW`` of z and replace the suite's sites. `quick` means the quick suite, where none is
+    `shapes` are texts ``BxCxHxW`` of z and replace the suite's sites; `sizes` are texts ``HxW`` of the output, in place
+    of scales. `quick` means the quick suite, where none is
     named, operators at their defaults alone where `all` are asked for, and a small time budget.
 
     Raises UsageError, in one line, for whatever cannot be: also for an operator that
@@ -86,13 +88,15 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
         layouts=choices("layout", layouts, LAYOUTS, "contiguous"),
         modes=choices("mode", modes or chosen.modes, MODES, "inference"),
         network=chosen.network,
+        sizes=_sizes(sizes, scales, chosen),
     )
     if scales and any(site.scale for site in sites):
         raise UsageError(f"--suite {suite}: each site has its own scale; leave --scale out")
     if chosen.network is not None and axes.scales != (1,):
         raise UsageError(f"suite {chosen.name}: each place in its network has its own scale; leave --scale out")
     wanted = {
-        site: _operators(site.ops or "all" if ops is None else ops, quick or network is not None) for site in sites
+        site: _operators(site.ops or "all" if ops is None else ops, quick or network is not None, chosen.images)
+        for site in sites
     }
     beside = _beside(chosen.reference if reference is None else reference, network)
     if network is not None:
@@ -178,9 +182,19 @@ def _suite(name: str | None, quick: bool, device: str) -> Suite:
     raise unknown("suite", name, (*SUITES, "a file NAME.toml"))
 
 
-def _operators(ops: str | Sequence[str], quick: bool) -> Wanted:
+def _sizes(sizes: Sequence[str], scales: Sequence[int | str], chosen: Suite) -> tuple[tuple[int, int], ...]:
+    """Sizes of the output: those asked for, or the suite's where no scale is. UsageError for both, or in a network."""
+    given = dict.fromkeys(parse_size(text) for text in texts(sizes))
+    if given and (texts(scales) or chosen.network is not None):
+        other = "--scale" if texts(scales) else "a network"
+        raise UsageError(f"--size and {other}: each tells the output's size; leave one of them out")
+    return tuple(given) if given or texts(scales) else chosen.sizes
+
+
+def _operators(ops: str | Sequence[str], quick: bool, images: bool = False) -> Wanted:
     """Every operator that is asked for, once, with whether it was named rather than meant by `all`; and the broken.
 
+    `all` leaves out operators whose guide is an image of any size, unless `images`: the suite `features` is theirs.
     A user's own operator that does not load has its reason among the broken, while others run; alone it is an error.
     """
     given = strings.split(ops)
@@ -191,6 +205,8 @@ def _operators(ops: str | Sequence[str], quick: bool) -> Wanted:
     for text in given:
         if text == "all":
             for operator in build.every_variant():
+                if not images and build.facts(operator.name).guide_size == "any":
+                    continue
                 if not quick or operator.text == operator.name:
                     wanted.setdefault(operator.text, (operator, False))
             continue

@@ -22,6 +22,8 @@ class Suite:
     threads: tuple[int, ...] = ()  # as many as there are cores where empty
     each: float | None = None  # seconds of timing for each case, where not those of any run
     reference: str = "bilinear"  # the operator that is timed beside every block
+    sizes: tuple[tuple[int, int], ...] = ()  # height and width of the output, in place of scales
+    images: bool = False  # whether `all` means operators whose guide is an image of any size too
 
 
 def _ways(shape: Shape, options: str = "", rival: str = "Unfold", ours: str = "Primitive") -> Site:
@@ -42,8 +44,10 @@ PEERS: tuple[tuple[str, str], ...] = (
     ("dysample", "DySample:dynamic_scope=true,style=pl"),
     *(("ddf_up", "DDFUp"), ("dlu", "DLU"), ("eucb", "EUCB"), ("lda_aqu", "LdaAqu"), ("resfu", "ReSFU")),
     *(("sapa_d", "SapaD"), ("freqfusion", "FreqFusion"), ("freqfusion", "FreqFusion:resample=false")),
+    *(("uplift", f"Uplift{options}") for options in ("", ":taps=5", ":taps=25", ":residual=false")),
 )
-"""Each operator and the class and options of its peer; as many as fill blocks, so that none is parted from its peer."""
+"""Each operator whose guide has the output's size, and the class and options of its peer; pairs fill blocks, so that
+none is parted from its peer. Those that an image of any size guides are measured by the suite `features`."""
 
 
 def _beside_peers(shape: Shape) -> Site:
@@ -51,6 +55,9 @@ def _beside_peers(shape: Shape) -> Site:
     pairs = ((name + peer[len(peer.partition(":")[0]) :], f"a2u_bench.peers:{peer}") for name, peer in PEERS)
     return Site(shape, ops=tuple(text for pair in pairs for text in pair))
 
+
+FEATURES = ("bilinear", "naf", "anyup", "jafar", "featup_jbu", "jbu", "uplift")
+"""What the suite of image-guided operators measures where nothing is asked for."""
 
 SUITES: dict[str, Suite] = {
     suite.name: suite
@@ -89,6 +96,13 @@ SUITES: dict[str, Suite] = {
             (_beside_peers((1, 64, 32, 32)), _beside_peers((1, 256, 64, 64))),
             modes=("inference", "training"),
             threads=(1, 2),
+        ),
+        Suite(
+            "features",
+            "features of a foundation model, at patch 14 and 16, upsampled by the image to its size",
+            tuple(Site((1, 384, side, side), ops=FEATURES) for side in (16, 28, 32)),
+            sizes=((224, 224), (448, 448)),
+            images=True,
         ),
     )
 }

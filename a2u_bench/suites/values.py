@@ -30,6 +30,14 @@ def parse_shape(text: str) -> Shape:
     return (batch, channels, height, width)
 
 
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width from ``448x320``, or ``448`` for both. UsageError for anything else."""
+    parts = re.split(r"[xX×*]", text.strip())
+    if len(parts) > 2 or not all(re.fullmatch(r"[1-9][0-9]{0,6}", part) and int(part) <= MAX_SIDE for part in parts):
+        raise UsageError(f"cannot read size {text!r}. Allowed: HxW of the output, or one side of a square, as 448")
+    return int(parts[0]), int(parts[-1])
+
+
 def parse_bytes(text: str) -> int:
     """Bytes from ``8GiB``, ``512 MB`` or a plain number. UsageError for anything else, and for less than one byte."""
     try:

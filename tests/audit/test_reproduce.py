@@ -17,6 +17,7 @@ from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
 
 MISPRINTS = {
+    ("features", "naf", "macs"),
     ("segformer-b1", "sapa:mode=gated", "params"),
     ("segformer-b1", "sapa:mode=gated", "macs"),
     ("segformer-b1", "deconv", "macs"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +18,8 @@ from a2u_bench.suites.values import parse_shape
 def test_all_means_every_operator_at_its_declared_variants():
     plan = make_plan(ops="all", device="cpu")
     planned = [case.options for case in plan.cases] + [skipped.case.options for skipped in plan.skipped]
-    assert sorted(planned) == sorted(operator.text for operator in operators.every_variant())
-    assert {case.operator for case in plan.cases} | {s.case.operator for s in plan.skipped} == set(operators.names())
+    meant = [one for one in operators.every_variant() if operators.facts(one.name).guide_size == "output"]
+    assert sorted(planned) == sorted(operator.text for operator in meant)
     assert len({case.id for case in plan.cases}) == len(plan.cases)
 
 
@@ -113,7 +114,8 @@ def test_quick_takes_a_small_budget_and_explicit_limits_win():
 
 def test_a_quick_look_at_all_is_at_their_defaults_and_at_what_was_named():
     plan = make_plan(ops="all a2u:rank=2", quick=True, device="cpu")
-    assert [case.options for case in plan.cases] == [*sorted(operators.names()), "a2u:rank=2"]
+    meant = [name for name in sorted(operators.names()) if operators.facts(name).guide_size == "output"]
+    assert [case.options for case in plan.cases] == [*meant, "a2u:rank=2"]
     assert len(make_plan(ops="all", quick=False, device="cpu").cases) > 2 * len(plan.cases)
 
 
@@ -180,6 +182,44 @@ def test_a_shape_that_cannot_be_read_is_wrong_usage(text: str):
 
 def test_a_shape_may_be_written_with_either_sign():
     assert parse_shape("1x64x32x16") == parse_shape("1×64×32×16") == parse_shape(" 1X64X32X16 ") == (1, 64, 32, 16)
+
+
+FAMILY = {"anyup", "featup_jbu", "jafar", "jbu", "naf"}
+
+
+def test_operators_that_an_image_guides_are_the_suite_features_own_and_elsewhere_must_be_named():
+    assert {name for name in operators.names() if operators.facts(name).guide_size == "any"} >= FAMILY
+    assert not FAMILY & {case.operator for case in make_plan(ops="all", device="cpu").cases}
+    assert {case.operator for case in make_plan(ops="all", suite="features", device="cpu").cases} > FAMILY
+    assert {case.operator for case in make_plan(ops="naf jbu", device="cpu", shapes=["1x8x16x16"]).cases} == {
+        "naf",
+        "jbu",
+        "bilinear",
+    }
+
+
+def test_the_suite_features_upsamples_three_grids_to_two_sizes():
+    plan = make_plan(suite="features", device="cpu")
+    assert {case.operator for case in plan.cases} == {"bilinear", "uplift", *FAMILY} and not plan.skipped
+    found = {(case.shape, case.output_shape[2:]) for case in plan.cases}
+    assert found == {((1, 384, n, n), (m, m)) for n in (16, 28, 32) for m in (224, 448)}
+
+
+def test_a_size_of_the_output_stands_in_place_of_a_scale():
+    plan = make_plan(ops="naf", shapes=["1x8x9x12"], sizes=["27x36", "18x24"], device="cpu")
+    assert [case.scale for case in plan.cases if case.operator == "naf"] == [3, 2]
+    for flags, said in (
+        ({"sizes": ["20"]}, "--size 20x20: is no multiple of z's 9x12"),
+        ({"sizes": ["27x24"]}, "--size 27x24: is no multiple of z's 9x12, the same in height and width"),
+        ({"sizes": ["8x8"]}, "--size 8x8: is no multiple"),
+        ({"sizes": ["8by8"]}, "cannot read size '8by8'. Allowed: HxW of the output"),
+        ({"sizes": ["0"]}, "cannot read size '0'"),
+        ({"sizes": ["18x24"], "scales": [2]}, "--size and --scale: each tells the output's size"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(said)):
+            make_plan(ops="naf", shapes=["1x8x9x12"], device="cpu", **flags)
+    with pytest.raises(UsageError, match="--size and a network"):
+        make_plan(suite="matting-unet", sizes=["224"], device="cpu")
 
 
 OWN = """

@@ -27,8 +27,9 @@ NATIVE = ("bicubic", "bilinear", "nearest", "deconv", "pixel_shuffle", "max_unpo
 """Operators whose forward is torch's own kernel, with torch's own rules for autocast."""
 
 
-ROUGH = {"freqfusion": 0.03}
-"""Mean error under autocast, as a share, where more than 1 %: offsets of a half type move where it reads."""
+ROUGH = {"freqfusion": 0.03} | dict.fromkeys(("anyup", "jafar", "naf", "raysup"), 0.03)
+"""Mean error under autocast, as a share, where more than 1 %: offsets of a half type move where it reads, and inner
+products of many channels of a half type are what a softmax takes."""
 
 
 def built(name: str, variant: Variant | None = None, device: str = "cpu") -> tuple[Upsampler, Tensor, Tensor | None]:

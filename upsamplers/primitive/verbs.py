@@ -9,8 +9,9 @@ from torch import Tensor
 
 from upsamplers.errors import nearest_hint
 from upsamplers.primitive import library as library
-from upsamplers.primitive import plans, route, written_out
+from upsamplers.primitive import plans, route, tables, written_out
 from upsamplers.primitive.backends import choose, is_written_out
+from upsamplers.primitive.taps import Taps
 from upsamplers.primitive.window import BORDERS
 from upsamplers.tracing import is_jit, unrecorded
 
@@ -68,10 +69,11 @@ def reassemble(
     w: Tensor,
     z: Tensor,
     *,
-    scale: int,
-    kernel_size: int,
+    scale: int = 0,
+    kernel_size: int = 0,
     border: str = "zero",
     points: Tensor | None = None,
+    taps: Taps | None = None,
     backend: str | None = None,
 ) -> Tensor:
     """g(w, z) = wᵀz: every output point is the inner product of its kernel with its neighbourhood in z.
@@ -89,6 +91,9 @@ def reassemble(
         points: [B, G, 2, sH, sW], or [B, G, P, 2, sH, sW] where each output reads at P of them; x before y, in pixels
             of z: the taps are the corners (⌊y⌋, ⌊x⌋), right, below and diagonal. Data, not differentiated:
             derivatives flow through w.
+        taps: what each output reads, in place of scale, kernel_size, border and points: tables rows [Ho, K] and
+            cols [Wo, K]. w is then [B or 1, G, K, Ho, Wo] and the output [B, C, Ho, Wo], of any size. Tables run as
+            products of matrices, on every device; there is no choice of backend.
         backend: force one; else the environment variable UPSAMPLERS_BACKEND, else the best for device and dtype.
 
     Returns:
@@ -99,6 +104,9 @@ def reassemble(
         ValueError: shapes, devices or options that do not fit, with the shapes.
     """
 
+    if taps is not None:
+        tables.check_reassemble(w, z, taps, scale, kernel_size, points, backend)
+        return tables.reassemble(w, z, taps)
     if is_jit():  # operations that hold at any size; what was checked at this one is no part of them
         with unrecorded():
             reassemble(w, z, scale=scale, kernel_size=kernel_size, border=border, points=points)
@@ -111,7 +119,7 @@ def reassemble(
         return f"{_shapes(w=w, z=z)}, scale {scale}, kernel_size {kernel_size}"
 
     _check_common("reassemble", w, z, scale, kernel_size, border)
-    channels, (groups, taps) = z.shape[1], w.shape[1:3]
+    channels, (groups, count) = z.shape[1], w.shape[1:3]
     if points is not None:
         _check_points(points, w, z, scale, kernel_size)
     else:
@@ -122,9 +130,9 @@ def reassemble(
             fits,
             lambda: f"reassemble: w must be {full} large, or one phase {phase} with batch 1; got {given()}",
         )
-    mixes = taps == channels * kernel_size**2 and channels > 1 and points is None
+    mixes = count == channels * kernel_size**2 and channels > 1 and points is None
     _require(
-        mixes or points is not None or taps == kernel_size**2,
+        mixes or points is not None or count == kernel_size**2,
         lambda: f"reassemble: w must have k² or C·k² taps; got {given()}",
     )
     if not mixes:
@@ -142,9 +150,10 @@ def correlate(
     z: Tensor,
     *,
     groups: int = 1,
-    scale: int,
-    kernel_size: int,
+    scale: int = 0,
+    kernel_size: int = 0,
     border: str = "zero",
+    taps: Taps | None = None,
     backend: str | None = None,
 ) -> Tensor:
     """The local inner products ⟨g, z⟩ over each group's channels at every tap: the adjoint of `reassemble` in w.
@@ -159,15 +168,19 @@ def correlate(
         scale: s >= 1.
         kernel_size: k, odd.
         border: what lies outside z.
+        taps: as in `reassemble`; g is then [B, C, Ho, Wo].
         backend: as in `reassemble`.
 
     Returns:
-        [B, G, k², sH, sW].
+        [B, G, k², sH, sW], or [B, G, K, Ho, Wo] by a table.
 
     Raises:
         ValueError: shapes, devices or options that do not fit, with the shapes.
     """
 
+    if taps is not None:
+        tables.check_correlate(g, z, taps, groups, scale, kernel_size, backend)
+        return tables.correlate(g, z, taps, groups)
     if is_jit():
         with unrecorded():
             correlate(g, z, groups=groups, scale=scale, kernel_size=kernel_size, border=border)

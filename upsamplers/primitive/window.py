@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,7 +19,8 @@ def source_index(position: Tensor, size: int, border: str) -> Tensor:
     """
     if border != "reflect":
         return position.clamp(0, size - 1)
-    period = max(2 * (size - 1), 1)
+    double: Any = 2 * (size - 1)  # a tensor while torch.jit traces
+    period = double.clamp(min=1) if isinstance(double, Tensor) else max(double, 1)
     position = position.remainder(period)
     return torch.minimum(position, period - position).clamp(max=size - 1)
 

@@ -44,7 +44,8 @@ def replica(of: str, variant: int, percent: int, copy: int) -> Case:
 
 def replicas(count: int, percent: int) -> list[tuple[Case, Case]]:
     """So many pairs of an operator and its replica, slower by so much: every operator, then their variants, in turn."""
-    counts = {name: len(operators.facts(name).variants) for name in operators.names()}
+    every = {name: operators.facts(name) for name in operators.names()}
+    counts = {name: len(one.variants) for name, one in every.items() if one.guide_size == "output"}
     subjects = [(name, index) for index in range(max(counts.values())) for name in counts if index < counts[name]]
     pairs = []
     for number in range(count):

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from a2u_bench.operators.bench_only.unfolded import unfolded
 from upsamplers.normal import group_normalised
-from upsamplers.ops import ddf_up, dlu, eucb, freqfusion, lda_aqu, resfu, sapa_d
+from upsamplers.ops import ddf_up, dlu, eucb, freqfusion, lda_aqu, resfu, sapa_d, uplift
 
 
 def read_at(x: Tensor, columns: Tensor, rows: Tensor, padding: str) -> Tensor:
@@ -188,3 +188,17 @@ class SapaD(sapa_d.SapaD):
         values = [read_at(parts[2], x[:, p], y[:, p], "zeros") for p in range(self.samples)]
         out = (torch.stack(values, 2) * a.unsqueeze(1)).sum(2)
         return out.unflatten(0, (-1, self.groups)).flatten(1, 2)
+
+
+class Uplift(uplift.Uplift):
+    """The offsets of a replicated border, read one by one."""
+
+    def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        """[B, C, sH, sW]."""
+        assert guide is not None
+        shares = self.shares(guide).unsqueeze(2)
+        padded = functional.pad(z, (2, 2, 2, 2), "replicate")
+        height, width = z.shape[2:]
+        reads = [padded[:, :, 2 + y : 2 + y + height, 2 + x : 2 + x + width] for y, x in uplift.offsets(self.count)]
+        up = torch.stack([functional.interpolate(read, scale_factor=self.scale) for read in reads], 1)
+        return (shares * up).sum(1)

@@ -20,6 +20,7 @@ from a2u_bench.operators.bench_only.decoder_peers import FreqFusion as FreqFusio
 from a2u_bench.operators.bench_only.decoder_peers import LdaAqu as LdaAqu
 from a2u_bench.operators.bench_only.decoder_peers import ReSFU as ReSFU
 from a2u_bench.operators.bench_only.decoder_peers import SapaD as SapaD
+from a2u_bench.operators.bench_only.decoder_peers import Uplift as Uplift
 from a2u_bench.operators.bench_only.unfolded import unfolded
 from upsamplers.affinity import Factor, kernel_side
 from upsamplers.ops import (

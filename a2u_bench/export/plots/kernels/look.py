@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2u_bench import operators
+from a2u_bench.errors import UsageError
 from a2u_bench.export.plots.kernels.features import halve, lift
 
 Array = NDArray[np.float64]
@@ -90,6 +91,8 @@ def look_at(
         if weights is None
         else operators.official(operator, weights, scale)
     )
+    if module.facts.guide_size == "any":
+        raise UsageError(f"kernels: {operator} reads by a table of taps or an enlarged map, which is not drawn yet")
     step = module.scale
     height, width = (side - side % step for side in image.shape[:2])
     used = image[:height, :width]

@@ -1,0 +1,124 @@
+"""UPLiFT's local attender: w = softmax over D offsets of a 1×1 convolution of the guide, plus its first D channels.
+
+w [B, 1, 25, sH, sW]: the offsets lie in the 5×5 window at ⌊i/s⌋, zero elsewhere; the border is replicated. D is 5
+(|dy| + |dx| ≤ 1), 9 (3×3), 13 (|dy| + |dx| ≤ 2), 17 (those and the four (±2, ±2)) or 25. Walmer et al., CVPR 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from upsamplers.convolution import Conv2d
+from upsamplers.operator import Facts, Paper, Upsampler, Variant
+from upsamplers.tracing import sizes
+
+SIDE = 5
+Taps = Literal[5, 9, 13, 17, 25]
+
+
+class Uplift(Upsampler):
+    """The step of UPLiFT that upsamples. Its guide is a feature map of the output's size, which the network around it
+    makes of the image; that network is not here.
+
+    Parameters: (Cg + 1)·D, 1,105 for a guide of 64 channels.
+
+    Args:
+        channels: C of z.
+        guide_channels: Cg; defaults to `channels`.
+        scale: s >= 1; in the released networks 2, four times.
+        taps: D.
+        residual: whether the guide's first D channels are added to the logits, as many as there are.
+    """
+
+    facts = Facts(
+        name="uplift",
+        title="UPLiFT's attender",
+        family="first order",
+        paper=Paper(
+            "Walmer, Suri, Aggarwal, Shrivastava",
+            "UPLiFT: Efficient Pixel-Dense Feature Upsampling with Local Attenders",
+            "CVPR",
+            2026,
+            "2601.17950",
+        ),
+        kernel_size=SIDE,
+        groups="1",
+        taps="25 (D nonzero)",
+        border="replicate",
+        call="attender(guide, value) is op(value, guide)",
+        guide="required",
+        variants=(
+            Variant("default"),
+            Variant("5 taps", {"taps": 5}),
+            Variant("25 taps", {"taps": 25}),
+            Variant("no residual", {"residual": False}),
+        ),
+    )
+    places: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        guide_channels: int | None = None,
+        scale: int = 2,
+        *,
+        taps: Taps = 17,
+        residual: bool = True,
+    ) -> None:
+        super().__init__(channels, guide_channels, scale)
+        self.count, self.residual = int(taps), residual
+        self.conv1 = Conv2d(self.guide_channels, taps, 1)
+        found = offsets(taps)
+        window = [(y, x) for y in range(-2, 3) for x in range(-2, 3)]
+        places = [found.index(one) if one in found else taps for one in window]
+        self.register_buffer("places", torch.tensor(places), persistent=False)
+
+    def shares(self, guide: Tensor) -> Tensor:
+        """The D shares of each output, [B, D, sH, sW]."""
+        logits = self.conv1(guide)
+        if self.residual:
+            first = guide[:, : self.count]
+            logits = logits + functional.pad(first, (0, 0, 0, 0, 0, self.count - sizes(first)[1]))
+        return logits.softmax(1)
+
+    def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
+        """w [B, 1, 25, sH, sW]."""
+        assert guide is not None
+        shares = functional.pad(self.shares(guide), (0, 0, 0, 0, 0, 1))  # what is in no offset is 0
+        return shares.index_select(1, self.places).unsqueeze(1)
+
+    def macs(self, height: int, width: int) -> int:
+        """D·(Cg + C) an output."""
+        return self.count * (self.guide_channels + self.channels) * self.scale**2 * height * width
+
+    def computed_macs(self, height: int, width: int) -> int:
+        """The window's zeros are multiplied too."""
+        return (self.count * self.guide_channels + SIDE**2 * self.channels) * self.scale**2 * height * width
+
+    @classmethod
+    def official(
+        cls, state: Mapping[str, Tensor], options: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """Taps and the guide's channels follow; z's channels, the scale and the residual are not in the weights."""
+        taps, guide_channels = state["conv1.weight"].shape[:2]
+        arguments = {"channels": options.get("channels", guide_channels), "guide_channels": guide_channels}
+        return arguments | {"taps": taps}, {key: key for key in ("conv1.weight", "conv1.bias")}
+
+
+def offsets(taps: int) -> list[tuple[int, int]]:
+    """The D offsets (dy, dx), row-major."""
+    every = [(y, x) for y in range(-2, 3) for x in range(-2, 3)]
+    near = {5: 1, 13: 2, 17: 2}
+    return [
+        (y, x)
+        for y, x in every
+        if taps == 25
+        or (taps == 9 and max(abs(y), abs(x)) <= 1)
+        or (taps in near and abs(y) + abs(x) <= near[taps])
+        or (taps == 17 and abs(y) == abs(x) == 2)
+    ]
