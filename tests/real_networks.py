@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,16 +21,34 @@ def image(side: int = 64) -> tuple[Tensor]:
     return (torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0)),)
 
 
+FOLDER = Path(sys.prefix) / "networks"
+"""Where `make test` puts the packages that these tests alone use."""
+
+HOW = "`make test` installs it, as does pip install --no-deps --target .venv/networks -r tests/networks.txt"
+
+
+def package(name: str, how: str = HOW) -> Any:
+    """A package that not everybody has; the test is skipped, with how to get it, where it is not installed.
+
+    The folder of `make test` is looked at in this process alone, for other programs do not know what `_declare` does.
+    """
+    _declare()
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    try:
+        return import_module(name)
+    except ImportError as error:
+        pytest.skip(f"{name.partition('.')[0]} cannot be imported ({error}): {how}")
+
+
 def torchvision() -> Any:
     """torchvision, beside a CPU build of torch too, for which PyPI's has no compiled operators.
 
     What it asks for while it is imported is declared, in this process alone; its suppression of boxes keeps them all.
     """
-    _declare()
     try:
-        found: Any = import_module("torchvision")
-        boxes: Any = import_module("torchvision.ops.boxes")
-    except (ImportError, RuntimeError) as error:
+        found, boxes = package("torchvision"), package("torchvision.ops.boxes")
+    except RuntimeError as error:  # of another torch
         pytest.skip(f"torchvision cannot be imported: {error}")
     if not found.extension._has_ops():
         boxes._assert_has_ops = lambda: None
@@ -50,14 +70,13 @@ _KEPT: list[torch.library.Library] = []
 
 def transformers() -> Any:
     """transformers, which imports torchvision where it is installed."""
-    _declare()
-    return pytest.importorskip("transformers", reason="transformers is not installed: pip install a2u-bench[networks]")
+    return package("transformers", "pip install a2u-bench[networks]")
 
 
 def segmentation_models() -> Any:
     """segmentation_models_pytorch, which imports torchvision."""
     torchvision()
-    return pytest.importorskip("segmentation_models_pytorch", reason="segmentation_models_pytorch is not installed")
+    return package("segmentation_models_pytorch")
 
 
 def segformer() -> Network:
@@ -189,7 +208,7 @@ def of_torchvision(place: str, name: str) -> Callable[[], Network]:
 
     def make() -> Network:
         torchvision()
-        models = pytest.importorskip(f"torchvision.models.{place}")
+        models = import_module(f"torchvision.models.{place}")
         network = getattr(models, name)(weights=None, weights_backbone=None, num_classes=3)
         given: tuple[Any, ...] = image(96) if place == "segmentation" else ([image(96)[0][0]],)
         if place == "detection":

@@ -56,8 +56,8 @@ class Misprint:
 class Whole:
     """A network with the operator in all its places, and the sides of the image that it is given.
 
-    It is one of the bench, or of a library: then `operator` is `original` for the network as it is, and a number printed
-    with a plus sign is what the operator adds at the places that are found in the network.
+    It is one of the bench, or of a library: then `operator` is `original` for the network as it is, and a number that
+    is printed with a plus sign is what the operator adds at the places that are found in the network.
     """
 
     network: str

@@ -1,9 +1,9 @@
 """Counts a network as published figures of whole networks were counted: MMCV's counter of layers, line by line.
 
 A multiply-add of a convolution or a linear layer is one; the bias of a convolution is one for each element, that of a
-linear layer nothing; BatchNorm is two for each element, ReLU one, pooling one for each element that it reads. Other norms
-and activations, interpolation and whatever is called as a function are not counted. Products of two feature maps, as in
-attention, are a line of their own, for authors who add them.
+linear layer nothing; BatchNorm is two for each element, ReLU one, pooling one for each element that it reads. Other
+norms and activations, interpolation and whatever is called as a function are not counted. Products of two feature maps,
+as in attention, are a line of their own, for authors who add them.
 """
 
 from __future__ import annotations
