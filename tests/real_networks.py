@@ -44,14 +44,16 @@ def package(name: str, how: str = HOW) -> Any:
 def torchvision() -> Any:
     """torchvision, beside a CPU build of torch too, for which PyPI's has no compiled operators.
 
-    What it asks for while it is imported is declared, in this process alone; its suppression of boxes keeps them all.
+    What it asks for while it is imported is declared, in this process alone; its suppression of boxes keeps them all,
+    and its pooling of regions, which it would compile for minutes, is called as it is written.
     """
     try:
-        found, boxes = package("torchvision"), package("torchvision.ops.boxes")
+        found, boxes, regions = (package(f"torchvision{name}") for name in ("", ".ops.boxes", ".ops.roi_align"))
     except RuntimeError as error:  # of another torch
         pytest.skip(f"torchvision cannot be imported: {error}")
     if not found.extension._has_ops():
         boxes._assert_has_ops = lambda: None
+        regions._roi_align = getattr(regions._roi_align, "__wrapped__", regions._roi_align)
     return found
 
 
@@ -203,19 +205,39 @@ def of_smp(architecture: str, **options: Any) -> Callable[[], Network]:
     return make
 
 
-def of_torchvision(place: str, name: str) -> Callable[[], Network]:
+def of_torchvision(name: str) -> Callable[[], Network]:
     """A segmentation network of torchvision."""
 
     def make() -> Network:
         torchvision()
-        models = import_module(f"torchvision.models.{place}")
-        network = getattr(models, name)(weights=None, weights_backbone=None, num_classes=3)
-        given: tuple[Any, ...] = image(96) if place == "segmentation" else ([image(96)[0][0]],)
-        if place == "detection":
-            network.transform.min_size, network.transform.max_size = (96,), 128
-        return network, given
+        models = import_module("torchvision.models.segmentation")
+        return getattr(models, name)(weights=None, weights_backbone=None, num_classes=3), image(96)
 
     return make
+
+
+def detector(name: str, **options: Any) -> Callable[[], Network]:
+    """A detector of torchvision that looks at few boxes: which ones is no matter here."""
+
+    def make() -> Network:
+        torchvision()
+        models = import_module("torchvision.models.detection")
+        few = {"min_size": 96, "max_size": 128, "num_classes": 3} | options
+        return getattr(models, name)(weights=None, weights_backbone=None, **few), ([image(96)[0][0]],)
+
+    return make
+
+
+OF_TWO_STAGES = {"rpn_pre_nms_top_n_test": 16, "rpn_post_nms_top_n_test": 8}
+OF_TWO_STAGES |= {"box_detections_per_img": 2, "box_score_thresh": 0}
+OF_ONE_STAGE = {"topk_candidates": 16, "detections_per_img": 2}
+
+def seeded(name: str) -> Network:
+    """The network of that name, in evaluation mode, with the same weights each time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network, inputs = NETWORKS[name]()
+    return network.eval(), inputs
 
 
 NETWORKS: dict[str, Callable[[], Network]] = {
@@ -240,11 +262,11 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "smp PAN": of_smp("PAN", image_size=128),
     "smp UPerNet": of_smp("UPerNet"),
     "smp Segformer": of_smp("Segformer"),
-    "torchvision FCN": of_torchvision("segmentation", "fcn_resnet50"),
-    "torchvision DeepLabV3": of_torchvision("segmentation", "deeplabv3_mobilenet_v3_large"),
-    "torchvision LR-ASPP": of_torchvision("segmentation", "lraspp_mobilenet_v3_large"),
-    "torchvision Faster R-CNN": of_torchvision("detection", "fasterrcnn_resnet50_fpn"),
-    "torchvision RetinaNet": of_torchvision("detection", "retinanet_resnet50_fpn"),
-    "torchvision FCOS": of_torchvision("detection", "fcos_resnet50_fpn"),
-    "torchvision Mask R-CNN": of_torchvision("detection", "maskrcnn_resnet50_fpn"),
+    "torchvision FCN": of_torchvision("fcn_resnet50"),
+    "torchvision DeepLabV3": of_torchvision("deeplabv3_mobilenet_v3_large"),
+    "torchvision LR-ASPP": of_torchvision("lraspp_mobilenet_v3_large"),
+    "torchvision Faster R-CNN": detector("fasterrcnn_resnet50_fpn", **OF_TWO_STAGES),
+    "torchvision RetinaNet": detector("retinanet_resnet50_fpn", **OF_ONE_STAGE),
+    "torchvision FCOS": detector("fcos_resnet50_fpn", **OF_ONE_STAGE),
+    "torchvision Mask R-CNN": detector("maskrcnn_resnet50_fpn", **OF_TWO_STAGES),
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from networks_page import PUBLISHED, SHOWN, printed
 from real_networks import package, torchvision, transformers
 from torch import Tensor, nn
 from torch.nn import functional
@@ -244,3 +245,8 @@ def test_a_table_without_sites_has_cells_of_such_networks_alone(tmp_path) -> Non
 
 def test_the_networks_of_a_table_are_those_that_can_be_made() -> None:
     assert tuple(networks.NETWORKS) == OF_LIBRARIES
+
+
+def test_the_page_shows_what_the_command_prints() -> None:
+    torchvision()
+    assert SHOWN.findall(PUBLISHED.read_text(encoding="utf-8")) == [printed()], "run python tests/networks_page.py"
