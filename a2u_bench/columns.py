@@ -1,7 +1,7 @@
 """The one schema of a result: every column's name, role, type, SI unit, label and which way is better.
 
 A row is flat. What is unknown is None: never 0, never NaN. Adding a measure is one entry here and one function
-in `measure/`.
+in `measure/`, whose result `measure/steps.py` puts under its name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs the commands that the pages show and writes their output below them; with --check, says where it differs.
 
-A block begins with ``$ a2u-bench …``. Commands that measure are left alone: what they print differs each time. A block
-of a run that is yet to be measured is a comment until it is there.
+A block begins with ``$ a2u-bench …``, or ``$ python docs/….py``. Commands that measure are left alone: what they print
+differs each time. A block of a run that is yet to be measured is a comment until it is there.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCS = ("operators", "published", "quality", "backends", "a2u-ablation", "your-network")
+DOCS = ("operators", "published", "quality", "backends", "a2u-ablation", "reading-a2u", "your-network")
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in DOCS))
-BLOCK = re.compile(r"```console\n\$ (a2u-bench [^\n]*)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```console\n\$ ((?:a2u-bench|python docs/) ?[^\n]*)\n(.*?)```", re.DOTALL)
 WAITING = re.compile(r"<!-- once there is (\S+): (a2u-bench [^\n]*) -->")
 MEASURING = ("run", "quality", "doctor", "check")
 WIDTH = 100
@@ -28,9 +28,8 @@ def output(command: str) -> str:
     if "|" in words:
         raise ValueError(f"a page shows a pipe, which no shell is asked to run: {command}")
     environment = os.environ | {"COLUMNS": str(WIDTH), "NO_COLOR": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "a2u_bench", *words[1:]], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
+    run = [sys.executable, *(["-m", "a2u_bench"] if words[0] == "a2u-bench" else []), *words[1:]]
+    done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{command} ended with {done.returncode}: {done.stderr.strip()}")
     return "\n".join(line.rstrip() for line in done.stdout.rstrip().splitlines()) + "\n"

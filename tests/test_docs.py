@@ -36,6 +36,15 @@ def test_a_block_waits_for_the_run_that_it_shows() -> None:
     assert refresh.refreshed(waiting.format("results/gone")) == waiting.format("results/gone")
 
 
+CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def test_the_code_beside_the_formula_of_a2u_makes_its_kernels() -> None:
+    (code,) = CODE.findall((ROOT / "docs" / "reading-a2u.md").read_text(encoding="utf-8"))
+    assert code.count("assert_close") == 2
+    exec(code, {})
+
+
 NAMED = re.compile(
     r"`((?:a2u_bench|tests|docs|upsamplers|cli|suites|operators|measure|run|machine|store|judge|tables|export)/[\w./]*)`"
 )

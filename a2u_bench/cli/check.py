@@ -53,7 +53,7 @@ def command(
     if claims is not None:
         return _claims(claims, run, as_json)
     if exports:
-        from a2u_bench.cli._exports import check_exports
+        from a2u_bench.cli._onnx import check_exports
 
         return check_exports(ops or (), as_json)
     return _itself(out or CERTIFICATE, quick, as_json)

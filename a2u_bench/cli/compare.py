@@ -103,7 +103,7 @@ def _print_ranking(view: View, axis: str, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from a2u_bench.tables.ranking import along, to_table
+    from a2u_bench.tables.rank_agreement import along, to_table
     from a2u_bench.tables.terminal import print_table
 
     found = along(view.frame, axis, view.reading)

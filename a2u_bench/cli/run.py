@@ -112,7 +112,7 @@ def command(
     from a2u_bench.cli._table import check_convention, listed, show
     from a2u_bench.columns import is_open
     from a2u_bench.errors import UsageError
-    from a2u_bench.run import exports, runner
+    from a2u_bench.run import onnx_answers, runner
     from a2u_bench.run.jobs import choose, groups
     from a2u_bench.run.jobs.jobs import run as run_jobs
     from a2u_bench.run.progress import progress
@@ -125,7 +125,7 @@ def command(
     if resume and out is None:
         raise UsageError("--resume needs --out RUN, the folder of the run to go on with")
     if onnx:
-        exports.must_be_installed()
+        onnx_answers.must_be_installed()
     choose.check_names(launcher, jobs, slurm or (), listed(device))
     reference = _reference(reference, out if resume else None)
     of_suite = SUITES[suite].threads if suite in SUITES else ()

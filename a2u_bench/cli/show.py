@@ -108,8 +108,8 @@ def _audit(text: str, as_json: bool) -> None:
     from a2u_bench import operators
     from a2u_bench.case import Case
     from a2u_bench.errors import UsageError
-    from a2u_bench.measure import audit
     from a2u_bench.measure.inputs import prepare
+    from a2u_bench.measure.tallies import tallies
 
     operator = operators.operator(text)
     case = Case(operator.name, operator.variant, operator.text, *SHAPE)
@@ -117,11 +117,11 @@ def _audit(text: str, as_json: bool) -> None:
         prepared = prepare(case, 0, {})
     except operators.Impossible as error:
         raise UsageError(f"{operator.text}: {error}") from None
-    tallies = audit.audit(prepared.module, prepared.inputs, case)
+    counted = tallies(prepared.module, prepared.inputs, case)
     if as_json:
         import json
 
-        content = {"options": operator.text, "shape": list(SHAPE), "scale": 2, "tools": [asdict(t) for t in tallies]}
+        content = {"options": operator.text, "shape": list(SHAPE), "scale": 2, "tools": [asdict(t) for t in counted]}
         typer.echo(json.dumps(content, indent=2))
         return
     from a2u_bench.tables.table import Heading, Table
@@ -132,7 +132,7 @@ def _audit(text: str, as_json: bool) -> None:
         Heading("macs", "MACs"),
         Heading("skipped", "met and not counted", right=False, most=44),
     )
-    cells = tuple((tally.tool, _count(tally.macs), tally.failure or _list(tally.skipped)) for tally in tallies)
+    cells = tuple((tally.tool, _count(tally.macs), tally.failure or _list(tally.skipped)) for tally in counted)
     note = f"for z {'×'.join(map(str, SHAPE))}, scale 2; views and copies are not met"
     print_table(Table(operator.text, heads, cells, (note,)))
 

@@ -18,7 +18,7 @@ PAD = 1 << 28  # bytes that are asked of the system at once
 
 
 def keep_freed_blocks() -> None:
-    """From now on this process keeps every block that it frees. build.Impossible where the C library is not glibc.
+    """From now on this process keeps every block that it frees. Impossible where the C library is not glibc.
 
     The same as MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=268435456 in the
     environment of a process: no block is mapped by itself, and the top of the heap is never given back.

@@ -50,7 +50,7 @@ class Prepared:
 
 
 def prepare(case: Case, seed: int, cache: Cache) -> Prepared:
-    """Build the module and its inputs, all from `seed`. build.Impossible where the operator cannot take the case."""
+    """Build the module and its inputs, all from `seed`. Impossible where the operator cannot take the case."""
     torch.manual_seed(seed)
     module = operators.create(case).to(device=case.device, dtype=stored(case.dtype))
     if case.layout == "channels_last":

@@ -1,4 +1,4 @@
-"""Build: the only door to `upsamplers`. What exists, what a request means, and a ready module for a case.
+"""The only door to `upsamplers`. What exists, what a request means, and a ready module for a case.
 
 Torch is imported inside the functions, so that a command that needs none of this stays light.
 """

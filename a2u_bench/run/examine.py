@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from a2u_bench import operators
 from a2u_bench.case import Case
-from a2u_bench.run import exports
+from a2u_bench.run import onnx_answers
 from a2u_bench.run.ahead import compile_ahead
 from a2u_bench.run.block import Shared
 from a2u_bench.run.process import CaseEnded
@@ -111,7 +111,7 @@ class Examination:
 
     def _export(self, worker: Worker, case: Case) -> bool:
         """Ask whether the operator becomes an ONNX model, where that is wanted; False where it cost the process."""
-        if not self.shared.settings.onnx or not exports.is_asked(case):
+        if not self.shared.settings.onnx or not onnx_answers.is_asked(case):
             return True
         measures = self.measures[case.id]
         try:

@@ -12,9 +12,9 @@ from torch.nn import functional
 from a2u_bench import operators
 from a2u_bench.case import Case
 from a2u_bench.measure import work
-from a2u_bench.measure.audit import audit
 from a2u_bench.measure.handles import einsum_macs, handles
 from a2u_bench.measure.inputs import prepare
+from a2u_bench.measure.tallies import tallies
 
 VARIANTS = list(operators.every_variant())
 
@@ -149,7 +149,7 @@ def test_the_audit_names_what_a_tool_left_out_and_nothing_else(name: str):
 def test_a_tool_as_installed_that_counts_less_than_the_formula_has_left_something_out(operator: operators.Operator):
     case = Case(operator.name, operator.variant, operator.text, 1, 64, 3, 5)
     prepared = prepare(case, 0, {})
-    formula, *with_ours, fvcore, counter = audit(prepared.module, prepared.inputs, case)
+    formula, *with_ours, fvcore, counter = tallies(prepared.module, prepared.inputs, case)
     assert [tally.macs for tally in with_ours] == [formula.macs] * 2
     assert formula.macs is not None
     for tally in (fvcore, counter):
@@ -167,9 +167,9 @@ def test_a_tool_that_fails_says_why_and_the_others_count():
         def macs(self, height: int, width: int) -> int:
             return 4 * height * width
 
-    tallies = audit(Unpool(unpool), (X,), Case("none", "", "none", 2, 4, 6, 6))
-    assert [tally.tool for tally in tallies if tally.failure] == ["fvcore, our handles", "fvcore as installed"]
-    assert [tally.macs for tally in tallies if not tally.failure][:2] == [2 * 4 * 36, 2 * 4 * 36]
+    counted = tallies(Unpool(unpool), (X,), Case("none", "", "none", 2, 4, 6, 6))
+    assert [tally.tool for tally in counted if tally.failure] == ["fvcore, our handles", "fvcore as installed"]
+    assert [tally.macs for tally in counted if not tally.failure][:2] == [2 * 4 * 36, 2 * 4 * 36]
 
 
 def test_formulas_for_torch_are_given_to_one_counter_and_registered_nowhere():

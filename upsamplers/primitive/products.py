@@ -52,27 +52,35 @@ def products(
     out = _blank(given, heads, scale, kernel_size)
     dtype, out = out.dtype, out.to(accumulator(out.dtype)).zero_()
     plain = (scale, kernel_size, "zero", backend)
+    rows = None if c is None else _rows(c, given, scale)  # [B, C, K, 1, s, sW]
     for head, channels in _blocks(given, heads, kernel_size):
-        at_point = None if a is None else phases(a[:, head : head + 1], scale)  # [B, 1, K, H, s, W, s]
-        of_channel = None if c is None else c[:, channels, :, None, :, None]  # [B, n, K, 1, s, 1, s]
+        at_point = None if a is None else a[:, head : head + 1].unflatten(-2, (-1, scale))  # [B, 1, K, H, s, sW]
+        of_channel = None if rows is None else rows[:, channels]
         if z is not None and g is not None:
             part = g[:, channels]
             shape = (*part.shape[:2], kernel_size**2, *part.shape[2:])
-            met = phases(planned("correlate", part, z[:, channels], None, shape, *plain), scale)
+            met = planned("correlate", part, z[:, channels], None, shape, *plain).unflatten(-2, (-1, scale))
             if at_point is None:
                 assert of_channel is not None
-                phases(out[:, head], scale).add_((met if added else met * of_channel).sum(1))
+                out[:, head].unflatten(-2, (-1, scale)).add_((met if added else met * of_channel).sum(1))
             else:
-                out[:, channels] = (met if added else met * at_point).sum((3, 5))
+                out[:, channels] = (met if added else met * at_point).unflatten(-1, (-1, scale)).sum((3, 5))
             continue
         assert at_point is not None and of_channel is not None
-        w = (at_point + of_channel if added else at_point * of_channel).flatten(-2).flatten(-3, -2)  # [B, n, K, sH, sW]
+        w = (at_point + of_channel if added else at_point * of_channel).flatten(-3, -2)  # [B, n, K, sH, sW]
         if z is not None:
             out[:, channels] = planned("reassemble", w, z[:, channels], None, (), *plain)
         elif g is not None:
             shape = (*w.shape[:2], g.shape[2] // scale, g.shape[3] // scale)
             out[:, channels] = planned("spread", w, g[:, channels], None, shape, *plain)
     return out.to(dtype)
+
+
+def _rows(c: Tensor, given: Parts, scale: int) -> Tensor:
+    """A channel's filter [B, C, K, s, s] as whole rows of the output, since a loop over the s phases alone is slow."""
+    high = given[0] if given[0] is not None else given[3]
+    assert high is not None
+    return c.repeat(1, 1, 1, 1, high.shape[-1] // scale).unsqueeze(3)
 
 
 def _blocks(given: Parts, heads: int, kernel_size: int) -> Iterator[tuple[int, slice]]:

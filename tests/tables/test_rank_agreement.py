@@ -8,7 +8,7 @@ from a2u_bench.case import Case
 from a2u_bench.columns import make_row
 from a2u_bench.errors import UsageError
 from a2u_bench.store.frames import to_frame
-from a2u_bench.tables.ranking import Comparison, along, to_table
+from a2u_bench.tables.rank_agreement import Comparison, along, to_table
 
 
 def row(name: str, seconds: float, spread: float = 0.01, **axes):

@@ -13,8 +13,8 @@ from a2u_bench.case import Case
 from a2u_bench.cli import main
 from a2u_bench.columns import make_row
 from a2u_bench.errors import UsageError
-from a2u_bench.run import exports
-from a2u_bench.run.exports import Answer
+from a2u_bench.run import onnx_answers
+from a2u_bench.run.onnx_answers import Answer
 from a2u_bench.run.process import CaseEnded
 from a2u_bench.run.runner import run
 from a2u_bench.store.write import Store
@@ -64,7 +64,7 @@ def test_recommend_shows_what_exports_and_says_how_to_learn_the_rest(tmp_path, c
 
 def ask(names: list[str], **ends: CaseEnded) -> tuple[list[Answer], FakeWorkers]:
     workers = FakeWorkers(FakeClock(), fails={(name, "onnx", 0): end for name, end in ends.items()})
-    return list(exports.answers(exports.cases(names), workers)), workers
+    return list(onnx_answers.answers(onnx_answers.cases(names), workers)), workers
 
 
 def test_one_that_fails_or_hangs_costs_no_other_its_answer():
@@ -84,17 +84,17 @@ def test_one_that_fails_or_hangs_costs_no_other_its_answer():
 
 
 def test_what_cannot_take_the_scale_is_unknown():
-    (answer,) = exports.answers(exports.cases("fade", [3]), FakeWorkers(FakeClock()))
+    (answer,) = onnx_answers.answers(onnx_answers.cases("fade", [3]), FakeWorkers(FakeClock()))
     assert (answer.onnx, bool(answer.why)) == (None, True)
 
 
 def test_the_operators_are_those_that_were_named():
-    assert [one.options for one in exports.cases("a2u:rank=2 nearest,nearest")] == ["a2u:rank=2", "nearest"]
-    assert len(exports.cases("all")) > 40
+    assert [one.options for one in onnx_answers.cases("a2u:rank=2 nearest,nearest")] == ["a2u:rank=2", "nearest"]
+    assert len(onnx_answers.cases("all")) > 40
     with pytest.raises(UsageError, match="did you mean"):
-        exports.cases("nearst")
+        onnx_answers.cases("nearst")
     with pytest.raises(UsageError, match="no operator given"):
-        exports.cases(" ")
+        onnx_answers.cases(" ")
 
 
 def test_the_command_asks_and_prints(capsys, monkeypatch):
@@ -113,8 +113,8 @@ def test_the_exporter_and_onnx_runtime_are_asked_for_real():
         pytest.importorskip(name)
     from a2u_bench.run.processes import Processes
 
-    asked = exports.cases("nearest hostile:Nan")
-    found = list(exports.answers(asked, Processes()))
+    asked = onnx_answers.cases("nearest hostile:Nan")
+    found = list(onnx_answers.answers(asked, Processes()))
     assert found[0] == Answer("nearest", 2, "yes")
     assert found[1].onnx == "no"
     assert found[1].why
@@ -142,6 +142,6 @@ def test_wrong_usage_is_one_line(name, tmp_path, capsys):
 
 @pytest.mark.parametrize("command", [["check", "--exports", "--ops", "nearest"], ["run", "--onnx", "--ops", "nearest"]])
 def test_without_onnx_runtime_one_line_says_what_to_install(command, capsys, monkeypatch):
-    monkeypatch.setattr(exports, "find_spec", lambda name: None)
+    monkeypatch.setattr(onnx_answers, "find_spec", lambda name: None)
     assert main(command) == 1
     assert "pip install 'a2u-bench[onnx]'" in capsys.readouterr().err

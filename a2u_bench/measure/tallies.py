@@ -1,4 +1,4 @@
-"""The audit: what each tool counts for one forward pass, and which operations it leaves out without saying so."""
+"""Tallies: what each tool counts for one forward pass, and which operations it leaves out without saying so."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Tally:
     failure: str = ""
 
 
-def audit(module: nn.Module, inputs: tuple[Tensor, ...], case: Case) -> tuple[Tally, ...]:
+def tallies(module: nn.Module, inputs: tuple[Tensor, ...], case: Case) -> tuple[Tally, ...]:
     """The formula, then fvcore and torch's counter as they measure here, then both as they are installed.
 
     fvcore counts one multiply-add as one, torch as two: its numbers are halved.

@@ -17,17 +17,17 @@ def check_exports(ops: Sequence[str], as_json: bool) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from a2u_bench.run import exports
+    from a2u_bench.run import onnx_answers
     from a2u_bench.run.processes import Processes
     from a2u_bench.sanitize import plain
     from a2u_bench.tables.table import Heading, Table
     from a2u_bench.tables.terminal import print_table
 
-    exports.must_be_installed()
-    asked = exports.cases(ops or "all")
+    onnx_answers.must_be_installed()
+    asked = onnx_answers.cases(ops or "all")
     found = list(
         track(
-            exports.answers(asked, Processes()),
+            onnx_answers.answers(asked, Processes()),
             "exporting",
             total=len(asked),
             console=Console(stderr=True),
@@ -35,7 +35,7 @@ def check_exports(ops: Sequence[str], as_json: bool) -> int:
         )
     )
     if as_json:
-        versions = {name: version(name) for name in ("torch", *exports.PACKAGES)}
+        versions = {name: version(name) for name in ("torch", *onnx_answers.PACKAGES)}
         typer.echo(json.dumps({**versions, "operators": list(map(asdict, found))}, indent=1))
         return 0
     headings = (
