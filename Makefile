@@ -11,6 +11,7 @@ ARGS ?= --ops all
 VENV := .venv
 BIN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+NETWORKS := $(VENV)/networks/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test gpu soak lint results peers readme
@@ -18,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: $(READY)
 	@$(BIN) -m a2u_bench run $(ARGS)
 
-test: lint
+test: lint $(NETWORKS)
 	@OMP_NUM_THREADS=1 $(BIN) -m pytest -n 2
 
 gpu: $(READY)
@@ -55,3 +56,10 @@ $(READY): pyproject.toml constraints.txt
 	@rm -f $(READY)
 	@$(BIN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $(READY)
+
+# Other libraries' networks, for their tests alone: in a folder of their own, for beside a CPU build of torch this
+# torchvision would break every program that looks for it. Where they cannot be had, their tests are skipped and say so.
+$(NETWORKS): tests/networks.txt | $(READY)
+	@rm -rf $(VENV)/networks
+	@$(BIN) -m pip install --quiet --no-deps --target $(VENV)/networks --requirement tests/networks.txt && touch $@ || \
+		echo "note: tests/networks.txt could not be installed; the tests that use it are skipped" >&2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,19 +21,39 @@ def image(side: int = 64) -> tuple[Tensor]:
     return (torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0)),)
 
 
+FOLDER = Path(sys.prefix) / "networks"
+"""Where `make test` puts the packages that these tests alone use."""
+
+HOW = "`make test` installs it, as does pip install --no-deps --target .venv/networks -r tests/networks.txt"
+
+
+def package(name: str, how: str = HOW) -> Any:
+    """A package that not everybody has; the test is skipped, with how to get it, where it is not installed.
+
+    The folder of `make test` is looked at in this process alone, for other programs do not know what `_declare` does.
+    """
+    _declare()
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    try:
+        return import_module(name)
+    except ImportError as error:
+        pytest.skip(f"{name.partition('.')[0]} cannot be imported ({error}): {how}")
+
+
 def torchvision() -> Any:
     """torchvision, beside a CPU build of torch too, for which PyPI's has no compiled operators.
 
-    What it asks for while it is imported is declared, in this process alone; its suppression of boxes keeps them all.
+    What it asks for while it is imported is declared, in this process alone; its suppression of boxes keeps them all,
+    and its pooling of regions, which it would compile for minutes, is called as it is written.
     """
-    _declare()
     try:
-        found: Any = import_module("torchvision")
-        boxes: Any = import_module("torchvision.ops.boxes")
-    except (ImportError, RuntimeError) as error:
+        found, boxes, regions = (package(f"torchvision{name}") for name in ("", ".ops.boxes", ".ops.roi_align"))
+    except RuntimeError as error:  # of another torch
         pytest.skip(f"torchvision cannot be imported: {error}")
     if not found.extension._has_ops():
         boxes._assert_has_ops = lambda: None
+        regions._roi_align = getattr(regions._roi_align, "__wrapped__", regions._roi_align)
     return found
 
 
@@ -50,14 +72,13 @@ _KEPT: list[torch.library.Library] = []
 
 def transformers() -> Any:
     """transformers, which imports torchvision where it is installed."""
-    _declare()
-    return pytest.importorskip("transformers", reason="transformers is not installed: pip install a2u-bench[networks]")
+    return package("transformers", "pip install a2u-bench[networks]")
 
 
 def segmentation_models() -> Any:
     """segmentation_models_pytorch, which imports torchvision."""
     torchvision()
-    return pytest.importorskip("segmentation_models_pytorch", reason="segmentation_models_pytorch is not installed")
+    return package("segmentation_models_pytorch")
 
 
 def segformer() -> Network:
@@ -184,19 +205,40 @@ def of_smp(architecture: str, **options: Any) -> Callable[[], Network]:
     return make
 
 
-def of_torchvision(place: str, name: str) -> Callable[[], Network]:
+def of_torchvision(name: str) -> Callable[[], Network]:
     """A segmentation network of torchvision."""
 
     def make() -> Network:
         torchvision()
-        models = pytest.importorskip(f"torchvision.models.{place}")
-        network = getattr(models, name)(weights=None, weights_backbone=None, num_classes=3)
-        given: tuple[Any, ...] = image(96) if place == "segmentation" else ([image(96)[0][0]],)
-        if place == "detection":
-            network.transform.min_size, network.transform.max_size = (96,), 128
-        return network, given
+        models = import_module("torchvision.models.segmentation")
+        return getattr(models, name)(weights=None, weights_backbone=None, num_classes=3), image(96)
 
     return make
+
+
+def detector(name: str, **options: Any) -> Callable[[], Network]:
+    """A detector of torchvision that looks at few boxes: which ones is no matter here."""
+
+    def make() -> Network:
+        torchvision()
+        models = import_module("torchvision.models.detection")
+        few = {"min_size": 96, "max_size": 128, "num_classes": 3} | options
+        return getattr(models, name)(weights=None, weights_backbone=None, **few), ([image(96)[0][0]],)
+
+    return make
+
+
+OF_TWO_STAGES = {"rpn_pre_nms_top_n_test": 16, "rpn_post_nms_top_n_test": 8}
+OF_TWO_STAGES |= {"box_detections_per_img": 2, "box_score_thresh": 0}
+OF_ONE_STAGE = {"topk_candidates": 16, "detections_per_img": 2}
+
+
+def seeded(name: str) -> Network:
+    """The network of that name, in evaluation mode, with the same weights each time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network, inputs = NETWORKS[name]()
+    return network.eval(), inputs
 
 
 NETWORKS: dict[str, Callable[[], Network]] = {
@@ -221,11 +263,11 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "smp PAN": of_smp("PAN", image_size=128),
     "smp UPerNet": of_smp("UPerNet"),
     "smp Segformer": of_smp("Segformer"),
-    "torchvision FCN": of_torchvision("segmentation", "fcn_resnet50"),
-    "torchvision DeepLabV3": of_torchvision("segmentation", "deeplabv3_mobilenet_v3_large"),
-    "torchvision LR-ASPP": of_torchvision("segmentation", "lraspp_mobilenet_v3_large"),
-    "torchvision Faster R-CNN": of_torchvision("detection", "fasterrcnn_resnet50_fpn"),
-    "torchvision RetinaNet": of_torchvision("detection", "retinanet_resnet50_fpn"),
-    "torchvision FCOS": of_torchvision("detection", "fcos_resnet50_fpn"),
-    "torchvision Mask R-CNN": of_torchvision("detection", "maskrcnn_resnet50_fpn"),
+    "torchvision FCN": of_torchvision("fcn_resnet50"),
+    "torchvision DeepLabV3": of_torchvision("deeplabv3_mobilenet_v3_large"),
+    "torchvision LR-ASPP": of_torchvision("lraspp_mobilenet_v3_large"),
+    "torchvision Faster R-CNN": detector("fasterrcnn_resnet50_fpn", **OF_TWO_STAGES),
+    "torchvision RetinaNet": detector("retinanet_resnet50_fpn", **OF_ONE_STAGE),
+    "torchvision FCOS": detector("fcos_resnet50_fpn", **OF_ONE_STAGE),
+    "torchvision Mask R-CNN": detector("maskrcnn_resnet50_fpn", **OF_TWO_STAGES),
 }

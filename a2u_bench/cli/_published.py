@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from a2u_bench import units
-from a2u_bench.audit.published import FLOPS, MACS, UNITS, PublishedTable, Source
+from a2u_bench.audit.published import FLOPS, MACS, UNITS, PublishedSite, PublishedTable, Source
 from a2u_bench.audit.published.reproduce import VERDICTS, OperatorCost, Reproduced, shown
 from a2u_bench.sanitize import plain
 from a2u_bench.tables.column import UNKNOWN
@@ -13,6 +13,7 @@ from a2u_bench.tables.table import Heading, Table
 
 WORK = {"mac": MACS, "flop": FLOPS}
 COUNTED = "work: multiply-adds of convolutions, linear layers and wᵀz; no bias, norm, softmax or pooling"
+OF_WHOLE = "; that of a whole network as its authors counted it, in the lines below"
 
 
 def texts(
@@ -22,6 +23,8 @@ def texts(
     built = []
     if cells:
         built.append(_cells(table, cells, WORK[convention]))
+    if any(one.lines for one in cells):
+        built.append(_lines(cells, convention))
     if costs:
         built.append(_costs(table, costs, convention))
     if table.facts:
@@ -44,14 +47,19 @@ def _cells(table: PublishedTable, cells: Sequence[Reproduced], unit: str) -> Tab
     for one in cells:
         cell, printed = one.cell, one.cell.printed
         reading = printed.reading(unit) if cell.unit else printed
-        row = [shown(cell.operator), cell.unit or cell.quantity, printed.text, reading.write(one.recomputed)]
+        recomputed = UNKNOWN if one.recomputed is None else reading.write(one.recomputed)
+        row = [shown(cell.operator), cell.unit or cell.quantity, printed.text, recomputed]
         rows.append([*row, one.verdict, one.why, cell.source.key if cell.source else UNKNOWN])
         if moved:
             rows[-1].insert(3, reading.write(printed.value, 0) if cell.unit not in ("", unit) else UNKNOWN)
     if moved:
         headings.insert(3, Heading("moved", f"in {unit}"))
     notes = [f"{verdict}: {VERDICTS[verdict]}" for verdict in dict.fromkeys(one.verdict for one in cells)]
-    notes += [_sites(table), COUNTED] + ([f"recomputed work is in {unit}: {UNITS[unit][1]}"] if moved else [])
+    sites = table.sites or next((one.sites for one in cells if one.sites), ())
+    counted = f"{COUNTED}{OF_WHOLE if any(one.lines for one in cells) else ''}"
+    notes += [*([_sites(sites)] if sites else []), counted] + (
+        [f"recomputed work is in {unit}: {UNITS[unit][1]}"] if moved else []
+    )
     return _text(table.title, headings, rows, [*notes, *_citations(one.cell.source for one in cells)])
 
 
@@ -74,7 +82,23 @@ def _costs(table: PublishedTable, costs: Sequence[OperatorCost], convention: str
         if cost.reason:
             skipped.setdefault(cost.reason, []).append(shown(cost.operator))
     notes = [f"skipped: {'; '.join(names)} – {reason}" for reason, names in skipped.items()]
-    return _text(table.title, headings, rows, [_sites(table), COUNTED, *notes])
+    return _text(table.title, headings, rows, [_sites(table.sites), COUNTED, *notes])
+
+
+def _lines(cells: Sequence[Reproduced], convention: str) -> Table:
+    """What the count of each whole network is the sum of."""
+    headings = [
+        Heading("quantity", "cost", right=False),
+        Heading("what", "counted in the whole network", right=False),
+        Heading("count", "count"),
+    ]
+    rows = []
+    for one in cells:
+        factor = units.CONVENTIONS[convention][1] if one.cell.unit else 1
+        rows += [[one.cell.quantity, line.what, f"{factor * line.count:,}"] for line in one.lines]
+        if one.lines:
+            rows.append([one.cell.quantity, "together", f"{factor * sum(line.count for line in one.lines):,}"])
+    return _text("", headings, rows, [])
 
 
 def _facts(table: PublishedTable) -> Table:
@@ -99,10 +123,10 @@ def _text(title: str, headings: Sequence[Heading], rows: Sequence[Sequence[str]]
     return Table(plain(title), tuple(headings), cells, tuple(plain(note) for note in notes))
 
 
-def _sites(table: PublishedTable) -> str:
+def _sites(found: Iterable[PublishedSite]) -> str:
     """Where the operators sit, in one line."""
     sites = []
-    for site in table.sites:
+    for site in found:
         guide = f", guide {site.guide_channels}" if site.guide_channels else ""
         scale = f", scale {site.scale}" if site.scale != 2 else ""
         sites.append(f"{site.count} × ({site.channels}×{site.height}×{site.width}{guide}{scale})")

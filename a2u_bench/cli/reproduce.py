@@ -69,10 +69,16 @@ def _content(
                 "printed": one.cell.printed.text,
                 "unit": one.cell.unit or None,
                 "published": float(one.cell.printed.value * (factor if one.cell.unit else 1)),
-                "recomputed": _number(one.recomputed * (factor if one.cell.unit else 1)),
+                "recomputed": None
+                if one.recomputed is None
+                else _number(one.recomputed * (factor if one.cell.unit else 1)),
                 "verdict": one.verdict,
                 "why": one.why,
                 "without": list(one.cell.without),
+                "lines": [
+                    {"what": line.what, "count": line.count * (factor if one.cell.unit else 1)} for line in one.lines
+                ],
+                "sites": [asdict(site) for site in one.sites],
                 "source": _source(one.cell.source),
             }
             for one in cells

@@ -15,6 +15,8 @@ from a2u_bench.operators.networks.measured import MeasuredNetwork, upsampling
 from upsamplers import swap
 
 NETWORK = """
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -29,12 +31,39 @@ class Net(nn.Module):
         up = self.last(functional.interpolate(self.first(x), scale_factor=2, mode="bilinear"))
         return up if self.outputs == 1 else {"a": up, "more": [up.mean(1), up.shape]}
 
+@dataclass
+class Answer:
+    logits: torch.Tensor
+    shape: tuple
+
+class Answering(Net):
+    def forward(self, x):
+        if x.mean() > 10:
+            return super().forward(x + 1)
+        return Answer(super().forward(x), x.shape)
+
+class Raising(Net):
+    def forward(self, x):
+        raise RuntimeError("first\\nsecond")
+
 class Twice(Nearest):
     def forward(self, z, guide=None):
         return 2 * super().forward(z, guide)
 
 def broken():
     raise ValueError("two\\nlines")
+
+def number():
+    return 3
+
+def plain():
+    return nn.Sequential(nn.Conv2d(3, 4, 1), nn.Upsample(scale_factor=2), nn.Conv2d(4, 2, 1))
+
+def scripted():
+    return torch.jit.script(plain())
+
+def compiled():
+    return torch.compile(plain())
 
 def wide():
     return nn.Conv2d(4, 2, 1)
@@ -104,10 +133,25 @@ def test_an_operator_that_is_wrong_in_the_network_is_not_timed(there):
     assert rows["original"]["status"] == "ok"
 
 
+@pytest.mark.parametrize("network", ["Net:outputs=2", "Answering"])
+def test_dicts_dataclasses_and_ways_that_depend_on_values_are_measured(network, there):
+    rows = measured("--network", f"measurednet.py:{network}", "--ops", "carafe sapa")
+    assert {name: row["status"] for name, row in rows.items()} == {"original": "ok", "carafe": "ok", "sapa": "skipped"}
+    assert rows["sapa"]["reason"].startswith("no site of ")
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # of torch itself
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--network", "measurednet.py:broken"], "ValueError: two lines"),
+        (
+            ["--network", "measurednet.py:Raising"],
+            "Raising raises on these inputs (1×3×16×24): RuntimeError: first sec",
+        ),
+        (["--network", "measurednet.py:number"], "it must return a torch.nn.Module; got int"),
+        (["--network", "measurednet.py:scripted"], "is scripted, and what it calls cannot be seen"),
+        (["--network", "measurednet.py:compiled"], "is compiled; give the network before torch.compile"),
         (["--network", "measurednet.py:wide"], "expected input"),
         (["--network", "measurednet.py:none"], "has no site"),
         (["--network", "measurednet.py:Nett"], "did you mean 'Net'"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from real_networks import package
 from torch import nn
 
 import upsamplers
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of mmengine and mmcv, which
 @pytest.fixture
 def models() -> Any:
     """MMEngine's registry of models with the operators in it."""
-    registry = pytest.importorskip("mmengine.registry", reason="mmengine is not installed: pip install mmengine")
+    registry = package("mmengine.registry")
     from upsamplers import openmmlab
 
     openmmlab.register()
@@ -56,7 +57,7 @@ def test_the_arguments_have_mmcvs_names(models: Any) -> None:
 
 
 def test_mmcv_builds_it_from_upsample_cfg(models: Any) -> None:
-    mmcv = pytest.importorskip("mmcv.cnn", reason="mmcv is not installed: pip install mmcv-lite")
+    mmcv = package("mmcv.cnn")
     made = mmcv.build_upsample_layer({"type": "dysample"}, channels=8, scale_factor=2)
     assert made(torch.randn(1, 8, 5, 6)).shape == (1, 8, 10, 12)
     made = mmcv.build_upsample_layer({"type": "dysample", "scale_factor": 2}, in_channels=8, out_channels=4)

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 import torch
-from real_networks import NETWORKS
+from networks_page import PAGE, row
+from real_networks import NETWORKS, seeded
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from upsamplers import choices, find_sites, swap
+from upsamplers import Site, choices, find_sites, swap
 from upsamplers.networks.nested import tensors
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the networks' own code
+
+
+Made = tuple[str, nn.Module, tuple[Any, ...], list[Site]]
 
 
 class Dispatched(TorchDispatchMode):
@@ -39,50 +43,53 @@ def results(made: Any) -> list[Tensor]:
     return [tensor for _, tensor in tensors(made) if tensor.is_floating_point()]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_site_is_found(name: str) -> None:
-    network, inputs = NETWORKS[name]()
-    found = Counter(site.kind for site in find_sites(network, *inputs) if site.kind != "grid_sample")
+@pytest.fixture(scope="module", params=NETWORKS)
+def made(request: pytest.FixtureRequest) -> Made:
+    """The name of a network, the network, its inputs and its sites."""
+    network, inputs = seeded(request.param)
+    return request.param, network, inputs, find_sites(network, *inputs)
+
+
+def test_every_site_is_found(made: Made) -> None:
+    _, network, inputs, sites = made
+    found = Counter(site.kind for site in sites if site.kind != "grid_sample")
     with torch.no_grad(), Dispatched() as dispatched:
-        network.eval()(*inputs)
+        network(*inputs)
     assert dispatched.met == found
     assert found
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_carafe_goes_into_every_eligible_site_and_learns(name: str) -> None:
-    network, inputs = NETWORKS[name]()
-    sites = find_sites(network, *inputs)
+def test_the_page_has_its_sites(made: Made) -> None:
+    name, _, _, sites = made
+    assert row(name, sites) in PAGE.read_text(encoding="utf-8"), "run python tests/networks_page.py"
+
+
+def test_carafe_goes_into_every_eligible_site_and_learns(made: Made) -> None:
+    name, network, inputs, sites = made
     eligible = [site.name for site in sites if not site.reason]
     asked: Any = None if eligible else "all"  # where the head alone upsamples
-    swapped = swap(network, "carafe", *inputs, sites=asked).eval()
+    swapped = swap(network, "carafe", *inputs, sites=asked)
     taken = [choice.site.name for choice in choices(swapped) if choice.operator]
     assert taken == (eligible or [site.name for site in sites if not site.impossible]) != []
-    made = results(swapped(*inputs))
-    before = results(network.eval()(*inputs))
-    assert [one.shape[1:] for one in made] == [one.shape[1:] for one in before] or "CNN" in name
-    torch.stack([one.double().square().sum() for one in made if one.requires_grad]).sum().backward()
+    after = results(swapped(*inputs))
+    with torch.no_grad():
+        before = results(network(*inputs))
+    assert [one.shape[1:] for one in after] == [one.shape[1:] for one in before] or "CNN" in name
+    torch.stack([one.double().square().sum() for one in after if one.requires_grad]).sum().backward()
     missing = [key for key, one in swapped.get_submodule("upsamplers").named_parameters() if one.grad is None]
     assert missing == []
 
 
-def interpolating(network: nn.Module, inputs: tuple[Any, ...]) -> list[str]:
-    """The sites of bilinear interpolation with areas aligned."""
-    return [
-        site.name
-        for site in find_sites(network, *inputs)
-        if site.mode == "bilinear" and not site.align_corners and not site.impossible
-    ]
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_bilinear_for_bilinear_changes_no_bit(name: str) -> None:
-    network, inputs = NETWORKS[name]()
-    sites = interpolating(network, inputs)
-    if not sites:
-        pytest.skip(f"{name} has no bilinear site at align_corners=False")
-    swapped = swap(network, "bilinear", *inputs, sites=sites).eval()
+def test_the_same_operator_changes_no_bit(made: Made) -> None:
+    name, network, inputs, sites = made
+    alike = [site for site in sites if not (site.impossible or site.align_corners)]
+    after = network
+    for mode in ("bilinear", "nearest"):
+        if there := [site.name for site in alike if site.mode == mode]:
+            after = swap(after, mode, *inputs, sites=there)
+    if after is network:
+        pytest.skip(f"{name} has no bilinear or nearest site at align_corners=False")
     with torch.no_grad():
-        before, after = results(network.eval()(*inputs)), results(swapped(*inputs))
-    assert len(before) == len(after) > 0
-    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+        one, other = results(network(*inputs)), results(after(*inputs))
+    assert len(one) == len(other) > 0
+    assert all(torch.equal(before, now) for before, now in zip(one, other, strict=True))

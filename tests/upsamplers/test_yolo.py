@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from real_networks import _declare
+from real_networks import package, torchvision
 
 from upsamplers import choices, swap
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of ultralytics' own code
 @pytest.fixture(scope="module")
 def yolo() -> Any:
     """YOLOv8n with random weights."""
-    _declare()
-    found = pytest.importorskip("ultralytics", reason="ultralytics is not installed: pip install ultralytics")
+    torchvision()
+    found = package("ultralytics", "pip install --no-deps ultralytics ultralytics-thop; its licence is AGPL-3.0")
     return found.YOLO("yolov8n.yaml")
 
 

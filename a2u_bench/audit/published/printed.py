@@ -32,6 +32,11 @@ class Printed:
     unit: Fraction
 
     @property
+    def is_added(self) -> bool:
+        """Whether it is printed with a plus sign, as what an operator adds to a network."""
+        return self.text.startswith("+")
+
+    @property
     def value(self) -> Fraction:
         """The number in parameters or multiply-adds."""
         return self.digits * self.unit / 10**self.places

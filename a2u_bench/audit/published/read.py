@@ -20,7 +20,8 @@ unit = "GMACs"                          # optional: GMACs, GFLOPs (two a multipl
 without = ["GroupNorm"]                 # optional: parameters not counted, by their name or their module's class
 note = "up and down"                    # optional
 source = "dai"                          # optional: a key of sources
-whole = { network = "matting-unet", height = 224, width = 224 }  # optional: of that network, not of the sites
+whole = { network = "matting-unet", height = 224, width = 224 }  # optional: of that network, not of the sites;
+                                        # of a library's as it is with operator = "original", "+0.44M" is what one adds
 base = "46.80M"                         # optional: what else the printed number has in it
 than = "carafe"                         # optional: printed is how much less than this operator's the cost is, as 91%
 unmatched = true                        # optional: known to be the cost of no variant in any unit
@@ -37,6 +38,7 @@ from typing import Any
 
 from a2u_bench.audit.published.printed import MACS, UNITS, Printed, parse_printed
 from a2u_bench.audit.published.table import (
+    OF_LIBRARIES,
     Fact,
     Misprint,
     PublishedCell,
@@ -51,8 +53,8 @@ from a2u_bench.suites import sites_file
 from a2u_bench.suites.fields import check_keys, entries, texts, typed
 from a2u_bench.suites.sites_file import LIMITS, SUFFIX
 
-NETWORKS = {"matting-unet": 16}
-"""Networks of the bench, and what their images' sides are multiples of."""
+NETWORKS = {"matting-unet": 16, **dict.fromkeys(OF_LIBRARIES, 32)}
+"""Networks of the bench and of other libraries, and what their images' sides are multiples of."""
 
 QUANTITIES: tuple[Quantity, ...] = ("params", "macs")
 
@@ -83,13 +85,15 @@ def _sound(content: dict[str, Any], name: str, where: str) -> PublishedTable:
 
 
 def _table(content: dict[str, Any], name: str) -> PublishedTable:
-    sites = tuple(PublishedSite(**site) for site in sites_file.sites(content))
     sources = {}
     for key, entry in typed(content, "the table", "sources", {}).items():
         sources[key] = _source(key, entry)
     cells = tuple(cell for n, entry in entries(content, "cell") for cell in _cells(entry, n, sources))
     facts = tuple(fact for n, entry in entries(content, "fact") for fact in _facts(entry, n, sources))
-    return PublishedTable(name, sites_file.title(content, name), sites, cells, facts, sites_file.operators(content))
+    named = sites_file.operators(content)
+    whole = bool(cells) and not named and all(cell.is_of_library for cell in cells)
+    sites = tuple(PublishedSite(**site) for site in sites_file.sites(content, needed=not whole))
+    return PublishedTable(name, sites_file.title(content, name), sites, cells, facts, named)
 
 
 def _source(key: str, entry: Any) -> Source:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from a2u_bench import operators
 from a2u_bench.audit.published import UNITS, Misprint, PublishedCell, PublishedSite, PublishedTable, parse_printed
+from a2u_bench.audit.published.whole import at_its_sites, own_lines
 from a2u_bench.errors import UsageError
 from a2u_bench.operators import strings
 from a2u_bench.units import ratio
@@ -17,6 +18,7 @@ from a2u_bench.units import ratio
 if TYPE_CHECKING:
     from torch import nn
 
+    from a2u_bench.operators.networks.counted import Line
     from upsamplers import Upsampler
 
 AGREES = "agrees"
@@ -24,12 +26,16 @@ TRUNCATED = "truncated"
 MISPRINT = "known misprint"
 UNMATCHED = "not reproduced"
 DIFFERS = "differs"
+NOT_REPRODUCED = "not reproduced"
+SKIPPED = "skipped"
 VERDICTS = {
     AGREES: "rounds to the printed digits",
     TRUNCATED: "the printed digits are cut, not rounded",
     MISPRINT: "the printed value is wrong, and why is known",
     UNMATCHED: "no variant of the operator has the printed cost in any unit, and why is not known",
     DIFFERS: "neither",
+    NOT_REPRODUCED: "the count of the whole network has other digits",
+    SKIPPED: "what makes the network is not installed",
 }
 
 _WIDTHS = re.compile(r"\{(\d{0,3})c\}")  # {2c}: twice the channels of each site
@@ -37,12 +43,18 @@ _WIDTHS = re.compile(r"\{(\d{0,3})c\}")  # {2c}: twice the channels of each site
 
 @dataclass(frozen=True)
 class Reproduced:
-    """One printed cost with what the modules count by its rule: parameters, multiply-adds, or a share in per cent."""
+    """One printed cost with what the modules count by its rule: parameters, multiply-adds, or a share in per cent.
+
+    A whole network of another library has the lines of which its count is the sum, and the sites that were found in it;
+    without that library nothing is recomputed, and `why` says what to install.
+    """
 
     cell: PublishedCell
-    recomputed: int | Fraction
+    recomputed: int | Fraction | None
     verdict: str
     why: str
+    lines: tuple[Line, ...] = ()
+    sites: tuple[PublishedSite, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,6 +153,22 @@ def _params(module: nn.Module, without: tuple[str, ...]) -> int:
 
 
 def _reproduce(cell: PublishedCell, table: PublishedTable) -> Reproduced:
+    if not cell.is_of_library:
+        return _judged(cell, table)
+    try:
+        there = at_its_sites(cell, table)
+        found, lines = _judged(cell, there), own_lines(cell)
+    except operators.Impossible as error:
+        return Reproduced(cell, None, SKIPPED, str(error))
+    found = replace(found, lines=lines, sites=there.sites)
+    if found.verdict != DIFFERS or found.recomputed is None:
+        return found
+    difference = found.recomputed - cell.printed.value
+    text = f"{'+' if difference > 0 else '-'}{cell.printed.write(abs(difference))}"
+    return replace(found, verdict=NOT_REPRODUCED, why=f"{found.why}; recomputed - published = {text}")
+
+
+def _judged(cell: PublishedCell, table: PublishedTable) -> Reproduced:
     recomputed = _count(cell, cell.operator, table)
     verdict = cell.printed.compare(recomputed)
     if cell.unmatched and verdict != AGREES:
@@ -159,6 +187,9 @@ def _count(cell: PublishedCell, operator: str, table: PublishedTable) -> int | F
         return 100 * Fraction(whole - part, whole)
     if cell.base is not None:
         return int(cell.base.value) + _count(replace(cell, base=None), operator, table)
+    if cell.is_of_library:
+        added = 0 if operator == operators.ORIGINAL else _count(replace(cell, whole=None), operator, table)
+        return sum(line.count for line in own_lines(cell)) + added
     if cell.whole is not None:
         try:
             network = operators.network_outline(cell.whole.network, operator)
@@ -176,14 +207,15 @@ def _rule(cell: PublishedCell, recomputed: int | Fraction, verdict: str) -> str:
     if cell.than:
         rule = f"less than {shown(cell.than)}"
     elif cell.quantity == "macs":
-        rule = UNITS[cell.unit][1] + (" of convolutions" if cell.whole else "")
+        rule = UNITS[cell.unit][1] + (" of convolutions" if cell.whole and not cell.is_of_library else "")
     elif cell.without == ("bias",):
         rule = "weights only, without biases"
     else:
         rule = f"without {', '.join(cell.without)}" if cell.without else "all parameters"
     counted = f"{cell.sampled} for a value read between pixels" if cell.sampled else ""
     base = f"{cell.base.text} and the upsamplers" if cell.base else ""
-    parts = [part for part in (cell.note, base, rule, counted) if part]
+    whole = "added to the network" if cell.printed.is_added else "the whole network, in the lines below"
+    parts = [part for part in (cell.note, base, whole if cell.is_of_library else "", rule, counted) if part]
     if verdict == DIFFERS and cell.printed.value:
         parts.append(f"recomputed / published = {ratio(float(recomputed / cell.printed.value))}")
     return "; ".join(parts)

@@ -9,6 +9,9 @@ from a2u_bench.audit.published.printed import Printed
 
 Quantity = Literal["params", "macs"]
 
+OF_LIBRARIES = ("segformer-b1", "faster-rcnn-r50-fpn")
+"""Whole networks that other libraries make; where a library is not installed, their cells are skipped."""
+
 
 @dataclass(frozen=True)
 class PublishedSite:
@@ -49,7 +52,11 @@ class Misprint:
 
 @dataclass(frozen=True)
 class Whole:
-    """A network of the bench with the operator in all its places, and the sides of the image that it is given."""
+    """A network with the operator in all its places, and the sides of the image that it is given.
+
+    It is one of the bench, or of a library: then `operator` is `original` for the network as it is, and a number that
+    is printed with a plus sign is what the operator adds at the places that are found in the network.
+    """
 
     network: str
     height: int
@@ -83,6 +90,11 @@ class PublishedCell:
     base: Printed | None = None
     sampled: int = 0
     unmatched: bool = False
+
+    @property
+    def is_of_library(self) -> bool:
+        """Whether a network of another library is counted."""
+        return self.whole is not None and self.whole.network in OF_LIBRARIES
 
 
 @dataclass(frozen=True)
