@@ -89,7 +89,7 @@ def parse(content: bytes, where: str) -> dict[str, Any]:
 
 
 def sites(content: dict[str, Any], needed: bool = True) -> list[dict[str, int]]:
-    """The checked [[site]] tables of a file. UsageError where one is not sound, or where there is none and one is needed."""
+    """The checked [[site]] tables of a file. UsageError where one is not sound, or none is there and one is needed."""
     check_keys(content, "the table", ("title", "operators", "site", *OF_REPRODUCE))
     found = [_site(entry, number) for number, entry in entries(content, "site")]
     if needed and not found:
