@@ -232,6 +232,7 @@ OF_TWO_STAGES = {"rpn_pre_nms_top_n_test": 16, "rpn_post_nms_top_n_test": 8}
 OF_TWO_STAGES |= {"box_detections_per_img": 2, "box_score_thresh": 0}
 OF_ONE_STAGE = {"topk_candidates": 16, "detections_per_img": 2}
 
+
 def seeded(name: str) -> Network:
     """The network of that name, in evaluation mode, with the same weights each time."""
     with torch.random.fork_rng(devices=[]):

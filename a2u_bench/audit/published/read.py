@@ -109,16 +109,15 @@ def _parse(content: bytes, name: str, where: str) -> PublishedTable:
 def _table(content: dict[str, Any], name: str) -> PublishedTable:
     check_keys(content, "the table", ("title", "operators", "site", "cell", "fact", "sources"))
     sites = tuple(_site(entry, n) for n, entry in entries(content, "site"))
+    if not sites:
+        raise UsageError("has no sites. Allowed: at least one [[site]] with channels, height and width")
     sources = {}
     for key, entry in typed(content, "the table", "sources", {}).items():
         sources[key] = _source(key, entry)
     cells = tuple(cell for n, entry in entries(content, "cell") for cell in _cells(entry, n, sources))
     facts = tuple(fact for n, entry in entries(content, "fact") for fact in _facts(entry, n, sources))
-    title, named = typed(content, "the table", "title", name), texts(content, "the table", "operators")
-    found = bool(cells) and not named and all(cell.is_of_library for cell in cells)
-    if not sites and not found:
-        raise UsageError("has no sites. Allowed: at least one [[site]] with channels, height and width")
-    return PublishedTable(name, title, sites, cells, facts, named)
+    title = typed(content, "the table", "title", name)
+    return PublishedTable(name, title, sites, cells, facts, texts(content, "the table", "operators"))
 
 
 def _site(entry: dict[str, Any], number: int) -> PublishedSite:

@@ -32,7 +32,7 @@ VERDICTS = {
     TRUNCATED: "the printed digits are cut, not rounded",
     MISPRINT: "the printed value is wrong, and why is known",
     DIFFERS: "neither",
-    NOT_REPRODUCED: "the count of the whole network has other digits",
+    NOT_REPRODUCED: "no count has the printed digits, and why is not known",
     SKIPPED: "what makes the network is not installed",
 }
 
