@@ -55,11 +55,8 @@ def _cells(table: PublishedTable, cells: Sequence[Reproduced], unit: str) -> Tab
     if moved:
         headings.insert(3, Heading("moved", f"in {unit}"))
     notes = [f"{verdict}: {VERDICTS[verdict]}" for verdict in dict.fromkeys(one.verdict for one in cells)]
-    sites = table.sites or next((one.sites for one in cells if one.sites), ())
     counted = f"{COUNTED}{OF_WHOLE if any(one.lines for one in cells) else ''}"
-    notes += [*([_sites(sites)] if sites else []), counted] + (
-        [f"recomputed work is in {unit}: {UNITS[unit][1]}"] if moved else []
-    )
+    notes += [_sites(table.sites), counted] + ([f"recomputed work is in {unit}: {UNITS[unit][1]}"] if moved else [])
     return _text(table.title, headings, rows, [*notes, *_citations(one.cell.source for one in cells)])
 
 

@@ -46,7 +46,8 @@ def ends(rows: pd.DataFrame) -> list[str]:
     well = tested_alike(rows[(rows["status"] == "ok").fillna(False) & rows["gain"].notna()])
     if well[SEED].nunique() < 2:
         return []
-    same, other = [], []
+    same: list[str] = []
+    other: list[str] = []
     for name in SECTIONS:
         section = well[(well["section"] == name).fillna(False)]
         if section["pair"].nunique() < 2:

@@ -44,10 +44,10 @@ def _chosen(well: pd.DataFrame, asked: str) -> pd.DataFrame:
     """The trainings of one task, and of one kind of features and guide where it has several."""
     task, _, cell = asked.partition(":")
     kinds = {
-        (row.task, "" if pd.isna(row.features) else f"{row.features}/{row.guide}"): None
-        for row in well[["task", "features", "guide"]].itertuples()
+        (str(name), "" if pd.isna(features) else f"{features}/{guide}"): None
+        for name, features, guide in zip(well["task"], well["features"], well["guide"], strict=True)
     }
-    names = [f"{name}:{kind}" if kind else str(name) for name, kind in kinds]
+    names = [f"{name}:{kind}" if kind else name for name, kind in kinds]
     found = [one for one in kinds if one[0] == task and (not cell or one[1] == cell)]
     if not found:
         match = nearest(asked, names)

@@ -88,11 +88,11 @@ def parse(content: bytes, where: str) -> dict[str, Any]:
         raise UsageError(f"{where}: not sound TOML: {error}") from None
 
 
-def sites(content: dict[str, Any], needed: bool = True) -> list[dict[str, int]]:
-    """The checked [[site]] tables of a file. UsageError where one is not sound, or none is there and one is needed."""
+def sites(content: dict[str, Any]) -> list[dict[str, int]]:
+    """The checked [[site]] tables of a file. UsageError where there are none, or one is not sound."""
     check_keys(content, "the table", ("title", "operators", "site", *OF_REPRODUCE))
     found = [_site(entry, number) for number, entry in entries(content, "site")]
-    if needed and not found:
+    if not found:
         raise UsageError("has no sites. Allowed: at least one [[site]] with channels, height and width")
     return found
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+from typing import Any
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -114,7 +116,7 @@ def test_no_operator_of_the_form_beats_it_at_any_point(name):
         pytest.skip("its kernels mix channels: no kernel of a window and a group alone")
     output = reference.reassemble(w, z, scale=2, kernel_size=op.kernel_size, border=op.border)
     of_form = bool((w >= -1e-12).all() and ((w.sum(2) - 1).abs() < 1e-9).all())
-    forms = ["none", *(["simplex"] if of_form else []), *([sigmoid_softmax_box(9)] if name == "a2u" else [])]
+    forms: list[Any] = ["none", *(["simplex"] if of_form else []), *([sigmoid_softmax_box(9)] if name == "a2u" else [])]
     for form in forms:
         best = ceiling(z, target, op.kernel_size, form, groups=w.shape[1], border=op.border)
         slack = squares(output, target, w.shape[1]) - (best.error - best.gap)

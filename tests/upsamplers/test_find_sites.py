@@ -270,6 +270,15 @@ def test_dicts_and_dataclasses_are_no_hindrance() -> None:
     assert [site.name for site in find_sites(Answering(), IMAGE)] == ["net.up#0", "net#0"]
 
 
+def test_what_is_written_into_a_map_of_zeros_is_the_input_s() -> None:
+    def gathered(z: Tensor) -> Tensor:
+        held = torch.zeros_like(z)
+        held[:, :4] = z[:, :4]
+        return functional.interpolate(held, scale_factor=2)
+
+    assert only(around(gathered)).reason == ""
+
+
 def test_a_map_that_is_not_four_dimensional_is_left() -> None:
     network = nn.Sequential(nn.Conv1d(3, 4, 3), nn.Upsample(scale_factor=2), nn.Conv1d(4, 4, 1))
     (site,) = find_sites(network, torch.randn(1, 3, 16))

@@ -88,7 +88,8 @@ class Flow:
 
     def follow(self, name: str, args: Sequence[Any], made: Any) -> None:
         """A function was called with `args` and has made what it returned."""
-        results = [tensor for _, tensor in tensors(made)]
+        written = args[0][:1] if name == "__setitem__" else made  # it returns nothing
+        results = [tensor for _, tensor in tensors(written)]
         if not results:
             return  # a size was asked for
         given = [tensor for _, tensor in tensors(args)]

@@ -85,15 +85,13 @@ def _sound(content: dict[str, Any], name: str, where: str) -> PublishedTable:
 
 
 def _table(content: dict[str, Any], name: str) -> PublishedTable:
+    sites = tuple(PublishedSite(**site) for site in sites_file.sites(content))
     sources = {}
     for key, entry in typed(content, "the table", "sources", {}).items():
         sources[key] = _source(key, entry)
     cells = tuple(cell for n, entry in entries(content, "cell") for cell in _cells(entry, n, sources))
     facts = tuple(fact for n, entry in entries(content, "fact") for fact in _facts(entry, n, sources))
-    named = sites_file.operators(content)
-    whole = bool(cells) and not named and all(cell.is_of_library for cell in cells)
-    sites = tuple(PublishedSite(**site) for site in sites_file.sites(content, needed=not whole))
-    return PublishedTable(name, sites_file.title(content, name), sites, cells, facts, named)
+    return PublishedTable(name, sites_file.title(content, name), sites, cells, facts, sites_file.operators(content))
 
 
 def _source(key: str, entry: Any) -> Source:

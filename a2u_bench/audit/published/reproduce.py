@@ -34,7 +34,7 @@ VERDICTS = {
     MISPRINT: "the printed value is wrong, and why is known",
     UNMATCHED: "no variant of the operator has the printed cost in any unit, and why is not known",
     DIFFERS: "neither",
-    NOT_REPRODUCED: "the count of the whole network has other digits",
+    NOT_REPRODUCED: "no count has the printed digits, and why is not known",
     SKIPPED: "what makes the network is not installed",
 }
 
