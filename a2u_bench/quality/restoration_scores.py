@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ class Baseline:
         return float((self.bilinear - error)[where].mean()) / room
 
 
-def score(output: Tensor, baseline: Baseline, gap: float | None = None) -> dict[str, object]:
+def score(output: Tensor, baseline: Baseline, gap: float | None = None) -> dict[str, Any]:
     """The scores of an output [N, C, H, W], by column; with a ceiling's own gap, as a share of its way, where given."""
     error = squares(output, baseline.target)
     gains = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -188,7 +189,7 @@ def test_edges_are_points_that_differ_from_a_neighbour_and_a_fifth_at_most():
 
 def test_a_gate_that_adds_the_guide_is_left_out(folder):
     part = fold_of(folder)
-    network = part.network(pairs.read("fade_lite", restoration.WAYS)[-1])
+    network: Any = part.network(pairs.read("fade_lite", restoration.WAYS)[-1])
     output = network(part.test.z, part.test.guide)
     op = operators.module("fade_lite", 16)
     op.load_state_dict(network.operator.state_dict())

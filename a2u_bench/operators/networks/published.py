@@ -75,15 +75,15 @@ def _segformer_b1() -> Published:
         from transformers import SegformerConfig, SegformerForSemanticSegmentation
     except (ImportError, RuntimeError) as error:
         raise Impossible(_missing("transformers", error, "pip install a2u-bench[networks]")) from None
-    config = SegformerConfig(
-        hidden_sizes=[64, 128, 320, 512],
-        depths=[2, 2, 2, 2],
-        decoder_hidden_size=256,
-        num_labels=ADE_CLASSES,
-        attn_implementation="eager",
-    )
+    settings: dict[str, Any] = {
+        "hidden_sizes": [64, 128, 320, 512],
+        "depths": [2, 2, 2, 2],
+        "decoder_hidden_size": 256,
+        "num_labels": ADE_CLASSES,
+        "attn_implementation": "eager",
+    }
     with torch.device("meta"):
-        network = SegformerForSemanticSegmentation(config).eval()
+        network = SegformerForSemanticSegmentation(SegformerConfig(**settings)).eval()
         unused = nn.Conv2d(128, ADE_CLASSES, 1)
     never = Line("conv_seg of MMSegmentation's head, 128 to 150 channels, which is never called", _size(unused))
     return Published(network, "transformers", (never,), lambda height, width: ())
