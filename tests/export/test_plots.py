@@ -285,7 +285,7 @@ def test_variants_that_nobody_named_are_not_drawn_unless_asked_for(capsys, tmp_p
         drawn[asked] = texts((tmp_path / "figures" / "memory.svg").read_text())
         assert ("note: 1 variant not drawn (--variants)" in capsys.readouterr().err) == (not asked)
     assert {"A2U", "DySample"} <= drawn[()]
-    assert "A2U, rank 4, unshared" in drawn[("--variants",)] - drawn[()]
+    assert "A2U, rank 4, sharing unshared" in drawn[("--variants",)] - drawn[()]
 
 
 @pytest.mark.parametrize(
