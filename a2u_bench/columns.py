@@ -142,8 +142,6 @@ SUBJECT = ("operator", "variant", "options")
 DERIVED: tuple[Column, ...] = (
     Column(RUN, "derived", "string", "run"),  # where several runs, or a merged one, are read: from which a row is
     Column(SHAPE, "derived", "string", "shape"),  # of z, as it is typed: 1x64x32x32
-    Column("out_height", "origin", "Int64", "H out"),  # of the output: scale times z's
-    Column("out_width", "origin", "Int64", "W out"),
     Column(FLOOR_SHARE, "derived", "Float64", "of light speed"),  # how close the latency comes to the floor
     Column(RATIO, "derived", "Float64", "ratio", "", "lower"),
     Column(f"{RATIO}_low", "derived", "Float64", "ratio, low", "", "lower"),
@@ -152,7 +150,7 @@ DERIVED: tuple[Column, ...] = (
 )
 """What no row holds: filled when a run is read; the ratio and its verdict against a reference or a baseline."""
 
-ON_DEMAND = (SHAPE, "out_height", "out_width", FLOOR_SHARE)
+ON_DEMAND = (SHAPE, FLOOR_SHARE)
 """Of these, what is shown and exported only where it is asked for."""
 
 GONE = frozenset({"pace"})

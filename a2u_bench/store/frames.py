@@ -31,8 +31,7 @@ def derive(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with the columns that follow from others of the same row: the shape of z, the share of the floor."""
     batch, channels, height, width = (frame[name].astype(TEXT) for name in SIDES)
     shape = batch + "x" + channels + "x" + height + "x" + width
-    output = {f"out_{side}": frame["scale"] * frame[side] for side in ("height", "width")}
-    return frame.assign(**{SHAPE: shape, **output, FLOOR_SHARE: frame["floor"] / frame["latency"]})
+    return frame.assign(**{SHAPE: shape, FLOOR_SHARE: frame["floor"] / frame["latency"]})
 
 
 def _column(values: list[Any], column: Column) -> Any:
