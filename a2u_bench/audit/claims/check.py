@@ -43,6 +43,7 @@ SHOWN = 20
 
 """Of a number: less is the computer's own rounding."""
 
+_OVER_SEVERAL = re.compile(r"\\multicolumn\{\d+\}\{\w\}")
 _COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
 _COMMENT, _COMMAND = re.compile(r"(?<!\\)%.*"), re.compile(r"\\[A-Za-z]+ ?|[{}]")
 _LETTERS = sorted(
@@ -159,7 +160,7 @@ def _of_markdown(line: str) -> str:
 def _of_latex(line: str) -> str:
     if NOTE in line:
         return line.lstrip("% ")
-    line = _COMMENT.sub("", line).replace(r"\,", "")
+    line = _OVER_SEVERAL.sub("", _COMMENT.sub("", line)).replace(r"\,", "")
     for text, letter in _LETTERS:
         line = line.replace(text, letter)
     shown = re.sub(r"&\s*±", " ±", _COMMAND.sub("", line).replace("+-", "±"))  # which stands in a column of its own
