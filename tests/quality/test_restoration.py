@@ -147,14 +147,15 @@ def test_bilinear_is_zero_and_the_ceiling_one_and_the_target_more_than_that(fold
 def test_no_kernel_of_a_softmax_of_sigmoids_beats_its_ceiling_at_any_point(folder, name):
     part = fold_of(folder)
     torch.manual_seed(0)
-    network = part.network(pairs.read(name, restoration.WAYS)[-1])
+    text = operators.operator(name).text
+    network = part.network(next(pair for pair in pairs.read(name, restoration.WAYS) if pair.name == text))
     Training(network, part.examples(torch.device("cpu")), RESTORATION["quick"].changed(2, 8), 0).run()
     with torch.no_grad():
         output = network(part.test.z, part.test.guide)
     best, gap = restoration.Ceiling("sigmoid-softmax").best(part.test.z, part.test.target)
     border = (slice(None), slice(2, -2), slice(2, -2))  # beyond it A2U reads zeros
     difference = 16 * (squares(output, part.test.target) - squares(best, part.test.target)) + gap
-    assert difference[border].min() > -1e-6
+    assert difference[border].min() > -1e-4  # the operator computes in float32
 
 
 def test_a_share_is_withheld_where_the_ceiling_is_not_certain_or_there_is_no_way_to_it():
@@ -230,7 +231,7 @@ def test_operators_restore_beside_their_references_and_every_command_shows_it(tm
     assert main(["compare", str(out)]) == 0
     assert capsys.readouterr().out == printed
     assert main(["export", str(out), "--format", "latex"]) == 0
-    assert "pixel\\_shuffle" in capsys.readouterr().out
+    assert "pixel\\_\\allowbreak{}shuffle" in capsys.readouterr().out
 
 
 def test_a_training_that_diverges_is_a_failed_row_that_says_where(tmp_path, folder, monkeypatch):
@@ -260,10 +261,10 @@ def test_a_training_that_diverges_is_a_failed_row_that_says_where(tmp_path, fold
         (("--task", "restoration", "--data", "{small}"), "is 60×60 pixels; allowed: sides of 72 to 4096"),
         (("--task", "restoration", "--data", "{broken}"), "cannot be read as a photograph"),
         (("--task", "restoration", "--folds", "13"), "--folds 13: out of range; allowed: 2 to 12"),
-        (("--task", "restoration", "--features", "sag"), "did you mean 'seg'?"),
-        (("--task", "restoration", "--guide", "mixed"), "did you mean 'mix'?"),
+        (("--task", "restoration", "--features", "sag"), "Did you mean 'seg'?"),
+        (("--task", "restoration", "--guide", "mixed"), "Did you mean 'mix'?"),
         (("--task", "restoration", "--pairs", "twin/a2u"), "allowed: an operator alone, a2u"),
-        (("--task", "restoration", "--preset", "short"), "allowed: full, quick"),
+        (("--task", "restoration", "--preset", "short"), "Allowed: full, quick"),
         (("--task", "restoration", "--test-images", "2"), "fewer crops than photographs; allowed: 8 and 4 or more"),
         (("--guide", "mix"), "--guide is of --task restoration; this is reconstruction"),
         (("--task", "matting", "--folds", "3"), "--folds is of --task restoration; this is matting"),
