@@ -122,7 +122,7 @@ def _scale(z: Tensor, target: Tensor, kernel_size: int, groups: int, border: str
 
 
 def _box(constraint: Constraint, taps: int) -> tuple[float, float]:
-    """The least and the largest weight; ValueError for a constraint that is none, or that no kernel keeps."""
+    """The least and the largest weight; ValueError for an unknown constraint, or one that no kernel keeps."""
     if constraint in ("none", "simplex"):
         return 0.0, 1.0
     if isinstance(constraint, str):

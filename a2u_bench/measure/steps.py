@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from a2u_bench.case import Case
+from a2u_bench.measure.first_call import FirstCall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,19 +15,9 @@ if TYPE_CHECKING:
     from a2u_bench.measure.clock import Timer
     from a2u_bench.measure.inputs import Cache, Prepared
     from a2u_bench.measure.latency import Calls
-    from a2u_bench.measure.memory import Memory
 
 COMPILING = -1
 """What `place` says while kernels are being compiled; smaller numbers say how often they were."""
-
-
-@dataclass(frozen=True)
-class First:
-    """What the first call of a case took, and the digest of what it gave."""
-
-    memory: Memory | None
-    seconds: float
-    digest: str | None
 
 
 @dataclass
@@ -39,7 +30,7 @@ class Steps:
     place: Any = None
     built: dict[str, Prepared] = field(default_factory=dict)
     cache: Cache = field(default_factory=dict)
-    first: dict[str, First] = field(default_factory=dict)
+    first: dict[str, FirstCall] = field(default_factory=dict)
     throttled: int = 0  # reasons that were seen, as NVML's bits
     _compiled: int = 0
 
@@ -120,7 +111,7 @@ class Steps:
         def watched() -> Any:
             begin = time.monotonic()
             taken = call_memory(first, prepared.own, case.device)
-            self.first[case.id] = First(taken, time.monotonic() - begin, digest(results[0]) if results else None)
+            self.first[case.id] = FirstCall(taken, time.monotonic() - begin, digest(results[0]) if results else None)
             return results.pop() if results else first()
 
         with as_asked(case), compiling(self._now_compiling) as seconds:
@@ -144,7 +135,7 @@ class Steps:
         found: dict[str, float | int | str | None] = {
             "params": work.params(prepared.module),
             "macs": macs,
-            "macs_fvcore": self._fvcore(prepared),
+            "macs_fvcore": work.fvcore_if_traced(prepared.module, prepared.inputs, own),
             "macs_torch": counted,
         }
         with as_asked(case):
@@ -155,8 +146,7 @@ class Steps:
         if taken is not None:
             found |= {"output_memory": taken.output, "peak_memory": taken.peak, "workspace_memory": taken.workspace}
         if first is not None:
-            found |= {"first_call": max(0.0, first.seconds - seconds), "digest": first.digest}
-            found["first_memory"] = first.memory.peak if first.memory is not None else None
+            found |= first.columns(seconds)
         if ceilings is not None and not training:
             found["floor"] = floor(ceilings, prepared.compulsory, macs, case.dtype)
         if training:
@@ -168,18 +158,6 @@ class Steps:
             with as_asked(case):
                 found |= shares(prepared)
         return found
-
-    def _fvcore(self, prepared: Prepared) -> int | None:
-        """Multiply-adds by fvcore; None of a person's network that it cannot trace."""
-        from a2u_bench import operators
-        from a2u_bench.measure import work
-
-        try:
-            return work.macs_fvcore(prepared.module, prepared.inputs).macs
-        except Exception:  # whatever tracing a stranger's network raises: it is measured all the same
-            if not operators.is_own_network(prepared.case):
-                raise
-            return None
 
     def onnx(self, case: Case) -> str:
         """Why a case's operator is no ONNX model, or ""."""

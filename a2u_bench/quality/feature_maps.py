@@ -52,19 +52,19 @@ Maps = list[Tensor]
 
 
 @dataclass(frozen=True)
-class Pair:
+class FeaturesAndGuide:
     """Features and their guide, each with the means of the photographs trained on taken off, and of unit deviation."""
 
     features: Maps
     guide: Maps
 
 
-def make(pictures: Sequence[Picture], trained: int, features: str, guide: str, seed: int) -> Pair:
+def make(pictures: Sequence[Picture], trained: int, features: str, guide: str, seed: int) -> FeaturesAndGuide:
     """Both of every photograph; the first `trained` of them decide what is fitted."""
     random = torch.Generator().manual_seed(seed)
     images = [torch.from_numpy(picture) for picture in pictures]
     found = _normal({"seg": _classes, "gabor": _gabor, "relu3": _layers}[features](images, trained, random), trained)
-    return Pair(found, _normal(_guide(guide, images, found, trained, random), trained))
+    return FeaturesAndGuide(found, _normal(_guide(guide, images, found, trained, random), trained))
 
 
 def _guide(name: str, images: Maps, features: Maps, trained: int, random: torch.Generator) -> Maps:

@@ -17,7 +17,7 @@ from a2u_bench.quality.train import Examples
 from a2u_bench.quality.trial import Trial
 
 
-class Part(Protocol):
+class Subject(Protocol):
     """What one training is about: what is built, what it is trained on, and what it is worth then."""
 
     def network(self, pair: Pair) -> nn.Module:
@@ -52,7 +52,7 @@ class Problem(Protocol):
     def test_images(self) -> int:
         """How many are scored."""
 
-    def part(self, trial: Trial) -> Part:
+    def part(self, trial: Trial) -> Subject:
         """What a trial is about."""
 
 

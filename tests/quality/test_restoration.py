@@ -16,9 +16,9 @@ from torch.testing import assert_close
 from a2u_bench import operators
 from a2u_bench.cli import main
 from a2u_bench.machine import record
-from a2u_bench.quality import feature_maps, pairs, photographs, restoration, task
+from a2u_bench.quality import feature_maps, pairs, photographs, restoration, restoration_fold, task
 from a2u_bench.quality.presets import RESTORATION
-from a2u_bench.quality.restoration import CEILINGS, Fold, inner
+from a2u_bench.quality.restoration_fold import CEILINGS, Fold, inner
 from a2u_bench.quality.restoration_scores import Baseline, edges, score, squares
 from a2u_bench.quality.train import Training
 from a2u_bench.quality.trial import jobs
@@ -133,10 +133,10 @@ def test_bilinear_is_zero_and_the_ceiling_one_and_the_target_more_than_that(fold
     assert abs(found["gain"]) < 1e-5
     assert abs(found["share"]) < 1e-6
     assert found["section"] == "reference"
-    best = part.scores(restoration.Ceiling("simplex"), cpu)
+    best = part.scores(restoration_fold.Ceiling("simplex"), cpu)
     assert_close(best["share"], 1.0)
     assert best["gap"] < 0.01
-    box = part.scores(restoration.Ceiling("sigmoid-softmax"), cpu)
+    box = part.scores(restoration_fold.Ceiling("sigmoid-softmax"), cpu)
     assert 0 < box["share"] < 1
     exact = score(inner(part.test.target), part.baseline)
     assert exact["share"] >= 1
@@ -152,7 +152,7 @@ def test_no_kernel_of_a_softmax_of_sigmoids_beats_its_ceiling_at_any_point(folde
     Training(network, part.examples(torch.device("cpu")), RESTORATION["quick"].changed(2, 8), 0).run()
     with torch.no_grad():
         output = network(part.test.z, part.test.guide)
-    best, gap = restoration.Ceiling("sigmoid-softmax").best(part.test.z, part.test.target)
+    best, gap = restoration_fold.Ceiling("sigmoid-softmax").best(part.test.z, part.test.target)
     border = (slice(None), slice(2, -2), slice(2, -2))  # beyond it A2U reads zeros
     difference = 16 * (squares(output, part.test.target) - squares(best, part.test.target)) + gap
     assert difference[border].min() > -1e-4  # the operator computes in float32
@@ -235,13 +235,13 @@ def test_operators_restore_beside_their_references_and_every_command_shows_it(tm
 
 
 def test_a_training_that_diverges_is_a_failed_row_that_says_where(tmp_path, folder, monkeypatch):
-    loss = restoration.Restored.loss
+    loss = restoration_fold.Restored.loss
 
     def poisoned(self, network, picked, random):
         found, square = loss(self, network, picked, random)
         return found * math.nan, square
 
-    monkeypatch.setattr(restoration.Restored, "loss", poisoned)
+    monkeypatch.setattr(restoration_fold.Restored, "loss", poisoned)
     words = ("--data", folder, "--pairs", "pixel_shuffle", "--folds", "2", "--seeds", "1")
     assert quality(*TINY, *words, "--out", tmp_path / "run", "--strict") == 5
     row = read_run(tmp_path / "run").rows[-1]

@@ -77,5 +77,13 @@ def test_what_did_not_end_ok_is_not_judged(status: str):
 def test_compare_says_it_under_the_table(tmp_path: Path, capsys):
     with Store.create(tmp_path / "run", {}) as store:
         store.append_row(row("nearest", floor=1e-6))
+        for options in ("sapa", "sapa:embedding=64"):
+            store.append_row(row(options, digest="aa"))
+    far = "more than 100 times the roofline bound: nearest 1000 times"
+    alike = "variants whose outputs are equal to the last bit: sapa = sapa:embedding=64"
     assert main(["compare", str(tmp_path / "run")]) == 0
-    assert "more than 100 times the roofline bound: nearest 1000 times" in capsys.readouterr().out
+    short = capsys.readouterr().out
+    assert main(["compare", str(tmp_path / "run"), "--notes", "full"]) == 0
+    full = capsys.readouterr().out
+    assert (alike in short, far in short) == (True, False)  # small maps are always far from the bound
+    assert (alike in full, far in full) == (True, True)

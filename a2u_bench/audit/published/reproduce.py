@@ -18,7 +18,7 @@ from a2u_bench.units import ratio
 if TYPE_CHECKING:
     from torch import nn
 
-    from a2u_bench.operators.networks.counted import Line
+    from a2u_bench.operators.networks.counted import CountedLine
     from upsamplers import Upsampler
 
 AGREES = "agrees"
@@ -53,7 +53,7 @@ class Reproduced:
     recomputed: int | Fraction | None
     verdict: str
     why: str
-    lines: tuple[Line, ...] = ()
+    lines: tuple[CountedLine, ...] = ()
     sites: tuple[PublishedSite, ...] = ()
 
 
