@@ -12,21 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from a2u_bench.measure.clock import Timer
+    from a2u_bench.measure.first import First
     from a2u_bench.measure.inputs import Cache, Prepared
     from a2u_bench.measure.latency import Calls
-    from a2u_bench.measure.memory import Memory
 
 COMPILING = -1
 """What `place` says while kernels are being compiled; smaller numbers say how often they were."""
-
-
-@dataclass(frozen=True)
-class First:
-    """What the first call of a case took, and the digest of what it gave."""
-
-    memory: Memory | None
-    seconds: float
-    digest: str | None
 
 
 @dataclass
@@ -104,11 +95,9 @@ class Steps:
 
     def check(self, case: Case) -> float:
         """Compare with the definition, noting what the first call takes; the seconds in which kernels were compiled."""
-        import time
-
-        from a2u_bench.measure.check import check, digest
+        from a2u_bench.measure.check import check
         from a2u_bench.measure.compiling import compiling
-        from a2u_bench.measure.memory import call_memory
+        from a2u_bench.measure.first import watch
         from a2u_bench.measure.precision import as_asked
 
         prepared, results = self.built[case.id], []
@@ -118,9 +107,7 @@ class Steps:
             return results[0]
 
         def watched() -> Any:
-            begin = time.monotonic()
-            taken = call_memory(first, prepared.own, case.device)
-            self.first[case.id] = First(taken, time.monotonic() - begin, digest(results[0]) if results else None)
+            self.first[case.id] = watch(first, prepared.own, case.device, results)
             return results.pop() if results else first()
 
         with as_asked(case), compiling(self._now_compiling) as seconds:
@@ -129,10 +116,9 @@ class Steps:
 
     def measure(self, case: Case, ceilings: dict[str, Any] | None = None) -> dict[str, float | int | str | None]:
         """Parameters, multiply-adds, memory and the floor of a checked, so warm, case by the names of their columns."""
-        import time
-
         from a2u_bench import operators
         from a2u_bench.measure import memory, work
+        from a2u_bench.measure.first import watch
         from a2u_bench.measure.floor import floor
         from a2u_bench.measure.precision import as_asked
 
@@ -148,15 +134,12 @@ class Steps:
             "macs_torch": counted,
         }
         with as_asked(case):
-            begin = time.monotonic()
-            taken = memory.call_memory(prepared.call, prepared.own, case.device)
-            seconds = time.monotonic() - begin
+            later = watch(prepared.call, prepared.own, case.device)
         first = self.first.get(case.id)
-        if taken is not None:
+        if (taken := later.memory) is not None:
             found |= {"output_memory": taken.output, "peak_memory": taken.peak, "workspace_memory": taken.workspace}
         if first is not None:
-            found |= {"first_call": max(0.0, first.seconds - seconds), "digest": first.digest}
-            found["first_memory"] = first.memory.peak if first.memory is not None else None
+            found |= first.columns(later)
         if ceilings is not None and not training:
             found["floor"] = floor(ceilings, prepared.compulsory, macs, case.dtype)
         if training:
