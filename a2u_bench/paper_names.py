@@ -26,7 +26,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class Known:
-    """What a paper's table calls an operator, and its publication; None where none is known."""
+    """What a paper's table calls an operator, and its publication; None where we know of no paper."""
 
     label: str
     paper: Publication | None = None

@@ -54,10 +54,10 @@ def command(
     from a2u_bench.judge.filters import narrow
     from a2u_bench.judge.reading import read as read_all
     from a2u_bench.judge.scores import with_quality
-    from a2u_bench.judge.variants import unnamed
     from a2u_bench.machine.differences import differences
     from a2u_bench.tables import answer
     from a2u_bench.tables import notes as said
+    from a2u_bench.tables.order import is_unnamed_variant
 
     check_convention(convention)
     limits = read_budget(budget)
@@ -74,7 +74,7 @@ def command(
         raise UsageError("no costs in what was read; name a run that `a2u-bench run` made")
     if RUN in frame and frame[RUN].nunique() == 1:
         frame = frame.drop(columns=RUN)
-    advice = recommend.advise(frame, limits, reading, None if variants else unnamed(frame, reading))
+    advice = recommend.advise(frame, limits, reading, None if variants else is_unnamed_variant(frame, reading))
     measured = [run.manifest for run in read if any(row["task"] is None for row in run.rows)]
     notes = [*answer.notes(advice, everything), *filter(None, [told]), *left[:1], *said.of_reading(reading)]
     notes += [f"the runs are of machines that differ: {text}" for text in differences(measured)]

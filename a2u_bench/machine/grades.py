@@ -91,7 +91,7 @@ def notes(manifests: Mapping[str, Mapping[str, Any]], strays: Mapping[str, tuple
 def worst(
     manifests: Mapping[str, Mapping[str, Any]], strays: Mapping[str, tuple[str, float]]
 ) -> tuple[str, Mapping[str, Any]]:
-    """The lowest grade of these runs and the first finding that earned it; "" and nothing without one.
+    """The lowest grade of these runs and the first finding that earned it; "" and nothing without a grade.
 
     `strays` as in `notes`.
     """

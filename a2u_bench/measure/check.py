@@ -7,8 +7,6 @@ CPU kernels are the same for every size, float64 is slow, and of a large map a b
 from __future__ import annotations
 
 import copy
-import hashlib
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,10 +33,6 @@ ON_A_CPU = 1 << 21
 
 NETWORK_ROWS = 16
 """Rows of a network's image that are compared on a CPU: its deepest level has one."""
-
-
-LARGEST_DIGESTED = 1 << 28
-"""Bytes of an output beyond which no digest is made of it."""
 
 
 class Incorrect(Exception):
@@ -75,15 +69,6 @@ def _check_network(prepared: Prepared, original: nn.Module, up: Tensor) -> None:
         truth = operators.definition(exact, z.to(next(exact.parameters(), z).dtype), None)
     error, largest = (truth - given).abs().max().item(), truth.abs().max().item()
     _must_be_close(prepared, error, TOLERANCE[case.dtype] * max(1.0, largest))
-
-
-def digest(result: Any) -> str | None:
-    """Twelve hexadecimal digits of the bytes of a call's output; None of one that is too large, or not a tensor."""
-    up = result[0] if isinstance(result, tuple) and result else result
-    if not isinstance(up, Tensor) or up.numel() * up.element_size() > LARGEST_DIGESTED:
-        return None
-    found = up.detach().contiguous().cpu().reshape(-1).view(torch.uint8)
-    return hashlib.blake2b(found.numpy().tobytes(), digest_size=6).hexdigest()
 
 
 def _must_be_close(prepared: Prepared, error: float, allowed: float) -> None:

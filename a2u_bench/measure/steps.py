@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from a2u_bench.case import Case
-from a2u_bench.measure.first_call import FirstCall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from a2u_bench.measure.clock import Timer
+    from a2u_bench.measure.first import First
     from a2u_bench.measure.inputs import Cache, Prepared
     from a2u_bench.measure.latency import Calls
 
@@ -30,7 +30,7 @@ class Steps:
     place: Any = None
     built: dict[str, Prepared] = field(default_factory=dict)
     cache: Cache = field(default_factory=dict)
-    first: dict[str, FirstCall] = field(default_factory=dict)
+    first: dict[str, First] = field(default_factory=dict)
     throttled: int = 0  # reasons that were seen, as NVML's bits
     _compiled: int = 0
 
@@ -95,11 +95,9 @@ class Steps:
 
     def check(self, case: Case) -> float:
         """Compare with the definition, noting what the first call takes; the seconds in which kernels were compiled."""
-        import time
-
-        from a2u_bench.measure.check import check, digest
+        from a2u_bench.measure.check import check
         from a2u_bench.measure.compiling import compiling
-        from a2u_bench.measure.memory import call_memory
+        from a2u_bench.measure.first import watch
         from a2u_bench.measure.precision import as_asked
 
         prepared, results = self.built[case.id], []
@@ -109,9 +107,7 @@ class Steps:
             return results[0]
 
         def watched() -> Any:
-            begin = time.monotonic()
-            taken = call_memory(first, prepared.own, case.device)
-            self.first[case.id] = FirstCall(taken, time.monotonic() - begin, digest(results[0]) if results else None)
+            self.first[case.id] = watch(first, prepared.own, case.device, results)
             return results.pop() if results else first()
 
         with as_asked(case), compiling(self._now_compiling) as seconds:
@@ -120,10 +116,9 @@ class Steps:
 
     def measure(self, case: Case, ceilings: dict[str, Any] | None = None) -> dict[str, float | int | str | None]:
         """Parameters, multiply-adds, memory and the floor of a checked, so warm, case by the names of their columns."""
-        import time
-
         from a2u_bench import operators
         from a2u_bench.measure import memory, work
+        from a2u_bench.measure.first import watch
         from a2u_bench.measure.floor import floor
         from a2u_bench.measure.precision import as_asked
 
@@ -139,14 +134,12 @@ class Steps:
             "macs_torch": counted,
         }
         with as_asked(case):
-            begin = time.monotonic()
-            taken = memory.call_memory(prepared.call, prepared.own, case.device)
-            seconds = time.monotonic() - begin
+            later = watch(prepared.call, prepared.own, case.device)
         first = self.first.get(case.id)
-        if taken is not None:
+        if (taken := later.memory) is not None:
             found |= {"output_memory": taken.output, "peak_memory": taken.peak, "workspace_memory": taken.workspace}
         if first is not None:
-            found |= first.columns(seconds)
+            found |= first.columns(later)
         if ceilings is not None and not training:
             found["floor"] = floor(ceilings, prepared.compulsory, macs, case.dtype)
         if training:

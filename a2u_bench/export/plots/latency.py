@@ -72,7 +72,7 @@ def _figure(words: str, group: pd.DataFrame, against: str) -> Figure:
 
 
 def _ends(line: pd.DataFrame, scale: units.Scale) -> tuple[list[float], list[float]]:
-    """Both ends of each latency's interval; the latency itself without one."""
+    """Both ends of each latency's interval; the latency itself where the interval is unknown."""
     low, high = (line[f"latency_{end}"].fillna(line["latency"]).astype(float) for end in ("low", "high"))
     return [scale.of(value) for value in low], [scale.of(value) for value in high]
 
