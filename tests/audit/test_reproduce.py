@@ -192,12 +192,14 @@ def test_a_whole_network_is_counted_in_place_of_its_sites():
     whole = Whole("matting-unet", 32, 64)
     printed = [params_cell(operator, "8.05M", whole=whole) for operator in ("bilinear", "index_net", "deconv")]
     first, second, third = reproduce(table(*printed, sites=(PublishedSite(1, 1, 1),)))
+    assert first.recomputed is not None and second.recomputed is not None and third.recomputed is not None
     alone = [64, 64, 128, 256]
     assert (first.recomputed, first.verdict, first.why) == (8_049_003, "agrees", "all parameters")
     assert second.recomputed - first.recomputed == sum(32 * c**2 + 12 * c for c in alone)
     assert (third.recomputed - first.recomputed, third.verdict) == (sum(9 * c**2 + c for c in alone), "differs")
     work = PublishedCell("b", "bilinear", "macs", parse_printed("0.36", "GiMACs"), unit="GiMACs", whole=whole)
     (one,) = reproduce(table(work))
+    assert one.recomputed is not None
     # As much less than the published 8.61 as the image is smaller, but for the pooled point of the pyramid.
     published_work = operators.network_outline("matting-unet", "bilinear").convolutions(224, 224)
     assert (one.recomputed - 256**2) * 224**2 == (published_work - 256**2) * 32 * 64

@@ -75,7 +75,8 @@ def _segformer_b1() -> Published:
         from transformers import SegformerConfig, SegformerForSemanticSegmentation
     except (ImportError, RuntimeError) as error:
         raise Impossible(_missing("transformers", error, "pip install a2u-bench[networks]")) from None
-    config = SegformerConfig(
+    configure: Any = SegformerConfig  # whose own signature lacks what it inherits
+    config = configure(
         hidden_sizes=[64, 128, 320, 512],
         depths=[2, 2, 2, 2],
         decoder_hidden_size=256,
