@@ -18,7 +18,7 @@ from a2u_bench.units import ratio
 if TYPE_CHECKING:
     from torch import nn
 
-    from a2u_bench.operators.networks.counted import Line
+    from a2u_bench.operators.networks.counted import CountedPart
     from upsamplers import Upsampler
 
 AGREES = "agrees"
@@ -51,7 +51,7 @@ class Reproduced:
     recomputed: int | Fraction | None
     verdict: str
     why: str
-    lines: tuple[Line, ...] = ()
+    lines: tuple[CountedPart, ...] = ()
     sites: tuple[PublishedSite, ...] = ()
 
 
