@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from a2u_bench.export._looks import COLOURS
 from a2u_bench.export.plots import page
 from a2u_bench.judge import seeds
 from a2u_bench.operators.strings import parse
@@ -93,10 +94,8 @@ def picture(rows: pd.DataFrame) -> bytes:
             for height, row in enumerate(part.itertuples()):
                 several = int(row.seeds) > 1  # type: ignore[arg-type]  # pandas has no type for a row's cells
                 if several:
-                    axes.plot([row.psnr_low, row.psnr_high], [height, height], color=page.COLOURS[0], lw=1.2)
-                axes.plot(
-                    [row.psnr], [height], "o", ms=4, color=page.COLOURS[0], mfc=page.COLOURS[0] if several else "white"
-                )
+                    axes.plot([row.psnr_low, row.psnr_high], [height, height], color=COLOURS[0], lw=1.2)
+                axes.plot([row.psnr], [height], "o", ms=4, color=COLOURS[0], mfc=COLOURS[0] if several else "white")
             axes.set_yticks(range(len(part)), [str(pair).removeprefix(f"{place}: ") for pair in part["pair"]])
             axes.set_ylim(-0.7, len(part) - 0.3)
             axes.set_title("other operators" if place == "others" else f"A2U, {place}", loc="left", fontsize=7)

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCS = ("operators", "published", "quality", "backends", "a2u-ablation", "reading-a2u", "your-network")
+DOCS = ("columns", "operators", "published", "quality", "backends", "a2u-ablation", "reading-a2u", "your-network")
 PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in DOCS))
 BLOCK = re.compile(r"```console\n\$ ((?:a2u-bench|python docs/) ?[^\n]*)\n(.*?)```", re.DOTALL)
 WAITING = re.compile(r"<!-- once there is (\S+): (a2u-bench [^\n]*) -->")

@@ -59,6 +59,7 @@ class Facts:
     twin: bool = False  # has a downsampling twin
     scales: tuple[int, ...] = ()  # allowed scales; empty: any
     variants: tuple[Variant, ...] = (Variant("default"),)
+    label: str = ""  # what a paper's table calls it; empty: the title
 
 
 MOST = {"channels": 1 << 20, "guide_channels": 1 << 20, "scale": 1 << 10}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
+    from a2u_bench.paper_names import Known
     from a2u_bench.store.read import Run
     from a2u_bench.tables.view import View
 
@@ -49,11 +50,14 @@ def show(runs: Sequence[Run], *, convention: str = "mac", as_json: bool = False)
 
     Operators that were measured beside their formulas in plain PyTorch are compared with them.
     """
+    from dataclasses import replace
+
     from a2u_bench.judge.peers import COLUMNS, PEERS, has_peers
     from a2u_bench.tables.view import Request, make
 
     beside = any(has_peers(run.rows) for run in runs)
     request = Request(convention, PEERS, columns=COLUMNS, variants=True) if beside else Request(convention)
+    request = replace(request, known=known_operators(runs), as_typed=beside, notes="short")
     print_view(make(runs, request), as_json, MOST)
 
 
@@ -69,6 +73,47 @@ def print_view(view: View, as_json: bool, most: int | None) -> None:
 
     for table in view.tables(most):
         print_table(table)
+
+
+NAMES = ("paper", "option")
+"""How tables name operators: as papers do, or as they are typed."""
+
+
+def are_typed(names: str) -> bool:
+    """Whether operators are to be named as they are typed. UsageError for anything but NAMES."""
+    from a2u_bench.errors import unknown
+
+    if names not in NAMES:
+        raise unknown("names", names, NAMES)
+    return names == "option"
+
+
+def known_operators(runs: Sequence[Run]) -> Mapping[str, Known]:
+    """What is known of the operators of these runs beside their rows: their names in papers, and their papers.
+
+    A person's own operator has the name that its facts had when it was measured.
+    """
+    from a2u_bench.operators import papers
+    from a2u_bench.paper_names import Known
+
+    known = dict(papers.known())
+    waiting = [run.manifest for run in runs]
+    for manifest in waiting:
+        own, origins = manifest.get("own"), manifest.get("origins")
+        for operator, name in own.items() if isinstance(own, dict) else ():
+            if isinstance(name, str) and name.strip():
+                known.setdefault(operator, Known(name))
+        waiting += [one for one in origins.values() if isinstance(one, dict)] if isinstance(origins, dict) else []
+    return known
+
+
+def check_notes(given: str) -> None:
+    """UsageError for anything but `none`, `short` and `full`."""
+    from a2u_bench.errors import unknown
+    from a2u_bench.tables.table import NOTES
+
+    if given not in NOTES:
+        raise unknown("notes", given, NOTES)
 
 
 def check_convention(given: str) -> None:

@@ -45,6 +45,8 @@ def command(
     variants: Annotated[
         bool, typer.Option("--variants", help="Show operators at all their options, not at their defaults alone.")
     ] = False,
+    names: Annotated[str, typer.Option(help="Operators as papers name them, or as they are typed: option.")] = "paper",
+    notes: Annotated[str, typer.Option(help="Under the table: none, short, full.")] = "short",
     everything: Annotated[bool, typer.Option("--all", help="Show every line, however many.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in SI units instead of the table.")] = False,
 ) -> int:
@@ -55,12 +57,23 @@ def command(
     of its own formula in plain PyTorch, which --suite peers measures. What is best, or not significantly worse than the
     best, is bold.
     """
-    from a2u_bench.cli._table import MOST, check_convention, listed, print_view, read_runs
+    from a2u_bench.cli._table import (
+        MOST,
+        are_typed,
+        check_convention,
+        check_notes,
+        known_operators,
+        listed,
+        print_view,
+        read_runs,
+    )
     from a2u_bench.errors import UsageError
     from a2u_bench.sanitize import plain
     from a2u_bench.store.completeness import nothing, unended, unplanned
 
     check_convention(convention)
+    check_notes(notes)
+    typed = are_typed(names)
     read = read_runs(runs or [])
     if (empty := nothing(read)) and not as_json:
         raise UsageError(empty)
@@ -77,6 +90,10 @@ def command(
         tuple(fail_if or ()),
         absolute,
         variants=variants,
+        known=known_operators(read),
+        as_typed=typed,
+        notes=notes,
+        indent=variants,
     )
     relative = [text for text in request.fail_if if gates.parse(text).relative]
     if relative and len(read) == 1 < len(runs or []):

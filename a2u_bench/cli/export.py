@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from a2u_bench.tables.view import View
 
 Many = list[str]
 
 ENDINGS = {"tex": "latex", "md": "markdown", "htm": "html", "txt": "csv"}
 """Formats by the endings of files that are not called as they are."""
+
+DOCUMENTS = ("html", "latex", "markdown")
+"""Formats that hold tables as they are read, rather than rows."""
 
 
 def command(
@@ -41,18 +47,27 @@ def command(
     variants: Annotated[
         bool, typer.Option("--variants", help="Tables: operators at all their options, not at their defaults alone.")
     ] = False,
+    names: Annotated[str, typer.Option(help="Tables: operators as papers name them, or as typed: option.")] = "paper",
+    caption: Annotated[str, typer.Option(help="Over the table. [default: what all of its rows share]")] = "",
+    label: Annotated[str, typer.Option(help="latex: for \\ref. [default: tab: and the name of the file or run]")] = "",
+    notes: Annotated[str, typer.Option(help="Under the table: none, short (a sentence), full.")] = "short",
+    bib: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="latex: cite the operators' papers; FILE gets the BibTeX.")
+    ] = None,
+    sep: Annotated[str, typer.Option(help="csv: between cells.")] = ",",
+    decimal: Annotated[str, typer.Option(help="csv: . or ,")] = ".",
 ) -> None:
     """Write a run for other programs or for a paper.
 
-    csv, json and parquet hold a case a row, in SI units, under the names of the schema, empty where unknown. markdown,
-    latex and html hold the table of `compare`, with notes on hardware, convention, n and the commands. With several
-    keys in --by, all of them are grids.
+    csv, json and parquet hold a case a row, in SI units, under the names of the schema, empty where unknown; of csv the
+    columns that hold something unless --columns all. markdown, latex and html hold the table of `compare` with a
+    sentence on how it was measured; comments in the file say more. With several keys in --by, all of them are grids.
     """
     import sys
     from itertools import chain
 
     from a2u_bench.cli import _output as output
-    from a2u_bench.cli._table import check_convention, listed, read_runs
+    from a2u_bench.cli._table import are_typed, check_convention, check_notes, known_operators, listed, read_runs
     from a2u_bench.errors import UsageError, unknown
     from a2u_bench.export import exporter, formats
     from a2u_bench.sanitize import plain
@@ -67,11 +82,15 @@ def command(
     if form == "parquet" and out is None and (sys.stdout.isatty() or not hasattr(sys.stdout, "buffer")):
         raise UsageError("parquet is no text for a terminal; give --out FILE")
     check_convention(convention)
+    check_notes(notes)
+    typed = are_typed(names)
+    _check_flags(form, out, label, bib, sep, decimal)
     read = read_runs(runs or [])
     if empty := nothing(read):
-        if form not in ("csv", "json", "parquet"):
+        if form in DOCUMENTS:
             raise UsageError(empty)
         typer.echo(plain(f"note: {empty}"), err=True)
+    from a2u_bench.export.latex import label_of
     from a2u_bench.tables.view import Request, make  # loads pandas: not for a run that is not there
 
     request = Request(
@@ -82,8 +101,19 @@ def command(
         tuple(listed(sort)),
         tuple(keep or ()),
         variants=variants,
+        known=known_operators(read),
+        as_typed=typed,
+        notes=notes,
+        caption=plain(caption),
+        label=label or (f"tab:{label_of(out.stem)}" if out else ""),
+        separators=(sep, decimal),
+        own_last=True,
     )
     view, write = make(read, request), exporter(form)
+    if form in DOCUMENTS and view.frame.empty:
+        raise UsageError(f"no row is left to show: {'; '.join(view.brief) or 'the runs hold none'}")
+    if bib is not None:
+        view = _with_citations(view, bib)
     if form in ("csv", "parquet"):
         for note in view.notes:
             typer.echo(plain(f"note: {note}"), err=True)
@@ -95,3 +125,37 @@ def command(
                 file.write(part.encode() if isinstance(part, str) else part)
         return
     output.write(chain([first], parts))
+
+
+def _check_flags(form: str, out: Path | None, label: str, bib: Path | None, sep: str, decimal: str) -> None:
+    """UsageError for what this format does not have, or has not in this way."""
+    from a2u_bench.errors import UsageError
+    from a2u_bench.export.csv import check_separators
+    from a2u_bench.export.latex import check_label
+
+    for flag, given, whose in (("--bib", bib, "latex"), ("--label", label, "latex")):
+        if given and form != whose:
+            raise UsageError(f"{flag} is for --format {whose}; given: {form}")
+    if (sep, decimal) != (",", ".") and form != "csv":
+        raise UsageError(f"--sep and --decimal are for --format csv; given: {form}")
+    check_separators(sep, decimal)
+    if label:
+        check_label(label)
+    if bib is not None and (bib.is_dir() or (out is not None and bib.absolute() == out.absolute())):
+        raise UsageError(
+            f"--bib {bib}: {'is a folder' if bib.is_dir() else 'is --out too'}; allowed: a file of its own"
+        )
+
+
+def _with_citations(view: View, bib: Path) -> View:
+    """The view whose operators cite their papers, after the entries are written; without a paper, its name alone."""
+    from dataclasses import replace
+
+    from a2u_bench.export import _bibtex as bibtex
+    from a2u_bench.operators import papers
+    from a2u_bench.store.frames import to_values
+
+    known = papers.known()
+    cited = bibtex.keys(dict.fromkeys(filter(None, to_values(view.frame["operator"]))), known)
+    bib.write_text(bibtex.bibliography(cited, known), encoding="utf-8")
+    return replace(view, request=replace(view.request, cited=cited))

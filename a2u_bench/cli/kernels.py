@@ -33,16 +33,18 @@ def command(
     size: Annotated[int, typer.Option(min=1, max=1024, help="Longer side of the picture in pixels, at most.")] = 208,
     seed: Annotated[int, typer.Option(min=0, help="Seed of features and of untrained weights.")] = 0,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Ends in .png, .svg or .pdf.")] = Path("kernels.png"),
+    settings: Annotated[bool, typer.Option("--settings", help="Say above the picture what it shows.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the kernels as JSON.")] = False,
 ) -> None:
     """Draw the kernels of operators at points of a picture.
 
-    Beside them stands a map of their entropy. The features are fixed random filters of the picture. Weights are
-    untrained unless --weights names some.
+    Beside them stand maps of their entropy, on one scale. The features are fixed random filters of the picture.
+    Weights are untrained unless --weights names some.
     """
     from a2u_bench.errors import UsageError
     from a2u_bench.export.plots import FORMATS, kernels, page
     from a2u_bench.operators import strings
+    from a2u_bench.sanitize import plain
 
     form = out.suffix.removeprefix(".").lower()
     if form not in FORMATS or out.is_dir():
@@ -69,11 +71,12 @@ def command(
         words += f"; kernels of group {group}, entropy is the mean over groups"
     if any(look.mixes_channels for look in looks):
         words += "; kernels over channels too are summed over them"
-    with page.style():
+    with page.style(settings=settings):
         data = page.save(kernels.draw(used, looks, places, words, group), form)
     out.write_bytes(data)
     if not as_json:
         typer.echo(str(out))
+        typer.echo(plain(f"note: {words}"), err=True)
         return
     import json
 

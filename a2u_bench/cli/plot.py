@@ -10,10 +10,9 @@ import typer
 from a2u_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from collections.abc import Callable, Iterator
 
     from a2u_bench.export.plots import Picture
-    from a2u_bench.judge.reading import Reading
 
 
 def command(
@@ -33,29 +32,55 @@ def command(
         typer.Option("--filter", metavar="CONDITION", help="operator=a2u, latency<2ms; all must hold."),
     ] = None,
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
+    variants: Annotated[
+        bool, typer.Option("--variants", help="Draw operators at all their options, not at their defaults alone.")
+    ] = False,
+    style: Annotated[str, typer.Option(help="column: 85 mm wide; talk: a slide of 16:9.")] = "column",
+    settings: Annotated[bool, typer.Option("--settings", help="Say above each figure what was measured.")] = False,
+    names: Annotated[str, typer.Option(help="Operators as papers name them, or as they are typed: option.")] = "paper",
     as_json: Annotated[bool, typer.Option("--json", help="Print the files and what they show as JSON.")] = False,
 ) -> None:
     """Draw the costs of a run as figures.
 
-    Costs against each other, against scale, channels or size, the floor, memory. Each workload is a figure of its own,
-    85 mm wide. The names of the files are printed.
+    Costs against each other, against scale, channels or size, the floor, memory. Each workload is a figure of its own.
+    An operator has one colour and marker in all of them. The names of the files are printed.
     """
     import json
 
-    from a2u_bench.cli._table import check_convention, read_runs
-    from a2u_bench.export.plots import undrawn
+    from a2u_bench.cli._table import are_typed, check_convention, known_operators, read_runs
+    from a2u_bench.errors import unknown
+    from a2u_bench.export.plots import page, pictures, undrawn
+    from a2u_bench.export.plots.rows import CALLED
     from a2u_bench.judge.filters import narrow
     from a2u_bench.judge.reading import read
     from a2u_bench.judge.scores import with_quality
     from a2u_bench.sanitize import plain
     from a2u_bench.tables import notes as said
+    from a2u_bench.tables.naming import in_papers
+    from a2u_bench.tables.order import is_unnamed_variant
 
     check_convention(convention)
     kinds, forms, single = _asked(kind, form, out)
-    reading = read(read_runs(runs or []))
+    if style not in page.STYLES:
+        raise unknown("style", style, page.STYLES)
+    typed, found = are_typed(names), read_runs(runs or [])
+    reading = read(found)
     kept, notes = narrow(reading.frame, conditions)
+    if kept.empty and conditions:
+        raise UsageError(f"no row is left to draw: {'; '.join(notes)}")
+    if not (variants or conditions):
+        hidden = is_unnamed_variant(kept, reading)
+        kept = kept[~hidden]
+        if count := int(hidden.sum()):
+            notes = (*notes, f"{count} variant{'s' * (count > 1)} not drawn (--variants)")
     frame, told = with_quality(kept)
-    drawn, left_out = _drawn(frame, kinds, forms, convention, reading)
+    if not typed:
+        frame = frame.assign(**{CALLED: in_papers(frame, known_operators(found))})
+
+    def draw(kind: str) -> Iterator[Picture]:
+        return pictures(frame, kind, forms, convention, reading, style=style, settings=settings)
+
+    drawn, left_out = _drawn(kinds, draw)
     if single and len(drawn) > 1:
         shown = "; ".join(picture.title for picture in drawn[:3])
         raise UsageError(f"--out {out} is one file, but there are {len(drawn)} workloads ({shown}, …); give a folder")
@@ -92,18 +117,16 @@ def _asked(kind: list[str] | None, form: list[str] | None, out: Path) -> tuple[l
     return kinds, forms, single
 
 
-def _drawn(
-    frame: DataFrame, kinds: list[str], forms: list[str], convention: str, reading: Reading
-) -> tuple[list[Picture], list[str]]:
+def _drawn(kinds: list[str], draw: Callable[[str], Iterator[Picture]]) -> tuple[list[Picture], list[str]]:
     """The pictures, and what was left out of all kinds. UsageError for a kind that was named and cannot be drawn."""
     from a2u_bench.errors import BenchError
-    from a2u_bench.export.plots import KINDS, Undrawable, pictures
+    from a2u_bench.export.plots import KINDS, Undrawable
 
     drawn: list[Picture] = []
     left_out = []
     for name in kinds or KINDS:
         try:
-            drawn += pictures(frame, name, forms, convention, reading)
+            drawn += draw(name)
         except Undrawable as error:
             if kinds:
                 raise UsageError(f"--kind {error}") from None

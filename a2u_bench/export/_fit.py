@@ -15,6 +15,9 @@ COLUMN, TEXT = 226.0, 341.0
 SIZES = (("small", 9.25, 6.0), ("footnotesize", 8.5, 4.0), ("scriptsize", 7.97, 3.0))
 """The name of a size, points of its quad, and the space at each side of a column."""
 
+UNFOLDED = 2
+"""So many of the sizes are tried before a table goes over the whole width, and before names are folded."""
+
 WIDTHS = {
     **dict.fromkeys("ijl.,:;'!|[]", 0.28),
     **dict.fromkeys(" frst()-_", 0.39),
@@ -28,14 +31,16 @@ WIDTHS = {
 BOLD = 1.15  # times as wide
 HANG = 1.0  # quads by which lines after the first are moved in
 BREAKS = re.compile(r"(?<=[,:;/=_])(?=\S)")
-"""Where a name, a list or a command may go on in the next line."""
+"""Where a name, a list or a command may go on in the next line, beside its blanks."""
+
+PIECES = re.compile(rf"{BREAKS.pattern}| ")
 
 
 @dataclass(frozen=True)
 class TexColumn:
     """What is in a column: its heading, its texts, whether some are bold, and whether they may be folded."""
 
-    heading: str
+    heading: tuple[str, str]  # the label, and the unit under it
     texts: Sequence[str]
     bold: bool
     folds: bool
@@ -54,10 +59,10 @@ class Fit:
 
 def fit(columns: Sequence[TexColumn]) -> Fit:
     """The plainest way that fits."""
-    size, quad, gap = SIZES[0]
-    natural = _total(columns, quad, gap)
-    if natural <= TEXT:
-        return Fit(natural > COLUMN, size, gap)
+    for wide, room, sizes in ((False, COLUMN, SIZES[:UNFOLDED]), (True, TEXT, SIZES[:UNFOLDED])):
+        for size, quad, gap in sizes:
+            if _total(columns, quad, gap) <= room:
+                return Fit(wide, size, gap)
     foldable = [place for place, column in enumerate(columns) if column.folds]
     folded = max(foldable, key=lambda place: width(columns[place]), default=None)
     widths = [_total(columns, quad, gap, folded) for _, quad, gap in SIZES]
@@ -69,9 +74,9 @@ def fit(columns: Sequence[TexColumn]) -> Fit:
 
 def width(column: TexColumn, pieces: bool = False) -> float:
     """Quads of the longest text, or of the longest piece of one that is folded."""
-    texts = column.texts if not pieces else [part for text in column.texts for part in BREAKS.split(text)]
+    texts = column.texts if not pieces else [part for text in column.texts for part in PIECES.split(text)]
     longest = max(map(_quads, texts), default=0.0) * (BOLD if column.bold else 1)
-    return max(_quads(column.heading), longest + (HANG if pieces else 0))
+    return max(*map(_quads, column.heading), longest + (HANG if pieces else 0))
 
 
 def _quads(text: str) -> float:

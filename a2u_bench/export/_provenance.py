@@ -1,24 +1,30 @@
-"""The notes that stand under an exported table: the hardware, what was counted and how, n, and the commands."""
+"""Where the numbers of an exported table come from: one sentence for under it, and every fact for a comment."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
 
 from a2u_bench import units
+from a2u_bench.columns import RATIO
 from a2u_bench.judge.reading import Reading
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import run_labels
 
 PROGRAM = "a2u-bench"
 COUNTED = {
-    "mac": "multiply-adds (MACs) by the operator's formula, without bias, norm, softmax and pooling",
-    "flop": "FLOPs, two for each multiply-add of the operator's formula, without bias, norm, softmax and pooling",
+    "mac": "multiply-adds (MACs) {}",
+    "flop": "FLOPs, two for each multiply-add {}",
 }
+FORMULA = "by the operator's formula, without bias, norm, softmax and pooling"
+NETWORK = "of the whole network, as torch counts them"
+"""Who counted the work: an operator's own formula, or torch's counter where it is in a network."""
+
+BOLD = "bold: best, or not significantly worse than the best"
 
 
 def notes(
@@ -35,12 +41,54 @@ def notes(
         said.append(f"run: {label}; {hardware(run.manifest, on_gpu)}")
         said += [f"reading {label}: {problem}" for problem in run.problems]
     if any(name.startswith("macs") for name in shown):
-        said.append(f"work: {COUNTED[convention]}")
+        said.append(f"work: {_counted(frame, convention)}")
     if any(name.startswith("latency") for name in shown) and frame["latency"].notna().any():
         said.append(_latency(frame, reading))
     said += dict.fromkeys(f"measured by: {text}" for run in runs if (text := _run_command(run.manifest)))
-    said.append(f"this table: {shlex.join([PROGRAM, *arguments])}")
+    said.append(f"this table: {shlex.join([PROGRAM, *map(_without_folders, arguments)])}")
     return tuple(plain(text) for text in said)
+
+
+def sentence(reading: Reading, frame: pd.DataFrame, shown: Sequence[str], convention: str, reference: str) -> str:
+    """All that a reader of a paper must know of a table of these rows, in one sentence; "" of nothing that was timed.
+
+    `shown` as in `notes`; `reference`: what the ratios are to, as the table names it.
+    """
+    parts = []
+    known = frame[frame["latency"].notna()]
+    if any(name.startswith("latency") for name in shown) and len(known):
+        half = ", ± half its 95 % interval," if known["latency_low"].notna().any() else ""
+        count = f" of {_range(known['processes'])} processes" if known["processes"].notna().any() else ""
+        parts.append(f"latency is the geometric mean{count}{half} on {_machines(reading, frame)}")
+    if RATIO in shown and known[RATIO].notna().any() and reference:
+        parts.append(f"ratio is to {reference}, timed beside it")
+    if any(name.startswith("macs") for name in shown):
+        parts.append(f"{units.CONVENTIONS[convention][0]} are {_counted(frame, convention, short=True)}")
+    text = "; ".join(parts)
+    return plain(f"{text[:1].upper()}{text[1:]}.") if text else ""
+
+
+def _machines(reading: Reading, frame: pd.DataFrame) -> str:
+    """What computed, and with which torch; of several runs each machine once."""
+    on_gpu = bool(frame["device"].str.startswith("cuda").fillna(False).any())
+    return " and ".join(dict.fromkeys(_computed(run.manifest, on_gpu) for run in reading.runs))
+
+
+def _computed(manifest: Mapping[str, Any], on_gpu: bool) -> str:
+    machine = _mapping(manifest.get("machine"))
+    torch, packages = _mapping(machine.get("torch")), _mapping(machine.get("packages"))
+    version = torch.get("version") or packages.get("torch")
+    processor = (torch.get("gpu") if on_gpu else None) or machine.get("cpu") or "an unknown machine"
+    return f"{processor}{f' (torch {version})' if version else ''}"
+
+
+def _counted(frame: pd.DataFrame, convention: str, short: bool = False) -> str:
+    """What the work of these rows is, and who counted it."""
+    in_networks = frame["network"].notna() if "network" in frame else pd.Series([], dtype=bool)
+    whose = [words for words, some in ((NETWORK, in_networks.any()), (FORMULA, not in_networks.all())) if some]
+    if short:
+        return " and ".join(words.partition(", without")[0] for words in whose)
+    return COUNTED[convention].format(" and ".join(whose))
 
 
 def hardware(manifest: Mapping[str, Any], on_gpu: bool) -> str:
@@ -89,7 +137,15 @@ def _run_command(manifest: Mapping[str, Any]) -> str:
     if not isinstance(command, list) or not command or not all(isinstance(part, str) for part in command):
         return ""
     first = Path(command[0]).name
-    return shlex.join([PROGRAM if first in ("__main__.py", PROGRAM) else first, *command[1:]])
+    words = map(_without_folders, command[1:])
+    return shlex.join([PROGRAM if first in ("__main__.py", PROGRAM) else first, *words])
+
+
+def _without_folders(word: str) -> str:
+    """A word of a command, of a path its last part: where somebody's files lie is nobody's business."""
+    flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    is_path = value.startswith(("/", "~", "./", "../")) or "\\" in value or value.count("/") > 0
+    return f"{flag}{equals}{PurePath(value.replace(chr(92), '/')).name or value}" if is_path else word
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

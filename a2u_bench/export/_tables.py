@@ -1,26 +1,60 @@
-"""The tables that a document takes from a view: every line, with the notes that let a reader run them again."""
+"""The tables that a document takes from a view: every line, a sentence under them, and in comments how to make them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
+from a2u_bench.columns import VERDICT
 from a2u_bench.export import _provenance as provenance
+from a2u_bench.judge.reading import Reading
 from a2u_bench.tables.table import Table
 from a2u_bench.tables.view import Request, View
 
-BOLD = "bold: best, or not significantly worse than the best"
+
+@dataclass(frozen=True)
+class Document:
+    """Tables with their notes, and lines that belong into comments of the file."""
+
+    tables: tuple[Table, ...]
+    comments: tuple[str, ...]
 
 
-def tables(view: View, form: str) -> list[Table]:
-    """The tables of the view; under the last stand hardware, convention, n and commands."""
-    found = view.tables()
+def document(view: View, form: str) -> Document:
+    """The tables of the view with as many notes as were asked for."""
+    request = view.request
+    full = request.notes == "full"
+    found = (view if full else replace(view, request=replace(request, notes="none"))).tables()
     shown = [heading.name for table in found for heading in table.headings]
-    said = provenance.notes(view.reading, view.frame, shown, view.request.convention, command(view, form))
-    if any(table.bold for table in found):
-        said = (BOLD, *said)
-    return [*found[:-1], replace(found[-1], notes=(*found[-1].notes, *said))]
+    about = provenance.notes(view.reading, view.frame, shown, request.convention, command(view, form))
+    bold = [provenance.BOLD] if any(table.bold for table in found) else []
+    under: list[str] = []
+    if full:
+        under = [*bold, *about]
+    elif request.notes == "short":
+        told = provenance.sentence(view.reading, view.frame, shown, request.convention, _reference(view))
+        under = ["; ".join([*filter(None, [told.removesuffix(".")]), *bold]) + "."] if told or bold else []
+    said = [() if request.notes == "none" else table.notes for table in found]
+    said[-1] = (*said[-1], *under)
+    titles = [request.caption or _caption(table.title) for table in found]
+    made = [replace(table, title=title, notes=notes) for table, title, notes in zip(found, titles, said, strict=True)]
+    return Document(tuple(made), (*(() if full else view.brief), *about))
+
+
+def _caption(title: str) -> str:
+    """A title as it can stand over a table in a document, where no command above says what it is of."""
+    if title.startswith(("z ", "in ")):
+        return f"Costs of upsampling{',' if title.startswith('z ') else ''} {title}"
+    return title
+
+
+def _reference(view: View) -> str:
+    """What the ratios of the view are to, as its tables name it; "" where that differs from run to run."""
+    reading: Reading = view.reading
+    own = view.named(reading.frame.loc[reading.frame[VERDICT].isin(["reference", "baseline"]).fillna(False)])
+    names = own["options"].dropna().unique()
+    return str(names[0]) if len(names) == 1 else ""
 
 
 def written(table: Table, escape: Callable[[str], str], strong: str) -> list[list[str]]:
@@ -34,9 +68,9 @@ def written(table: Table, escape: Callable[[str], str], strong: str) -> list[lis
 
 def command(view: View, form: str) -> list[str]:
     """The arguments of the command that makes this export again."""
-    request, plain = view.request, Request()
+    request, usual = view.request, Request()
     arguments = ["export", *(str(run.path) for run in view.runs), "--format", form]
-    if request.convention != plain.convention:
+    if request.convention != usual.convention:
         arguments += ["--convention", request.convention]
     if request.baseline is not None:
         arguments += ["--baseline", request.baseline]
@@ -46,6 +80,10 @@ def command(view: View, form: str) -> list[str]:
         arguments.append("--variants")
     for condition in request.filters:
         arguments += ["--filter", condition]
+    if request.as_typed:
+        arguments += ["--names", "option"]
+    if request.notes != "short":
+        arguments += ["--notes", request.notes]
     return arguments
 
 

@@ -1,11 +1,12 @@
-"""Markdown: the table as GitHub and pandoc read it, best in bold, notes as a list under it."""
+"""Markdown: the table as GitHub and pandoc read it, best in bold, notes under it, how it was made in a comment."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 
-from a2u_bench.export._tables import tables, written
+from a2u_bench.export._tables import document, written
+from a2u_bench.export.html import hidden
 from a2u_bench.sanitize import plain
 from a2u_bench.tables.table import Table
 from a2u_bench.tables.view import View
@@ -18,10 +19,13 @@ _LIST = re.compile(r"([#+-]|\d+[.)])(?=\s|$)")
 
 def write(view: View) -> Iterator[str]:
     """The tables of the view as Markdown."""
-    for number, table in enumerate(tables(view, "markdown")):
+    made = document(view, "markdown")
+    for number, table in enumerate(made.tables):
         if number:
             yield "\n"
         yield from lines(table)
+    if made.comments:
+        yield "\n<!--\n" + "".join(f"{hidden(line)}\n" for line in made.comments) + "-->\n"
 
 
 def lines(table: Table) -> Iterator[str]:

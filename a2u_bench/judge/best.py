@@ -17,8 +17,8 @@ from a2u_bench.store.frames import workloads
 if TYPE_CHECKING:
     from a2u_bench.judge.reading import Reading
 
-PLAIN = ("macs_fvcore", "macs_torch")
-"""Other counts of what `macs` says: nobody is better in them."""
+PLAIN = ("macs_fvcore", "macs_torch", "upsampling_latency", "upsampling_macs")
+"""Other counts of what `macs` says, and shares of a whole that differs: nobody is better in them."""
 
 SAME = (*SUBJECT, "pair")
 
@@ -27,7 +27,8 @@ def best(frame: pd.DataFrame, names: Sequence[str], reading: Reading | None = No
     """For each measure, whether each row is the best of its workload in it, or not significantly worse than the best.
 
     Significance is that of `judge.difference` to the best one, after Holm's correction over the table. Nobody is best
-    where nobody is significantly worse; measures in which nobody can be are left out.
+    where nobody is significantly worse, nor with a zero, which is there to have no such cost at all; measures in which
+    nobody can be are left out. `frame` is a part of the reading's, with its index.
     """
     found = {}
     for name in names:
@@ -41,10 +42,11 @@ def _best(frame: pd.DataFrame, name: str, reading: Reading | None) -> pd.Series:
     group = workloads(frame, SAME)
     value = pd.Series(sign * verdicts.numbers(frame, name))
     rows = np.flatnonzero(value.notna())
-    known = value.iloc[rows]
-    first = known.groupby(group.to_numpy()[rows]).transform("idxmin").to_numpy(dtype=np.intp)
+    sizes = value.iloc[rows]
+    first = sizes.groupby(group.to_numpy()[rows]).transform("idxmin").to_numpy(dtype=np.intp)
     found = difference(frame, name, rows, first, reading)
     worse = np.zeros(len(frame), dtype=bool)
     worse[rows] = (stats.holm(found.probability) <= LEVEL) & (sign * found.log > 0)
     slower = pd.Series(worse, index=frame.index)
-    return pd.Series(value.notna().to_numpy(), index=frame.index) & ~slower & slower.groupby(group).transform("any")
+    known = pd.Series((value.notna() & (value != 0)).to_numpy(), index=frame.index)
+    return known & ~slower & slower.groupby(group).transform("any")

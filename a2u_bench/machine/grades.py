@@ -88,6 +88,23 @@ def notes(manifests: Mapping[str, Mapping[str, Any]], strays: Mapping[str, tuple
     return [sentence(report, [node for node in nodes if node]) for report, nodes in found.values()]
 
 
+def worst(
+    manifests: Mapping[str, Mapping[str, Any]], strays: Mapping[str, tuple[str, float]]
+) -> tuple[str, Mapping[str, Any]]:
+    """The lowest grade of these runs and the first finding that earned it; "" and nothing where there is none.
+
+    `strays` as in `notes`.
+    """
+    found = [
+        with_samples(stored, *strays[label]) if label in strays else stored
+        for label, manifest in manifests.items()
+        for _, stored in reports(manifest)
+    ]
+    lowest = max(found, key=lambda report: GRADES.find(str(report.get("grade", "?"))[:1]), default={})
+    grade = str(lowest.get("grade", ""))[:1]
+    return grade, next((one for one in _findings(lowest) if one.get("grade") == grade), {})
+
+
 def _findings(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     raw = report.get("findings")
     return [one for one in raw if isinstance(one, Mapping)] if isinstance(raw, Sequence) else []

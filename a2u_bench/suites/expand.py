@@ -10,6 +10,7 @@ from a2u_bench.case import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.machine.system import usable_cores
 from a2u_bench.operators import strings
+from a2u_bench.paper_names import BENCH
 from a2u_bench.suites.axes import USUAL, Axes
 from a2u_bench.suites.named import SUITES, Suite
 from a2u_bench.suites.plan import Plan, Reference, Settings, Site, Skipped
@@ -111,7 +112,9 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     name = "custom" if texts(shapes) else chosen.name
     named = dict.fromkeys(one.text for operators, _ in wanted.values() for one, is_named in operators if is_named)
     subject = Reference(beside.name, beside.variant, beside.text)
-    return Plan(name, cases, skipped, settings, sites, subject, tuple(named))
+    strangers = {case.operator for case in cases if ":" in case.operator and not case.operator.startswith(BENCH)}
+    own = {name: build.facts(name).name for name in sorted(strangers)}
+    return Plan(name, cases, skipped, settings, sites, subject, tuple(named), own)
 
 
 def _sorted(

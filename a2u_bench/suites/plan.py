@@ -81,6 +81,7 @@ class Plan:
     sites: tuple[Site, ...] = ()
     reference: Reference | None = None
     named: tuple[str, ...] = ()  # operators that were asked for by name rather than as one of all
+    own: Mapping[str, str] = field(default_factory=dict)  # what a person's own operators call themselves
 
     @property
     def devices(self) -> frozenset[str]:
@@ -99,6 +100,7 @@ class Plan:
         return {
             "suite": self.suite,
             "named": list(self.named),
+            **({"own": dict(self.own)} if self.own else {}),
             "sites": [{"shape": list(site.shape), "count": site.count} for site in self.sites],
             "settings": asdict(self.settings),
             "reference": self.reference.options if self.reference else None,
@@ -120,6 +122,10 @@ class Plan:
             changed["planned"] = len(asked)
         if self.reference and not manifest.get("reference"):  # begun when there was none
             changed["reference"] = self.reference.options
+        own = manifest.get("own")
+        names = dict(own) if isinstance(own, Mapping) else {}
+        if (every := {**names, **self.own}) != names:
+            changed["own"] = every
         settings, before = asdict(self.settings), manifest.get("settings")
         if before != settings and any(case.id not in finished for case in self.cases):
             earlier = manifest.get("earlier_settings")

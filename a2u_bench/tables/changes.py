@@ -27,8 +27,12 @@ def table_of_changes(view: View, most: int | None) -> Table:
     said = [
         note for one in view.compared.values() for note in before_after.notes(one, view.reading, view.request.absolute)
     ]
-    notes = [f"before: {labels[0]}, after: {labels[1]}", *said, *view.notes]
-    laid = lay_out(first, ["status"], (), view.request.convention, notes, most=most)
+    notes = [
+        f"before: {labels[0]}, after: {labels[1]}",
+        *said,
+        *view.below(),
+    ]
+    laid = lay_out(view.named(first), ["status"], (), view.request.convention, notes, most=most)
     width = len(laid.headings) - 1
     headings = list(laid.headings[:width])
     columns = [[row[place] for row in laid.cells] for place in range(width)]

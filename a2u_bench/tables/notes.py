@@ -9,21 +9,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from a2u_bench import units
-from a2u_bench.columns import FLOOR_SHARE, SUBJECT
+from a2u_bench.columns import FLOOR_SHARE
 from a2u_bench.judge.reading import Reading
-from a2u_bench.judge.verdicts import difference, numbers
+from a2u_bench.judge.verdicts import numbers
 from a2u_bench.machine import grades
 from a2u_bench.sanitize import plain, some
-from a2u_bench.store.frames import to_values, workloads
-
-FEWEST_TO_ORDER = 3
-"""Operators: of fewer a table says all."""
+from a2u_bench.store.frames import to_values
 
 CLOSE = 1e-9
 """Two latencies that differ by less than this share are one, written by two programs."""
 
 APART = "of two latencies that were not timed in the same rounds (Welch's t), which is less sure"
+
+PAIRED = ", timed in the same rounds"
+"""How ratios are taken, where every one is."""
 
 FLOOR = (
     "speed of light: the longer of moving z, guide, parameters and output at this machine's copy rate and making the "
@@ -38,42 +37,35 @@ BEYOND = (
 
 def of_reading(reading: Reading) -> tuple[str, ...]:
     """On all that was read: doubled cases, samples that lack or contradict, and to what the ratios are."""
-    said = [*_doubled(reading.frame, reading.doubled), *reading.problems, *_contradicted(reading)]
-    return tuple(map(plain, [*said, *_without_samples(reading), *_ratios(reading)]))
+    return (*_of_reading(reading), *map(plain, ratios(reading)))
 
 
 def of_rows(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) -> list[str]:
-    """On some rows of what was read: their own notes, the environment's grade, how far absolute times move, where
-    memory comes from and, where `columns` show it, the floor."""
-    said = _own(frame)
+    """On some rows of what was read: what is said of them themselves, the environment's grade, how far absolute times
+    move, and where memory comes from."""
+    said = _of_rows(frame, columns)
     if frame["latency"].notna().any():
         strays = reading.strays()
         said += grades.notes(reading.manifests, strays)
         said += [_moving(label, *stray) for label, stray in strays.items()]
         said += _allocation([run.manifest for run in reading.runs])
-    if any(name.startswith("floor") for name in columns):
-        said += [FLOOR, *beyond(frame)]
     return said
 
 
-def fastest(frame: pd.DataFrame, reading: Reading) -> list[str]:
-    """Which operator of one workload is fastest, and how much faster than the next and the slowest; nothing where rows
-    are of several workloads or too few."""
-    latency = numbers(frame, "latency")
-    rows = np.argsort(np.where(np.isnan(latency), np.inf, latency), kind="stable")[: int((~np.isnan(latency)).sum())]
-    if len(rows) < FEWEST_TO_ORDER or workloads(frame, SUBJECT).nunique() > 1:
-        return []
-    others = rows[[1, -1]]
-    found = difference(frame, "latency", others, np.repeat(rows[0], 2), reading)
-    low, high = found.interval()
-    names = [plain(str(name)) for name in frame["options"].iloc[[rows[0], *others]]]
-    texts = [
-        units.SPREAD.join(units.with_spread(value, *ends)) if np.isfinite(ends[1]) else units.ratio(value)
-        for value, ends in zip(found.value.tolist(), zip(low.tolist(), high.tolist(), strict=True), strict=True)
-    ]
-    if not low[0] > 1:
-        return [f"{names[0]} and {names[1]} are fastest; {names[2]} takes {texts[1]} times as long"]
-    return [f"{names[0]} is fastest; {names[1]} takes {texts[0]} times as long, {names[2]} {texts[1]} times"]
+def of_these(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) -> tuple[str, ...]:
+    """Of the same what must be known of any table of these rows, however short its notes."""
+    return (*_of_reading(reading), *map(plain, _of_rows(frame, columns)))
+
+
+def _of_reading(reading: Reading) -> tuple[str, ...]:
+    said = [*_doubled(reading.frame, reading.doubled), *reading.problems, *_contradicted(reading)]
+    return tuple(map(plain, [*said, *_without_samples(reading)]))
+
+
+def _of_rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """On rows by themselves: their own notes and, where `columns` show it, the floor."""
+    floor = [FLOOR, *beyond(frame)] if any(name.startswith("floor") for name in columns) else []
+    return [*_own(frame), *floor]
 
 
 def beyond(frame: pd.DataFrame) -> list[str]:
@@ -132,7 +124,7 @@ def _without_samples(reading: Reading) -> list[str]:
     return _of_runs(reading, said)
 
 
-def _ratios(reading: Reading) -> list[str]:
+def ratios(reading: Reading) -> list[str]:
     """To what the ratios of each run are, how they were taken, and where there are none."""
     said = []
     for label, here in _runs(reading, reading.frame["latency"].notna().to_numpy()):
@@ -145,7 +137,7 @@ def _ratios(reading: Reading) -> list[str]:
         if (lacking == here).all():
             said.append((label, f"no ratio: {operator} {why}{whose}; --baseline OP chooses another operator"))
             continue
-        how = f"; of {_share(loose, here)} it is {APART}" if loose.any() else ", timed in the same rounds"
+        how = f"; of {_share(loose, here)} it is {APART}" if loose.any() else PAIRED
         none = f"; none for {_share(lacking, here)}, where that {why}" if lacking.any() else ""
         said.append((label, f"ratio: to {operator}{whose}{how}{none}"))
     return _of_runs(reading, said)

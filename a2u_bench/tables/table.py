@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+NOTES = ("none", "short", "full")
+"""How much is said under a table."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,17 @@ class Heading:
 
 @dataclass(frozen=True)
 class Table:
-    """Text, ready for any renderer: each row of `cells` has one text a heading; `bold` are the (row, column) best."""
+    """Text, ready for any renderer: each row of `cells` has one text a heading; `bold` are the (row, column) best.
+
+    `tones`: which cells are significantly "better" or "worse" than the reference's. `rule`: the row before which a line
+    is drawn, where a person's own operators begin. `subjects`: the operator of each row.
+    """
 
     title: str
     headings: tuple[Heading, ...]
     cells: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
     bold: frozenset[tuple[int, int]] = frozenset()
+    tones: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    rule: int | None = None
+    subjects: tuple[str, ...] = ()

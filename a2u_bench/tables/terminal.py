@@ -15,6 +15,9 @@ from rich.text import Text
 from a2u_bench.tables.table import Table
 
 STATUS_STYLES = {"ok": "green", "skipped": "yellow", "faster": "green", "slower": "red", "baseline": "bold"}
+TONE_STYLES = {"better": "green", "worse": "red"}
+"""Of numbers that are significantly better or worse than the reference's."""
+
 ATTENTION = {"oom": "red", "timeout": "red", "failed": "red", "incorrect": "bold red"}
 WIDEST = 500  # columns of text where there is no terminal to fit
 WIDEST_TEXT = 20  # letters of a column of text, beyond which it is folded
@@ -72,9 +75,11 @@ def _parts(table: Table, width: int) -> list[Table]:
         places = [*range(lead), *group]
         cells = tuple(tuple(row[place] for place in places) for row in table.cells)
         bold = frozenset((row, places.index(place)) for row, place in table.bold if place in places)
+        tones = {(row, places.index(place)): tone for (row, place), tone in table.tones.items() if place in places}
         title = table.title if number == 0 else f"{table.title} (part {number + 1} of {len(groups)})"
         notes = table.notes if number == len(groups) - 1 else ()
-        parts.append(Table(title, tuple(table.headings[place] for place in places), cells, notes, bold))
+        headings = tuple(table.headings[place] for place in places)
+        parts.append(Table(title, headings, cells, notes, bold, tones, table.rule))
     return parts
 
 
@@ -125,7 +130,9 @@ def _print(table: Table, to: Console) -> None:
             max_width=heading.most,
         )
     for number, row in enumerate(table.cells):
-        rich_table.add_row(*(_styled(text, (number, place) in table.bold) for place, text in enumerate(row)))
+        if table.rule == number:
+            rich_table.add_section()
+        rich_table.add_row(*(_styled(text, table, (number, place)) for place, text in enumerate(row)))
     if table.title:
         to.print(Text(table.title, style="bold"))
     to.print(rich_table)
@@ -133,5 +140,7 @@ def _print(table: Table, to: Console) -> None:
         to.print(Text(note), soft_wrap=not to.is_terminal)
 
 
-def _styled(text: str, best: bool) -> Text:
-    return Text(text, style="bold" if best else STATUS_STYLES.get(text, ATTENTION.get(text, "")))
+def _styled(text: str, table: Table, at: tuple[int, int]) -> Text:
+    word = STATUS_STYLES.get(text, ATTENTION.get(text, "")) if table.headings[at[1]].right is False else ""
+    styles = ["bold" if at in table.bold else "", TONE_STYLES.get(table.tones.get(at, ""), word)]
+    return Text(text, style=" ".join(filter(None, styles)))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from a2u_bench import units
-from a2u_bench.columns import ON_DEMAND, RUN, SHAPE, SHOWN, SIDES, SUBJECT, is_axis
+from a2u_bench.columns import ON_DEMAND, RATIO, RUN, SHAPE, SHOWN, SIDES, SUBJECT, VERDICT, is_axis
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.judge import before_after, gates, peers, seeds
 from a2u_bench.judge import filters as conditions
@@ -21,12 +20,18 @@ from a2u_bench.judge.best import best
 from a2u_bench.judge.gates import Outcome
 from a2u_bench.judge.reading import Reading, read
 from a2u_bench.machine.differences import differences, hardware_differences
+from a2u_bench.paper_names import Known, is_own
 from a2u_bench.store import frames
 from a2u_bench.store.read import Run
+from a2u_bench.tables import naming, summary
 from a2u_bench.tables import notes as sentences
 from a2u_bench.tables.changes import table_of_changes
-from a2u_bench.tables.layout import MEASURES, SCORES, Table, apart, lay_out
+from a2u_bench.tables.layout import EVERY, MEASURES, SCORES, Marks, Table, apart, lay_out
+from a2u_bench.tables.order import fastest_first, is_unnamed_variant
 from a2u_bench.tables.pivot import pivot
+
+TONES = {"faster": "better", "slower": "worse"}
+"""What a verdict says of the latency and of the ratio beside it."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,15 @@ class Request:
     absolute: bool = False  # times of two runs are compared as they are, the machine's own change among them
     changes: bool = True  # two runs are compared as before and after
     variants: bool = False  # operators at other options than their defaults stand in tables though nobody named them
+    known: Mapping[str, Known] = field(default_factory=dict)  # what is known of operators beside their rows
+    as_typed: bool = False  # operators are named as they are typed, though more is known
+    notes: str = "full"  # one of table.NOTES: "short" is what must be known and one line on the measuring
+    caption: str = ""  # over a table in a document; "": what its rows have in common
+    label: str = ""  # by which a document refers to it
+    cited: Mapping[str, str] = field(default_factory=dict)  # keys of operators' papers
+    separators: tuple[str, str] = (",", ".")  # between the cells of CSV, and of decimals
+    own_last: bool = False  # a person's own operators stand after all others
+    indent: bool = False  # variants show only what differs from the operator above them
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,7 @@ class View:
     reading: Reading
     pair: Matched | None = None
     outcomes: tuple[Outcome, ...] = field(default=())
+    brief: tuple[str, ...] = ()  # what of the notes must be known of any table of these rows
 
     @cached_property
     def compared(self) -> dict[str, Change]:
@@ -85,33 +100,60 @@ class View:
             found.append(self._table(costs, notes, most))
         for rows in seeds.by_task(self.frame[trained]):
             means = frames.sort(seeds.over_seeds(rows), self.request.order)
-            found.append(self._table(means, (*self.notes, *filter(None, [seeds.order(rows)])), most))
+            found.append(self._table(means, (*self.below(), *filter(None, [seeds.order(rows)])), most))
         return found
+
+    def named(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Rows of this view with their operators named as was asked for."""
+        known, typed = self.request.known, self.request.as_typed
+        return frame if typed or not known else frame.assign(options=naming.in_papers(frame, known))
+
+    def below(self, variants: Sequence[str] = ()) -> tuple[str, ...]:
+        """The notes as they were asked for, with what is said of variants."""
+        if self.request.notes == "full":
+            return (*variants, *self.notes)
+        if self.request.notes == "none":
+            return ()
+        about = summary.in_short(self.reading, self.frame, variants)
+        return (*about, *self.brief, *(one.sentence for one in self.outcomes))
 
     def _shown_costs(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         """What stands in a table: without variants that nobody named, fastest first unless another order was asked
         for; and the notes, with how many are left out and who is how much slower than the fastest."""
         request, said = self.request, []
         if not (request.variants or request.by or request.filters):
-            hidden = _is_unnamed_variant(frame, self.reading)
+            hidden = is_unnamed_variant(frame, self.reading)
             if count := int(hidden.sum()):
-                said.append(f"{units.whole(count)} variant{'s' * (count > 1)} not shown; --variants shows all")
+                said.append(f"{units.whole(count)} variant{'s' * (count > 1)} not shown (compare --variants)")
             frame = frame[~hidden]
         frame = self._in_order(frame)
-        return frame, (*sentences.fastest(frame, self.reading), *said, *self.notes)
+        fastest = () if request.notes == "none" else summary.fastest(self.named(frame), self.reading)
+        return frame, (*fastest, *self.below(said))
 
     def _in_order(self, frame: pd.DataFrame) -> pd.DataFrame:
-        if self.request.order or self.request.by:
-            return frame
-        workload = frames.workloads(frame, SUBJECT)
-        latency = frame["latency"].fillna(np.inf).to_numpy(dtype=float)
-        return frame.iloc[np.lexsort((latency, workload.to_numpy()))]
+        """As was asked for, else fastest first; then a person's own."""
+        request = self.request
+        if not (request.order or request.by):
+            frame = fastest_first(frame, request.variants)
+        if request.own_last:
+            frame = frame.iloc[np.argsort(self._own(frame), kind="stable")]
+        return frame
+
+    def _own(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        known = self.request.known
+        return np.array([one is not None and is_own(one, known) for one in frames.to_values(frame["operator"])], bool)
 
     def _table(self, frame: pd.DataFrame, notes: Sequence[str], most: int | None) -> Table:
-        frame = frame.reset_index(drop=True)
         request = self.request
-        bold = best(frame, _shown(frame, request.columns), self.reading)
-        return lay_out(frame, request.columns, request.by, request.convention, notes, bold, most)
+        found = best(frame, _shown(frame, request.columns), self.reading)  # by the places of rows in the reading
+        verdict = frame[VERDICT].map(TONES).fillna("") if VERDICT in frame else None
+        tones = {} if verdict is None else dict.fromkeys(("latency", RATIO), verdict)
+        own = self._own(frame).tolist() if request.own_last else ()
+        shown = self.named(frame)
+        if request.indent and not (request.by or request.order):
+            shown = shown.assign(options=naming.indented(frame, shown["options"]))
+        marks = Marks(found, tones, own)
+        return lay_out(shown, request.columns, request.by, request.convention, notes, marks, most)
 
 
 def make(runs: Sequence[Run], request: Request) -> View:
@@ -144,17 +186,18 @@ def make(runs: Sequence[Run], request: Request) -> View:
         else:
             pair = found
             notes += found.notes(labels)
+    brief = (*notes, *sentences.of_these(reading, frame, request.columns))
     notes += (*sentences.of_reading(reading), *sentences.of_rows(reading, frame, request.columns))
     view = View(runs, request, frame, notes, reading, pair)
     outcomes = tuple(_outcome(view, gate) for gate in asked)
-    return View(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), reading, pair, outcomes)
+    return View(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), reading, pair, outcomes, brief)
 
 
 def to_export(view: View) -> pd.DataFrame:
     """The rows as other programs read them: every column or those chosen, or a grid where several keys are named."""
     request, frame = view.request, view.frame
     if len(request.by) < 2:
-        chosen = [*request.by, *request.columns] if request.columns else []
+        chosen = [*request.by, *request.columns] if request.columns and EVERY not in request.columns else []
         return frame[list(dict.fromkeys(chosen))] if chosen else frame.drop(columns=list(ON_DEMAND))
     keys = ["options" if name == "operator" else name for name in request.by]
     axes = [str(name) for name in frame.columns if is_axis(str(name)) and str(name) not in (*keys, *SUBJECT)]
@@ -185,24 +228,10 @@ def _outcome(view: View, gate: gates.Gate) -> Outcome:
     return replace(outcome, unclear=(*outcome.unclear, *alone))
 
 
-def _is_unnamed_variant(frame: pd.DataFrame, reading: Reading) -> NDArray[np.bool_]:
-    """Which rows are of an operator at options that no run names, beside one of it at its defaults on its workload."""
-    named = {text for manifest in reading.manifests.values() for text in _texts(manifest.get("named"))}
-    named |= set(reading.operators.values())
-    options, operator = (frame[name].fillna("") for name in ("options", "operator"))
-    places = list(zip(frames.workloads(frame, SUBJECT), operator, strict=True))
-    defaults = {place for place, is_default in zip(places, options == operator, strict=True) if is_default}
-    beside = np.array([place in defaults for place in places], dtype=bool)
-    return np.asarray((options != operator) & ~options.isin(named), dtype=bool) & beside
-
-
-def _texts(value: Any) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-
-
 def _shown(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """The measures that the table will show and that may be better or worse."""
-    return [name for name in columns or (*MEASURES, *SCORES) if name in frame and name in SHOWN and SHOWN[name].better]
+    wanted = SHOWN if EVERY in columns else columns or (*MEASURES, *SCORES)
+    return [name for name in wanted if name in frame and name in SHOWN and SHOWN[name].better]
 
 
 def _relative(asked: Sequence[gates.Gate]) -> str:
@@ -211,5 +240,5 @@ def _relative(asked: Sequence[gates.Gate]) -> str:
 
 def _check_names(request: Request, columns: Sequence[str]) -> None:
     for name in (*request.columns, *request.by):
-        if name not in (*columns, frames.SEEDS):
+        if name not in (*columns, frames.SEEDS, EVERY):
             raise unknown("column", name, columns)

@@ -20,6 +20,11 @@ SUFFIX = {"csv": ".csv", "markdown": ".md", "latex": ".tex"}
 Export = Callable[..., Path]
 
 
+@pytest.fixture(autouse=True)
+def among_the_runs(monkeypatch):
+    monkeypatch.chdir(RUNS)  # a table says the name of its run, and no folder
+
+
 @pytest.fixture
 def export(tmp_path) -> Export:
     """The example run as a file."""
@@ -70,7 +75,7 @@ def test_two_runs_side_by_side_stand(export, form):
         ("markdown", "1.91 ±0.04", "1.91 ±0.03", "latency"),
         ("markdown", "22.8 ±0.5", "22.8 ±0.4", "latency_ratio"),
         ("markdown", "37.75", "37.74", "macs"),
-        ("latex", "1.91 +- 0.04", "1.19 +- 0.04", "latency"),
+        ("latex", r"1.91 & $\pm$\,0.04", r"1.19 & $\pm$\,0.04", "latency"),
         ("latex", r"\bfseries 1.049", r"\bfseries 1.048", ""),
     ],
 )
@@ -156,9 +161,27 @@ def test_rows_and_columns_may_be_left_out_and_moved(export):
 
 def test_a_line_about_an_operator_that_the_run_has_not_is_not_about_the_run(export):
     whole = check(export("markdown")).cells
-    found = check(change(export("markdown"), "| dysample ", "| fade     "))
+    found = check(change(export("markdown"), "| DySample ", "| FADE     "))
     assert found.holds
     assert found.cells < whole
+
+
+def test_a_run_is_found_beside_the_text_and_where_runs_are_kept(export, tmp_path, monkeypatch):
+    file = export("latex")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="no such folder"):
+        check(file)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "example").symlink_to(EXAMPLE)
+    assert check(file).holds
+
+
+@pytest.mark.parametrize("names", ["paper", "option"])
+def test_numbers_in_the_name_of_a_variant_are_no_claims(export, names):
+    flags = ("--variants", "--filter", "operator=a2u", "--names", names)
+    file = export("markdown", *flags)
+    assert ("A2U, rank 4" in file.read_text()) == (names == "paper")
+    assert check(file).holds
 
 
 def test_numbers_of_another_run_do_not_stand(export):

@@ -174,10 +174,10 @@ def test_the_newest_run_is_compared_and_exported_when_none_is_named(capsys, tmp_
 
 def test_export_has_the_names_of_the_schema_and_goes_to_a_file_when_asked(capsys, tmp_path):
     make_run(tmp_path / "r")
-    assert main(["export", str(tmp_path / "r")]) == 0
+    assert main(["export", str(tmp_path / "r"), "--columns", "all"]) == 0
     text = capsys.readouterr().out
     assert text.splitlines()[0] == ",".join(column.name for column in (*COLUMNS, *DERIVED[-4:]))
-    assert main(["export", str(tmp_path / "r"), "--out", str(tmp_path / "r.csv")]) == 0
+    assert main(["export", str(tmp_path / "r"), "--columns", "all", "--out", str(tmp_path / "r.csv")]) == 0
     assert capsys.readouterr().out == ""
     assert (tmp_path / "r.csv").read_bytes() == text.encode()
 
@@ -427,9 +427,10 @@ def test_the_doctor_grades_this_machine_or_that_of_a_run(fake_machine, capsys, t
     assert main(["doctor"]) == 0
     assert "plug it in" in capsys.readouterr().out
     assert main(["run", "--ops", "nearest", "--out", str(tmp_path / "r")]) == 0
-    assert (
-        "environment: grade D, small differences may be the machine's (runs on its battery)" in capsys.readouterr().out
-    )
+    assert "grade D: runs on its battery; more: compare --notes full" in capsys.readouterr().out
+    assert main(["compare", str(tmp_path / "r"), "--notes", "full"]) == 0
+    shown = capsys.readouterr().out
+    assert "environment: grade D, small differences may be the machine's (runs on its battery)" in shown
     assert json.loads((tmp_path / "r" / "manifest.json").read_text())["doctor"]["grade"] == "D"
     assert main(["doctor", str(tmp_path / "r"), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -19,7 +19,7 @@ from a2u_bench import operators
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
 from a2u_bench.export.plots import page
-from a2u_bench.export.plots.kernels import BUNDLED, chosen_points, look_at, read_image
+from a2u_bench.export.plots.kernels import BUNDLED, chosen_points, draw, look_at, read_image
 from a2u_bench.export.plots.kernels.features import halve, lift
 from a2u_bench.export.plots.kernels.look import entropy
 
@@ -257,3 +257,23 @@ def test_a_kernel_wider_than_the_picture_of_it_is_cut_in_the_middle():
         axes = page.sheet(40).subplots()
         _kernel(axes, np.arange(225.0).reshape(15, 15), 6)
         assert axes.images[0].get_array().shape == (13, 13)  # type: ignore[union-attr]
+
+
+def test_maps_of_entropy_are_on_one_scale_that_a_bar_explains():
+    picture, _ = read_image(BUNDLED, 48)
+    looked = [look_at(picture, text, scale=2, channels=16, seed=0) for text in ("a2u", "carafe", "nearest")]
+    with page.style():
+        figure = draw(looked[0][1], [look for look, _ in looked], [(20, 20)], "what it shows")
+    first, second, third = (axes.images[0] for axes in figure.axes[1:4])
+    assert first.get_clim() == second.get_clim() != third.get_clim()
+    least, most = (end([look.map() for look, _ in looked[:2]]) for end in (np.min, np.max))
+    assert first.get_clim() == (least, most)
+    assert [axes.get_ylabel() for axes in figure.axes].count("entropy [bits]") == 1
+
+
+def test_kernels_of_one_tap_alone_have_no_bar():
+    picture, _ = read_image(BUNDLED, 48)
+    look, used = look_at(picture, "nearest", scale=2, channels=16, seed=0)
+    with page.style():
+        figure = draw(used, [look], [(20, 20)], "")
+    assert "entropy [bits]" not in [axes.get_ylabel() for axes in figure.axes]

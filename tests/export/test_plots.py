@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 from example_rows import COSTS, case, make_quality, make_run, measures
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+import upsamplers
 from a2u_bench.cli import main
 from a2u_bench.columns import make_row
 from a2u_bench.export import plots
+from a2u_bench.export._looks import ORDER, looks
 from a2u_bench.export.plots import latency, memory, page, pareto, share
 from a2u_bench.export.plots.labels import Named, apart, beside, wrapped
 from a2u_bench.judge.scores import with_quality
@@ -38,7 +41,7 @@ def over(**axes: list[int]):
 
 
 def svg(frame, kind: str) -> str:
-    (picture,) = plots.pictures(frame, kind, ["svg"])
+    (picture,) = plots.pictures(frame, kind, ["svg"], settings=True)
     return picture.data.decode()
 
 
@@ -131,10 +134,52 @@ def test_no_type_is_smaller_than_six_points():
             assert min(sizes) >= page.SMALLEST == 6
 
 
-def test_every_operator_has_a_look_of_its_own_for_49_of_them():
-    names = [f"operator {number:02}" for number in range(49)]
-    look = page.colouring(names)
-    assert len({look(name) for name in names}) == 49
+def test_every_operator_of_ours_has_a_look_of_its_own_in_every_figure():
+    names = [*upsamplers.names(), "original"]
+    assert set(names) == set(ORDER)  # a new one is added at the end of ORDER
+    assert len(set(looks(names).values())) == len(names)
+    for figure in (["a2u", "carafe"], ["carafe", "lab:Up"], names):
+        assert {name: looks(figure)[name] for name in figure if name in ORDER} == {
+            name: looks(names)[name] for name in figure if name in ORDER
+        }
+
+
+def test_an_own_operator_has_a_look_that_none_of_ours_has():
+    own = [f"lab:Up{number:02}" for number in range(27)]
+    found = looks([*own, "a2u"])
+    assert len(set(found.values())) == 28
+    assert not {found[name] for name in own} & set(looks(ORDER).values())
+    assert looks(["lab:Up00"])["lab:Up00"] == looks(["lab:Up00", "a2u", "nearest"])["lab:Up00"]
+    assert len(looks([*own, "lab:One", "lab:Two"])) == 29  # beyond them looks come again
+
+
+def test_a_figure_says_what_was_measured_only_where_that_is_asked_for():
+    (plain,) = plots.pictures(example(), "memory", ["svg"])
+    (asked,) = plots.pictures(example(), "memory", ["svg"], settings=True)
+    words = "z 1×64×32×32, scale 2"
+    assert not any(text.startswith(words) for text in texts(plain.data.decode()))
+    assert any(text.startswith(words) for text in texts(asked.data.decode()))
+    assert plain.title.startswith(words)  # which is printed with --json
+
+
+@pytest.mark.parametrize("kind", ["pareto", "floor", "memory"])
+def test_a_figure_for_a_talk_is_as_wide_as_a_slide_and_no_higher(kind):
+    (picture,) = plots.pictures(example(), kind, ["svg"], style="talk")
+    width, height = (float(size) for size in re.findall(rb'(?:width|height)="([\d.]+)pt"', picture.data)[:2])
+    assert width == pytest.approx(254 / 25.4 * 72, abs=0.01)
+    assert height <= 143 / 25.4 * 72 + 0.01
+    with page.style("talk"):
+        assert page.small() == pytest.approx(13.8)
+    with page.style():
+        assert page.small() == 6
+
+
+def test_every_point_of_a_line_has_its_interval():
+    with page.style():
+        ((_, figure),) = latency.draw(over(scale=[2, 4]), "scale")
+    bars = [one for axes in figure.axes for one in axes.containers if isinstance(one, ErrorbarContainer)]
+    assert len(bars) == 2  # an operator each
+    assert all(len(bar.lines[2][0].get_segments()) == 2 for bar in bars)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -221,13 +266,39 @@ def test_nothing_is_left_in_pyplot():
 
 
 def test_the_command_draws_what_it_can_and_says_what_it_cannot(capsys, tmp_path):
-    assert main(["plot", str(make_run(tmp_path / "run")), "--out", str(tmp_path / "figures"), "--format", "svg"]) == 0
+    asked = ["--out", str(tmp_path / "figures"), "--format", "svg", "--variants"]
+    assert main(["plot", str(make_run(tmp_path / "run")), *asked]) == 0
     out, err = capsys.readouterr()
     assert [Path(line).name for line in out.splitlines()] == ["pareto.svg", "floor.svg", "memory.svg"]
     assert all(Path(line).is_file() for line in out.splitlines())
     told = [line.split(":")[1] for line in err.splitlines()]
     assert told == [" ratio", " not drawn, since they did not end ok"] + [" left out"] * 3
     assert "--scale 2,4" in err
+
+
+def test_variants_that_nobody_named_are_not_drawn_unless_asked_for(capsys, tmp_path):
+    run, figures = str(make_run(tmp_path / "run")), str(tmp_path / "figures")
+    drawn = {}
+    for asked in ((), ("--variants",)):
+        assert main(["plot", run, "--kind", "memory", "--out", figures, "--format", "svg", *asked]) == 0
+        drawn[asked] = texts((tmp_path / "figures" / "memory.svg").read_text())
+        assert ("note: 1 variant not drawn (--variants)" in capsys.readouterr().err) == (not asked)
+    assert {"A2U", "DySample"} <= drawn[()]
+    assert "A2U, rank 4, unshared" in drawn[("--variants",)] - drawn[()]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [(["--style", "poster"], "column, talk"), (["--names", "x"], "paper, option")]
+)
+def test_a_style_or_names_that_there_are_not_are_one_line(asked, said, capsys, tmp_path):
+    assert main(["plot", str(make_run(tmp_path / "run")), "--out", str(tmp_path), *asked]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_nothing_left_to_draw_is_one_line(capsys, tmp_path):
+    assert main(["plot", str(make_run(tmp_path / "run")), "--out", str(tmp_path), "--filter", "latency<1ns"]) == 2
+    assert "no row is left to draw: 0 of " in capsys.readouterr().err
 
 
 def test_one_kind_goes_into_one_file_of_the_format_that_its_name_says(capsys, tmp_path):

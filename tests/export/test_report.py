@@ -15,6 +15,7 @@ from PIL import Image
 
 from a2u_bench.cli import main
 from a2u_bench.columns import make_row
+from a2u_bench.export._looks import SHAPES, looks
 from a2u_bench.export.report import content as report_content
 from a2u_bench.export.report.content import gather
 from a2u_bench.export.report.page import as_script
@@ -190,6 +191,10 @@ found.ready = document.body.dataset.ready;
 found.plots = [...document.querySelectorAll(".js-plotly-plot")].map((plot) => [plot.id, plot.data[0].x.length]);
 found.buttons = [...document.querySelectorAll(".modebar-btn")].map((one) => one.dataset.title);
 found.labels = [...document.querySelectorAll("#costs .textpoint")].map((one) => one.textContent);
+found.axes = ["costs", "latency", "memory"].map((id) => document.getElementById(id).layout.xaxis.title.text);
+found.up = document.querySelector("#costs").layout.yaxis.title.text;
+found.fastest = Math.min(...document.querySelector("#latency").data[0].x);
+found.look = document.querySelector("#latency").data[0].marker;
 found.before = first();
 head("latency").querySelector("button").click();
 found.rising = first();
@@ -237,6 +242,12 @@ def test_in_a_browser_the_table_sorts_filters_and_redraws_the_plots(tmp_path):
     found = probed(tmp_path / "report.html", tmp_path / "profile")
     assert found["ready"] == "yes"
     assert found["plots"] == [["costs", 6], ["latency", 6], ["memory", 6]]
+    assert [axis.rpartition("[")[2] for axis in found["axes"]] == ["ratio", "ms]", "MB]"]
+    assert found["up"] == "peak memory [MB]"
+    assert found["fastest"] == pytest.approx(1e3 * min(read([read_run(tmp_path / "run")]).frame["latency"].dropna()))
+    assert {tuple(look) for look in zip(found["look"]["color"], found["look"]["symbol"], strict=True)} == {
+        (colour, SHAPES[marker]) for colour, marker in looks(name.partition(":")[0] for name in COSTS).values()
+    }
     assert not [title for title in found["buttons"] if re.search("cloud|share|chart studio", title, re.IGNORECASE)]
     assert found["before"] == [*COSTS, "fade"]
     slowest_last = [options for options, _ in sorted(COSTS.items(), key=lambda one: one[1])]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from large_store import OPERATORS, write
 
+from a2u_bench.tables.naming import INDENT
+
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 10_000
 LIMIT = 400_000_000  # bytes
@@ -62,8 +64,9 @@ def run(*arguments: str, out: Path) -> str:
 
 @pytest.mark.parametrize(("flags", "lines"), [(("--baseline", "bilinear"), 200), (("--all",), ROWS)])
 def test_comparing(store, tmp_path, flags, lines):
-    text = run("compare", str(store), "--variants", *flags, out=tmp_path / "out").splitlines()
-    assert sum(line.startswith(OPERATORS) for line in text[4:]) == lines  # after title, headings, units and rule
+    asked = ("--variants", "--names", "option", *flags)
+    text = run("compare", str(store), *asked, out=tmp_path / "out").splitlines()
+    assert sum(line.startswith((*OPERATORS, INDENT)) for line in text[4:]) == lines  # after title, heads, units, rule
     assert any("200 of 10,000 lines are shown; --all shows every one" in line for line in text) == (lines < ROWS)
     assert any(line.startswith("ratio: to bilinear, timed in the same rounds") for line in text)
 
@@ -76,7 +79,7 @@ def test_exporting(store, tmp_path, form, around):
     assert bool(notes) == (form == "markdown")
 
 
-@pytest.mark.parametrize(("form", "end"), [("html", "</tr>"), ("latex", r" \\")])
-def test_exporting_for_a_document(store, tmp_path, form, end):
+@pytest.mark.parametrize(("form", "end", "heads"), [("html", "</tr>", 1), ("latex", r" \\", 2)])
+def test_exporting_for_a_document(store, tmp_path, form, end, heads):
     text = run("export", str(store), "--variants", "--format", form, out=tmp_path / "out")
-    assert sum(line.endswith(end) for line in text.splitlines()) == ROWS + 1
+    assert sum(line.endswith(end) for line in text.splitlines()) == ROWS + heads

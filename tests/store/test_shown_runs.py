@@ -174,6 +174,6 @@ def test_samples_that_cannot_be_read_are_named_where_verdicts_come_from_them(cap
 def test_cases_that_are_not_drawn_or_judged_are_named(capsys, tmp_path):
     run = make_run(tmp_path / "run")
     assert main(commands(run, tmp_path)["plot"]) == 0
-    assert "not drawn, since they did not end ok: fade" in capsys.readouterr().err
+    assert "not drawn, since they did not end ok: FADE" in capsys.readouterr().err
     assert main(commands(run, tmp_path)["recommend"]) == 0
     assert "not judged, since they did not end ok: fade" in capsys.readouterr().out

@@ -180,3 +180,27 @@ def test_a_shape_that_cannot_be_read_is_wrong_usage(text: str):
 
 def test_a_shape_may_be_written_with_either_sign():
     assert parse_shape("1x64x32x16") == parse_shape("1×64×32×16") == parse_shape(" 1X64X32X16 ") == (1, 64, 32, 16)
+
+
+OWN = """
+import torch
+from upsamplers import Facts, Paper, Upsampler
+
+
+class Up(Upsampler):
+    facts = Facts("our_up", "Ours", "distance-based", Paper("", "", "", 0), kernel_size=1, groups="1", taps="1")
+
+    def weights(self, z, guide=None):
+        return torch.ones(1, 1, 1, self.scale, self.scale)
+"""
+
+
+def test_what_own_operators_call_themselves_is_part_of_the_plan(tmp_path, monkeypatch):
+    (tmp_path / "lab_of_a_person.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    plan = make_plan(ops="nearest lab_of_a_person:Up")
+    assert plan.to_manifest()["own"] == {"lab_of_a_person:Up": "our_up"}
+    assert "own" not in make_plan(ops="nearest").to_manifest()
+    before = {"own": {"earlier:One": "one"}, "planned": 9}
+    assert plan.going_on(before, set(), set())["own"] == {"earlier:One": "one", "lab_of_a_person:Up": "our_up"}
+    assert "own" not in make_plan(ops="nearest").going_on(before, set(), set())

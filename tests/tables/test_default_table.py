@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from a2u_bench.case import Case
 from a2u_bench.cli import main
 from a2u_bench.columns import make_row
+from a2u_bench.store.read import read_run
 from a2u_bench.store.write import Store
+from a2u_bench.tables.terminal import print_table
+from a2u_bench.tables.view import Request, make
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference-cpu"
 
 ROWS = {"a2u": 3.0, "a2u:rank=2": 4.0, "a2u:rank=4": 5.0, "nearest": 1.0, "carafe:groups=2": 2.0}
 
@@ -29,18 +36,23 @@ def write(folder: Path, rows: list[dict[str, Any]], **manifest: Any) -> str:
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[list[str], str]:
-    """The operators of the table, from top to bottom, and all that is printed."""
-    assert main(["compare", *arguments]) == 0
+    """The operators of the table, as they are typed, from top to bottom, and all that is printed."""
+    assert main(["compare", *arguments, "--names", "option"]) == 0
     printed = capsys.readouterr().out
-    lines = [line.split() for line in printed.splitlines() if "fastest" not in line]
-    return [words[0] for words in lines if words and words[0] in ROWS], printed
+    names, above = [], ""
+    for words in (line.split() for line in printed.splitlines() if "fastest" not in line):
+        for name in (words[:1] if words else []) and (words[0], f"{above}:{words[0]}"):  # a variant says what differs
+            if name in ROWS:
+                names.append(name)
+                above = name.partition(":")[0]
+    return names, printed
 
 
 def test_operators_stand_at_their_defaults_and_fastest_first(tmp_path, capsys):
     run = write(tmp_path / "run", [cost(*row) for row in ROWS.items()])
     names, printed = shown(capsys, run)
     assert names == ["nearest", "carafe:groups=2", "a2u"]  # the only one of its operator stands for it
-    assert "2 variants not shown; --variants shows all" in printed
+    assert "2 variants not shown (compare --variants)" in printed
 
 
 def test_what_was_named_or_is_read_against_stands_beside_the_default(tmp_path, capsys):
@@ -78,8 +90,8 @@ def test_files_for_other_programs_hold_every_variant(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("second", "said"),
     [
-        (1.01, "fast and next are fastest; slow takes 9.0 ±"),
-        (2.0, "fast is fastest; next takes 2.0"),
+        (1.01, "fast and next are fastest; slow is 9.0 ± "),
+        (2.0, "fast is fastest; next is 2.0"),
     ],
 )
 def test_a_sentence_says_who_is_fastest_and_by_how_much(second, said, tmp_path, capsys):
@@ -91,3 +103,57 @@ def test_a_sentence_says_who_is_fastest_and_by_how_much(second, said, tmp_path, 
 def test_nobody_is_fastest_of_several_workloads(tmp_path, capsys):
     run = write(tmp_path / "run", [cost("a2u", 3.0), cost("carafe", 2.0), cost("nearest", 1.0, height=16)])
     assert "fastest" not in shown(capsys, run)[1]
+
+
+def committed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    assert main(["compare", str(REFERENCE), *arguments]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_first_screen_has_three_lines_of_heading_a_sentence_and_two_notes(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = committed(capsys)
+    rule = next(number for number, line in enumerate(lines) if set(line) == {"─"})
+    assert rule == 3
+    below = lines[rule + 1 + 21 :]
+    assert [line.partition(" ")[0] for line in below] == ["nearest", "ratio:", "times"]
+    assert max(map(len, lines)) <= 80
+
+
+def test_operators_have_their_names_in_papers_and_variants_stand_below_them(capsys):
+    lines = committed(capsys, "--variants")
+    names = [line[:24].strip("\u00a0 ") for line in lines]
+    first = names.index("A2U")
+    below = lines[first + 1 : first + 13]
+    assert all(line.startswith("\u00a0\u00a0") for line in below)
+    assert {"rank 4", "rank 4, unshared", "unshared", "hybrid"} <= set(names[first + 1 : first + 13])
+    assert "CARAFE, k 3" in [" ".join(line.split()[:3]) for line in committed(capsys, "--filter", "operator=carafe")]
+
+
+def test_notes_are_as_many_as_asked_for(capsys):
+    counts = {asked: len(committed(capsys, "--notes", asked)) for asked in ("none", "short", "full")}
+    assert counts["none"] < counts["short"] < counts["full"]
+    assert "grade" in "\n".join(committed(capsys, "--notes", "full"))
+
+
+def test_bold_follows_the_verdicts_and_is_on_no_zero(capsys):
+    view = make([read_run(REFERENCE)], Request())
+    (table,) = view.tables()
+    at = {heading.name: place for place, heading in enumerate(table.headings)}
+    bold = {name: {table.cells[row][0] for row, place in table.bold if place == at[name]} for name in at}
+    assert bold["latency"] == bold["latency_ratio"] == {"nearest"}  # every other one is slower, for sure
+    assert bold["params"] == set()  # the least is a zero
+    assert bold["peak_memory"] == {"bicubic"}
+
+
+def test_latencies_are_coloured_where_they_differ_from_the_reference_for_sure():
+    (table,) = make([read_run(REFERENCE)], Request()).tables()
+    ratio = [heading.name for heading in table.headings].index("latency_ratio")
+    tones = {table.cells[row][0]: tone for (row, place), tone in table.tones.items() if place == ratio}
+    assert tones.pop("nearest") == "better"
+    assert "bilinear" not in tones
+    assert set(tones.values()) == {"worse"}
+    out = io.StringIO()
+    print_table(table, Console(file=out, width=100, force_terminal=True, color_system="standard", no_color=False))
+    assert "\x1b[1;32m0.85 ±0.05" in out.getvalue()
+    assert "\x1b[31m1.63 ±0.11" in out.getvalue()

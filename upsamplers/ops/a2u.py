@@ -120,6 +120,7 @@ class A2U(Upsampler):
     facts = Facts(
         name="a2u",
         title="Affinity-aware upsampling",
+        label="A2U",
         family="second order",
         paper=Paper(
             "Dai, Lu, Shen",

@@ -34,6 +34,7 @@ class Bicubic(Upsampler):
     facts = Facts(
         name="bicubic",
         title="Bicubic interpolation",
+        label="bicubic",
         family="distance-based",
         paper=Paper(
             "Keys", "Cubic convolution interpolation for digital image processing", "IEEE Trans. ASSP 29(6)", 1981

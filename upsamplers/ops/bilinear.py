@@ -23,6 +23,7 @@ class Bilinear(Upsampler):
     facts = Facts(
         name="bilinear",
         title="Bilinear interpolation",
+        label="bilinear",
         family="distance-based",
         paper=Paper("Gonzalez, Woods", "Digital Image Processing, 4th edition", "Pearson", 2018),
         kernel_size=3,

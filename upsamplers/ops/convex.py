@@ -25,6 +25,7 @@ class Convex(Upsampler):
     facts = Facts(
         name="convex",
         title="Convex upsampling (RAFT)",
+        label="convex (RAFT)",
         family="first order",
         paper=Paper(
             "Teed, Deng", "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", "ECCV", 2020, "2003.12039"

@@ -24,6 +24,7 @@ class Deconv(Upsampler):
     facts = Facts(
         name="deconv",
         title="Deconvolution",
+        label="deconvolution",
         family="learned static",
         paper=Paper(
             "Noh, Hong, Han",

@@ -19,6 +19,7 @@ class MaxUnpool(Upsampler):
     facts = Facts(
         name="max_unpool",
         title="Max-unpooling",
+        label="max unpooling",
         family="first order",
         paper=Paper(
             "Badrinarayanan, Kendall, Cipolla",

@@ -14,6 +14,7 @@ class Nearest(Upsampler):
     facts = Facts(
         name="nearest",
         title="Nearest-neighbour interpolation",
+        label="nearest",
         family="distance-based",
         paper=Paper("Gonzalez, Woods", "Digital Image Processing, 4th edition", "Pearson", 2018),
         kernel_size=1,

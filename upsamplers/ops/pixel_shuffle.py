@@ -15,6 +15,7 @@ class PixelShuffle(Upsampler):
     facts = Facts(
         name="pixel_shuffle",
         title="Pixel shuffle",
+        label="pixel shuffle",
         family="learned static",
         paper=Paper(
             "Shi, Caballero, Huszár, Totz, Aitken, Bishop, Rueckert, Wang",

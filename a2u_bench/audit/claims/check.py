@@ -20,13 +20,20 @@ from a2u_bench.audit.claims.match import Row, Wrong, compare, names, rows
 from a2u_bench.errors import UsageError
 from a2u_bench.export._provenance import PROGRAM
 from a2u_bench.export.latex import SPECIAL
+from a2u_bench.operators import papers
 from a2u_bench.sanitize import plain
+from a2u_bench.store.frames import to_values
 from a2u_bench.store.read import read_run
 from a2u_bench.tables import notes
-from a2u_bench.tables.view import Request, make
+from a2u_bench.tables.naming import in_papers
+from a2u_bench.tables.view import Request, View, make
 
+RESULTS = Path("results")
 NOTE = "this table: "
-FLAGS = ("--format", "--convention", "--baseline", "--filter", "--by", "--columns", "--sort")
+FLAGS = (
+    *("--format", "--convention", "--baseline", "--filter", "--by", "--columns", "--sort"),
+    *("--names", "--notes"),
+)
 """All that a table's command may say: it comes from a stranger, so that nothing of it is ever run or written."""
 
 LARGEST = 16 << 20  # bytes: files come from strangers, so memory is bounded first
@@ -36,6 +43,8 @@ SHOWN = 20
 
 """Of a number: less is the computer's own rounding."""
 
+_OVER_SEVERAL = re.compile(r"\\multicolumn\{\d+\}\{\w\}")
+_COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
 _COMMENT, _COMMAND = re.compile(r"(?<!\\)%.*"), re.compile(r"\\[A-Za-z]+ ?|[{}]")
 _LETTERS = sorted(
     ((text, letter) for letter, text in SPECIAL.items() if letter.isprintable()), key=lambda t: -len(t[0])
@@ -86,6 +95,7 @@ def check(file: Path, run: Path | None = None) -> Checked:
         raise UsageError(f"--claims {file} does not say of which run it is; name it: --run RUN")
     runs = [read_run(_there(folder, file)) for folder in folders]
     view = make(runs, request)
+    lines = _as_typed(lines, view)
     named = names(row.operator for row in rows(view))
     if request.baseline is None and (said := [line for line in lines if re.search(r"\bbaseline\b", line)]):
         marked = next((name for line in said for name in named.findall(line)), None)
@@ -106,6 +116,15 @@ def check(file: Path, run: Path | None = None) -> Checked:
     return Checked(str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), notes.of_reading(view.reading))
 
 
+def _as_typed(lines: Sequence[str], view: View) -> list[str]:
+    """The lines with operators as they are typed where they have their names in papers."""
+    frame = view.frame
+    called = dict(zip(to_values(in_papers(frame, papers.known())), to_values(frame["options"]), strict=True))
+    typed = {name: options for name, options in called.items() if name and options}
+    named = names([*typed, *typed.values()])
+    return [named.sub(lambda found: typed.get(found[0], found[0]), line) for line in lines]
+
+
 def _read(path: Path) -> list[str]:
     """The lines of a file as plain text, without those that are notes but for the command in them."""
     try:
@@ -121,8 +140,17 @@ def _read(path: Path) -> list[str]:
         )
     text = data.decode("utf-8-sig", errors="replace")
     is_latex = path.suffix.lower() == ".tex" or "\\begin{tabular" in text
-    kept = [line for line in text.splitlines() if NOTE in line or not (line.startswith("- ") or line.endswith("\\par"))]
+    kept = [line for line in _COMMENTS.sub(_command_in, text).splitlines() if NOTE in line or not _is_note(line)]
     return list(map(_of_latex if is_latex else _of_markdown, kept))
+
+
+def _is_note(line: str) -> bool:
+    return line.startswith(("- ", "%")) or line.endswith("\\par")
+
+
+def _command_in(comment: re.Match[str]) -> str:
+    """Of a comment the line with the command that made the table."""
+    return "\n".join(line for line in html.unescape(comment[0]).splitlines() if NOTE in line)
 
 
 def _of_markdown(line: str) -> str:
@@ -130,10 +158,13 @@ def _of_markdown(line: str) -> str:
 
 
 def _of_latex(line: str) -> str:
-    line = _COMMENT.sub("", line)
+    if NOTE in line:
+        return line.lstrip("% ")
+    line = _OVER_SEVERAL.sub("", _COMMENT.sub("", line)).replace(r"\,", "")
     for text, letter in _LETTERS:
         line = line.replace(text, letter)
-    return _COMMAND.sub("", line).replace("+-", "±") or ("&" if line else "")  # a rule is no empty line
+    shown = re.sub(r"&\s*±", " ±", _COMMAND.sub("", line).replace("+-", "±"))  # which stands in a column of its own
+    return shown or ("&" if line else "")  # a rule is no empty line
 
 
 def _command(lines: Sequence[str]) -> tuple[list[Path], Request]:
@@ -165,6 +196,5 @@ def _command(lines: Sequence[str]) -> tuple[list[Path], Request]:
 
 
 def _there(folder: Path, file: Path) -> Path:
-    """The run's folder, from here or from where the text lies."""
-    beside = file.parent / folder
-    return beside if not folder.exists() and beside.is_dir() else folder
+    """The run's folder: from here, from where the text lies, or, as only its name is written, where runs are kept."""
+    return next((one for one in (folder, file.parent / folder, RESULTS / folder) if one.is_dir()), folder)

@@ -58,9 +58,17 @@ class Picture:
 
 
 def pictures(
-    frame: pd.DataFrame, kind: str, forms: Iterable[str], convention: str = "mac", reading: Reading | None = None
+    frame: pd.DataFrame,
+    kind: str,
+    forms: Iterable[str],
+    convention: str = "mac",
+    reading: Reading | None = None,
+    *,
+    style: str = "column",
+    settings: bool = False,
 ) -> Iterator[Picture]:
-    """The figures of one kind, one a workload, in each format.
+    """The figures of one kind, one a workload, in each format and in the style for a column of a paper or for a talk;
+    `settings`: what was measured stands above them.
 
     Raises UsageError for an unknown kind or format, Undrawable where the rows do not hold what it shows.
     """
@@ -70,7 +78,7 @@ def pictures(
     for form in forms:
         if form not in FORMATS:
             raise unknown("format", form, FORMATS)
-    with page.style():
+    with page.style(style, settings):
         made = 0
         for number, (title, figure) in enumerate(_bounded(KINDS[kind].draw(frame, convention, reading), kind), start=1):
             made = number

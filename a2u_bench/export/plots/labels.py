@@ -11,7 +11,7 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
-from a2u_bench.export.plots.page import GREY, SMALLEST, darker
+from a2u_bench.export.plots.page import GREY, darker, points, small
 from a2u_bench.sanitize import plain
 
 LONGEST = 20  # letters of a line of a label
@@ -42,7 +42,7 @@ def beside(
     assert figure is not None
     figure.draw_without_rendering()  # the layout must stand before anything is measured on it
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    pixel = figure.dpi / 72
+    pixel = points(figure.dpi / 72)  # what a point of a column's figure takes here
     inside = axes.get_window_extent(renderer).padded(-pixel)
     spots = {point: _pixels(axes, (point.x, point.y)) for group in groups for point in group}
     discs = {point: _square(*spot, radius * pixel) for point, spot in spots.items()}
@@ -55,7 +55,7 @@ def beside(
         for distance in RADII:
             for point in list(waiting):
                 text = wrapped(point.text)
-                probe = axes.figure.text(0, 0, text, fontsize=SMALLEST, linespacing=0.95)
+                probe = axes.figure.text(0, 0, text, fontsize=small(), linespacing=0.95)
                 size = probe.get_window_extent(renderer)
                 probe.remove()
                 spot = spots[point]
@@ -70,9 +70,9 @@ def beside(
                 axes.annotate(
                     text,
                     (point.x, point.y),
-                    xytext=((box.x0 - spot[0]) / pixel, (box.y0 - spot[1]) / pixel),
+                    xytext=(72 * (box.x0 - spot[0]) / figure.dpi, 72 * (box.y0 - spot[1]) / figure.dpi),
                     textcoords="offset points",
-                    fontsize=SMALLEST,
+                    fontsize=small(),
                     linespacing=0.95,
                     color=darker(point.colour),
                     ha="left",
@@ -81,7 +81,7 @@ def beside(
                 taken.append(box.padded(pixel))
                 if distance > LED:
                     ends = axes.transData.inverted().transform([line[0], line[-1]])
-                    axes.plot(ends[:, 0], ends[:, 1], color=GREY, linewidth=0.3, scalex=False, scaley=False)
+                    axes.plot(ends[:, 0], ends[:, 1], color=GREY, linewidth=points(0.3), scalex=False, scaley=False)
                     taken += [_square(*part, 0.5) for part in line]
         unnamed += len(waiting)
     return unnamed

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from a2u_bench import units
 from a2u_bench.export.plots import page
 from a2u_bench.export.plots.labels import Named, apart, beside, wrapped
 from a2u_bench.export.plots.rows import NAME, drawable, workloads
@@ -47,9 +48,8 @@ def _figure(words: str, group: pd.DataFrame, against: str) -> Figure:
         hue, marker = colour(str(line["operator"].iloc[0]))
         xs, ys = line[against].astype(float).tolist(), [scale.of(value) for value in line["latency"]]
         dashes = _dashes(group, line)
-        axes.plot(xs, ys, color=hue, marker=marker, markersize=2.8, linestyle=dashes, markeredgewidth=0)
-        low, high = (_scaled(line[f"latency_{end}"], scale.exponent) for end in ("low", "high"))
-        axes.fill_between(xs, low, high, color=hue, alpha=0.15, linewidth=0)
+        axes.plot(xs, ys, color=hue, marker=marker, markersize=page.points(2.8), linestyle=dashes, markeredgewidth=0)
+        page.whiskers(axes, xs, ys, *_ends(line, scale), colour=hue)
         if xs[-1] == group[against].max():
             ends[str(name)] = (ys[-1], hue)
         else:
@@ -64,15 +64,17 @@ def _figure(words: str, group: pd.DataFrame, against: str) -> Figure:
     axes.set_ylabel(f"latency{unit}")
     axes.grid()
     if floors:
-        axes.plot([], [], color=page.GREY, linewidth=4, alpha=0.35, label="floor of this machine")
-        axes.legend(loc="upper left", frameon=False, fontsize=page.SMALLEST, borderpad=0, handlelength=1.2)
+        axes.plot([], [], color=page.GREY, linewidth=page.points(4), alpha=0.35, label="floor of this machine")
+        axes.legend(loc="upper left", frameon=False, fontsize=page.small(), borderpad=0, handlelength=1.2)
     _names(figure, axes, margin, ends, texts)
     beside(axes, [early])
     return figure
 
 
-def _scaled(values: pd.Series, exponent: int) -> list[float]:
-    return (values.astype("Float64") / 10.0**exponent).astype(float).tolist()
+def _ends(line: pd.DataFrame, scale: units.Scale) -> tuple[list[float], list[float]]:
+    """Both ends of each latency's interval; the latency itself where there is none."""
+    low, high = (line[f"latency_{end}"].fillna(line["latency"]).astype(float) for end in ("low", "high"))
+    return [scale.of(value) for value in low], [scale.of(value) for value in high]
 
 
 def _dashes(group: pd.DataFrame, line: pd.DataFrame) -> str | tuple[int, tuple[int, ...]]:
@@ -92,14 +94,14 @@ def _floors(axes: Axes, group: pd.DataFrame, against: str, exponent: int) -> lis
     band = known.groupby(against)["floor"].agg(["min", "max"]).astype(float) / 10.0**exponent
     xs = [float(x) for x in band.index]
     axes.fill_between(xs, band["min"].tolist(), band["max"].tolist(), color=page.GREY, alpha=0.3, linewidth=0)
-    axes.plot(xs, band["min"].tolist(), color=page.GREY, linewidth=0.6)
+    axes.plot(xs, band["min"].tolist(), color=page.GREY, linewidth=page.points(0.6))
     return [float(band["min"].min()), float(band["max"].max())]
 
 
 def _names(figure: Figure, axes: Axes, margin: Axes, ends: dict[str, tuple[float, str]], texts: dict[str, str]) -> None:
     """Each line's name in the right margin, at the height of its end where there is room, with a hair line to it."""
     figure.draw_without_rendering()
-    box, pixel = axes.get_window_extent(), figure.dpi / 72
+    box, pixel = axes.get_window_extent(), page.points(figure.dpi / 72)
     points = [axes.transData.transform((1.0, y))[1] for y, _ in ends.values()]
     gaps = [(texts[name].count("\n") + 1) * page.SMALLEST * 1.08 * pixel for name in ends]
     heights = apart(points, gaps, box.y0 - 8 * pixel, box.y1 + 4 * pixel)
@@ -109,7 +111,7 @@ def _names(figure: Figure, axes: Axes, margin: Axes, ends: dict[str, tuple[float
             [-0.1, 0.0, 0.04],
             [start, end, end],
             color=page.GREY,
-            linewidth=0.3,
+            linewidth=page.points(0.3),
             transform=margin.transAxes,
             clip_on=False,
         )
@@ -117,7 +119,7 @@ def _names(figure: Figure, axes: Axes, margin: Axes, ends: dict[str, tuple[float
             *(0.06, end, texts[name]),
             transform=margin.transAxes,
             color=page.darker(hue),
-            fontsize=page.SMALLEST,
+            fontsize=page.small(),
             va="center",
             linespacing=0.95,
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 from matplotlib.figure import Figure
 
+from a2u_bench.export._looks import COLOURS
 from a2u_bench.export.plots import page
 from a2u_bench.export.plots.rows import NAME, drawable, workloads
 from a2u_bench.units import exact
@@ -26,7 +27,7 @@ def _figure(words: str, group: pd.DataFrame) -> Figure:
     split = bool(OUTPUT in group and (group[OUTPUT] > 0).fillna(False).all())
     figure = page.sheet(26 + (4.2 if saved else 3.1) * len(group))
     page.caption(figure, words)
-    axes = figure.subplots()
+    axes, size = figure.subplots(), page.row_type(figure, len(group))
     scale, unit = page.scaled(group[PEAK].tolist(), "B")
     peak = [scale.of(value) for value in group[PEAK]]
     places = [float(place) for place in range(len(group))]
@@ -34,15 +35,15 @@ def _figure(words: str, group: pd.DataFrame) -> Figure:
     upper = [place - shift for place in places]
     if split:
         output = [scale.of(value) for value in group[OUTPUT]]
-        axes.barh(upper, output, height, color=page.COLOURS[5], label="output")
+        axes.barh(upper, output, height, color=COLOURS[5], label="output")
         work = [most - least for most, least in zip(peak, output, strict=True)]
-        axes.barh(upper, work, height, left=output, color=page.COLOURS[0], label="workspace (peak − output)")
+        axes.barh(upper, work, height, left=output, color=COLOURS[0], label="workspace (peak − output)")
     else:
-        axes.barh(upper, peak, height, color=page.COLOURS[0], label="peak above the inputs")
+        axes.barh(upper, peak, height, color=COLOURS[0], label="peak above the inputs")
     kept = [0.0] * len(group)
     if saved:
         kept = [scale.of(value) for value in group[SAVED].fillna(0)]
-        axes.barh([place + shift for place in places], kept, height, color=page.COLOURS[4], label="saved for backward")
+        axes.barh([place + shift for place in places], kept, height, color=COLOURS[4], label="saved for backward")
     most = max(*peak, *kept)
     for place, value in zip(upper, group[PEAK], strict=True):
         axes.text(
@@ -50,17 +51,17 @@ def _figure(words: str, group: pd.DataFrame) -> Figure:
             place,
             exact(float(value), scale),
             va="center_baseline",
-            fontsize=page.SMALLEST,
+            fontsize=size,
         )
     axes.set_xlim(0, most * 1.13)
-    page.rows_of(axes, group[NAME].tolist())
+    page.rows_of(axes, group[NAME].tolist(), size)
     axes.set_xlabel(f"memory above the inputs{unit}")
     figure.legend(
         *axes.get_legend_handles_labels(),
         loc="outside lower left",
         ncols=2 if saved and split else 3,
         frameon=False,
-        fontsize=page.SMALLEST,
+        fontsize=page.small(),
         handlelength=1,
         columnspacing=1.2,
     )

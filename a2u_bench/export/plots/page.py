@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -23,23 +26,35 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from a2u_bench import units
+from a2u_bench.export._looks import MARKERS, looks
 from a2u_bench.sanitize import plain
 
 COLUMN, TEXT = 85.0, 178.0
 """Widths in mm: one column of a paper in two columns, and its whole text."""
 
 INK, GREY, FAINT = "#222222", "#6b6b6b", "#d5d5d5"
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""M. Okabe and K. Ito, Color Universal Design (2008); its yellow is left out: unreadable as a line on white."""
-
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+ABOUT_ROWS = 18.0  # mm of a chart's height that its axis and legend take
 DOTS = 300  # per inch of a PNG
-SMALLEST = 6  # points of type
+BASE, SMALLEST = 7, 6  # points of type, and of the smallest
+
+
+@dataclass(frozen=True)
+class Style:
+    """How large everything is: the figure's width in mm, how many times the type and the lines of a column, and the
+    height in mm that a figure may not pass."""
+
+    width: float
+    factor: float
+    highest: float | None = None
+
+
+STYLES = {"column": Style(COLUMN, 1.0), "talk": Style(254.0, 2.3, 143.0)}
+"""A column of a paper, and a slide of 16:9, at which type stands as large as a slide's own."""
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",
-    "font.size": 7,
-    "axes.labelsize": 7,
+    "font.size": BASE,
+    "axes.labelsize": BASE,
     "xtick.labelsize": SMALLEST,
     "ytick.labelsize": SMALLEST,
     "axes.linewidth": 0.5,
@@ -69,29 +84,68 @@ STYLE: Any = {
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """The look of every figure; both drawing and saving happen inside."""
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+def style(name: str = "column", settings: bool = False) -> Iterator[None]:
+    """The look of every figure, one of STYLES; both drawing and saving happen inside. `settings`: what was measured
+    stands above."""
+    chosen = STYLES[name]
+    numbers = {key: value for key, value in STYLE.items() if isinstance(value, (int, float)) and _grows(key)}
+    sizes = {key: value * chosen.factor for key, value in numbers.items()}
+    before = _NOW.set((chosen, settings))
+    with matplotlib.rc_context({**STYLE, **sizes}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a stranger's letters become boxes
-        yield
+        try:
+            yield
+        finally:
+            _NOW.reset(before)
 
 
-def sheet(height: float, width: float = COLUMN) -> Figure:
-    """An empty figure, in mm, whose parts are laid out without overlap."""
+_NOW: ContextVar[tuple[Style, bool]] = ContextVar("style", default=(STYLES["column"], False))
+
+
+def _grows(name: str) -> bool:
+    """Whether a setting is a length or a size of type."""
+    return name.endswith(("size", "linewidth", ".width"))
+
+
+def points(size: float) -> float:
+    """Points of type, of a line or of a marker, where a column's figure has so many."""
+    return size * _NOW.get()[0].factor
+
+
+def small() -> float:
+    """Points of the smallest type."""
+    return points(SMALLEST)
+
+
+def is_wide() -> bool:
+    """Whether the figure is wider than high, so that panels stand side by side."""
+    return _NOW.get()[0].highest is not None
+
+
+def sheet(height: float, width: float | None = None) -> Figure:
+    """An empty figure, in mm of a column's figure, whose parts are laid out without overlap; as large as the style has
+    it."""
+    chosen = _NOW.get()[0]
+    across = chosen.width if width is None else width * chosen.factor
+    tall = min(height * chosen.factor, chosen.highest or math.inf)
     figure = Figure(
-        figsize=(width / 25.4, height / 25.4),
+        figsize=(across / 25.4, tall / 25.4),
         layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, hspace=0.03, wspace=0.03),
     )
     FigureCanvasAgg(figure)
     return figure
 
 
-def caption(figure: Figure, text: str) -> None:
-    """What was measured, small and grey above everything, broken into lines that fit the width."""
-    letters = int(figure.get_figwidth() * 25.4 / 1.28)
-    whole = plain(text).replace(" thread", "\u00a0thread")
+def caption(figure: Figure, text: str, key: str = "") -> None:
+    """Small and grey above everything, in lines that fit the width: what was measured, where that is asked for, and
+    the key to what is drawn."""
+    told = ". ".join(filter(None, [text if _NOW.get()[1] else "", key]))
+    if not told:
+        return
+    letters = int(figure.get_figwidth() * 25.4 / points(1.28))
+    whole = plain(told).replace(" thread", "\u00a0thread")
     figure.suptitle(
-        textwrap.fill(whole, letters, break_on_hyphens=False), x=0.01, ha="left", fontsize=SMALLEST, color=GREY
+        textwrap.fill(whole, letters, break_on_hyphens=False), x=0.01, ha="left", fontsize=small(), color=GREY
     )
 
 
@@ -124,13 +178,21 @@ def scaled(values: Sequence[float], unit: str) -> tuple[units.Scale, str]:
 
 
 def colouring(names: Sequence[str]) -> Callable[[str], tuple[str, str]]:
-    """A colour and a marker for each operator, the same in every figure of the same operators."""
-    order = {name: number for number, name in enumerate(sorted(set(names)))}
-    # Beyond seven operators the colours come again, each with another marker.
-    return lambda name: (
-        COLOURS[order[name] % len(COLOURS)],
-        MARKERS[(order[name] + order[name] // len(COLOURS)) % len(MARKERS)],
-    )
+    """A colour and a marker for each operator, the same in every figure."""
+    found = looks(names)
+    return lambda name: (found[name][0], MARKERS[found[name][1]])
+
+
+def whiskers(
+    axes: Axes, xs: Sequence[float], ys: Sequence[float], low: Sequence[float], high: Sequence[float], *, colour: str
+) -> None:
+    """The interval of each height, from its lower end to its upper one."""
+    reach = [
+        [y - least for y, least in zip(ys, low, strict=True)],
+        [most - y for y, most in zip(ys, high, strict=True)],
+    ]
+    thin = points(0.6)
+    axes.errorbar(xs, ys, yerr=reach, fmt="none", ecolor=colour, elinewidth=thin, capthick=thin, capsize=points(1.2))
 
 
 def darker(colour: str) -> str:
@@ -139,9 +201,15 @@ def darker(colour: str) -> str:
     return to_hex((red, green, blue))
 
 
-def rows_of(axes: Axes, names: Sequence[str]) -> None:
+def row_type(figure: Figure, rows: int) -> float:
+    """Points of type that so many rows of a horizontal chart leave room for."""
+    room = figure.get_figheight() * 72 - points(ABOUT_ROWS * 72 / 25.4)
+    return min(small(), 0.85 * room / max(1, rows))
+
+
+def rows_of(axes: Axes, names: Sequence[str], size: float) -> None:
     """A horizontal chart's names at its left, the first on top."""
-    axes.set_yticks(range(len(names)), labels=[plain(name) for name in names])
+    axes.set_yticks(range(len(names)), labels=[plain(name) for name in names], fontsize=size)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -33,14 +33,17 @@ def draw(frame: pd.DataFrame, convention: str = "mac", reading: Reading | None =
 
 
 def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: str, reading: Reading | None) -> Figure:
-    figure = page.sheet(8 + PANEL * len(panels))
-    page.caption(figure, f"{words}. Filled: nothing is significantly better in both")
-    stack = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    wide = page.is_wide()
+    figure = page.sheet(8 + PANEL * (1 if wide else len(panels)))
+    page.caption(figure, words, "Filled: nothing is significantly better in both")
+    shape = (1, len(panels)) if wide else (len(panels), 1)
+    stack = figure.subplots(*shape, sharex=True, squeeze=False).ravel()
     across = RATIO if RATIO in group and group[RATIO].notna().all() else "latency"
     scale, unit = page.scaled(group[across].tolist(), "s") if across == "latency" else (units.UNSCALED, "")
     colour = page.colouring([str(name) for name in group["operator"]])
     page.logarithmic(stack[0].xaxis, scale.of(group[across].min()), scale.of(group[across].max()))
     work, factor = units.CONVENTIONS[convention]
+    usual = set(group.loc[(group["options"] == group["operator"]).fillna(False).astype(bool), NAME])
     drawn = []
     for axes, name in zip(stack, panels, strict=True):
         known = group[(group[name] > 0).fillna(False).astype(bool)]
@@ -61,11 +64,12 @@ def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: 
         _whiskers(axes, known, across, scale, points)
         _mark(axes, points, front, [colour(str(operator))[1] for operator in known["operator"]], column.better)
         drawn.append((axes, points, front))
-    stack[-1].set_xlabel(f"latency{unit}" if across == "latency" else _beside(group))
+    for axes in stack if wide else stack[-1:]:
+        axes.set_xlabel(f"latency{unit}" if across == "latency" else _beside(group))
     for axes, points, front in drawn:  # after all panels stand: names are placed on the final layout
         best = [point for point, first in zip(points, front, strict=True) if first]
         rest = [point for point, first in zip(points, front, strict=True) if not first]
-        plain, variants = ([p for p in rest if (" " in p.text) == several] for several in (False, True))
+        plain, variants = ([p for p in rest if (p.text not in usual) == several] for several in (False, True))
         left = beside(axes, [best, plain, variants], _steps(best))
         if left:
             axes.annotate(
@@ -75,7 +79,7 @@ def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: 
                 xycoords="axes fraction",
                 textcoords="offset points",
                 ha="right",
-                fontsize=page.SMALLEST,
+                fontsize=page.small(),
                 color=page.GREY,
             )
     return figure
@@ -83,7 +87,7 @@ def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: 
 
 def _beside(group: pd.DataFrame) -> str:
     """What the ratios of these rows are multiples of."""
-    own = group.loc[group[VERDICT].isin(["reference", "baseline"]), "options"]
+    own = group.loc[group[VERDICT].isin(["reference", "baseline"]), NAME]
     return f"latency, multiple of {own.iloc[0]}'s" if len(own) else "latency, multiple of the reference's"
 
 
@@ -95,7 +99,9 @@ def _whiskers(axes: Axes, known: pd.DataFrame, across: str, scale: units.Scale, 
         points, known[f"{across}_low"].fillna(known[across]), known[f"{across}_high"].fillna(known[across]), strict=True
     )
     for point, low, high in ends:
-        axes.plot([scale.of(low), scale.of(high)], [point.y] * 2, color=point.colour, linewidth=0.7, alpha=0.6)
+        axes.plot(
+            [scale.of(low), scale.of(high)], [point.y] * 2, color=point.colour, linewidth=page.points(0.7), alpha=0.6
+        )
 
 
 def _mark(axes: Axes, points: Sequence[Named], front: Sequence[bool], markers: Sequence[str], better: str) -> None:
@@ -108,12 +114,12 @@ def _mark(axes: Axes, points: Sequence[Named], front: Sequence[bool], markers: S
             marker=marker,
             color=point.colour,
             markerfacecolor=face,
-            markersize=3.6,
-            markeredgewidth=0.7,
+            markersize=page.points(3.6),
+            markeredgewidth=page.points(0.7),
         )
     edge = _steps([point for point, best in zip(points, front, strict=True) if best])
     if edge:
-        axes.plot(*zip(*edge, strict=True), color=page.GREY, linewidth=0.6, zorder=0.9)
+        axes.plot(*zip(*edge, strict=True), color=page.GREY, linewidth=page.points(0.6), zorder=0.9)
 
 
 def _steps(front: Sequence[Named]) -> list[tuple[float, float]]:

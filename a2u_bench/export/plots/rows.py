@@ -10,7 +10,9 @@ from a2u_bench.columns import RUN, SUBJECT, is_axis
 from a2u_bench.store.frames import is_trained
 from a2u_bench.tables.layout import in_common
 
-NAME = "name"
+NAME, CALLED = "name", "called"
+"""The columns of short names, and of what operators are to be called."""
+
 LONGEST = 36  # letters of a name
 MOST_NAMED = 6
 
@@ -26,7 +28,10 @@ def drawable(frame: pd.DataFrame, *measures: str) -> pd.DataFrame:
 
 
 def named(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with a column of short names: the operator, and its variant's label where it is not the plain one."""
+    """The frame with a column of short names: as in CALLED, else the operator, and its variant's label where it is not
+    the plain one."""
+    if CALLED in frame:
+        return frame.assign(**{NAME: frame[CALLED].fillna("unknown").astype(str).map(_bounded).astype("object")})
     names = []
     for operator, variant, options in zip(frame["operator"], frame["variant"], frame["options"], strict=True):
         unknown = [pd.isna(text) for text in (operator, variant, options)]

@@ -23,8 +23,8 @@ def _figure(words: str, group: pd.DataFrame) -> Figure:
     group = group.assign(share=group["floor"] / group["latency"]).sort_values("share", ascending=False, kind="stable")
     colour = page.colouring([str(name) for name in group["operator"]])
     figure = page.sheet(24 + 3.1 * len(group))
-    page.caption(figure, ". ".join((words, *beyond(group))))
-    axes = figure.subplots()
+    page.caption(figure, words, *beyond(group))
+    axes, size = figure.subplots(), page.row_type(figure, len(group))
     shares = (100 * group["share"]).astype(float).tolist()
     low, high = (
         (100 * group["floor"] / group[f"latency_{end}"]).fillna(100 * group["share"]).astype(float).tolist()
@@ -32,8 +32,8 @@ def _figure(words: str, group: pd.DataFrame) -> Figure:
     )
     for place, (share, start, end, operator) in enumerate(zip(shares, low, high, group["operator"], strict=True)):
         hue, marker = colour(str(operator))
-        axes.plot([start, end], [place, place], color=hue, linewidth=1.2, alpha=0.6, solid_capstyle="butt")
-        axes.plot(share, place, marker=marker, color=hue, markersize=3.2, markeredgewidth=0)
+        axes.plot([start, end], [place, place], color=hue, linewidth=page.points(1.2), alpha=0.6, solid_capstyle="butt")
+        axes.plot(share, place, marker=marker, color=hue, markersize=page.points(3.2), markeredgewidth=0)
         left = share > 30  # no room on the other side
         axes.annotate(
             _percent(share),
@@ -42,12 +42,12 @@ def _figure(words: str, group: pd.DataFrame) -> Figure:
             textcoords="offset points",
             ha="right" if left else "left",
             va="center_baseline",
-            fontsize=page.SMALLEST,
+            fontsize=size,
         )
     page.logarithmic(axes.xaxis, min(low), max(100.0, *high))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
-    axes.axvline(100, color=page.GREY, linewidth=0.8)
-    page.rows_of(axes, group[NAME].tolist())
+    axes.axvline(100, color=page.GREY, linewidth=page.points(0.8))
+    page.rows_of(axes, group[NAME].tolist(), size)
     axes.set_xlabel("share of the floor reached: floor ÷ latency")
     return figure
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from a2u_bench import columns as record
 from a2u_bench.columns import BY_NAME, RUN, is_axis
+from a2u_bench.export._looks import SHAPES, looks
 from a2u_bench.export.plots.rows import NAME, named, workloads
 from a2u_bench.judge.seeds import by_task
 from a2u_bench.sanitize import plain
@@ -174,8 +175,10 @@ def _plotted(frame: pd.DataFrame, samples: Sequence[Sequence[Mapping[str, Any]]]
     for words, group in workloads(well.drop(columns=NAME), [NUMBER]) if len(well) else ():
         rows = frames.to_records(named(group)[[NUMBER, NAME, "operator", *names]])
         groups.append({"title": words, "rows": [{name: v for name, v in row.items() if v is not None} for row in rows]})
+    given = looks(str(name) for name in well["operator"].dropna().unique())
+    shown = {name: (colour, SHAPES[marker]) for name, (colour, marker) in given.items()}
     times = [[[one["process"], one["round"], one["latency"][:room]] for one in rounds] for rounds in samples]
-    return {"measures": measures, "workloads": groups, "samples": times}
+    return {"measures": measures, "workloads": groups, "looks": shown, "samples": times}
 
 
 def _flat(value: Any, path: str = "") -> tuple[tuple[str, str], ...]:

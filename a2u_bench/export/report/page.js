@@ -4,20 +4,20 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const one = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-  const colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
-  const shapes = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x"];
+  const colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]; // of processes
   const measures = new Map(data.measures.map((measure) => [measure.name, measure]));
-  const operators = [...new Set(data.workloads.flatMap((load) => load.rows.map((row) => row.operator)))].sort();
+  const usual = { s: [1e3, "ms"], B: [1e-6, "MB"] }; // what a reader means such a quantity in
+  const factor = (name) => (usual[measures.get(name)?.unit] ?? [1])[0];
+  const style = (name) => (factor(name) === 1 ? "s" : "r"); // counts with a prefix, quantities in their usual unit
   const label = (name) => {
-    const measure = measures.get(name);
-    return measure.label + (measure.unit ? ` [${measure.unit}]` : "");
+    const { label: text, unit } = measures.get(name);
+    return text + (unit ? ` [${(usual[unit] ?? [1, unit])[1]}]` : "");
   };
   // plotly reads a little HTML in its texts: what comes from a file must not be any
   const safe = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const look = (operator) => {
-    const place = operators.indexOf(operator);
-    const turn = Math.floor(place / colours.length);
-    return { color: colours[place % colours.length], symbol: shapes[(place + turn) % shapes.length] };
+    const [color, symbol] = data.looks[operator] ?? ["#6b6b6b", "circle"];
+    return { color, symbol };
   };
 
   // the table
@@ -82,7 +82,7 @@
     modeBarButtonsToRemove: ["sendChartToCloud", "sendDataToCloud", "lasso2d", "select2d"],
   };
   const axis = (title, more) => ({ title: { text: title, standoff: 10 }, automargin: true, gridcolor: "#d5d5d5", zeroline: false, ...more });
-  const logarithmic = { type: "log", tickformat: "~s", dtick: "D2" }; // 1, 2, 5
+  const logarithmic = { type: "log", tickformat: "~r", dtick: "D2" }; // 1, 2, 5
   const open = (event) => {
     const point = event.points && event.points[0];
     if (point && point.customdata !== undefined) location.hash = `case-${point.customdata}`;
@@ -104,26 +104,26 @@
     const known = rows.filter((row) => row[across] > 0 && row[up] > 0).sort((a, b) => a[across] - b[across]);
     const spread = (name) => {
       if (!known.some((row) => `${name}_low` in row)) return undefined;
-      const high = known.map((row) => (row[`${name}_high`] ?? row[name]) - row[name]);
-      const low = known.map((row) => row[name] - (row[`${name}_low`] ?? row[name]));
+      const high = known.map((row) => factor(name) * ((row[`${name}_high`] ?? row[name]) - row[name]));
+      const low = known.map((row) => factor(name) * (row[name] - (row[`${name}_low`] ?? row[name])));
       return { type: "data", symmetric: false, array: high, arrayminus: low, thickness: 1, width: 2, color: "#999" };
     };
     const marks = known.map((row) => look(row.operator));
     const trace = {
       type: "scatter",
       mode: known.length <= 20 ? "markers+text" : "markers",
-      x: known.map((row) => row[across]),
-      y: known.map((row) => row[up]),
+      x: known.map((row) => factor(across) * row[across]),
+      y: known.map((row) => factor(up) * row[up]),
       error_x: spread(across),
       error_y: spread(up),
       text: known.map((row) => safe(row.name)),
       textposition: marks.map((_, index) => (index % 2 ? "bottom right" : "top left")),
       textfont: { size: 11 },
-      hovertemplate: `%{text}<br>${label(across)} %{x:.4s}<br>${label(up)} %{y:.4s}<extra></extra>`,
+      hovertemplate: `%{text}<br>${label(across)} %{x:.4${style(across)}}<br>${label(up)} %{y:.4${style(up)}}<extra></extra>`,
       customdata: known.map((row) => row.case_number),
       marker: { size: 9, color: marks.map((mark) => mark.color), symbol: marks.map((mark) => mark.symbol) },
     };
-    const scale = (name) => axis(label(name), measures.get(name).unit === "dB" ? {} : logarithmic);
+    const scale = (name) => axis(label(name), measures.get(name).unit === "dB" ? {} : { ...logarithmic, tickformat: `~${style(name)}` });
     plot("#costs", known.length ? [trace] : [], { height: 460, xaxis: scale(across), yaxis: scale(up) });
   };
   const latency = (rows) => {
@@ -134,17 +134,17 @@
       {
         type: "scatter",
         mode: "markers",
-        x: known.map((row) => row.latency),
+        x: known.map((row) => 1e3 * row.latency),
         y: places,
         error_x: {
           type: "data",
           symmetric: false,
-          array: known.map((row) => (row.latency_high ?? row.latency) - row.latency),
-          arrayminus: known.map((row) => row.latency - (row.latency_low ?? row.latency)),
+          array: known.map((row) => 1e3 * ((row.latency_high ?? row.latency) - row.latency)),
+          arrayminus: known.map((row) => 1e3 * (row.latency - (row.latency_low ?? row.latency))),
           thickness: 1.5,
         },
         text: known.map((row) => safe(row.name)),
-        hovertemplate: "%{text}<br>%{x:.4s}s<extra></extra>",
+        hovertemplate: "%{text}<br>%{x:.4r} ms<extra></extra>",
         customdata: known.map((row) => row.case_number),
         marker: { size: 8, color: marks.map((mark) => mark.color), symbol: marks.map((mark) => mark.symbol) },
       },
@@ -153,17 +153,17 @@
       traces.push({
         type: "scatter",
         mode: "markers",
-        x: known.map((row) => row.floor ?? null),
+        x: known.map((row) => (row.floor > 0 ? 1e3 * row.floor : null)),
         y: places,
         text: known.map((row) => safe(row.name)),
-        hovertemplate: "%{text}<br>speed of light %{x:.4s}s<extra></extra>",
+        hovertemplate: "%{text}<br>speed of light %{x:.4r} ms<extra></extra>",
         marker: { size: 10, symbol: "line-ns-open", color: "#6b6b6b" },
       });
     }
     const names = { tickvals: places, ticktext: known.map((row) => safe(row.name)), range: [-0.7, known.length - 0.3] };
     plot("#latency", known.length ? traces : [], {
       height: 90 + 20 * known.length,
-      xaxis: axis("latency with its interval; grey: speed of light [s]", logarithmic),
+      xaxis: axis("latency with its interval; grey: speed of light [ms]", logarithmic),
       yaxis: axis("", names),
     });
   };
@@ -174,12 +174,12 @@
       type: "bar",
       orientation: "h",
       name,
-      x: values,
+      x: values.map((value) => 1e-6 * value),
       y: places,
       base,
       text: known.map((row) => safe(row.name)),
       textposition: "none",
-      hovertemplate: `%{text}<br>${name} %{x:.4s}B<extra></extra>`,
+      hovertemplate: `%{text}<br>${name} %{x:.4r} MB<extra></extra>`,
       customdata: known.map((row) => row.case_number),
       marker: { color },
     });
@@ -194,7 +194,7 @@
       barmode: "stack",
       showlegend: true,
       legend: { orientation: "h", y: 1, yanchor: "bottom" },
-      xaxis: axis("peak memory above the inputs [B]", { tickformat: "~s" }),
+      xaxis: axis("peak memory above the inputs [MB]"),
       yaxis: axis("", names),
     });
   };
@@ -229,12 +229,12 @@
         type: "scatter",
         mode: "markers",
         x: times.map((_, index) => index),
-        y: times.map(([, , time]) => time),
+        y: times.map(([, , time]) => 1e3 * time),
         text: times.map(([process, round]) => `process ${process}, round ${round}`),
-        hovertemplate: "%{text}<br>%{y:.4s}s<extra></extra>",
+        hovertemplate: "%{text}<br>%{y:.4r} ms<extra></extra>",
         marker: { size: 5, color: times.map(([process]) => colours[process % colours.length]) },
       };
-      const yaxis = axis("latency [s]", { tickformat: "~s" });
+      const yaxis = axis("latency [ms]");
       const more = { height: 240, xaxis: axis("sample in the order of the file; a colour a process"), yaxis };
       Plotly.newPlot(place, [trace], layout(more), settings);
     });

@@ -1,7 +1,7 @@
 """Features of a picture for operators that come without a network: fixed random filters of its 3×3 patches.
 
 An upsampler's weights alone tell nothing of the network that fed it. Random filters keep edges and colours where they
-are, which is what the kernels react to; the picture says that the features are these.
+are, which is what the kernels react to; what is printed, and `--settings` draws, says that the features are these.
 """
 
 from __future__ import annotations

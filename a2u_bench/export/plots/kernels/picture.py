@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from a2u_bench.export.plots import page
@@ -14,6 +15,7 @@ from a2u_bench.export.plots.kernels.look import Array, Look, reach
 from a2u_bench.export.plots.labels import wrapped
 
 NARROW = 2  # operators that fit one column of a paper
+FLAT = 1e-6  # bits
 CELL = 25.0  # mm of the side of a kernel, at most
 
 
@@ -28,8 +30,13 @@ def draw(image: Array, looks: Sequence[Look], points: Sequence[tuple[int, int]],
     grid = figure.subplots(1 + len(points), columns, squeeze=False, height_ratios=[tall + 6, *[cell] * len(points)])
     around = reach(looks, points, group)
     _image(grid[0, 0], image, points)
-    for column, look in enumerate(looks, start=1):
-        _map(grid[0, column], look)
+    maps = [look.map() for look in looks]
+    ends = _ends([values for values, look in zip(maps, looks, strict=True) if look.taps > 1])
+    drawn = [_map(grid[0, column], *of, ends) for column, of in enumerate(zip(looks, maps, strict=True), start=1)]
+    if bits := [image for image, look in zip(drawn, looks, strict=True) if look.taps > 1]:
+        bar = figure.colorbar(bits[0], ax=list(grid[0, 1:]), fraction=0.04, pad=0.02, aspect=12)
+        bar.set_label("entropy [bits]", fontsize=page.small())
+        bar.outline.set_linewidth(0)
     for row, (x, y) in enumerate(points, start=1):
         _neighbourhood(grid[row, 0], image, looks[0].scale, x, y, around)
         grid[row, 0].set_ylabel(str(row), rotation=0, ha="right", va="center", fontweight="bold")
@@ -47,10 +54,26 @@ def _bare(axes: Axes) -> None:
 def _image(axes: Axes, image: Array, points: Sequence[tuple[int, int]]) -> None:
     axes.imshow(image)
     _bare(axes)
-    axes.set_title("image", fontsize=page.SMALLEST, pad=2)
+    axes.set_title("image", fontsize=page.small(), pad=2)
     for number, (x, y) in enumerate(points, start=1):
-        axes.plot(x, y, "o", markersize=2.2, markerfacecolor="none", markeredgecolor="white", markeredgewidth=1.4)
-        axes.plot(x, y, "o", markersize=2.2, markerfacecolor="none", markeredgecolor="black", markeredgewidth=0.6)
+        axes.plot(
+            x,
+            y,
+            "o",
+            markersize=page.points(2.2),
+            markerfacecolor="none",
+            markeredgecolor="white",
+            markeredgewidth=page.points(1.4),
+        )
+        axes.plot(
+            x,
+            y,
+            "o",
+            markersize=page.points(2.2),
+            markerfacecolor="none",
+            markeredgecolor="black",
+            markeredgewidth=page.points(0.6),
+        )
         left = x > image.shape[1] * 0.85
         axes.annotate(
             str(number),
@@ -59,24 +82,30 @@ def _image(axes: Axes, image: Array, points: Sequence[tuple[int, int]]) -> None:
             textcoords="offset points",
             ha="right" if left else "left",
             va="center",
-            fontsize=page.SMALLEST,
+            fontsize=page.small(),
             fontweight="bold",
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
         )
 
 
-def _map(axes: Axes, look: Look) -> None:
-    values = look.map()
+def _ends(maps: Sequence[Array]) -> tuple[float, float]:
+    """The ends of one scale for all of these maps; a bit to each side where they are flat: rounding is no structure."""
+    low, high = (min(map(np.min, maps)), max(map(np.max, maps))) if maps else (0.0, 0.0)
+    return (float(low) - 1, float(low) + 1) if high - low < FLAT else (float(low), float(high))
+
+
+def _map(axes: Axes, look: Look, values: Array, scale: tuple[float, float]) -> AxesImage:
+    """The map of one operator on the scale of all; of kernels of one tap that tap, on its own scale."""
     low, high = float(values.min()), float(values.max())
-    flat = high - low < 1e-6  # rounding is no structure
-    ends = (low - 1, low + 1) if flat else (low, high)
-    axes.imshow(values, cmap="cividis", vmin=ends[0], vmax=ends[1], interpolation="nearest")
+    ends = _ends([values]) if look.taps == 1 else scale
+    image = axes.imshow(values, cmap="cividis", vmin=ends[0], vmax=ends[1], interpolation="nearest")
     _bare(axes)
-    axes.set_title(wrapped(look.name, 22), fontsize=page.SMALLEST, pad=2)
-    span = f"{low:.2f}" if flat else f"{low:.2f}–{high:.2f}"
-    bits = f"entropy {span}\nof {np.log2(look.taps):.2f} bits"
-    told = f"its one weight:\n{low:.2g} to {high:.2g}" if look.taps == 1 else bits
-    axes.set_xlabel(told, fontsize=page.SMALLEST, labelpad=2)
+    axes.set_title(wrapped(look.name, 22), fontsize=page.small(), pad=2)
+    span = f"{low:.2f}" if high - low < FLAT else f"{low:.2f}–{high:.2f}"
+    spans = f"entropy {span}\nof {np.log2(look.taps):.2f} bits"
+    told = f"its one weight:\n{low:.2g} to {high:.2g}" if look.taps == 1 else spans
+    axes.set_xlabel(told, fontsize=page.small(), labelpad=2)
+    return image
 
 
 def _neighbourhood(axes: Axes, image: Array, scale: int, x: int, y: int, around: int) -> None:
@@ -88,8 +117,12 @@ def _neighbourhood(axes: Axes, image: Array, scale: int, x: int, y: int, around:
     columns = slice(max(left, 0), min(left + side, image.shape[1]))
     part[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = image[rows, columns]
     axes.imshow(part, interpolation="nearest")
-    axes.add_patch(Rectangle((x - left - 0.5, y - top - 0.5), 1, 1, fill=False, edgecolor="white", linewidth=1.6))
-    axes.add_patch(Rectangle((x - left - 0.5, y - top - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=0.7))
+    axes.add_patch(
+        Rectangle((x - left - 0.5, y - top - 0.5), 1, 1, fill=False, edgecolor="white", linewidth=page.points(1.6))
+    )
+    axes.add_patch(
+        Rectangle((x - left - 0.5, y - top - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=page.points(0.7))
+    )
     _bare(axes)
 
 
@@ -115,4 +148,4 @@ def _kernel(axes: Axes, kernel: Array, around: int) -> None:
     axes.set_ylim(around + 0.5, -around - 0.5)
     axes.set_facecolor("#eeeeee")
     _bare(axes)
-    axes.set_xlabel(f"{low:.3g} to {high:.3g}" if kernel.size > 1 else f"{low:.3g}", fontsize=page.SMALLEST, labelpad=1)
+    axes.set_xlabel(f"{low:.3g} to {high:.3g}" if kernel.size > 1 else f"{low:.3g}", fontsize=page.small(), labelpad=1)

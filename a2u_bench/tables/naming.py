@@ -1,0 +1,64 @@
+"""What tables and figures call the rows: an operator by its name in papers, a variant by what differs from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from a2u_bench.paper_names import Known, names, setting
+from a2u_bench.sanitize import plain
+from a2u_bench.store.frames import to_values
+
+INDENT = "\u00a0\u00a0"
+
+
+def in_papers(frame: pd.DataFrame, known: Mapping[str, Known]) -> pd.Series:
+    """The operator of each row as a paper names it, `A2U, rank 4, unshared`; where two would share a name, as typed."""
+    called: dict[str, str] = {}
+    usual, labels = _usual(frame), names(_operators(frame), known)
+    for operator, variant, options in _subjects(frame):
+        label = labels[operator]
+        called[options] = label if options == operator else f"{label}, {_setting(operator, variant, options, usual)}"
+    twice = {text for text in called.values() if list(called.values()).count(text) > 1}
+    by_options = {options: options if text in twice else text for options, text in called.items()}
+    texts = [options if options is None else plain(by_options.get(options, options)) for _, _, options in _rows(frame)]
+    return pd.Series(texts, index=frame.index, dtype="string")
+
+
+def indented(frame: pd.DataFrame, called: pd.Series) -> pd.Series:
+    """The same names, but of a variant that stands below its operator only what differs, moved in."""
+    texts, usual, above = list(called), _usual(frame), ""
+    for row, (operator, variant, options) in enumerate(_rows(frame)):
+        if options is not None and options == operator:
+            above = operator
+        elif operator is not None and options is not None and operator == above:
+            typed = texts[row] == options  # as it is typed rather than as papers name it
+            told = options.removeprefix(f"{operator}:") if typed else _setting(operator, variant, options, usual)
+            texts[row] = f"{INDENT}{plain(told)}"
+        else:
+            above = ""
+    return pd.Series(texts, index=frame.index, dtype="string")
+
+
+def _setting(operator: str, variant: str | None, options: str, usual: Mapping[str, str]) -> str:
+    return setting(variant or options.removeprefix(f"{operator}:"), usual.get(operator, ""))
+
+
+def _usual(frame: pd.DataFrame) -> dict[str, str]:
+    """The label of each operator's default variant, where the frame has it."""
+    return {operator: variant or "" for operator, variant, options in _subjects(frame) if options == operator}
+
+
+def _operators(frame: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(operator for operator, _, _ in _subjects(frame)))
+
+
+def _subjects(frame: pd.DataFrame) -> list[tuple[str, str | None, str]]:
+    """Each different operator, variant and options; none that lacks its operator or its options."""
+    different = dict.fromkeys(_rows(frame))
+    return [(operator, variant, options) for operator, variant, options in different if operator and options]
+
+
+def _rows(frame: pd.DataFrame) -> Sequence[tuple[str | None, str | None, str | None]]:
+    return list(zip(*(to_values(frame[name]) for name in ("operator", "variant", "options")), strict=True))
