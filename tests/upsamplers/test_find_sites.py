@@ -272,7 +272,7 @@ def test_dicts_and_dataclasses_are_no_hindrance() -> None:
 
 def test_what_is_written_into_a_map_of_zeros_is_the_input_s() -> None:
     def gathered(z: Tensor) -> Tensor:
-        held = torch.zeros_like(z)
+        held = torch.zeros(z.shape)
         held[:, :4] = z[:, :4]
         return functional.interpolate(held, scale_factor=2)
 

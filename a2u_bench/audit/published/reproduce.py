@@ -18,7 +18,7 @@ from a2u_bench.units import ratio
 if TYPE_CHECKING:
     from torch import nn
 
-    from a2u_bench.operators.networks.counted import CountedLine
+    from a2u_bench.operators.networks.counted import CountedPart
     from upsamplers import Upsampler
 
 AGREES = "agrees"
@@ -53,7 +53,7 @@ class Reproduced:
     recomputed: int | Fraction | None
     verdict: str
     why: str
-    lines: tuple[CountedLine, ...] = ()
+    lines: tuple[CountedPart, ...] = ()
     sites: tuple[PublishedSite, ...] = ()
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from a2u_bench.audit.published.table import PublishedCell, PublishedSite, PublishedTable, Quantity, Whole
 
 if TYPE_CHECKING:
-    from a2u_bench.operators.networks.counted import CountedLine
+    from a2u_bench.operators.networks.counted import CountedPart
 
 
-def own_lines(cell: PublishedCell) -> tuple[CountedLine, ...]:
+def own_lines(cell: PublishedCell) -> tuple[CountedPart, ...]:
     """What the cell's network counts by itself, in lines that add up; none for a cell of what an operator adds.
 
     Impossible, with what to install, where its library cannot be imported.
@@ -26,7 +26,7 @@ def at_its_sites(cell: PublishedCell, table: PublishedTable) -> PublishedTable:
 
 
 @cache
-def _lines(whole: Whole, quantity: Quantity) -> tuple[CountedLine, ...]:
+def _lines(whole: Whole, quantity: Quantity) -> tuple[CountedPart, ...]:
     from a2u_bench.operators.networks.published import published
 
     network = published(whole.network)

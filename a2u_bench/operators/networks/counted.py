@@ -27,14 +27,14 @@ POOLING = "pooling, 1 for each element that it reads"
 
 
 @dataclass(frozen=True)
-class CountedLine:
+class CountedPart:
     """One part of a count, and what it is."""
 
     what: str
     count: int
 
 
-def work(network: nn.Module, *inputs: Tensor) -> list[CountedLine]:
+def work(network: nn.Module, *inputs: Tensor) -> list[CountedPart]:
     """What the counter of layers makes of one forward, in its own units, without lines of nothing."""
     found: Counter[str] = Counter()
 
@@ -51,7 +51,7 @@ def work(network: nn.Module, *inputs: Tensor) -> list[CountedLine]:
     counted: dict[Any, int] = seen.get_flop_counts()["Global"]
     found[PRODUCTS] = sum(flops // 2 for call, flops in counted.items() if call in MATRIX_PRODUCTS)
     order = (CONVOLUTIONS, LINEAR, PRODUCTS, BIASES, NORMS, RELU, POOLING)
-    return [CountedLine(what, found[what]) for what in order if found[what]]
+    return [CountedPart(what, found[what]) for what in order if found[what]]
 
 
 MATRIX_PRODUCTS = (torch.ops.aten.bmm, torch.ops.aten.baddbmm)

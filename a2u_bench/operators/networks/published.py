@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from a2u_bench.operators.impossible import Impossible
-from a2u_bench.operators.networks.counted import CountedLine, work
+from a2u_bench.operators.networks.counted import CountedPart, work
 from upsamplers import Site, find_sites
 
 ADE_CLASSES, COCO_CLASSES = 150, 80
@@ -29,15 +29,15 @@ class Published:
 
     network: nn.Module
     library: str
-    moved_params: tuple[CountedLine, ...]
-    moved_work: Callable[[int, int], tuple[CountedLine, ...]]
+    moved_params: tuple[CountedPart, ...]
+    moved_work: Callable[[int, int], tuple[CountedPart, ...]]
 
-    def params(self) -> list[CountedLine]:
+    def params(self) -> list[CountedPart]:
         """Its parameters as published, in lines that add up."""
         counted = sum(parameter.numel() for parameter in self.network.parameters())
-        return [CountedLine(f"parameters of the network in {self.library}", counted), *self.moved_params]
+        return [CountedPart(f"parameters of the network in {self.library}", counted), *self.moved_params]
 
-    def macs(self, height: int, width: int) -> list[CountedLine]:
+    def macs(self, height: int, width: int) -> list[CountedPart]:
         """Its work on one image as published, in lines that add up."""
         return [*work(self.network, _image(height, width)), *self.moved_work(height, width)]
 
@@ -75,17 +75,18 @@ def _segformer_b1() -> Published:
         from transformers import SegformerConfig, SegformerForSemanticSegmentation
     except (ImportError, RuntimeError) as error:
         raise Impossible(_missing("transformers", error, "pip install a2u-bench[networks]")) from None
-    settings: dict[str, Any] = {
-        "hidden_sizes": [64, 128, 320, 512],
-        "depths": [2, 2, 2, 2],
-        "decoder_hidden_size": 256,
-        "num_labels": ADE_CLASSES,
-        "attn_implementation": "eager",
-    }
+    configure: Any = SegformerConfig  # whose own signature lacks what it inherits
+    config = configure(
+        hidden_sizes=[64, 128, 320, 512],
+        depths=[2, 2, 2, 2],
+        decoder_hidden_size=256,
+        num_labels=ADE_CLASSES,
+        attn_implementation="eager",
+    )
     with torch.device("meta"):
-        network = SegformerForSemanticSegmentation(SegformerConfig(**settings)).eval()
+        network = SegformerForSemanticSegmentation(config).eval()
         unused = nn.Conv2d(128, ADE_CLASSES, 1)
-    never = CountedLine("conv_seg of MMSegmentation's head, 128 to 150 channels, which is never called", _size(unused))
+    never = CountedPart("conv_seg of MMSegmentation's head, 128 to 150 channels, which is never called", _size(unused))
     return Published(network, "transformers", (never,), lambda height, width: ())
 
 
@@ -104,22 +105,22 @@ def _faster_rcnn() -> Published:
     body, boxes = found.backbone.body, found.roi_heads.box_predictor.bbox_pred
     row = boxes.out_features // (COCO_CLASSES + 1)
     moved = (
-        CountedLine("stem and first stage, which are frozen", -sum(map(_size, (body.conv1, body.bn1, body.layer1)))),
-        CountedLine("row of the background in the prediction of boxes", -row * (boxes.in_features + 1)),
+        CountedPart("stem and first stage, which are frozen", -sum(map(_size, (body.conv1, body.bn1, body.layer1)))),
+        CountedPart("row of the background in the prediction of boxes", -row * (boxes.in_features + 1)),
     )
 
-    def moved_work(height: int, width: int) -> tuple[CountedLine, ...]:
+    def moved_work(height: int, width: int) -> tuple[CountedPart, ...]:
         maps = found.backbone(
             _image(height, width)
         ).values()  # the convolution before that ReLU keeps channels and size
         activated = sum(one.numel() for one in maps)
         return (
-            CountedLine("row of the background in the prediction of boxes", -PROPOSALS * row * boxes.in_features),
-            CountedLine(
+            CountedPart("row of the background in the prediction of boxes", -PROPOSALS * row * boxes.in_features),
+            CountedPart(
                 "ReLU of the proposals' head: a layer here, a function there, which its counter does not see",
                 -activated,
             ),
-            CountedLine(
+            CountedPart(
                 "ReLU after two layers of the boxes' head: functions here, layers there",
                 2 * PROPOSALS * boxes.in_features,
             ),
