@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 AGREES = "agrees"
 TRUNCATED = "truncated"
 MISPRINT = "known misprint"
-UNMATCHED = "not reproduced"
 DIFFERS = "differs"
 NOT_REPRODUCED = "not reproduced"
 SKIPPED = "skipped"
@@ -32,9 +31,8 @@ VERDICTS = {
     AGREES: "rounds to the printed digits",
     TRUNCATED: "the printed digits are cut, not rounded",
     MISPRINT: "the printed value is wrong, and why is known",
-    UNMATCHED: "no variant of the operator has the printed cost in any unit, and why is not known",
     DIFFERS: "neither",
-    NOT_REPRODUCED: "no count has the printed digits, and why is not known",
+    NOT_REPRODUCED: "no count, of no variant, has the printed digits, and why is not known",
     SKIPPED: "what makes the network is not installed",
 }
 
@@ -242,4 +240,4 @@ def _unmatched(cell: PublishedCell, recomputed: int | Fraction, table: Published
     matches = [text for text, count in tried if any(reading.compare(count) == AGREES for reading in readings)]
     if matches:
         return Reproduced(cell, recomputed, DIFFERS, f"said to match no variant, but {matches[0]} does")
-    return Reproduced(cell, recomputed, UNMATCHED, f"none of {len(variants)} variants has this cost in any unit")
+    return Reproduced(cell, recomputed, NOT_REPRODUCED, f"none of {len(variants)} variants has this cost in any unit")
