@@ -161,7 +161,7 @@ def test_every_paper_has_a_key_of_its_own_and_a_kind_that_suits_its_venue():
     assert len(set(keys.values())) == len({one.paper for one in known.values()})
     kinds = {one.paper.venue: bibtex._where(one.paper.venue)[0] for one in known.values() if one.paper}
     journals = {venue for venue, kind in kinds.items() if kind == "article"}
-    assert journals == {"IJCV", "IEEE TPAMI", "IEEE TPAMI 39(12)", "IEEE Trans. ASSP 29(6)"}
+    assert journals == {"ACM TOG", "IJCV", "IEEE TPAMI", "IEEE TPAMI 39(12)", "IEEE Trans. ASSP 29(6)"}
     assert bibtex._where("IEEE TPAMI 39(12)")[1] == {"journal": "IEEE TPAMI", "volume": "39", "number": "12"}
     assert r"Husz{\'{a}}r" in bibtex.bibliography(keys, known)
 
