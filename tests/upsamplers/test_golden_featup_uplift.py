@@ -93,7 +93,7 @@ def test_the_attender_s_offsets_and_costs() -> None:
     op = upsamplers.create("uplift", channels=384, guide_channels=64)
     assert sum(parameter.numel() for parameter in op.parameters()) == 1_105
     assert op.macs(3, 5) == 60 * 17 * (64 + 384)
-    with pytest.raises(upsamplers.OptionError, match="uplift: no taps 7; allowed: 5, 9, 13, 17, 25"):
+    with pytest.raises(upsamplers.OptionError, match=r"uplift: no taps 7; .*allowed: 5, 9, 13, 17, 25"):
         upsamplers.create("uplift", channels=8, taps=7)
 
 
