@@ -89,7 +89,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_rows(tmp_path, images, monkey
     assert quality(*words, "--out", out, "--resume") == 0
 
     def content(folder):
-        rows = [{**row, "train_time": None} for row in read_run(folder).rows]
+        rows = [{**row, "train_time": None, "core_time": None} for row in read_run(folder).rows]
         curves = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
         return rows, [{**curve, "seconds": None} for curve in curves]
 
