@@ -93,7 +93,8 @@ class GuidedFilter(ImageGuided):
 
     def _window_sum(self, x: Tensor) -> Tensor:
         side = 2 * self.radius + 1
-        return functional.avg_pool2d(x, side, 1, self.radius, divisor_override=1)
+        # ONNX knows no divisor of one's own, and its exporter leaves one out without a word
+        return side**2 * functional.avg_pool2d(x, side, 1, self.radius)
 
     def kernels(self, state: tuple[Tensor, ...], taps: Taps, rows: slice) -> Tensor:
         """w [B, G, (2r + 2)², r, Wo]."""
