@@ -156,8 +156,8 @@ def test_constant_features_come_back_from_every_operator_whose_kernels_sum_to_on
     if by_image(name):
         up = op(z, guide)
     else:
-        window = {"scale": 2, "kernel_size": op.kernel_size, "border": op.border}
-        up = upsamplers.reassemble(op.weights(z, guide), z, **window, points=op.points(z, guide))
+        w, points = op.weights(z, guide), op.points(z, guide)
+        up = upsamplers.reassemble(w, z, scale=2, kernel_size=op.kernel_size, border=op.border, points=points)
     assert_close(up[..., inner, inner], z[..., :1, :1].expand(1, 8, 6, 6))
 
 
