@@ -56,24 +56,9 @@ def _image(axes: Axes, image: Array, points: Sequence[tuple[int, int]]) -> None:
     _bare(axes)
     axes.set_title("image", fontsize=page.small(), pad=2)
     for number, (x, y) in enumerate(points, start=1):
-        axes.plot(
-            x,
-            y,
-            "o",
-            markersize=page.points(2.2),
-            markerfacecolor="none",
-            markeredgecolor="white",
-            markeredgewidth=page.points(1.4),
-        )
-        axes.plot(
-            x,
-            y,
-            "o",
-            markersize=page.points(2.2),
-            markerfacecolor="none",
-            markeredgecolor="black",
-            markeredgewidth=page.points(0.6),
-        )
+        for edge, width in (("white", 1.4), ("black", 0.6)):  # to be seen on any ground
+            size, thick = page.points(2.2), page.points(width)
+            axes.plot(x, y, "o", markersize=size, mfc="none", markeredgecolor=edge, markeredgewidth=thick)
         left = x > image.shape[1] * 0.85
         axes.annotate(
             str(number),
