@@ -98,7 +98,7 @@ class AnyUp(HeadMean):
         ),
         kernel_size=0,
         groups="1",
-        taps="(2ρh + 1)²",
+        taps="(2ρh+1)²",
         call="up(image, features, output_size) is op(features, image, output_size)",
         guide="required",
         border="table",

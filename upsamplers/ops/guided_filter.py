@@ -45,7 +45,7 @@ class GuidedFilter(ImageGuided):
         paper=Paper("Wu, Zheng, Zhang, Huang", "Fast End-to-End Trainable Guided Filter", "CVPR", 2018, "1803.05619"),
         kernel_size=4,
         groups="1, or C",
-        taps="(2r + 2)²",
+        taps="(2r+2)²",
         guide="required",
         border="table",
         guide_size="any",
