@@ -48,8 +48,10 @@ def test_an_export_is_the_same_file_on_standard_output(
     if form == "parquet":
         pytest.importorskip("pyarrow")
     arguments = ["export", run, "--format", form]
-    assert main([*arguments, "--out", str(tmp_path / "file")]) == 0
-    file = (tmp_path / "file").read_bytes()
+    out = tmp_path / "made" / Path(run).name  # LaTeX's label is the file's name, or else the run's
+    out.parent.mkdir()
+    assert main([*arguments, "--out", str(out)]) == 0
+    file = out.read_bytes()
     assert printed(arguments, encoding, monkeypatch) == file
     assert form not in ("csv", "html", "markdown") or not file.isascii()
 

@@ -230,7 +230,7 @@ class FeatUpJbu(ImageGuided):
         first = "up" if shared else "up1"
         width, inputs = state[f"{first}.range_proj.0.weight"].shape[:2]
         side = math.isqrt(state[f"{first}.fixup_proj.3.weight"].shape[0])
-        levels = sum(f"up{number}.range_temp" in state for number in range(1, 17))
+        levels = sum(any(key.startswith(f"up{number}.") for key in state) for number in range(1, 17))
         arguments = {"channels": state["fixup_proj.1.weight"].shape[0], "guide_channels": inputs, "width": width}
         arguments |= {"radius": side // 2, "shared": shared, "levels": options.get("levels", 4) if shared else levels}
         names = ["up"] if shared else [f"up{number + 1}" for number in range(levels)]

@@ -113,7 +113,7 @@ class RaysUp(NeighbourhoodAttention):
         cls, state: Mapping[str, Tensor], options: Mapping[str, Any]
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
         """The width follows; heads and the window's side are not in the weights."""
-        quarter, inputs = state["image_tokenizer.img_encoder.enc_center.0.weight"].shape[:2]
+        quarter, inputs, _, _ = state["image_tokenizer.img_encoder.enc_center.0.weight"].shape
         arguments = {"channels": options.get("channels"), "guide_channels": inputs, "width": 4 * quarter}
         with torch.device("meta"):  # our layers have the authors' names
             own = cls(None, inputs, heads=1, width=4 * quarter)
