@@ -106,13 +106,12 @@ class Jbu(ImageGuided):
         return w * there.to(w.dtype)
 
     def macs(self, height: int, width: int) -> int:
-        """Differences of colours and the reassembly, for each sample in reach."""
-        return (self.channels + self.guide_channels) * self.tile_products(height, width)[0]
+        """The reassembly, for each sample in reach; squares and exponentials do not count."""
+        return self.channels * self.tile_products(height, width)[0]
 
     def computed_macs(self, height: int, width: int) -> int:
-        """Places in the table where no sample is count too."""
-        needed, done = self.tile_products(height, width)
-        return self.channels * done + self.guide_channels * needed
+        """With the places in the table where no sample is."""
+        return self.channels * self.tile_products(height, width)[1]
 
 
 def _apart(at: Tensor, first: int, places: tuple[int, ...], width: float, like: Tensor) -> Tensor:

@@ -240,4 +240,5 @@ def _unmatched(cell: PublishedCell, recomputed: int | Fraction, table: Published
     matches = [text for text, count in tried if any(reading.compare(count) == AGREES for reading in readings)]
     if matches:
         return Reproduced(cell, recomputed, DIFFERS, f"said to match no variant, but {matches[0]} does")
-    return Reproduced(cell, recomputed, NOT_REPRODUCED, f"none of {len(variants)} variants has this cost in any unit")
+    why = f"none of {len(variants)} variants has this cost in any unit"
+    return Reproduced(cell, recomputed, NOT_REPRODUCED, f"{why}; {cell.note}" if cell.note else why)
