@@ -13,7 +13,10 @@ TF32 = "tf32"
 DTYPES = ("float32", "float64", "float16", "bfloat16", TF32)
 LAYOUTS = ("contiguous", "channels_last")
 MODES = ("inference", "training")
-RUNTIMES = ("eager", "compile")
+RUNTIMES = ("eager", "compile", "onnxruntime", "openvino")
+ENGINES = ("onnxruntime", "openvino")
+"""Runtimes that take a model of ONNX and know nothing of torch."""
+
 ALLOCATORS = ("default", "kept")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 

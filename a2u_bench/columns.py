@@ -81,6 +81,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("floor", "measure", "Float64", "speed of light", "s", "lower"),  # of the forward pass; see measure/floor.py
     Column("output_memory", "measure", "Int64", "output", "B", "lower"),
     Column("peak_memory", "measure", "Int64", "peak memory", "B", "lower"),  # of a warm call, above its inputs
+    Column("process_memory", "measure", "Int64", "process memory", "B", "lower"),  # of an engine: measure/resident
     Column("workspace_memory", "measure", "Int64", "workspace", "B", "lower"),  # peak − output
     Column("saved_memory", "measure", "Int64", "saved for backward", "B", "lower"),
     Column("first_memory", "measure", "Int64", "peak memory, first call", "B", "lower"),

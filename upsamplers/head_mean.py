@@ -21,6 +21,7 @@ from upsamplers.image_guided import ImageGuided, Size, sides
 from upsamplers.operator import check_option
 from upsamplers.primitive import Taps, correlate
 from upsamplers.primitive.tables import is_there
+from upsamplers.softmax import softmax
 
 
 class Projections(nn.Module):
@@ -135,7 +136,7 @@ class HeadMean(ImageGuided):
         there = is_there(taps, logits.device)
         if there is not None:
             logits = logits.masked_fill(~there, -torch.inf)
-        return logits.softmax(2).mean(1, keepdim=True)
+        return softmax(logits, 2).mean(1, keepdim=True)
 
     def macs(self, height: int, width: int) -> int:
         """Convolutions of an image of the output's size and of z, similarities and the reassembly, for each key."""

@@ -13,6 +13,7 @@ from upsamplers.image_guided import ImageGuided, Size
 from upsamplers.operator import check_option
 from upsamplers.primitive import Taps, correlate
 from upsamplers.primitive.taps import Table, constant, crossed
+from upsamplers.softmax import softmax
 from upsamplers.tracing import sizes
 
 
@@ -73,7 +74,7 @@ class NeighbourhoodAttention(ImageGuided):
         """w [B, G, k², r, Wo] of queries [B, D, Ho, Wo] and keys [B, D, h, w]."""
         query, key = state
         scale = 1 / math.sqrt(self.width // self.heads)
-        return correlate(query[:, :, rows] * scale, key, groups=self.heads, taps=taps).softmax(2)
+        return softmax(correlate(query[:, :, rows] * scale, key, groups=self.heads, taps=taps), 2)
 
     def macs(self, height: int, width: int) -> int:
         """Convolutions of an image of the output's size, similarities and the reassembly, for each tap."""

@@ -19,7 +19,9 @@ def command(
     runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="[default: the newest]")] = None,
     kind: Annotated[
         list[str] | None,
-        typer.Option(help="pareto, scale, channels, size, floor, memory. [default: all that the run has rows for]"),
+        typer.Option(
+            help="pareto, scale, channels, size, runtime, floor, memory. [default: all that the run has rows for]"
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER|FILE", help="A file, such as cost.pdf, for one kind.")] = Path(
         "."
@@ -45,8 +47,8 @@ def command(
 ) -> None:
     """Draw the costs of a run as figures.
 
-    Costs against each other, against scale, channels or size, the floor, memory. Each workload is a figure of its own.
-    An operator has one colour and marker in all of them. The names of the files are printed.
+    Costs against each other, against scale, channels, size or runtime, the floor, memory. Each workload is a figure of
+    its own. An operator has one colour and marker in all of them. The names of the files are printed.
     """
     import json
 

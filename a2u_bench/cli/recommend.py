@@ -27,9 +27,12 @@ def command(
     shape: Annotated[str | None, typer.Option(metavar="BxCxHxW", help="Shape of z, where the run has several.")] = None,
     scale: Annotated[str | None, typer.Option(help="Upsampling factor, where the run has several.")] = None,
     mode: Annotated[str | None, typer.Option(help="inference or training, where the run has both.")] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="eager, compile, onnxruntime or openvino, where the run has several.")
+    ] = None,
     conditions: Annotated[
         Many | None,
-        typer.Option("--filter", metavar="CONDITION", help="dtype=float32,runtime=compile; all must hold."),
+        typer.Option("--filter", metavar="CONDITION", help="dtype=float32,device=cpu; all must hold."),
     ] = None,
     quality: Annotated[
         str, typer.Option(metavar="TASK", help="Of several: reconstruction, matting, restoration:seg/mix.")
@@ -65,7 +68,7 @@ def command(
     reading = read_all(read)
     frame, told = with_quality(reading.frame, quality)
     frame = recommend.with_exports(frame)  # before rows of other runtimes are left out
-    asked = {"shape": shape, "scale": scale, "mode": mode}
+    asked = {"shape": shape, "scale": scale, "mode": mode, "runtime": runtime}
     texts = [f"{axis}={value}" for axis, value in asked.items() if value is not None]
     frame, left = narrow(frame, [*texts, *(conditions or ())])
     for axis in (*recommend.FLAGS, "dtype", "layout", "runtime", "device", "threads"):

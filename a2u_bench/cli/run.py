@@ -48,7 +48,7 @@ def command(
     dtype: Annotated[Many | None, typer.Option(help="float32, float64, float16, bfloat16, tf32.")] = None,
     layout: Annotated[Many | None, typer.Option(help="contiguous, channels_last.")] = None,
     mode: Annotated[Many | None, typer.Option(help="inference, training.")] = None,
-    runtime: Annotated[Many | None, typer.Option(help="eager, compile.")] = None,
+    runtime: Annotated[Many | None, typer.Option(help="eager, compile, onnxruntime, openvino.")] = None,
     device: Annotated[Many | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [default: auto]")] = None,
     threads: Annotated[Many | None, typer.Option(help="CPU threads. [default: all cores]")] = None,
     allocator: Annotated[

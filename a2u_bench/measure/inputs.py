@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from a2u_bench import operators
-from a2u_bench.case import Case
+from a2u_bench.case import ENGINES, Case
 from a2u_bench.measure.precision import stored
 
 Cache = dict[tuple[Any, ...], Tensor]
@@ -24,7 +24,7 @@ class Prepared:
 
     case: Case
     module: nn.Module  # as built, never compiled
-    runner: Callable[..., Tensor]  # the module, compiled where the case says so
+    runner: Callable[..., Tensor]  # the module, compiled or in an engine where the case says so
     z: Tensor
     guide: Tensor | None
     call: Callable[[], Any]
@@ -71,7 +71,7 @@ def with_inputs(case: Case, module: nn.Module, seed: int, cache: Cache) -> Prepa
     if operators.is_own_network(case):
         with torch.no_grad():
             module.result_shape = tuple(module(z).shape)  # type: ignore[assignment]  # no child
-    runner: Callable[..., Tensor] = torch.compile(module) if case.runtime == "compile" else module
+    runner = _runner(case, module, (z,) if guide is None else (z, guide))
     if not training:
         return Prepared(case, module, runner, z, guide, lambda: runner(z, guide))
     cotangent = _random(case, output_shape(case, module), seed + 2, cache)
@@ -83,6 +83,16 @@ def with_inputs(case: Case, module: nn.Module, seed: int, cache: Cache) -> Prepa
         return up, torch.autograd.grad(up, wanted, cotangent, allow_unused=True)
 
     return Prepared(case, module, runner, z, guide, forward_and_backward, cotangent)
+
+
+def _runner(case: Case, module: nn.Module, inputs: tuple[Tensor, ...]) -> Callable[..., Tensor]:
+    """The module as its runtime calls it."""
+    if case.runtime in ENGINES:
+        from a2u_bench.measure.engines import Engine
+
+        return Engine(case, module, inputs)
+    compiled: Callable[..., Tensor] = torch.compile(module) if case.runtime == "compile" else module
+    return compiled
 
 
 def output_shape(case: Case, module: nn.Module) -> tuple[int, ...]:

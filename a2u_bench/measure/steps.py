@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from a2u_bench.case import Case
+from a2u_bench.case import ENGINES, Case
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +93,10 @@ class Steps:
             self.built[case.id].call()
         return time.monotonic() - begin
 
+    def export(self, case: Case) -> None:
+        """Make the model that a case's engine runs, where nobody has."""
+        self.built[case.id].runner.export()  # type: ignore[attr-defined]  # an Engine
+
     def check(self, case: Case) -> float:
         """Compare with the definition, noting what the first call takes; the seconds in which kernels were compiled."""
         from a2u_bench.measure.check import check
@@ -107,7 +111,7 @@ class Steps:
             return results[0]
 
         def watched() -> Any:
-            self.first[case.id] = watch(first, prepared.own, case.device, results)
+            self.first[case.id] = watch(first, prepared.own, _counted_on(case), results)
             return results.pop() if results else first()
 
         with as_asked(case), compiling(self._now_compiling) as seconds:
@@ -134,12 +138,13 @@ class Steps:
             "macs_torch": counted,
         }
         with as_asked(case):
-            later = watch(prepared.call, prepared.own, case.device)
+            later = watch(prepared.call, prepared.own, _counted_on(case))
         first = self.first.get(case.id)
         if (taken := later.memory) is not None:
             found |= {"output_memory": taken.output, "peak_memory": taken.peak, "workspace_memory": taken.workspace}
         if first is not None:
             found |= first.columns(later)
+        found["process_memory"] = getattr(prepared.runner, "process_memory", None)
         if ceilings is not None and not training:
             found["floor"] = floor(ceilings, prepared.compulsory, macs, case.dtype)
         if training:
@@ -236,3 +241,8 @@ class Steps:
 
             self._found = visible_gpu()
         return self._found
+
+
+def _counted_on(case: Case) -> str:
+    """Whose allocations are a case's: torch's on its device, or its engine's, which tells nobody."""
+    return case.runtime if case.runtime in ENGINES else case.device

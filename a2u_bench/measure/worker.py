@@ -26,6 +26,7 @@ STEPS = {
     "compile": "compiling",
     "check": "checking",
     "measure": "measuring memory and work",
+    "export": "exporting to ONNX",
     "onnx": "exporting to ONNX",
     "warm_up": "warming up",
     "time": "timing",
@@ -61,6 +62,7 @@ def serve(connection: Connection, log: str, place: Any, device: str, threads: in
 def answer(steps: Steps, step: str, arguments: list[Any]) -> tuple[str, Any]:
     """Do a step; a failure is a status with its reason."""
     from a2u_bench.measure.check import Incorrect
+    from a2u_bench.measure.onnx import NotRun
     from a2u_bench.measure.predict import OutOfMemory
     from a2u_bench.operators import Impossible
 
@@ -72,6 +74,8 @@ def answer(steps: Steps, step: str, arguments: list[Any]) -> tuple[str, Any]:
         return "incorrect", str(error)
     except OutOfMemory as error:
         return "oom", str(error)
+    except NotRun as error:
+        return "failed", str(error)
     except BaseException as error:  # an operator may raise anything, SystemExit too
         return _status(error), _reason(error)
 

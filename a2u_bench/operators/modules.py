@@ -10,6 +10,7 @@ from a2u_bench.errors import UsageError
 from a2u_bench.operators import strings
 from a2u_bench.operators.catalogue import operator, operator_class
 from a2u_bench.operators.devices import why_no_tf32
+from a2u_bench.operators.engines import why_no_engine
 from a2u_bench.operators.impossible import Impossible
 from a2u_bench.operators.own_network import measured
 
@@ -169,6 +170,8 @@ def _network(name: str, options: str) -> nn.Module:
 def _axes_why_not(case: Case) -> str:
     """Why no operator can take a case with these axes, or ""."""
     if case.dtype == TF32 and (reason := why_no_tf32(case.device)):
+        return reason
+    if reason := why_no_engine(case):
         return reason
     return _network_why_not(case) if case.network == OWN_MATTING else ""
 

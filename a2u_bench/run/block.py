@@ -130,7 +130,7 @@ class Block:
                 break
             shared.doing(case, "warm_up")
             self._ask(worker, "build", case)
-            if case.runtime == "compile":
+            if case.runtime != "eager":
                 self._ask(worker, "compile", case)
             calls[case] = self._ask(worker, "warm_up", case, shared.settings.warm_up)
         return calls

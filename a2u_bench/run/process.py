@@ -18,7 +18,7 @@ from a2u_bench.measure.steps import COMPILING
 
 START_TIMEOUT = 120.0
 TAIL = 2000
-LONGER = {"compile": 10.0}
+LONGER = {"compile": 10.0, "export": 10.0}
 """Steps that may take so many times as long as the others."""
 
 

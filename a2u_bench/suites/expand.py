@@ -10,6 +10,7 @@ from a2u_bench.case import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.machine.system import usable_cores
 from a2u_bench.operators import strings
+from a2u_bench.operators.engines import must_be_installed, why_no_engine
 from a2u_bench.paper_names import BENCH
 from a2u_bench.suites import sites_file
 from a2u_bench.suites.axes import USUAL, Axes
@@ -61,15 +62,16 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     """The cases a request means. Every sequence is an axis; an empty one takes its suite's default.
 
     `shapes` are texts ``BxCxHxW`` of z and replace the suite's sites; `sizes` are texts ``HxW`` of the output, in place
-    of scales. `quick` means the quick suite, where none is
-    named, operators at their defaults alone where `all` are asked for, and a small time budget.
+    of scales. `quick` means the quick suite, where none is named, operators at their defaults alone where `all` are
+    asked for, and a small time budget.
 
-    Raises UsageError, in one line, for whatever cannot be: also for an operator that
-    was named and cannot take a shape or scale; under `all` such a case is in the plan's `skipped`. `elsewhere`: other
-    machines will measure, so that a device need not be here. `memory_limit` is a text such as ``8GiB``: what a case may
-    need, in place of what is free on its device. `reference` is an operator string, in place of the suite's: its cases
-    are in the plan whether or not `ops` has it. `network` is a person's own with how operators are put into it, as
-    `operators.as_typed` writes them: `shapes` are then its image's, and the reference is the network as it is.
+    Raises UsageError, in one line, for whatever cannot be: also for an operator that was named and cannot take a shape
+    or scale; under `all`, and where an engine cannot take the other axes, such a case is in the plan's `skipped`.
+    `elsewhere`: other machines will measure: no device or engine need be here. `memory_limit` is a text such as
+    ``8GiB``: what a case may need, in place of what is free on its device. `reference` is an operator string, in place
+    of the suite's: its cases are in the plan whether or not `ops` has it. `network` is a person's own with how
+    operators are put into it, as `operators.as_typed` writes them: `shapes` are then its image's, and the reference is
+    the network as it is.
     """
     asked = _devices(device)
     devices = tuple(one.partition(":")[0] if elsewhere else build.device(one) for one in asked)
@@ -98,6 +100,7 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
         site: _operators(site.ops or "all" if ops is None else ops, quick or network is not None, chosen.images)
         for site in sites
     }
+    must_be_installed(() if elsewhere else axes.runtimes)
     beside = _beside(chosen.reference if reference is None else reference, network)
     if network is not None:
         for site in sites:
@@ -113,9 +116,8 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     usual = _usual_settings(chosen, quick)
     if devices[0] != "cpu":
         usual = replace(usual, processes=min(usual.processes, FEW_PROCESSES))
-    settings = replace(_settings(usual, limits, seed), onnx=onnx)
-    if memory_limit is not None:
-        settings = replace(settings, memory_limit=parse_bytes(memory_limit))
+    limit = None if memory_limit is None else parse_bytes(memory_limit)
+    settings = replace(_settings(usual, limits, seed), onnx=onnx, memory_limit=limit)
     name = "custom" if texts(shapes) else chosen.name
     named = dict.fromkeys(one.text for operators, _ in wanted.values() for one, is_named in operators if is_named)
     subject = Reference(beside.name, beside.variant, beside.text)
@@ -142,7 +144,7 @@ def _sorted(
                 skipped.setdefault(case.id, Skipped(case, reason, "failed"))
             elif not reason:
                 cases.setdefault(case.id, case)
-            elif named or (operator is beside and demanded):
+            elif (named or (operator is beside and demanded)) and not why_no_engine(case):
                 raise UsageError(f"{'' if named else '--reference '}{case.options}: {reason}")
             elif operator is not beside:  # a reference that nobody asked for: this workload has none
                 skipped.setdefault(case.id, Skipped(case, reason))

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 MEASURES = (
-    *("params", "macs", "macs_fvcore", "latency", RATIO, "peak_memory", "saved_memory"),
+    *("params", "macs", "macs_fvcore", "latency", RATIO, "peak_memory", "process_memory", "saved_memory"),
     *("upsampling_latency", "upsampling_macs", VERDICT),
 )
 """The columns shown when none are chosen, where they are known."""

@@ -52,7 +52,18 @@ def check_in_onnx_runtime(op: Upsampler, sizes: list[tuple[int, int]], any_size:
         inputs = given(op, *size)
         feeds = {slot.name: x.numpy() for slot, x in zip(session.get_inputs(), inputs, strict=True)}
         with torch.no_grad():
-            assert_close(torch.from_numpy(session.run(None, feeds)[0]), op(*inputs), rtol=1e-5, atol=1e-5)
+            expected = op(*inputs)
+        assert_close(torch.from_numpy(session.run(None, feeds)[0]), expected, rtol=1e-5, atol=1e-5)
+        if not any_size:
+            assert_close(in_openvino(model.SerializeToString(), inputs), expected, rtol=1e-4, atol=1e-4)
+
+
+def in_openvino(model: bytes, inputs: tuple[Tensor, ...]) -> Tensor:
+    """What OpenVINO computes in float32 of a model."""
+    engine = pytest.importorskip("openvino")
+    core = engine.Core()
+    compiled = core.compile_model(core.read_model(model), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return torch.from_numpy(compiled([x.numpy() for x in inputs])[0].copy())
 
 
 @pytest.mark.parametrize("name", upsamplers.names())

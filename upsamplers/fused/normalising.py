@@ -15,6 +15,7 @@ from torch import Tensor
 from upsamplers.fused.passes import Kernels, Pass, register
 from upsamplers.repeat import plus_repeated
 from upsamplers.shuffle import pixel_shuffle
+from upsamplers.softmax import softmax as softmaxed
 from upsamplers.tracing import sizes
 
 
@@ -28,7 +29,7 @@ def _definition(
     made = made.sigmoid() if sigmoid else made
     taps = sizes(made)[1] // groups
     w = made.unflatten(1, (taps, groups)).transpose(1, 2) if taps_first else made.unflatten(1, (groups, taps))
-    return w.softmax(2) if softmax else w
+    return softmaxed(w, 2) if softmax else w
 
 
 def _shape(logits: Tensor, low: Tensor | None, phases: int, repeat: int, groups: int, *others: Any) -> Tensor:

@@ -20,6 +20,7 @@ from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import reassemble
 from upsamplers.sampling import clamped, corner_weights, pixels
 from upsamplers.shuffle import pixel_shuffle
+from upsamplers.softmax import softmax
 
 
 class DLU(Upsampler):
@@ -92,7 +93,7 @@ class DLU(Upsampler):
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, 1, k², sH, sW]; the taps sum to one."""
         compressed = self.compressor(z)
-        space = self.space(compressed).softmax(1)  # [B, k², H, W]
+        space = softmax(self.space(compressed), 1)  # [B, k², H, W]
         precise = torch.promote_types(z.dtype, torch.float32)
         offset = pixel_shuffle(self.offset(compressed), self.scale).to(precise)  # [B, 2, sH, sW]
         (rows, columns), (height, width) = pixels(z, self.scale), z.shape[-2:]

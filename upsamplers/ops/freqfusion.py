@@ -26,6 +26,7 @@ from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import reassemble
 from upsamplers.sampling import clamped, corner_weights, pixels
 from upsamplers.shuffle import pixel_shuffle
+from upsamplers.softmax import softmax
 from upsamplers.tracing import sizes
 
 CONVOLUTIONS = ("offset", "direct_scale", "hr_offset", "hr_direct_scale")
@@ -246,5 +247,5 @@ def window(w: Tensor, x: Tensor, scale: int) -> Tensor:
 
 def normalised(logits: Tensor, hamming: Tensor) -> Tensor:
     """N: the softmax of [B, k², …] over taps, times the window, made to sum to one, [B, 1, k², …]."""
-    w = logits.softmax(1) * hamming.to(logits.dtype).view(-1, 1, 1)
+    w = softmax(logits, 1) * hamming.to(logits.dtype).view(-1, 1, 1)
     return (w / w.sum(1, keepdim=True)).unsqueeze(1)

@@ -14,6 +14,7 @@ from upsamplers.image_guided import ImageGuided, Size, sides
 from upsamplers.operator import Facts, Paper, Variant, check_option
 from upsamplers.primitive import Taps
 from upsamplers.primitive.taps import Table, constant, crossed, integers
+from upsamplers.softmax import softmax
 from upsamplers.tracing import sizes
 
 REACH = 2
@@ -102,7 +103,7 @@ class Jbu(ImageGuided):
         ]
         space = (far[0][:, None] + far[1][None]).permute(2, 0, 1)
         logits = (-0.5 / self.sigma_color**2) * colour - 0.5 * space.to(colour.dtype)
-        w = logits.masked_fill(~there, torch.finfo(logits.dtype).min).softmax(2)
+        w = softmax(logits.masked_fill(~there, torch.finfo(logits.dtype).min), 2)
         return w * there.to(w.dtype)
 
     def macs(self, height: int, width: int) -> int:

@@ -24,6 +24,7 @@ from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import reassemble
 from upsamplers.primitive.similarities import sampled_similarities
 from upsamplers.sampling import corner_weights
+from upsamplers.softmax import softmax
 
 
 class LdaAqu(Upsampler):
@@ -146,7 +147,7 @@ class LdaAqu(Upsampler):
         key = self.key(normal)
         logits = sampled_similarities(query, key, points, corners, scale=scale, bias=bias)  # [B, G, k², sH, sW]
         logits = logits.unflatten(1, (self.heads, -1)).sum(2) / math.sqrt(self.hidden // self.heads)
-        return offsets, logits.softmax(2), corners, points
+        return offsets, softmax(logits, 2), corners, points
 
     def _weighted(self, shares: Tensor, corners: Tensor) -> Tensor:
         return (split(shares, self.sets // self.heads).unsqueeze(3).to(corners.dtype) * corners).flatten(2, 3)

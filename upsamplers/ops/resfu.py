@@ -21,6 +21,7 @@ from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.normal import group_normalised, norm_groups
 from upsamplers.operator import Facts, Paper, Upsampler, check_option
 from upsamplers.sampling import resized
+from upsamplers.softmax import softmax
 from upsamplers.tracing import sizes
 
 EPSILON = 0.001
@@ -109,7 +110,7 @@ class ReSFU(Upsampler):
         logits = self.semantic(key, filtered, self.scale) + self.detail(blurred(query), query, self.scale)
         rows, columns = (_inside(side, self.scale, z.device) for side in z.shape[-2:])
         inside = (rows[:, None, :, None] & columns[None, :, None, :]).flatten(0, 1)  # [9, sH, sW]
-        return logits.masked_fill(~inside, float("-inf")).softmax(1)
+        return softmax(logits.masked_fill(~inside, float("-inf")), 1)
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, 1, 25, sH, sW]."""

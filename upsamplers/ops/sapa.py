@@ -16,6 +16,7 @@ from upsamplers.errors import Unsupported
 from upsamplers.operator import Facts, Paper, Upsampler, Variant, check_option
 from upsamplers.primitive import correlate, reassemble
 from upsamplers.repeat import plus_repeated, repeated
+from upsamplers.softmax import softmax
 
 
 class Sapa(Upsampler):
@@ -92,7 +93,7 @@ class Sapa(Upsampler):
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, 1, k², sH, sW], each kernel summing to one, keys outside the map included."""
         assert guide is not None
-        return self.similarities(z, guide).softmax(2)
+        return softmax(self.similarities(z, guide), 2)
 
     def _embedded(self, z: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
         """Query [B, m, sH, sW] and key [B, m, H, W]."""

@@ -23,6 +23,7 @@ from upsamplers.primitive.similarities import sampled_similarities
 from upsamplers.repeat import repeated
 from upsamplers.sampling import corner_weights, pixels
 from upsamplers.shuffle import pixel_shuffle
+from upsamplers.softmax import softmax
 
 
 class SapaD(Upsampler):
@@ -120,7 +121,7 @@ class SapaD(Upsampler):
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, g, 4P, sH, sW]: each point's share times its corners' weights."""
         logits, corners, _ = self._sampled(z, guide)
-        return weighted(logits.softmax(2), corners)
+        return weighted(softmax(logits, 2), corners)
 
     def points(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """Where z is read, [B, g, P, 2, sH, sW], x before y, in pixels of z."""
@@ -130,7 +131,7 @@ class SapaD(Upsampler):
         """The upsampled map [B, C, sH, sW]; points and shares are computed once."""
         self.check(z, guide)
         logits, corners, points = self._sampled(z, guide)
-        w = weighted(logits.softmax(2), corners)
+        w = weighted(softmax(logits, 2), corners)
         return reassemble(w, z, scale=self.scale, kernel_size=2, border=self.border, points=points)
 
     def macs(self, height: int, width: int) -> int:

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from upsamplers.convolution import Conv2d
 from upsamplers.operator import Facts, Paper, Upsampler, Variant
+from upsamplers.softmax import softmax
 from upsamplers.tracing import sizes
 
 SIDE = 5
@@ -84,7 +85,7 @@ class Uplift(Upsampler):
         if self.residual:
             first = guide[:, : self.count]
             logits = logits + functional.pad(first, (0, 0, 0, 0, 0, self.count - sizes(first)[1]))
-        return logits.softmax(1)
+        return softmax(logits, 1)
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, 1, 25, sH, sW]."""

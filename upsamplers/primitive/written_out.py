@@ -1,8 +1,9 @@
 """The primitives as an exported program holds them: few operations of plain PyTorch, and none that writes in place.
 
-z is repeated s times once, so that every tap is one slice, one product and one sum: k² times the memory is never
-needed, and a runtime that has never heard of this package runs it. Function transforms read the same: what is written
-in place must be batched before what is written into it.
+Where many channels share a kernel and sizes are numbers they are products of matrices (`tiled`). Else z is repeated s
+times once, so that every tap is one slice, one product and one sum. k² times the memory is never needed, and a runtime
+that has never heard of this package runs it. Function transforms read the latter: what is written in place must be
+batched before what is written into it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from upsamplers.primitive import eager
+from upsamplers.primitive import eager, sampled_rows, tiled
 from upsamplers.primitive.eager import accumulator, result_dtype
 from upsamplers.primitive.eager_down import down_pad
 from upsamplers.primitive.window import pad
-from upsamplers.tracing import sizes
+from upsamplers.tracing import is_exporting, sizes
 
 
 def reassemble(w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_size: int, border: str) -> Tensor:
@@ -25,10 +26,14 @@ def reassemble(w: Tensor, z: Tensor, points: Tensor | None, scale: int, kernel_s
     dtype = result_dtype(w, z)
     high, (_, groups, taps, *extent) = z.to(accumulator(dtype)), sizes(w)
     height, width = scale * z.shape[2], scale * z.shape[3]
+    if points is not None and is_exporting():
+        return sampled_rows.reassemble(w.to(high.dtype), high, points, border).to(dtype)
     if points is not None:
         return _weighted(w, _corners(high, points, border, height, width), dtype)
     if tuple(extent) == (scale, scale):
         w = w.repeat(1, 1, 1, z.shape[2], z.shape[3])
+    if taps == kernel_size**2 and _is_tiled(scale, z, groups):
+        return tiled.reassemble(w.to(high.dtype), high, scale, kernel_size, border).to(dtype)
     if taps == kernel_size**2:
         reads = _window(high, scale, kernel_size, border).unflatten(1, (groups, -1))
         return _weighted(w, _slices(reads, kernel_size, scale, 1, height, width), dtype)
@@ -45,9 +50,13 @@ def correlate(
     dtype = result_dtype(g, z)
     high = accumulator(dtype)
     grouped = g.to(high).unflatten(1, (groups, -1))
+    if points is not None and is_exporting():
+        return sampled_rows.correlate(g.to(high), z.to(high), points, border).to(dtype)
     if points is not None:
         at_corners = _corners(z.to(high), points, border, *g.shape[2:])
         return torch.cat([(grouped * read).sum(2, keepdim=True) for read in at_corners], 2).to(dtype)
+    if _is_tiled(scale, z, groups):
+        return tiled.correlate(g.to(high), z.to(high), groups, scale, kernel_size, border).to(dtype)
     reads = _window(z.to(high), scale, kernel_size, border).unflatten(1, (groups, -1))
     slices = _slices(reads, kernel_size, scale, 1, *g.shape[2:])
     return torch.cat([(grouped * read).sum(2, keepdim=True) for read in slices], 2).to(dtype)
@@ -59,6 +68,11 @@ def downassemble(w: Tensor, x: Tensor, scale: int, kernel_size: int, border: str
     padded, start = down_pad(x.to(accumulator(dtype)), scale, kernel_size, border)
     reads = padded[..., start:, start:].unflatten(1, (w.shape[1], -1))
     return _weighted(w, _slices(reads, kernel_size, 1, scale, *w.shape[3:]), dtype)
+
+
+def _is_tiled(scale: int, z: Tensor, groups: int) -> bool:
+    """Whether a program is written for an engine, at this size, that multiplies matrices faster."""
+    return is_exporting() and tiled.pays(scale, z.shape[1] // groups, z.shape)
 
 
 def _window(z: Tensor, scale: int, kernel_size: int, border: str) -> Tensor:

@@ -43,6 +43,10 @@ KINDS: dict[str, Kind] = {
         lambda frame, *_: latency.draw(frame, "size"),
         "fewer than two sizes; measure with --shape 1x64x32x32,1x64x64x64",
     ),
+    "runtime": Kind(
+        lambda frame, *_: latency.draw(frame, "runtime"),
+        "fewer than two runtimes; measure with --runtime eager,onnxruntime",
+    ),
     "floor": Kind(lambda frame, *_: share.draw(frame), "no case that ended ok has a floor and a latency"),
     "memory": Kind(lambda frame, *_: memory.draw(frame), "no case that ended ok has a peak memory"),
 }

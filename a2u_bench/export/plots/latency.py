@@ -1,4 +1,4 @@
-"""Latency against scale, channels or size: a line an operator, named at its right end, over the band of the floors."""
+"""Latency against scale, channels, size or runtime: a line an operator, named at its right end, over the floors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from a2u_bench.export.plots.labels import Named, apart, beside, wrapped
 from a2u_bench.export.plots.rows import NAME, drawable, workloads
 
 SIZE = "size"
-AGAINST = {"scale": ("scale",), "channels": ("channels",), SIZE: ("batch", "height", "width")}
+RUNTIME, PLACE = "runtime", "place"
+AGAINST = {"scale": ("scale",), "channels": ("channels",), SIZE: ("batch", "height", "width"), RUNTIME: (RUNTIME,)}
 """What latency can be drawn against, and the axes that vary along it."""
 
-LABELS = {"scale": "scale", "channels": "channels of z", SIZE: "size of z: B·H·W [points]"}
+LABELS = {"scale": "scale", "channels": "channels of z", SIZE: "size of z: B·H·W [points]", RUNTIME: "runtime"}
 LINE = 2.6  # mm of height that a line of a name takes
 
 
@@ -28,7 +29,9 @@ def draw(frame: pd.DataFrame, against: str) -> Iterator[tuple[str, Figure]]:
     rows = rows.assign(**{SIZE: size})
     for words, group in workloads(rows, AGAINST[against]):
         if group[against].nunique() > 1:
-            yield words, _figure(words, group, against)
+            order = {name: place for place, name in enumerate(dict.fromkeys(group[RUNTIME]), 1)}
+            place = group[RUNTIME].map(order) if against == RUNTIME else group[against]
+            yield words, _figure(words, group.assign(**{PLACE: place.astype(float)}), against)
 
 
 def _figure(words: str, group: pd.DataFrame, against: str) -> Figure:
@@ -44,21 +47,26 @@ def _figure(words: str, group: pd.DataFrame, against: str) -> Figure:
     ends: dict[str, tuple[float, str]] = {}
     early: list[Named] = []  # ends before the right edge, so it is named where it ends
     for name, line in group.groupby(NAME, sort=False):
-        line = line.sort_values(against).drop_duplicates(against)
+        line = line.sort_values(PLACE).drop_duplicates(PLACE)
         hue, marker = colour(str(line["operator"].iloc[0]))
-        xs, ys = line[against].astype(float).tolist(), [scale.of(value) for value in line["latency"]]
+        xs, ys = line[PLACE].tolist(), [scale.of(value) for value in line["latency"]]
         dashes = _dashes(group, line)
         axes.plot(xs, ys, color=hue, marker=marker, markersize=page.points(2.8), linestyle=dashes, markeredgewidth=0)
         page.whiskers(axes, xs, ys, *_ends(line, scale), colour=hue)
-        if xs[-1] == group[against].max():
+        if xs[-1] == group[PLACE].max():
             ends[str(name)] = (ys[-1], hue)
         else:
             early.append(Named(xs[-1], ys[-1], str(name), hue))
-    floors = _floors(axes, group, against, scale.exponent)
+    floors = _floors(axes, group, scale.exponent)
     heights = [scale.of(value) for value in group["latency"]] + floors
     page.logarithmic(axes.yaxis, min(heights), max(heights))
-    page.logarithmic(axes.xaxis, float(group[against].min()), float(group[against].max()))
-    axes.set_xticks(sorted(group[against].astype(float).unique()))
+    ticks = group.drop_duplicates(PLACE).sort_values(PLACE)
+    if against == RUNTIME:
+        axes.set_xlim(0.7, len(ticks) + 0.3)
+        axes.set_xticks(ticks[PLACE].tolist(), ticks[RUNTIME].tolist(), fontsize=page.small())
+    else:
+        page.logarithmic(axes.xaxis, ticks[PLACE].min(), ticks[PLACE].max())
+        axes.set_xticks(ticks[PLACE].tolist())
     axes.minorticks_off()
     axes.set_xlabel(LABELS[against])
     axes.set_ylabel(f"latency{unit}")
@@ -84,14 +92,14 @@ def _dashes(group: pd.DataFrame, line: pd.DataFrame) -> str | tuple[int, tuple[i
     return patterns[settings.index(line[NAME].iloc[0]) % len(patterns)]
 
 
-def _floors(axes: Axes, group: pd.DataFrame, against: str, exponent: int) -> list[float]:
+def _floors(axes: Axes, group: pd.DataFrame, exponent: int) -> list[float]:
     """The band from the lowest to the highest floor among the operators; its ends, or none where none is known."""
     if "floor" not in group:
         return []
     known = group[(group["floor"] > 0).fillna(False).astype(bool)]
     if known.empty:
         return []
-    band = known.groupby(against)["floor"].agg(["min", "max"]).astype(float) / 10.0**exponent
+    band = known.groupby(PLACE)["floor"].agg(["min", "max"]).astype(float) / 10.0**exponent
     xs = [float(x) for x in band.index]
     axes.fill_between(xs, band["min"].tolist(), band["max"].tolist(), color=page.GREY, alpha=0.3, linewidth=0)
     axes.plot(xs, band["min"].tolist(), color=page.GREY, linewidth=page.points(0.6))
