@@ -37,7 +37,7 @@ class Engine:
         """Resident bytes that the session and its first call took at most; None before, or where no system tells."""
 
     def export(self) -> None:
-        """Have the model made, where nobody has. NotRun where there is none."""
+        """Have the model made, where nobody has. NotRun where that fails."""
         kept_model(self._case, self._module, self._inputs)
 
     def __call__(self, *inputs: Tensor | None) -> Tensor:

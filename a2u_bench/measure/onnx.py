@@ -34,7 +34,7 @@ class NotRun(Exception):
 
 
 def export(module: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
-    """The model (onnx.ModelProto) of a module in eval mode for inputs of these shapes. NotRun where there is none."""
+    """The model (onnx.ModelProto) of a module in eval mode for inputs of these shapes. NotRun where that fails."""
     try:
         with torch.no_grad():
             program = torch.onnx.export(module, inputs, dynamo=True, opset_version=OPSET, verbose=False)
@@ -71,7 +71,7 @@ def why_not(module: nn.Module, inputs: tuple[Tensor, ...]) -> str:
 
 
 def kept_model(case: Case, module: nn.Module, inputs: tuple[Tensor, ...]) -> Path:
-    """The file of a case's model, exported where nobody has yet. NotRun where there is none.
+    """The file of a case's model, exported where nobody has yet. NotRun where that fails.
 
     Engines, threads and allocators share it; other weights, sources or exporters make another.
     """

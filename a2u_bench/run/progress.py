@@ -58,7 +58,8 @@ def _of_case(case: Any) -> str:
 
 
 def _of_row(row: Mapping[str, Any]) -> str:
-    return f"{row['options']} {row['status']}" + (f": {row['reason']}" if row["reason"] else "")
+    runtime = "" if row.get("runtime") in (None, "eager") else f" {row['runtime']}"
+    return f"{row['options']}{runtime} {row['status']}" + (f": {row['reason']}" if row["reason"] else "")
 
 
 CASES = Labels(_of_case, _of_row, "{} left at most", "timed")
@@ -66,7 +67,7 @@ CASES = Labels(_of_case, _of_row, "{} left at most", "timed")
 
 @contextmanager
 def progress(console: Console | None = None, labels: Labels = CASES) -> Iterator[Bar]:
-    """A bar that is drawn while the block runs; where standard error is no terminal, a line for each row."""
+    """A bar that is drawn while the block runs; where standard error is no terminal, a line for each phase and row."""
     console = console or Console(stderr=True, highlight=False)
     columns = (
         TextColumn("{task.fields[rows]}"),
@@ -90,6 +91,7 @@ class Bar:
         self._checking = bar.add_task("", total=1.0, left="", rows="", visible=False)  # has a line of its own
         self._rows = self._checked = self._total = 0
         self._told: set[tuple[str, str]] = set()
+        self._phase = ""
         self._work, self._done = 1.0, 0.0
 
     def planned(self, rows: int, work: float) -> None:
@@ -102,6 +104,7 @@ class Bar:
             self._update(description=description)
             return
         self._checked += 1
+        self._say_phase("check", f"checking {self._total} {'case' if self._total == 1 else 'cases'}")
         self._update(description="timing comes next")
         count = max(self._total, self._checked, 1)  # references of an earlier run are checked too
         total, rows = float(count), f"checked {self._checked}/{count}"
@@ -111,6 +114,7 @@ class Bar:
     def advanced(self, done: float, seconds_left: float, what: str) -> None:
         self._bar.update(self._checking, visible=False)
         left = self._labels.left.format(minutes(seconds_left))
+        self._say_phase("time", left)
         self._reach(done, left=left, description=plain(what))
 
     def row_done(self, row: Mapping[str, Any]) -> None:
@@ -125,6 +129,12 @@ class Bar:
             self._console.print(Text(plain(f"{self._rows}/{self._total} {said}")))
         elif row["status"] != "ok" and is_new:
             self._console.print(Text(plain(self._labels.row(row))))
+
+    def _say_phase(self, phase: str, text: str) -> None:
+        """A line where a phase begins, for whoever has no bar: the first row may be minutes away."""
+        if not self._console.is_terminal and phase != self._phase:
+            self._console.print(Text(plain(text)))
+        self._phase = phase
 
     def _reach(self, done: float, **fields: Any) -> None:
         """So much of the work is done, whichever way that is known."""

@@ -70,8 +70,7 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     `elsewhere`: other machines will measure: no device or engine need be here. `memory_limit` is a text such as
     ``8GiB``: what a case may need, in place of what is free on its device. `reference` is an operator string, in place
     of the suite's: its cases are in the plan whether or not `ops` has it. `network` is a person's own with how
-    operators are put into it, as `operators.as_typed` writes them: `shapes` are then its image's, and the reference is
-    the network as it is.
+    operators are put into it, as `operators.as_typed` writes them: `shapes` are its image's, the reference is itself.
     """
     asked = _devices(device)
     devices = tuple(one.partition(":")[0] if elsewhere else build.device(one) for one in asked)
@@ -116,8 +115,8 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     usual = _usual_settings(chosen, quick)
     if devices[0] != "cpu":
         usual = replace(usual, processes=min(usual.processes, FEW_PROCESSES))
-    limit = None if memory_limit is None else parse_bytes(memory_limit)
-    settings = replace(_settings(usual, limits, seed), onnx=onnx, memory_limit=limit)
+    most = None if memory_limit is None else parse_bytes(memory_limit)
+    settings = replace(_settings(usual, limits, seed), onnx=onnx, memory_limit=most)
     name = "custom" if texts(shapes) else chosen.name
     named = dict.fromkeys(one.text for operators, _ in wanted.values() for one, is_named in operators if is_named)
     subject = Reference(beside.name, beside.variant, beside.text)

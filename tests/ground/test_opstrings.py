@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from a2u_bench.errors import UsageError
@@ -64,6 +64,7 @@ def test_the_canonical_string_sorts_options_and_leaves_defaults_out():
 _values = st.one_of(st.booleans(), st.integers(-(10**9), 10**9), st.none(), st.sampled_from(["lp", "m2o", "x.y"]))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of theirs
 @given(st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), _values, max_size=4))
 def test_what_is_written_is_read_back_the_same(options):
     text = strings.canonical("a2u", options, {})

@@ -57,6 +57,8 @@ def test_beside_the_bar_no_second_count_runs_behind_it() -> None:
 
 def test_without_a_terminal_each_row_is_a_line_and_a_reason_is_told_once() -> None:
     assert drawn(False) == [
+        "checking 8 cases",
+        "30 s left at most",
         "1/8 o0 failed: boom",
         "2/8 o1 ok",
         "3/8 o2 timeout: the time of the run was over before it was timed",
