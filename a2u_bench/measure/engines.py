@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from a2u_bench.case import Case
 from a2u_bench.measure.onnx import NotRun, first_sentence, kept_model
 from a2u_bench.measure.resident import Resident
-from a2u_bench.operators.engines import LABELS
+from a2u_bench.operators.engine_limits import LABELS
 
 Session = Callable[..., Tensor]
 """Tensors in, the output out."""

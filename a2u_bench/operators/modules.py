@@ -10,7 +10,7 @@ from a2u_bench.errors import UsageError
 from a2u_bench.operators import strings
 from a2u_bench.operators.catalogue import operator, operator_class
 from a2u_bench.operators.devices import why_no_tf32
-from a2u_bench.operators.engines import why_no_engine
+from a2u_bench.operators.engine_limits import why_no_engine
 from a2u_bench.operators.impossible import Impossible
 from a2u_bench.operators.own_network import measured
 

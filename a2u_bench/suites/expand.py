@@ -10,7 +10,7 @@ from a2u_bench.case import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.machine.system import usable_cores
 from a2u_bench.operators import strings
-from a2u_bench.operators.engines import must_be_installed, why_no_engine
+from a2u_bench.operators.engine_limits import must_be_installed, why_no_engine
 from a2u_bench.paper_names import BENCH
 from a2u_bench.suites import sites_file
 from a2u_bench.suites.axes import USUAL, Axes

@@ -59,6 +59,7 @@ def _beside_peers(shape: Shape) -> Site:
 FEATURES = ("bilinear", "naf", "anyup", "jafar", "featup_jbu", "jbu", "uplift")
 """What the suite of image-guided operators measures where nothing is asked for."""
 
+# Names such as a2u_bench.peers:Carafe are operators of the bench alone, in operators/bench_only.
 SUITES: dict[str, Suite] = {
     suite.name: suite
     for suite in (

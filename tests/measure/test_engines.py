@@ -16,7 +16,7 @@ from a2u_bench.measure import check as checking
 from a2u_bench.measure import engines, onnx
 from a2u_bench.measure.steps import Steps
 from a2u_bench.measure.worker import answer
-from a2u_bench.operators import engines as known
+from a2u_bench.operators import engine_limits as known
 from a2u_bench.suites.expand import make_plan
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the exporter's own, of its own code
