@@ -89,6 +89,19 @@ def measured(*words: str) -> dict[str, dict[str, Any]]:
     return {row["options"]: row for row in map(json.loads, Path("run/rows.jsonl").read_text().splitlines())}
 
 
+def test_the_whole_network_runs_in_an_engine(there, capsys, monkeypatch):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(there / "cache"))
+    rows = measured("--network", "measurednet.py:plain", "--ops", "bilinear carafe", "--runtime", "openvino")
+    assert {name: row["status"] for name, row in rows.items()} == dict.fromkeys(
+        ("original", "bilinear", "carafe"), "ok"
+    )
+    assert len(list((there / "cache" / "a2u-bench" / "onnx").iterdir())) == 3
+    assert all(row["peak_memory"] is None and row["process_memory"] >= 0 for row in rows.values())
+    assert "openvino" in capsys.readouterr().out
+
+
 def test_the_network_as_it_is_stands_beside_each_operator(there, capsys):
     rows = measured("--network", "measurednet.py:Net:width=6", "--ops", "bilinear carafe fade")
     out = capsys.readouterr().out
