@@ -14,7 +14,7 @@ from typing import Any
 from a2u_bench.machine.system import cgroup_quota, cpu_model, first_line, git, usable_cores, version
 
 PACKAGES = ("a2u-bench", "torch", "numpy", "scipy", "numba", "triton", "fvcore", "pandas")
-ENGINES = ("onnxruntime", "openvino", "onnx", "onnxscript")
+OPTIONAL = ("onnxruntime", "openvino", "onnx", "onnxscript")
 """Packages that a case may run in, recorded where they are."""
 TIMEOUT = 120.0
 """Seconds in which a process that loads torch has answered."""
@@ -55,7 +55,7 @@ def record(argv: Sequence[str] | None = None, torch: Callable[[], Mapping[str, A
         "turbo": first_line(Path("/sys/devices/system/cpu/cpufreq/boost")),
         "environment": {name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)},
         "packages": {name: version(name) for name in PACKAGES}
-        | {name: found for name in ENGINES if (found := version(name))},
+        | {name: found for name in OPTIONAL if (found := version(name))},
         "torch": dict(of_torch()),
         "git_commit": git(root, "rev-parse", "HEAD"),
         "git_dirty": None if (changes := git(root, "status", "--porcelain")) is None else bool(changes),

@@ -31,14 +31,14 @@ def pays(scale: int, channels: int, sizes: Sequence[object]) -> bool:
 def reassemble(w: Tensor, z: Tensor, scale: int, kernel_size: int, border: str) -> Tensor:
     """g(w, z) for w [B or 1, G, k², sH, sW] and z [B, C, H, W] of one dtype: [B, C, sH, sW]."""
     height, width = z.shape[2:]
-    batch, groups, _, k, s = *w.shape[:2], 0, kernel_size, scale
+    (batch, groups), k, s = w.shape[:2], kernel_size, scale
     tile, count = _tiles(width, k)
     reads = _reads(z, groups, k, border)
     w = functional.pad(w, (0, (count * tile - width) * s))
     band = functional.pad(w.flatten(3).transpose(2, 3).unflatten(-1, (k, k)), (0, tile - 1))  # [b, G, sH·s·Wo, k, t]
     each = s * k * (tile + k - 1)
     rows = functional.pad(band.reshape(batch, groups, height, s, count, tile, each), (0, 1)).flatten(-2)
-    band = rows[..., : tile * each].reshape(batch, groups, height, s, count, tile * s, -1)  # a pixel on for each pixel
+    band = rows[..., : tile * each].reshape(batch, groups, height, s, count, tile * s, -1)  # pixel x: x on
     up = torch.matmul(reads, band.transpose(-1, -2))  # [B, G, H, s, n, C/G, tile·s]
     return up.permute(0, 1, 5, 2, 3, 4, 6).flatten(-2)[..., : width * s].flatten(1, 2).flatten(2, 3)
 
@@ -54,7 +54,7 @@ def correlate(g: Tensor, z: Tensor, groups: int, scale: int, kernel_size: int, b
     own = own.permute(0, 1, 3, 4, 5, 6, 2)  # [B, G, H, s, n, tile·s, C/G]
     each = s * k * (tile + k - 1)
     band = torch.matmul(own, reads).reshape(batch, groups, height, s, count, tile * each)
-    rows = functional.pad(band, (0, tile)).unflatten(-1, (tile, each + 1))[..., :each]  # a pixel back for each pixel
+    rows = functional.pad(band, (0, tile)).unflatten(-1, (tile, each + 1))[..., :each]  # and x back
     taps = rows.reshape(batch, groups, -1, k, tile + k - 1)[..., :k].flatten(-2).transpose(2, 3)
     return taps.unflatten(-1, (s * height, -1))[..., : width * s]
 
