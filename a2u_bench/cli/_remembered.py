@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from a2u_bench.machine.system import cache_folder
+
 PLUGINS = "upsamplers"
 """Entry-point group of other people's operators, whose code is not looked at: where there are some, nothing is kept."""
 
@@ -21,7 +23,7 @@ def remembered(question: str, answer: Callable[[], Any]) -> Any:
     """The answer, as JSON has it. Found anew where torch is loaded already, for it then costs little."""
     if "torch" in sys.modules or entry_points(group=PLUGINS):
         return json.loads(json.dumps(answer()))
-    path = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "a2u-bench" / f"{_version()}.json"
+    path = cache_folder() / f"{_version()}.json"
     known = _read(path)
     if question not in known:
         known[question] = json.loads(json.dumps(answer()))

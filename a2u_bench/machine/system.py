@@ -9,6 +9,11 @@ from importlib import metadata
 from pathlib import Path
 
 
+def cache_folder() -> Path:
+    """Where this program keeps what it can make again; it need not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "a2u-bench"
+
+
 def usable_cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from a2u_bench.case import Case
+from a2u_bench.machine.system import cache_folder
 
 OPSET = 18
 TOLERANCE = 1e-4
@@ -75,7 +76,7 @@ def kept_model(case: Case, module: nn.Module, inputs: tuple[Tensor, ...]) -> Pat
 
     Engines, threads and allocators share it; other weights, sources or exporters make another.
     """
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "a2u-bench" / "onnx"
+    folder = cache_folder() / "onnx"
     alike = replace(case, runtime="onnxruntime", threads=1, allocator=None)
     path = folder / f"{alike.id}-{_digest(module)}.onnx"
     with suppress(FileNotFoundError):

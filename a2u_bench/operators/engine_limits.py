@@ -22,11 +22,15 @@ LABELS = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 
 def must_be_installed(runtimes: Iterable[str]) -> None:
     """UsageError, with the extra to install, where an engine among these runtimes or the exporter is missing."""
-    for runtime in runtimes:
-        missing = [name for name in (*EXPORTER, runtime) if find_spec(name) is None] if runtime in ENGINES else []
-        if missing:
-            extra = f"pip install 'a2u-bench[{EXTRAS[runtime]}]'"
-            raise UsageError(f"--runtime {runtime}: needs {', '.join(missing)}, not installed here; {extra}")
+    for runtime in filter(ENGINES.__contains__, runtimes):
+        if lacking := missing(runtime):
+            raise UsageError(f"--runtime {runtime}: needs {lacking}")
+
+
+def missing(engine: str) -> str:
+    """The packages that are not here for exporting to an engine and running there, with how to install them, or ""."""
+    names = [name for name in (*EXPORTER, engine) if find_spec(name) is None]
+    return f"{', '.join(names)}, not installed here; pip install 'a2u-bench[{EXTRAS[engine]}]'" if names else ""
 
 
 def why_no_engine(case: Case) -> str:

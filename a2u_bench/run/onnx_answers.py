@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from a2u_bench import operators
 from a2u_bench.case import Case
 from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.operators import strings
+from a2u_bench.operators.engine_limits import EXPORTER, missing
 from a2u_bench.run.process import CaseEnded
 from a2u_bench.run.processes import Workers
 
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+PACKAGES = (*EXPORTER, "onnxruntime")
 
 SHAPE = (1, 64, 9, 9)
 """B, C, H, W of z: whether an operator exports does not depend on how large a map is."""
@@ -38,8 +38,8 @@ class Answer:
 
 def must_be_installed() -> None:
     """BenchError, with what to install, where a package is missing that an export needs."""
-    if missing := [name for name in PACKAGES if find_spec(name) is None]:
-        raise BenchError(f"exports need {', '.join(missing)}: pip install 'a2u-bench[onnx]'")
+    if lacking := missing("onnxruntime"):
+        raise BenchError(f"exports need {lacking}")
 
 
 def is_asked(case: Case) -> bool:

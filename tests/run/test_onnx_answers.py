@@ -13,6 +13,7 @@ from a2u_bench.case import Case
 from a2u_bench.cli import main
 from a2u_bench.columns import make_row
 from a2u_bench.errors import UsageError
+from a2u_bench.operators import engine_limits
 from a2u_bench.run import onnx_answers
 from a2u_bench.run.onnx_answers import Answer
 from a2u_bench.run.process import CaseEnded
@@ -143,6 +144,6 @@ def test_wrong_usage_is_one_line(name, tmp_path, capsys):
 
 @pytest.mark.parametrize("command", [["check", "--exports", "--ops", "nearest"], ["run", "--onnx", "--ops", "nearest"]])
 def test_without_onnx_runtime_one_line_says_what_to_install(command, capsys, monkeypatch):
-    monkeypatch.setattr(onnx_answers, "find_spec", lambda name: None)
+    monkeypatch.setattr(engine_limits, "find_spec", lambda name: None)
     assert main(command) == 1
     assert "pip install 'a2u-bench[onnx]'" in capsys.readouterr().err
