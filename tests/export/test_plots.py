@@ -8,7 +8,9 @@ import re
 import struct
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from example_rows import COSTS, case, make_quality, make_run, measures
 from matplotlib.container import ErrorbarContainer
@@ -33,7 +35,7 @@ def example():
     )
 
 
-def over(**axes: list[int]):
+def over(**axes: list[Any]):
     """Rows of two operators along one axis."""
     ((name, values),) = axes.items()
     cases = [case(options, **{name: value}) for options in ("nearest", "a2u") for value in values]
@@ -85,6 +87,15 @@ def test_latency_along_an_axis_is_a_line_an_operator_over_the_floor(kind, frame,
     assert {label, "nearest", "a2u", "floor of this machine"} <= found
     without = frame.assign(floor=frame["floor"].mask(frame["floor"] > 0))
     assert "floor of this machine" not in texts(svg(without, kind))
+
+
+def test_runtimes_stand_side_by_side_in_the_order_of_the_run_and_a_line_that_lacks_one_ends_early():
+    runtimes = ["eager", "openvino", "onnxruntime"]
+    ((_, figure),) = latency.draw(over(runtime=runtimes).iloc[:-1], "runtime")
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == runtimes
+    lines = [line for line in axes.lines if line.get_marker() not in ("None", "|", "_", "")]
+    assert [np.asarray(line.get_xdata()).tolist() for line in lines] == [[1, 2, 3], [1, 2]]
 
 
 def test_the_share_of_the_floor_is_floor_over_latency():

@@ -152,6 +152,18 @@ def test_what_ran_compiled_compiles_and_what_failed_does_not(capsys, tmp_path):
     assert {row["options"]: row["compiles"] for row in rows} == {"nearest": "yes", "bilinear": "no", "a2u": None}
 
 
+def test_a_runtime_is_chosen_within(capsys, tmp_path):
+    with Store.create(tmp_path / "run", {}) as store:
+        for runtime, faster in (("eager", "nearest"), ("openvino", "bilinear")):
+            for options in ("nearest", "bilinear"):
+                found = {"latency": 1e-3 if options == faster else 2e-3}
+                store.append_row(make_row(case(options, runtime=runtime), "ok", "", found))
+    for runtime, use in (("eager", "nearest"), ("openvino", "bilinear")):
+        assert printed(capsys, "--budget", "latency=1s", "--runtime", runtime, str(tmp_path / "run")).startswith(
+            f"Use {use}:"
+        )
+
+
 WRONG = {
     "no budget": ([], ["--budget"]),
     "an empty budget": (["--budget", ","], ["--budget is empty", "latency=2ms"]),

@@ -39,6 +39,15 @@ def drawn(is_terminal: bool) -> list[str]:
     return [line for line in ANSI.sub("", text.getvalue()).replace("\r", "\n").split("\n") if line.strip()]
 
 
+def test_a_row_names_a_runtime_that_is_not_pytorch_as_it_is() -> None:
+    text = io.StringIO()
+    with progress(Console(file=text, force_terminal=False, width=160)) as bar:
+        bar.planned(2, 2)
+        for runtime in ("eager", "openvino"):
+            bar.row_done(row(0) | {"runtime": runtime})
+    assert text.getvalue().splitlines() == ["1/2 o0 ok", "2/2 o0 openvino ok"]
+
+
 @pytest.mark.parametrize("word", ["checked", "timed"])
 def test_what_is_counted_never_falls_and_never_passes_its_total(word: str) -> None:
     counts = [tuple(map(int, found)) for line in drawn(True) for found in re.findall(rf"{word} (\d+)/(\d+)", line)]
