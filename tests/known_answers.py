@@ -155,6 +155,7 @@ KNOWN_ANSWERS: dict[str, Callable[[], None]] = {
     "uplift": published("uplift", "uplift/attender_n17_g20_x2", "z", "guide", "out", channels=8),
     "naf": image_guided("naf", "naf/D16_h4r2_k3_out11x15_nonint", heads=4, kernel_size=3),
     "guided_filter": image_guided("guided_filter", "guided_filter/gray_r1_out14x17", guide_channels=1),
+    "upsample_anything": image_guided("upsample_anything", "upsample_anything/R2_s4", radius=2),
     "raysup": image_guided("raysup", "raysup/D32_h2_out12x14", heads=2),
     "anyup": image_guided("anyup", "anyup/d8_win0.3_h4_out10x14", heads=4, window=0.3),
     "jafar": image_guided("jafar", "jafar/d8_h4_out10x14", heads=4),

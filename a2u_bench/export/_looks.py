@@ -16,7 +16,7 @@ ORDER = (
     *("a2u", "carafe", "bilinear", "dysample", "index_net", "sapa", "nearest"),
     *("fade", "deconv", "pixel_shuffle", "max_unpool", "bicubic", "convex", "fade_lite"),
     *("sapa_d", "freqfusion", "lda_aqu", "dlu", "resfu", "ddf_up", "eucb", "original"),
-    *("uplift", "naf", "anyup", "jafar", "featup_jbu", "jbu", "guided_filter", "raysup"),
+    *("uplift", "naf", "anyup", "jafar", "featup_jbu", "jbu", "guided_filter", "raysup", "upsample_anything"),
 )
 """Operators in the order in which looks are given away. A new one is added at the end: whoever has a look keeps it."""
 
