@@ -26,7 +26,10 @@ def command(
         Path | None, typer.Option(metavar="FILE", help="A state dict trained with the authors' code; one --op.")
     ] = None,
     scale: Annotated[
-        int | None, typer.Option(min=1, max=16, help="Upsampling factor. [default: 2, or what --weights tell]")
+        int | None,
+        typer.Option(
+            min=1, max=16, help="Upsampling factor. [default: 2, for an image as guide 8, or what --weights tell]"
+        ),
     ] = None,
     channels: Annotated[int, typer.Option(min=1, max=1024, help="Channels of the features, without --weights.")] = 64,
     group: Annotated[int, typer.Option(min=0, help="The kernel group that is shown; maps are means over groups.")] = 0,
@@ -39,7 +42,7 @@ def command(
     """Draw the kernels of operators at points of a picture.
 
     Beside them stand maps of their entropy, on one scale. The features are fixed random filters of the picture.
-    Weights are untrained unless --weights names some.
+    Weights are untrained unless --weights names some. An image as guide is the picture itself, normalised.
     """
     from a2u_bench.errors import UsageError
     from a2u_bench.export.plots import FORMATS, kernels, page
@@ -55,6 +58,8 @@ def command(
     picture, shrunk = kernels.read_image(image or kernels.BUNDLED, size)
     asked = read_points(points or "")
     state = None if weights is None else str(weights)
+    if state is None:
+        scale = scale or kernels.usual_scale(wanted)
     looked = [
         kernels.look_at(picture, text, scale=scale, channels=channels, seed=seed, weights=state) for text in wanted
     ]
@@ -71,6 +76,8 @@ def command(
         words += f"; kernels of group {group}, entropy is the mean over groups"
     if any(look.mixes_channels for look in looks):
         words += "; kernels over channels too are summed over them"
+    if enlarged := [look.name for look in looks if look.reads_enlarged]:
+        words += f"; the kernel of {', '.join(enlarged)} is over pixels of an enlarged map"
     with page.style(settings=settings):
         data = page.save(kernels.draw(used, looks, places, words, group), form)
     out.write_bytes(data)

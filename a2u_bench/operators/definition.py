@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from upsamplers import Upsampler
+    from upsamplers import Taps, Upsampler
 
 
 def kernels(
     module: Upsampler, z: NDArray[Any], guide: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, Taps | None]:
     """The kernels [G, K, sH, sW] or [G, K, s, s] that a module makes of z [C, H, W] and a guide [Cg, sH, sW].
 
-    Beside them where z is read, [G, 2, sH, sW], or None for a fixed window.
+    Beside them where z is read: points [G, 2, sH, sW], or a table of taps; neither for a fixed window.
     """
     import torch
 
@@ -29,8 +29,9 @@ def kernels(
     inputs = [torch.from_numpy(part)[None].to(dtype) for part in (z, guide)]
     with torch.inference_mode():
         given = (inputs[0], None) if module.needs_guide == "none" else (inputs[0], inputs[1])
-        w, points = module.weights(*given), module.points(*given)
-    return w[0].double().numpy(), None if points is None else points[0].double().numpy()
+        w, read = module.weights(*given), module.reads(*given)[1]
+    points = read.get("points")
+    return w[0].double().numpy(), None if points is None else points[0].double().numpy(), read.get("taps")
 
 
 def definition(module: nn.Module, z: Tensor, guide: Tensor | None) -> Tensor:

@@ -19,8 +19,8 @@ from a2u_bench import operators
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
 from a2u_bench.export.plots import page
-from a2u_bench.export.plots.kernels import BUNDLED, chosen_points, draw, look_at, read_image
-from a2u_bench.export.plots.kernels.features import halve, lift
+from a2u_bench.export.plots.kernels import BUNDLED, chosen_points, draw, look_at, read_image, usual_scale
+from a2u_bench.export.plots.kernels.features import halve, lift, normalised
 from a2u_bench.export.plots.kernels.look import entropy
 
 RANDOM = np.random.default_rng(0)
@@ -57,6 +57,30 @@ def test_a_kernel_over_its_neighbourhood_is_what_the_operator_gives(operator):
     half = kernel.shape[0] // 2
     part = z[7, y // 2 - half : y // 2 + half + 1, x // 2 - half : x // 2 + half + 1]  # the last channel, last group
     assert (kernel * part).sum() == pytest.approx(float(made[7, y, x]), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "operator", ["naf:kernel_size=3", "anyup", "jafar", "jbu", "guided_filter", "upsample_anything"]
+)
+@pytest.mark.parametrize(("y", "x"), [(15, 20), (0, 39)])
+def test_a_kernel_that_an_image_guides_is_over_the_cells_that_its_table_names(operator, y, x):
+    seen = look(operator)
+    guide = normalised(PICTURE)
+    z = halve(lift(PICTURE, 8, 0), 2)
+    given = [torch.from_numpy(part)[None].float() for part in (z, guide)]
+    with torch.inference_mode():
+        made = operators.seeded(operator, 8, 2, 0)(*given)[0]
+    kernel = seen.kernel(seen.groups - 1, y, x)
+    half = kernel.shape[0] // 2
+    padded = np.pad(z[7], half)[y // 2 : y // 2 + 2 * half + 1, x // 2 : x // 2 + 2 * half + 1]
+    assert (np.nan_to_num(kernel) * padded).sum() == pytest.approx(float(made[7, y, x]), abs=1e-4)
+    assert seen.taps == seen.w.shape[1] and seen.map().shape == (32, 40)
+
+
+def test_pictures_are_larger_steps_where_an_image_guides_and_too_small_ones_are_refused():
+    assert usual_scale(["a2u", "naf:heads=2"]) == 8 and usual_scale(["a2u", "uplift"]) == 2
+    with pytest.raises(UsageError, match="kernels: naf: z must be at least 9 pixels high and wide"):
+        look("naf", scale=8)
 
 
 def test_a_kernel_over_channels_too_is_summed_over_them():

@@ -22,6 +22,12 @@ def lift(image: NDArray[np.float64], channels: int, seed: int) -> NDArray[np.flo
     return features / np.where(deviation > 0, deviation, 1)
 
 
+def normalised(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A picture [H, W, 3] as encoders are fed it: [3, H, W], each channel of mean 0 and variance 1."""
+    deviation = image.std((0, 1))
+    return ((image - image.mean((0, 1))) / np.where(deviation > 0, deviation, 1)).transpose(2, 0, 1).copy()
+
+
 def halve(features: NDArray[np.float64], scale: int) -> NDArray[np.float64]:
     """Means over s×s blocks: [C, sH, sW] gives [C, H, W]."""
     channels, height, width = features.shape

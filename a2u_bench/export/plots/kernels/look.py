@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 
 from a2u_bench import operators
 from a2u_bench.errors import UsageError
-from a2u_bench.export.plots.kernels.features import halve, lift
+from a2u_bench.export.plots.kernels.features import halve, lift, normalised
 
 Array = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Look:
     """An operator's kernels w [G, K, sH, sW], or one phase [G, K, s, s] that repeats, and how to read them.
 
-    `points` are where z is read, [G, 2, sH, sW] or [G, P, 2, sH, sW], x before y; None for the window of side
-    `kernel_size`.
+    `points` are where z is read, [G, 2, sH, sW] or [G, P, 2, sH, sW], x before y; `taps_at` are the rows of z [sH, K]
+    and the columns [sW, K] that each output reads, −1 for none. None of both: the window of side `kernel_size`.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Look:
     height: int  # of the output
     width: int
     mixes_channels: bool
+    taps_at: tuple[Places, Places] | None = None
+    reads_enlarged: bool = False  # a map of the output's size, over whose pixels the window is
 
     @property
     def groups(self) -> int:
@@ -40,7 +43,7 @@ class Look:
     @property
     def taps(self) -> int:
         """Taps of one kernel in space."""
-        return int(self.w.shape[1]) if self.points is not None else self.kernel_size**2
+        return self.kernel_size**2 if self.points is None and self.taps_at is None else int(self.w.shape[1])
 
     def kernel(self, group: int, y: int, x: int) -> Array:
         """The kernel of output (y, x) over low-res offsets [2r + 1, 2r + 1] from (⌊y/s⌋, ⌊x/s⌋); NaN where unread.
@@ -50,16 +53,16 @@ class Look:
         w = self.w[group, :, y % self.w.shape[2], x % self.w.shape[3]]
         if self.mixes_channels:
             w = w.reshape(-1, self.taps).sum(0)
+        if self.taps_at is not None:
+            rows, columns = self.taps_at[0][y] - y // self.scale, self.taps_at[1][x] - x // self.scale
+            there = (self.taps_at[0][y] >= 0) & (self.taps_at[1][x] >= 0)
+            return _placed(w[there], rows[there], columns[there])
         if self.points is None:
             return w.reshape(self.kernel_size, self.kernel_size)
         at = np.floor(self.points[group, ..., y, x].reshape(-1, 2)).astype(int)  # [P, 2]
         at -= (x // self.scale, y // self.scale)
-        reach = max(int(np.abs(at).max()), int(np.abs(at + 1).max()))
-        kernel = np.full((2 * reach + 1, 2 * reach + 1), np.nan)
-        for (column, row), corners in zip(at + reach, w.reshape(-1, 2, 2), strict=True):
-            read = kernel[row : row + 2, column : column + 2]
-            read[:] = np.nan_to_num(read) + corners
-        return kernel
+        corners = [(row + y, column + x) for column, row in at for y in (0, 1) for x in (0, 1)]
+        return _placed(w.reshape(-1), *np.array(corners).T)
 
     def map(self) -> Array:
         """Over the output [sH, sW]: the entropy of |w| in bits, mean over groups; w itself where there is one tap."""
@@ -68,6 +71,15 @@ class Look:
             w = w.reshape(self.groups, -1, self.taps, *w.shape[2:]).sum(1)
         found = w.mean((0, 1)) if self.taps == 1 else entropy(w).mean(0)
         return np.tile(found, (self.height // found.shape[0], self.width // found.shape[1]))
+
+
+def _placed(w: Array, rows: Places, columns: Places) -> Array:
+    """Weights at these offsets as a map with the offset 0 in its middle; what is read twice is summed."""
+    reach = max(int(np.abs(rows).max()), int(np.abs(columns).max()))
+    kernel = np.full((2 * reach + 1, 2 * reach + 1), np.nan)
+    kernel[rows + reach, columns + reach] = 0
+    np.add.at(kernel, (rows + reach, columns + reach), w)
+    return kernel
 
 
 def entropy(w: Array) -> Array:
@@ -91,16 +103,25 @@ def look_at(
         if weights is None
         else operators.official(operator, weights, scale)
     )
-    if module.facts.guide_size == "any":
-        raise UsageError(f"kernels: {operator} reads by a table of taps or an enlarged map, which is not drawn yet")
     step = module.scale
     height, width = (side - side % step for side in image.shape[:2])
     used = image[:height, :width]
-    guide = lift(used, module.guide_channels, seed)
-    z = halve(lift(used, module.channels, seed), step)
-    w, points = operators.kernels(module, z, guide)
-    mixes = module.facts.mixes_channels
-    return Look(operator, w, points, module.kernel_size, step, height, width, mixes), used
+    by_image = module.facts.guide_size == "any"
+    guide = normalised(used) if by_image and module.guide_channels == 3 else lift(used, module.guide_channels, seed)
+    z = halve(lift(used, module.channels or channels, seed), step)
+    try:
+        w, points, taps = operators.kernels(module, z, guide)
+    except ValueError as error:
+        raise UsageError(f"kernels: {error}") from None
+    at = None if taps is None else (np.array(taps.rows), np.array(taps.cols))
+    mixes, enlarged = module.facts.mixes_channels, by_image and at is None
+    return Look(operator, w, points, module.kernel_size, step, height, width, mixes, at, enlarged), used
+
+
+def usual_scale(wanted: Sequence[str]) -> int:
+    """The scale of a picture without a scale that is asked for: larger where an image guides one of the operators."""
+    guides = {operators.facts(operators.operator(text).name).guide_size for text in wanted}
+    return 8 if "any" in guides else 2
 
 
 def chosen_points(image: Array, count: int = 4) -> list[tuple[int, int]]:
