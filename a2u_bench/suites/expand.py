@@ -112,7 +112,7 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
         "target_ci": target_ci,
         "timeout": timeout,
     }
-    usual = _usual_settings(chosen, quick)
+    usual = QUICK if quick else chosen.settings
     if devices[0] != "cpu":
         usual = replace(usual, processes=min(usual.processes, FEW_PROCESSES))
     most = None if memory_limit is None else parse_bytes(memory_limit)
@@ -150,20 +150,12 @@ def _sorted(
     return tuple(cases.values()), tuple(skipped.values())
 
 
-def _usual_settings(chosen: Suite, quick: bool) -> Settings:
-    """How closely to measure where nothing else is asked for."""
-    if quick:
-        return QUICK
-    if chosen.network is not None and chosen.reference == build.ORIGINAL:
-        return OF_NETWORKS
-    return Settings() if chosen.each is None else Settings(each=chosen.each)
-
-
 def _of_network(network: str, suite: str | None) -> Suite:
     """The suite of a person's own network: one image, beside the network as it is."""
     if suite is not None:
         raise UsageError(f"--suite {suite} and --network: a suite has its own shapes; leave one of them out")
-    return Suite("network", network, (Site((1, 3, 512, 512)),), (1,), network, reference=build.ORIGINAL)
+    site = Site((1, 3, 512, 512))
+    return Suite("network", network, (site,), (1,), network, reference=build.ORIGINAL, settings=OF_NETWORKS)
 
 
 def _beside(text: str, network: str | None) -> build.Operator:

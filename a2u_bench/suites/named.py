@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from a2u_bench.suites.plan import Site
+from a2u_bench.suites.plan import Settings, Site
 from a2u_bench.suites.values import Shape
+
+USUAL = Settings()
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Suite:
     modes: tuple[str, ...] = ("inference",)
     allocators: tuple[str, ...] = ()  # on a CPU; `_usual_allocator` where empty
     threads: tuple[int, ...] = ()  # as many as there are cores where empty
-    each: float | None = None  # seconds of timing for each case, where not those of any run
+    settings: Settings = USUAL  # how closely to measure where nothing else is asked for
     reference: str = "bilinear"  # the operator that is timed beside every block
     sizes: tuple[tuple[int, int], ...] = ()  # height and width of the output, in place of scales
     images: bool = False  # whether `all` means operators whose guide is an image of any size too
@@ -88,7 +90,7 @@ SUITES: dict[str, Suite] = {
             ),
             modes=("inference", "training"),
             allocators=("default", "kept"),
-            each=9.0,
+            settings=Settings(each=9.0),
             reference="nearest",
         ),
         Suite(
@@ -104,6 +106,7 @@ SUITES: dict[str, Suite] = {
             tuple(Site((1, 384, side, side), ops=FEATURES) for side in (16, 28, 32)),
             sizes=((224, 224), (448, 448)),
             images=True,
+            settings=Settings(processes=4, min_rounds=1, timeout=300.0),  # a call takes seconds on a CPU
         ),
     )
 }
