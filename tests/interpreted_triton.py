@@ -28,9 +28,9 @@ WINDOWS = [
 # the same in float32, where twice as many weights fit into the registers of a thread
 SINGLE = [
     (5, 2, 1, 2, 7, 3, "zero", 1, 1),
-    (5, 2, 1, 2, 2, 29, "replicate", 1, 1),
-    (5, 2, 2, 4, 3, 4, "reflect", 1, 1),
-    (5, 2, 1, 2, 1, 2, "reflect", 1, 1),
+    (5, 2, 1, 1, 1, 29, "replicate", 1, 1),
+    (5, 2, 1, 1, 2, 3, "reflect", 1, 1),
+    (3, 2, 1, 2, 1, 2, "reflect", 1, 1),
     (5, 1, 1, 2, 6, 29, "zero", 1, 1),
     (3, 3, 1, 5, 4, 31, "zero", 1, 1),
     (3, 2, 1, 2, 9, 3, "replicate", 1, 1),

@@ -1,4 +1,4 @@
-"""Formula and trace agree for every operator, variant and scale, and the handles count as the convention says."""
+"""Formula and trace agree for every operator and variant, and the handles count as the convention says."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ from a2u_bench.measure.inputs import prepare
 from a2u_bench.measure.tallies import tallies
 
 VARIANTS = list(operators.every_variant())
+SCALED = [
+    pytest.param(operator, scale, id=f"{operator.text}-{scale}")
+    for operator in VARIANTS
+    for scale in ((1, 2, 3, 4) if operator.text == operator.name else (2, 3))
+]
 
 
-@pytest.mark.parametrize("scale", [1, 2, 3, 4])
-@pytest.mark.parametrize("operator", VARIANTS, ids=[operator.text for operator in VARIANTS])
+@pytest.mark.parametrize(("operator", "scale"), SCALED)
 def test_formula_fvcore_and_torch_agree_with_nothing_counted_twice_or_left_out(
     operator: operators.Operator, scale: int
 ):
