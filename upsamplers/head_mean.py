@@ -17,11 +17,12 @@ from torch.nn import functional
 from upsamplers.convolution import Conv2d, in_float32
 from upsamplers.errors import Unsupported
 from upsamplers.image_encoder import GROUPS, PixelAngles, RMSNorm, encoder, pooled
-from upsamplers.image_guided import ImageGuided, Size, sides
+from upsamplers.image_guided import ImageGuided, Size
 from upsamplers.operator import check_option
 from upsamplers.primitive import Taps, correlate
 from upsamplers.primitive.tables import is_there
 from upsamplers.softmax import softmax
+from upsamplers.tracing import sides
 
 
 class Projections(nn.Module):

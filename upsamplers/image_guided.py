@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
+from operator import and_
 from typing import Any, ClassVar
 
 import torch
@@ -13,7 +15,7 @@ from upsamplers.errors import Unsupported
 from upsamplers.operator import Facts, Upsampler
 from upsamplers.primitive import Taps, reassemble
 from upsamplers.primitive.taps import products, runs
-from upsamplers.tracing import is_exporting, is_jit, sizes
+from upsamplers.tracing import is_exporting, is_jit, sides, sizes, whole
 
 LARGEST = 1 << 26
 """Bytes of kernels, with what is computed beside them, that are made at once: 64 MiB. More of them come in blocks."""
@@ -56,8 +58,8 @@ class ImageGuided(Upsampler):
         """Height and width of the output."""
         height, width = sizes(z)[2:]
         if size is None:
-            return self.scale * _whole(height), self.scale * _whole(width)
-        return _whole(size[0]), _whole(size[1])
+            return self.scale * whole(height), self.scale * whole(width)
+        return whole(size[0]), whole(size[1])
 
     def check(self, z: Tensor, guide: Tensor | None, size: Size | None = None) -> None:
         """Raise ValueError, with the shapes or the dtypes, when z, the image or the size does not fit."""
@@ -161,13 +163,13 @@ class ImageGuided(Upsampler):
         rows, cols = runs(taps.rows), runs(taps.cols)
         high = rows.size[1]
         kept = 3 * self.planes * len(taps.cols) + channels * cols.size[0] * 2 // high  # logits, their copies, z at taps
-        row = z.element_size() * _whole(batch) * (taps.each() * kept + 2 * channels * len(taps.cols))
-        whole = len(taps.rows)
+        row = z.element_size() * whole(batch) * (taps.each() * kept + 2 * channels * len(taps.cols))
+        every = len(taps.rows)
         count = max(1, LARGEST // max(row, 1))
-        if count >= whole:
-            return [slice(0, whole)]
+        if count >= every:
+            return [slice(0, every)]
         count = count // high * high or count  # whole tiles
-        return [slice(first, min(first + count, whole)) for first in range(0, whole, count)]
+        return [slice(first, min(first + count, every)) for first in range(0, every, count)]
 
     def tile_products(self, height: int, width: int) -> tuple[int, int]:
         """Pairs of an output and a tap that are needed, and that are multiplied, at this height and width of z."""
@@ -175,19 +177,9 @@ class ImageGuided(Upsampler):
         there = sum(sum(y >= 0 for y in row) for row in taps.rows), sum(sum(x >= 0 for x in c) for c in taps.cols)
         if there == (len(taps.rows) * taps.each(), len(taps.cols) * taps.each()):
             return len(taps.rows) * len(taps.cols) * taps.each(), products(taps)
-        lines = [tuple(y >= 0 for y in row) for row in taps.rows], [tuple(x >= 0 for x in c) for c in taps.cols]
+        rows, columns = (Counter(tuple(n >= 0 for n in line) for line in table) for table in taps)
         needed = 0
-        for row in lines[0]:
-            needed += sum(sum(a and b for a, b in zip(row, col, strict=True)) for col in lines[1])
+        for row, of_rows in rows.items():
+            for column, of_columns in columns.items():
+                needed += of_rows * of_columns * sum(map(and_, row, column))
         return needed, products(taps)
-
-
-def sides(z: Tensor) -> Size:
-    """Height and width of a map, as numbers."""
-    height, width = sizes(z)[2:]
-    return _whole(height), _whole(width)
-
-
-def _whole(side: int) -> int:
-    """A size as a number: a program that is compiled or exported has tables of this size alone."""
-    return len(range(side)) if torch.compiler.is_compiling() else int(side)

@@ -84,3 +84,14 @@ def sizes(tensor: Tensor) -> tuple[int, ...]:
         return tuple(tensor.shape)
     with unrecorded():
         return tuple(tensor.shape)
+
+
+def whole(side: int) -> int:
+    """A size as a number: what is computed from it is a constant of a program that is compiled, traced or exported."""
+    return len(range(side)) if torch.compiler.is_compiling() else int(side)
+
+
+def sides(z: Tensor) -> tuple[int, int]:
+    """Height and width of a map, as numbers."""
+    height, width = sizes(z)[2:]
+    return whole(height), whole(width)

@@ -75,7 +75,8 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     asked = _devices(device)
     devices = tuple(one.partition(":")[0] if elsewhere else build.device(one) for one in asked)
     chosen = _suite(suite, quick, devices[0]) if network is None else _of_network(network, suite)
-    sites = tuple(Site(parse_shape(text)) for text in texts(shapes)) or chosen.sites
+    alike = chosen.sites[0].ops if len({site.ops for site in chosen.sites}) == 1 else ()
+    sites = tuple(Site(parse_shape(text), ops=alike) for text in texts(shapes)) or chosen.sites
     if allocators and "kept" in texts(allocators) and (others := [one for one in devices if one != "cpu"]):
         raise UsageError(f"--allocator kept: is of the CPU's memory, and the device is {others[0]}; leave it out")
     axes = Axes(

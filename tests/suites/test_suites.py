@@ -105,6 +105,15 @@ def test_an_operator_that_cannot_is_skipped_under_all_and_wrong_when_named():
         make_plan(ops=name, shapes=["1x6x4x4"], scales=[3], device="cpu")
 
 
+def test_another_shape_keeps_the_operators_of_a_suite_that_has_the_same_everywhere():
+    def measured(suite):
+        return {case.options for case in make_plan(suite=suite, shapes=["1x64x8x8"], device="cpu").cases}
+
+    assert measured("peers") == {text for site in SUITES["peers"].sites for text in site.ops}
+    assert measured("features") == set(SUITES["features"].sites[0].ops)
+    assert measured("primitive") >= set(operators.names()) - {"naf"}  # its ways differ from shape to shape
+
+
 def test_quick_takes_a_small_budget_and_explicit_limits_win():
     quick, slow = make_plan(ops="nearest", quick=True, device="cpu"), make_plan(ops="nearest", device="cpu")
     assert quick.settings.each < slow.settings.each

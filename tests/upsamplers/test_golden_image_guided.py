@@ -17,8 +17,9 @@ import upsamplers
 from a2u_bench.case import Case
 from a2u_bench.measure.predict import predict
 from upsamplers import Taps, Upsampler
-from upsamplers.image_guided import ImageGuided, sides
+from upsamplers.image_guided import ImageGuided
 from upsamplers.registry import operator_class
+from upsamplers.tracing import sides
 
 OPTIONS: dict[str, Any] = {
     "naf": lambda hyper: {"heads": hyper["heads_attn"], "kernel_size": hyper["kernel_size"]},

@@ -74,11 +74,16 @@ class EUCB(Upsampler):
         return both.permute(0, 2, 4, 1, 3).flatten(1, 2)[None]
 
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The upsampled map [B, C′, sH, sW], by torch's own kernels."""
+        """The upsampled map [B, C′, sH, sW], by torch's own kernels; stored statistics go into the convolution."""
         self.check(z, guide)
         # at whole scales nearest-exact copies what nearest does, and no counter takes a copy for a multiply-add
         nearest = functional.interpolate(z, scale_factor=self.scale, mode="nearest-exact")
-        return self.epilogue(self.depthwise(nearest), z, guide)
+        if self.norm.training:
+            return self.epilogue(self.depthwise(nearest), z, guide)
+        share, shift = affine(self.norm)
+        up = self.depthwise._conv_forward(nearest, self.depthwise.weight * share.view(-1, 1, 1, 1), shift)
+        activated: Tensor = self.pointwise(up.relu())
+        return activated
 
     def epilogue(self, up: Tensor, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """conv1×1(ReLU(norm(up))), [B, C′, sH, sW]."""
@@ -88,6 +93,13 @@ class EUCB(Upsampler):
     def macs(self, height: int, width: int) -> int:
         """Per output element of z's width: 9 for wᵀz, and C′ for the last convolution."""
         return self.scale**2 * self.channels * (9 + self.out_channels) * height * width
+
+
+def affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """What a normalisation by stored statistics multiplies each channel by, and then adds."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    share = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    return share, norm.bias - norm.running_mean * share
 
 
 def by_phase(kernel: Tensor, scale: int) -> Tensor:

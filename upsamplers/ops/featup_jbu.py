@@ -19,11 +19,11 @@ from torch.utils.checkpoint import checkpoint
 from upsamplers import image_guided
 from upsamplers.convolution import Conv2d
 from upsamplers.image_encoder import pooled
-from upsamplers.image_guided import ImageGuided, Size, sides
+from upsamplers.image_guided import ImageGuided, Size
 from upsamplers.operator import Facts, Paper, Variant, check_option
 from upsamplers.primitive import Taps, correlate, reassemble
 from upsamplers.primitive.window import pad
-from upsamplers.tracing import sizes
+from upsamplers.tracing import sides, sizes
 
 SHARE = 0.1
 """Of what the second network adds to w, and the last layer to the output."""

@@ -14,11 +14,11 @@ from torch.nn import functional
 
 from upsamplers.errors import Unsupported
 from upsamplers.image_encoder import pooled
-from upsamplers.image_guided import IMAGE, ImageGuided, Size, sides
+from upsamplers.image_guided import IMAGE, ImageGuided, Size
 from upsamplers.operator import Facts, Paper, check_option
 from upsamplers.primitive import Taps
 from upsamplers.primitive.taps import Table, constant, crossed, integers, numbers
-from upsamplers.tracing import sizes
+from upsamplers.tracing import sides, sizes
 
 
 class GuidedFilter(ImageGuided):

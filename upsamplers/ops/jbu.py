@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from upsamplers.image_encoder import pooled
-from upsamplers.image_guided import ImageGuided, Size, sides
+from upsamplers.image_guided import ImageGuided, Size
 from upsamplers.operator import Facts, Paper, Variant, check_option
 from upsamplers.primitive import Taps
 from upsamplers.primitive.taps import Table, constant, crossed, integers
 from upsamplers.softmax import softmax
-from upsamplers.tracing import sizes
+from upsamplers.tracing import sides, sizes
 
 REACH = 2
 """Samples of z on each side where no kernel_size is given: 4×4 of them, one fewer along an axis than the paper's, so

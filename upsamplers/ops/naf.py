@@ -17,9 +17,10 @@ from torch.nn import functional
 
 from upsamplers.errors import Unsupported
 from upsamplers.image_encoder import GROUPS, Reflected, pooled, turned
-from upsamplers.image_guided import Size, sides
+from upsamplers.image_guided import Size
 from upsamplers.neighbourhood import Block, NeighbourhoodAttention
 from upsamplers.operator import Facts, Paper, check_option
+from upsamplers.tracing import sides
 
 SHRUNK = 4
 """An image more than so many times as large as the output along an axis is shrunk first."""

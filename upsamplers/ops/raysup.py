@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from upsamplers.errors import Unsupported
 from upsamplers.image_encoder import GROUPS, Reflected, pooled, turned
-from upsamplers.image_guided import Size, sides
+from upsamplers.image_guided import Size
 from upsamplers.neighbourhood import Block, NeighbourhoodAttention
 from upsamplers.operator import Facts, Paper
+from upsamplers.tracing import sides
 
 BRANCHES: dict[str, tuple[tuple[int, int], int, int]] = {
     "enc_center": ((1, 1), 1, 2),

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from upsamplers.image_encoder import pooled
-from upsamplers.image_guided import ImageGuided, Size, sides
+from upsamplers.image_guided import ImageGuided, Size
 from upsamplers.operator import Facts, Paper, Variant, check_option
 from upsamplers.primitive import Taps
 from upsamplers.primitive.taps import Table, constant, crossed, integers
 from upsamplers.softmax import softmax
-from upsamplers.tracing import sizes
+from upsamplers.tracing import sides, sizes
 
 SIGMA, SIGMA_COLOR = 16.0, 0.12
 """σ_x and σ_y, pixels of the output, and σ_r, values of an image in [0, 1], before the fit."""

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from upsamplers.convolution import product
 from upsamplers.primitive.eager import layout, result_dtype
-from upsamplers.primitive.taps import Runs, Table, Taps, constant, integers, runs
-from upsamplers.tracing import sizes
+from upsamplers.primitive.taps import Runs, Table, Taps, constant, integers, runs, span
+from upsamplers.tracing import sides, sizes
 
 
 def check_reassemble(
@@ -44,19 +44,14 @@ def _check(name: str, z: Tensor, taps: Taps, scale: int, kernel_size: int, point
         raise ValueError(f"{name}: taps stand in place of scale, kernel_size, points and a backend; leave those out")
     if z.ndim != 4:
         raise ValueError(f"{name}: the map must be [B, C, h, w]; got {sizes(z)}")
-    if not _inside(taps.rows, taps.cols, *sizes(z)[2:]):
+    spans = zip(map(span, taps), sides(z), strict=True)
+    if any(first < -1 or last >= side for (first, last), side in spans):
         raise ValueError(f"{name}: taps read beyond z {sizes(z)}; allowed: -1 (nothing) to its last row and column")
 
 
 def _must_divide(name: str, groups: int, channels: int) -> None:
     if groups < 1 or channels % groups:
         raise ValueError(f"{name}: G must divide C; got G={groups}, C={channels}")
-
-
-@constant
-def _inside(rows: Table, cols: Table, height: int, width: int) -> bool:
-    axes = ((rows, height), (cols, width))
-    return all(min(line) >= -1 and max(line) < side for table, side in axes for line in dict.fromkeys(table))
 
 
 def reassemble(w: Tensor, z: Tensor, taps: Taps) -> Tensor:
@@ -82,20 +77,15 @@ def correlate(g: Tensor, z: Tensor, taps: Taps, groups: int) -> Tensor:
 
 def is_there(taps: Taps, device: torch.device) -> Tensor | None:
     """Whether each tap of each output reads anything, [1, 1, K, Ho, Wo]; None where all do."""
-    if _complete(taps.rows, taps.cols):
+    if min(span(table)[0] for table in taps) >= 0:
         return None
     rows, cols = (integers(table, device) >= 0 for table in taps)
     return (rows[:, None] & cols[None]).permute(2, 0, 1)[None, None]
 
 
-@constant
-def _complete(rows: Table, cols: Table) -> bool:
-    return all(min(line) >= 0 for table in (rows, cols) for line in dict.fromkeys(table))
-
-
 def _read(z: Tensor, rows: Runs, cols: Runs, groups: int) -> Tensor:
     """What each tile reads, [B·G·R·Q, K, C/G]."""
-    height, width = sizes(z)[2:]
+    height, width = sides(z)
     index, complete = _positions(rows.lines, cols.lines, height, width)
     lines = z.flatten(2).unflatten(1, (groups, -1)).transpose(2, 3)  # [B, G, h·w, C/G]
     if not complete:  # what is nowhere reads the zeros that follow the last pixel

@@ -5,8 +5,9 @@ They are plain integers, computed once for a pair of sizes.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from threading import Lock
 from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
@@ -17,17 +18,38 @@ from upsamplers.tracing import unrecorded
 Table = tuple[tuple[int, ...], ...]
 """For each output along an axis, the position in z that each of its K taps has; −1: nothing is there."""
 
+KEPT = 64
+"""Results of one function that are kept."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def constant(function: Function) -> Function:
-    """A function of integers that is computed once, and that a compiled or exported program holds the result of."""
-    kept = lru_cache(64)(function)
+    """A function of integers and tables that is computed once, and whose result a compiled or exported program holds.
+
+    A table is known by its identity: to hash its numbers would take as long as to use them.
+    """
+    kept: OrderedDict[tuple[Any, ...], tuple[tuple[Any, ...], Any]] = OrderedDict()
+    lock = Lock()
 
     def call(*given: Any) -> Any:
-        return kept(*given)
+        key = tuple(id(one) if _is_table(one) else one for one in given)
+        with lock:
+            if key in kept:
+                kept.move_to_end(key)
+                return kept[key][1]
+        result = function(*given)
+        with lock:
+            kept[key] = given, result  # the tables too, so that no other has their identity meanwhile
+            while len(kept) > KEPT:
+                kept.popitem(last=False)
+        return result
 
     return cast(Function, torch.compiler.assume_constant_result(call))
+
+
+def _is_table(given: Any) -> bool:
+    return isinstance(given, tuple) and bool(given) and isinstance(given[0], tuple)
 
 
 class Taps(NamedTuple):
@@ -89,6 +111,12 @@ def crossed(rows: Table, cols: Table) -> tuple[Table, Table]:
     """Tables of a window's rows and columns as tables of its taps, row-major: every row with every column."""
     high, wide = len(rows[0]), len(cols[0])
     return tuple(tuple(n for n in line for _ in range(wide)) for line in rows), tuple(line * high for line in cols)
+
+
+@constant
+def span(table: Table) -> tuple[int, int]:
+    """The smallest and the largest number in a table."""
+    return min(map(min, table)), max(map(max, table))
 
 
 class Runs(NamedTuple):
