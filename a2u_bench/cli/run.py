@@ -27,7 +27,7 @@ def command(
     suite: Annotated[
         str | None,
         typer.Option(
-            help="quick, paper, segformer-b1, matting-unet, primitive, peers, or a FILE.toml. [default: by device]"
+            help="quick, paper, segformer-b1, matting-unet, primitive, peers, features, FILE.toml. [default: by device]"
         ),
     ] = None,
     network: Annotated[
