@@ -65,11 +65,12 @@ class Residual(nn.Module):
         if inputs != outputs:
             self.shortcut = Conv2d(inputs, outputs, 1, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] to [B, C', H, W]."""
+    def forward(self, x: Tensor, level: float = 0.0) -> Tensor:
+        """[B, C, H, W] to [B, C', H, W], of x + level: a norm does not see what all of x has in common."""
         first, fold, second, out = (self.get_submodule(name) for name in self.names)
+        x, deviation = x + level if level else x, x
         kept = x if not hasattr(self, "shortcut") else self.shortcut(x)
-        return kept + out(functional.silu(second(fold(functional.silu(first(x))))))
+        return kept + out(functional.silu(second(fold(functional.silu(first(deviation))))))
 
 
 def _put(module: nn.Module, name: str, layer: nn.Module) -> None:

@@ -27,7 +27,6 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
         Heading("border", "border", right=False, whole=True),
         Heading("groups", "G", right=False, whole=True),
         Heading("taps", "K", right=False, whole=True),
-        Heading("variants", "n"),
         Heading("paper", "title (paper)", right=False),
     )
     cells = tuple(
@@ -38,14 +37,13 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
             one["border"],
             one["groups"].partition(" in ")[0],
             one["taps"].partition(" (")[0],
-            str(one["variants"]),
             f"{one['title']} ({one['authors'].partition(',')[0]}, {one['year']})",
         )
         for one in operators
     )
     notes = (
         "family: w from distance, learned and static, or from features of first or second order",
-        "G: kernel groups, K: taps of a kernel, n: declared variants; `a2u-bench show NAME` says more",
+        "G: kernel groups, K: taps of a kernel; `a2u-bench show NAME` says more",
     )
     print_table(Table("", headings, cells, notes))
 

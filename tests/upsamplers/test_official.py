@@ -37,6 +37,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "sapa_d": ("sapa_d/p9_g4_s2_tiny", {}),
     "uplift": ("uplift/attender_n17_g20_x2", {}),
     "sapa": ("sapa/SAPAExp_gate_k5_s2_tiny", {}),
+    "upsample_anything": ("upsample_anything/R2_s4", {"scale": 4, "radius": 2}),
 }
 
 

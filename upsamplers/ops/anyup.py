@@ -39,7 +39,8 @@ class LocalFeatures(nn.Module):
         self.released = released
 
     def forward(self, z: Tensor) -> Tensor:
-        """[B, M, h, w] of z [B, C, h, w]."""
+        """[B, M, h, w] of z [B, C, h, w], less 1/M: means of shares, which lie so close to it that float32 would keep
+        three digits of what tells them apart, and the norm that follows makes that large."""
         (batch, channels, height, width), bases = sizes(z), sizes(self.basis)[0]
         maps = functional.normalize(z, dim=1).flatten(0, 1).unsqueeze(1)
 
@@ -50,8 +51,8 @@ class LocalFeatures(nn.Module):
         inside = [integers(_inside(side), z.device).to(found.dtype) for side in (height, width)]
         found = (found / (inside[0][:, None] * inside[1])).reshape(batch, channels * bases, height, width)
         if self.released:  # a flat index that counts channels, then bases, read as if it counted bases, then channels
-            return found.unflatten(1, (bases, channels)).softmax(1).mean(2)
-        return found.unflatten(1, (channels, bases)).softmax(2).mean(1)
+            return (found.unflatten(1, (bases, channels)).softmax(1) - 1 / bases).mean(2)
+        return (found.unflatten(1, (channels, bases)).softmax(2) - 1 / bases).mean(1)
 
 
 @constant
@@ -135,7 +136,8 @@ class AnyUp(HeadMean):
         return Taps(*crossed(rows, columns))
 
     def from_z(self, z: Tensor) -> Tensor:
-        features: Tensor = self.key_features_encoder(z)
+        local, first, second = self.key_features_encoder
+        features: Tensor = second(first(local(z), 1 / self.bases))
         return features
 
     def keys(self, from_z: Tensor, from_image: Tensor) -> Tensor:

@@ -171,15 +171,17 @@ class UpsampleAnything(ImageGuided):
         kind, image = image.dtype, image.to(cells.dtype)
         y, x = (integers(table, cells.device) for table in taps)  # [r, K], [Wo, K]
         flat = (y[:, None] * width + x[None]).permute(2, 0, 1)  # [K, r, Wo]
-        read = cells.flatten(2).index_select(2, flat.flatten()).unflatten(2, sizes(flat))  # [B, 4 + Cg, K, r, Wo]
+        read = cells.flatten(2).index_select(2, flat.flatten()).unflatten(2, sizes(flat))
+        terms, colours = read.split((4, self.guide_channels), 1)  # [B, 4, K, r, Wo], [B, Cg, K, r, Wo]
+        across, both, along, ranges = terms.unbind(1)
         ways = zip((y, x), (rows.start, 0), (size[0] / height, size[1] / width), strict=True)
         down, right = (_way(at, first, step, cells) for at, first, step in ways)
         down, right = down.t()[:, :, None], right.t()[:, None]  # [K, r, 1], [K, 1, Wo]
-        colour = (read[:, 4:] - image[:, :, None, rows]).square().sum(1)
-        near = read[:, 0] * right.square() + read[:, 1] * (right * down) + read[:, 2] * down.square()
+        colour = (colours - image[:, :, None, rows]).square().sum(1)
+        near = across * right.square() + both * (right * down) + along * down.square()
         side = torch.arange(-self.radius, self.radius + 1, device=cells.device).square()
         apart = (side[:, None] + side[None]).flatten()[:, None, None]
-        logits = -near - read[:, 3] * colour
+        logits = -near - ranges * colour
         logits = logits.masked_fill(apart > reach[:, :, rows], torch.finfo(logits.dtype).min)
         return softmax(logits.unsqueeze(1), 2).to(kind)
 
