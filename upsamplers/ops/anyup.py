@@ -41,6 +41,10 @@ class LocalFeatures(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """[B, M, h, w] of z [B, C, h, w], less 1/M: means of shares, which lie so close to it that float32 would keep
         three digits of what tells them apart, and the norm that follows makes that large."""
+        return (self._shares(z) - 1 / len(self.basis)).mean(2 if self.released else 1)
+
+    def _shares(self, z: Tensor) -> Tensor:
+        """Of the bases, [B, M, C, h, w] as released, else [B, C, M, h, w]."""
         (batch, channels, height, width), bases = sizes(z), sizes(self.basis)[0]
         maps = functional.normalize(z, dim=1).flatten(0, 1).unsqueeze(1)
 
@@ -51,8 +55,8 @@ class LocalFeatures(nn.Module):
         inside = [integers(_inside(side), z.device).to(found.dtype) for side in (height, width)]
         found = (found / (inside[0][:, None] * inside[1])).reshape(batch, channels * bases, height, width)
         if self.released:  # a flat index that counts channels, then bases, read as if it counted bases, then channels
-            return (found.unflatten(1, (bases, channels)).softmax(1) - 1 / bases).mean(2)
-        return (found.unflatten(1, (channels, bases)).softmax(2) - 1 / bases).mean(1)
+            return found.unflatten(1, (bases, channels)).softmax(1)
+        return found.unflatten(1, (channels, bases)).softmax(2)
 
 
 @constant
