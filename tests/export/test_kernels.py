@@ -77,6 +77,10 @@ def test_a_kernel_that_an_image_guides_is_over_the_cells_that_its_table_names(op
     assert seen.taps == seen.w.shape[1] and seen.map().shape == (32, 40)
 
 
+def test_a_pixel_that_no_cell_is_in_reach_of_has_a_kernel_of_nothing():
+    assert look("jbu:kernel_size=1", scale=8).kernel(0, 0, 0).tolist() == [[0]]
+
+
 def test_pictures_are_larger_steps_where_an_image_guides_and_too_small_ones_are_refused():
     assert usual_scale(["a2u", "naf:heads=2"]) == 8 and usual_scale(["a2u", "uplift"]) == 2
     with pytest.raises(UsageError, match="kernels: naf: z must be at least 9 pixels high and wide"):

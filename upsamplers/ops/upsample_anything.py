@@ -72,7 +72,7 @@ class UpsampleAnything(ImageGuided):
         guide="required",
         border="table",
         guide_size="any",
-        call="UPA(image, features) is op.fit(image, z_size) and op(features, image)",
+        call="LearnablePixelwiseAnisoJBU_NoParent(features, image) is op(features, image), after op.fit(image, z_size)",
         any_channels=True,
         variants=(Variant("default"), Variant("radius 4", {"radius": 4})),
     )

@@ -75,6 +75,8 @@ class Look:
 
 def _placed(w: Array, rows: Places, columns: Places) -> Array:
     """Weights at these offsets as a map with the offset 0 in its middle; what is read twice is summed."""
+    if not w.size:  # nothing is in reach: the output is 0
+        return np.zeros((1, 1))
     reach = max(int(np.abs(rows).max()), int(np.abs(columns).max()))
     kernel = np.full((2 * reach + 1, 2 * reach + 1), np.nan)
     kernel[rows + reach, columns + reach] = 0
