@@ -41,7 +41,7 @@ class LocalFeatures(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """[B, M, h, w] of z [B, C, h, w], less 1/M: means of shares, which lie so close to it that float32 would keep
         three digits of what tells them apart, and the norm that follows makes that large."""
-        return (self._shares(z) - 1 / len(self.basis)).mean(2 if self.released else 1)
+        return (self._shares(z) - 1 / sizes(self.basis)[0]).mean(2 if self.released else 1)
 
     def _shares(self, z: Tensor) -> Tensor:
         """Of the bases, [B, M, C, h, w] as released, else [B, C, M, h, w]."""
