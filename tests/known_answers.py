@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 from golden_files import load
+from torch import Tensor
 from torch.nn import functional
 from torch.testing import assert_close
 
 import upsamplers
 from upsamplers import reference
 from upsamplers.image_guided import ImageGuided
+from upsamplers.ops.uplift import offsets
 from upsamplers.tracing import sides
 
 Z = torch.randn(2, 6, 5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
@@ -100,6 +102,47 @@ def eucb() -> None:
         assert_close(op(Z), expected, rtol=1e-10, atol=1e-10)
 
 
+def uplift_net() -> None:
+    """From the formula, layer by layer; the parameters are as many as the authors'."""
+    torch.manual_seed(0)
+    op = upsamplers.create("uplift_net", channels=5, scale=4).double().eval()
+    state = op.state_dict()
+    for name, tensor in state.items():
+        if name.endswith(("running_mean", "layers.1.weight", "layers.4.weight")):
+            tensor.normal_()
+
+    def block(name: str, x: Tensor, count: int) -> Tensor:
+        out = x
+        for layer in range(0, 3 * count, 3):
+            out = functional.conv2d(out, state[f"{name}.layers.{layer}.weight"], padding=1)
+            norm = (state[f"{name}.layers.{layer + 1}.{p}"] for p in ("running_mean", "running_var", "weight", "bias"))
+            out = functional.batch_norm(out, *norm).relu()
+        out = functional.conv2d(out, *(state[f"{name}.layers.{3 * count}.{p}"] for p in ("weight", "bias")))
+        both = min(x.shape[1], out.shape[1])
+        return torch.cat([out[:, :both] + x[:, :both], out[:, both:]], 1)
+
+    maps = [torch.randn(2, 3, 21, 17, dtype=torch.float64)]
+    z = torch.randn(2, 5, 4, 3, dtype=torch.float64)
+    image, low = maps[0], z
+    for number in range(5):
+        maps.append(block(f"encoder.{number}", maps[-1], 1))
+    for _ in range(2):
+        height, width = low.shape[2:]
+        d = block("before", torch.cat([low, functional.interpolate(maps[5], (height, width))], 1), 2)
+        u = functional.conv_transpose2d(d, state["enlarge.weight"], state["enlarge.bias"], 2)
+        u = u + functional.interpolate(d, (2 * height, 2 * width), mode="bilinear", align_corners=True)
+        guide = block("after", torch.cat([u, functional.interpolate(maps[4], (2 * height, 2 * width))], 1), 2)
+        weight, bias = (state[f"attender.conv1.{part}"] for part in ("weight", "bias"))
+        shares = (functional.conv2d(guide, weight, bias) + guide[:, :17]).softmax(1)
+        padded = functional.interpolate(functional.pad(low, (2, 2, 2, 2), "replicate"), scale_factor=2)
+        low = torch.zeros(2, 5, 2 * height, 2 * width, dtype=torch.float64)
+        for n, (y, x) in enumerate(offsets(17)):
+            low += shares[:, n : n + 1] * padded[:, :, 2 * y + 4 :, 2 * x + 4 :][..., : 2 * height, : 2 * width]
+    w, (source, where) = op.weights(z, image), op.reads(z, image)
+    assert_close(reference.reassemble(w, source, **where), low, rtol=1e-10, atol=1e-10)
+    assert_close(op(z, image), low, rtol=1e-10, atol=1e-10)
+
+
 def published(name: str, case: str, z: str, guide: str | None, output: str, **options: Any) -> Callable[[], None]:
     """A golden case of the published code: names of its inputs that are z and the guide, and of its output."""
 
@@ -154,6 +197,7 @@ KNOWN_ANSWERS: dict[str, Callable[[], None]] = {
     "sapa_d": published("sapa_d", "sapa_d/p9_g4_s2_tiny", "x", "y", "out"),
     "dlu": published("dlu", "dlu/s2_k5_tiny", "x", None, "out"),
     "uplift": published("uplift", "uplift/attender_n17_g20_x2", "z", "guide", "out", channels=8),
+    "uplift_net": uplift_net,
     "naf": image_guided("naf", "naf/D16_h4r2_k3_out11x15_nonint", heads=4, kernel_size=3),
     "guided_filter": image_guided("guided_filter", "guided_filter/gray_r1_out14x17", guide_channels=1),
     "upsample_anything": image_guided("upsample_anything", "upsample_anything/R2_s4", radius=2),

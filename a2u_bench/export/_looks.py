@@ -17,6 +17,7 @@ ORDER = (
     *("fade", "deconv", "pixel_shuffle", "max_unpool", "bicubic", "convex", "fade_lite"),
     *("sapa_d", "freqfusion", "lda_aqu", "dlu", "resfu", "ddf_up", "eucb", "original"),
     *("uplift", "naf", "anyup", "jafar", "featup_jbu", "jbu", "guided_filter", "raysup", "upsample_anything"),
+    "uplift_net",
 )
 """Operators in the order in which looks are given away. A new one is added at the end: whoever has a look keeps it."""
 

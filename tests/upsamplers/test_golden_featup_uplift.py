@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from golden_agreement import assert_agrees, leaves
@@ -13,6 +15,7 @@ from torch.testing import assert_close
 import upsamplers
 from upsamplers.ops.featup_jbu import FeatUpJbu, Level
 from upsamplers.ops.uplift import Uplift, offsets
+from upsamplers.ops.uplift_net import ENCODED, Block, UpliftNet
 
 
 def test_one_level_is_the_published_code_s() -> None:
@@ -95,6 +98,21 @@ def test_the_attender_s_offsets_and_costs() -> None:
     assert op.macs(3, 5) == 60 * 17 * (64 + 384)
     with pytest.raises(upsamplers.OptionError, match=r"uplift: no taps 7; .*allowed: 5, 9, 13, 17, 25"):
         upsamplers.create("uplift", channels=8, taps=7)
+
+
+def test_uplift_s_network_has_the_published_parameters_and_doubles_z() -> None:
+    op = upsamplers.create("uplift_net", channels=384, scale=16)
+    assert sum(parameter.numel() for parameter in op.parameters()) == 789_521
+    assert isinstance(op, UpliftNet) and sum(parameter.numel() for parameter in op.attender.parameters()) == 1_105
+    assert sum(Block.macs(a, b, 1) for a, b in pairwise((3, *ENCODED))) == 282_800
+    small, image = upsamplers.create("uplift_net", channels=3).eval(), torch.randn(1, 3, 11, 7)
+    z = torch.randn(1, 3, 3, 2)
+    assert small(z, image, (24, 16)).shape == (1, 3, 24, 16)
+    for size in ((3, 2), (9, 6), (6, 8)):
+        with pytest.raises(ValueError, match=r"uplift_net: size must be 2, 4, 8, … times that of z, \(3, 2\); got "):
+            small(z, image, size)
+    with pytest.raises(upsamplers.Unsupported, match=r"scale 6 is not possible; allowed: 2, 4, 8, 16, 32"):
+        upsamplers.create("uplift_net", channels=3, scale=6)
 
 
 def test_a_state_dict_of_another_operator_is_named() -> None:

@@ -27,7 +27,7 @@ NATIVE = ("bicubic", "bilinear", "nearest", "deconv", "pixel_shuffle", "max_unpo
 """Operators whose forward is torch's own kernel, with torch's own rules for autocast."""
 
 
-ROUGH = {"freqfusion": 0.03} | dict.fromkeys(("anyup", "jafar", "naf", "raysup"), 0.03)
+ROUGH = {"freqfusion": 0.03} | dict.fromkeys(("anyup", "jafar", "naf", "raysup", "uplift_net"), 0.03)
 """Mean error under autocast, as a share, where more than 1 %: offsets of a half type move where it reads, and inner
 products of many channels of a half type are what a softmax takes."""
 
@@ -44,8 +44,11 @@ def built(name: str, variant: Variant | None = None, device: str = "cpu") -> tup
 def test_every_operator_compiles_without_a_graph_break(name: str, variant: Variant, device: str) -> None:
     torch._dynamo.reset()
     op, z, guide = built(name, variant, device)
+    near = 1e-3 if name == "uplift_net" else None  # of fifteen layers, by other sums; else the default
     with torch.no_grad(), testing.whole_float32():
-        assert_close(torch.compile(op, fullgraph=True, backend="aot_eager")(z, guide), op(z, guide))
+        assert_close(
+            torch.compile(op, fullgraph=True, backend="aot_eager")(z, guide), op(z, guide), rtol=near, atol=near
+        )
 
 
 @pytest.mark.parametrize("name", upsamplers.names())

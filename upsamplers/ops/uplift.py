@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from upsamplers.convolution import Conv2d
@@ -22,9 +22,36 @@ SIDE = 5
 Taps = Literal[5, 9, 13, 17, 25]
 
 
+class Attender(nn.Module):
+    """Kernels from a feature map of the output's size."""
+
+    places: Tensor
+
+    def __init__(self, inputs: int, taps: Taps, residual: bool) -> None:
+        super().__init__()
+        self.count, self.residual = int(taps), residual
+        self.conv1 = Conv2d(inputs, taps, 1)
+        found = offsets(taps)
+        window = [(y, x) for y in range(-2, 3) for x in range(-2, 3)]
+        places = [found.index(one) if one in found else taps for one in window]
+        self.register_buffer("places", torch.tensor(places), persistent=False)
+
+    def shares(self, guide: Tensor) -> Tensor:
+        """The D shares of each output, [B, D, sH, sW], of a guide [B, Cg, sH, sW]."""
+        logits = self.conv1(guide)
+        if self.residual:
+            logits = logits + leading(guide, self.count)
+        return softmax(logits, 1)
+
+    def forward(self, guide: Tensor) -> Tensor:
+        """w [B, 1, 25, sH, sW] of a guide [B, Cg, sH, sW]."""
+        shares = functional.pad(self.shares(guide), (0, 0, 0, 0, 0, 1))  # what is in no offset is 0
+        return shares.index_select(1, self.places).unsqueeze(1)
+
+
 class Uplift(Upsampler):
-    """The step of UPLiFT that upsamples. Its guide is a feature map of the output's size, which the network around it
-    makes of the image; that network is not here.
+    """The step of UPLiFT that upsamples. Its guide is a feature map of the output's size, which in `uplift_net` a
+    network makes of the image.
 
     Parameters: (Cg + 1)·D, 1,105 for a guide of 64 channels.
 
@@ -60,7 +87,6 @@ class Uplift(Upsampler):
             Variant("no residual", {"residual": False}),
         ),
     )
-    places: Tensor
 
     def __init__(
         self,
@@ -72,26 +98,14 @@ class Uplift(Upsampler):
         residual: bool = True,
     ) -> None:
         super().__init__(channels, guide_channels, scale)
-        self.count, self.residual = int(taps), residual
-        self.conv1 = Conv2d(self.guide_channels, taps, 1)
-        found = offsets(taps)
-        window = [(y, x) for y in range(-2, 3) for x in range(-2, 3)]
-        places = [found.index(one) if one in found else taps for one in window]
-        self.register_buffer("places", torch.tensor(places), persistent=False)
-
-    def shares(self, guide: Tensor) -> Tensor:
-        """The D shares of each output, [B, D, sH, sW]."""
-        logits = self.conv1(guide)
-        if self.residual:
-            first = guide[:, : self.count]
-            logits = logits + functional.pad(first, (0, 0, 0, 0, 0, self.count - sizes(first)[1]))
-        return softmax(logits, 1)
+        self.count = int(taps)
+        self.attender = Attender(self.guide_channels, taps, residual)
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, 1, 25, sH, sW]."""
         assert guide is not None
-        shares = functional.pad(self.shares(guide), (0, 0, 0, 0, 0, 1))  # what is in no offset is 0
-        return shares.index_select(1, self.places).unsqueeze(1)
+        w: Tensor = self.attender(guide)
+        return w
 
     def macs(self, height: int, width: int) -> int:
         """D·(Cg + C) an output."""
@@ -108,7 +122,13 @@ class Uplift(Upsampler):
         """Taps and the guide's channels follow; z's channels, the scale and the residual are not in the weights."""
         taps, guide_channels = state["conv1.weight"].shape[:2]
         arguments = {"channels": options.get("channels", guide_channels), "guide_channels": guide_channels}
-        return arguments | {"taps": taps}, {key: key for key in ("conv1.weight", "conv1.bias")}
+        return arguments | {"taps": taps}, {f"conv1.{part}": f"attender.conv1.{part}" for part in ("weight", "bias")}
+
+
+def leading(x: Tensor, count: int) -> Tensor:
+    """The first `count` channels of a map, as many as it has, and zeros."""
+    first = x[:, :count]
+    return functional.pad(first, (0, 0, 0, 0, 0, count - sizes(first)[1]))
 
 
 def offsets(taps: int) -> list[tuple[int, int]]:

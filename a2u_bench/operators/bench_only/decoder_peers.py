@@ -196,7 +196,7 @@ class Uplift(uplift.Uplift):
     def forward(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """[B, C, sH, sW]."""
         assert guide is not None
-        shares = self.shares(guide).unsqueeze(2)
+        shares = self.attender.shares(guide).unsqueeze(2)
         padded = functional.pad(z, (2, 2, 2, 2), "replicate")
         height, width = z.shape[2:]
         reads = [padded[:, :, 2 + y : 2 + y + height, 2 + x : 2 + x + width] for y, x in uplift.offsets(self.count)]
