@@ -22,7 +22,7 @@ from upsamplers.image_encoder import pooled
 from upsamplers.image_guided import ImageGuided, Size
 from upsamplers.operator import Facts, Paper, Variant, check_option
 from upsamplers.primitive import Taps, correlate, reassemble
-from upsamplers.primitive.window import pad
+from upsamplers.primitive.window import border_index
 from upsamplers.tracing import sides, sizes
 
 SHARE = 0.1
@@ -60,24 +60,33 @@ class Level(nn.Module):
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
         """x [B, C, H, W] filtered by an image of its size, in blocks of rows where the kernels are large."""
         (height, width), radius = sides(image), self.radius
-        row = COPIES * (2 * radius + 1) ** 2 * sizes(image)[0] * width * image.element_size()
+        held = COPIES * (2 * radius + 1) ** 2 + sizes(x)[1]
+        row = held * sizes(image)[0] * width * image.element_size()
         count = max(1, image_guided.LARGEST // max(row, 1))
         if count >= height:
             return reassemble(self.kernels(image), x, scale=1, kernel_size=2 * radius + 1, border="reflect")
-        codes, x = (pad(part, radius, radius, radius, "reflect") for part in (self.range_proj(image), x))
-        parts = []
-        for first in range(0, height, count):
-            rows = (codes[:, :, first : first + count + 2 * radius], x[:, :, first : first + count + 2 * radius])
-            given = (*rows, image[:, :, first : first + count])
-            if torch.is_grad_enabled():
-                parts.append(checkpoint(self._rows, *given, use_reentrant=False))
-            else:
-                parts.append(self._rows(*given))
-        return torch.cat(parts, 2)
+        codes = self.range_proj(image)
+        around, columns = (border_index(side, radius, radius, "reflect", x.device) for side in (height, width))
 
-    def _rows(self, codes: Tensor, x: Tensor, image: Tensor) -> Tensor:
-        """Some rows of `forward`, from maps that have r more pixels at each border."""
+        def block(first: int) -> tuple[Tensor, ...]:
+            rows = around[first : first + count + 2 * radius]
+            return codes, x, image[:, :, first : first + count], rows, columns
+
+        starts = range(0, height, count)
+        if torch.is_grad_enabled():
+            return torch.cat([checkpoint(self._rows, *block(first), use_reentrant=False) for first in starts], 2)
+        part = self._rows(*block(0))
+        up = part.new_empty(*sizes(x)[:2], height, width)
+        up[:, :, :count] = part
+        del part
+        for first in starts[1:]:
+            up[:, :, first : first + count] = self._rows(*block(first))
+        return up
+
+    def _rows(self, codes: Tensor, x: Tensor, image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Some rows of `forward`: those of the image, and r more of the other maps at each border."""
         radius, side = self.radius, 2 * self.radius + 1
+        codes, x = (part.index_select(2, rows).index_select(3, columns) for part in (codes, x))
         affinity = correlate(codes, codes, scale=1, kernel_size=side)[..., radius:-radius, radius:-radius]
         w = functional.pad(self._weights(affinity, image), (radius,) * 4)
         return reassemble(w, x, scale=1, kernel_size=side)[..., radius:-radius, radius:-radius]
@@ -205,8 +214,8 @@ class FeatUpJbu(ImageGuided):
         assert guide is not None
         level, source, image = self._last(z, guide, self.size(z, size))
         up = level(source, image)
-        del source  # before the last layer makes its maps
-        return self.epilogue(up, z, guide)
+        del source  # before the last layer makes its map
+        return self.epilogue(up, z, guide) if torch.is_grad_enabled() else up.add_(self.fixup_proj(up), alpha=SHARE)
 
     def macs(self, height: int, width: int) -> int:
         """Each level that is used, and the last layer."""
