@@ -134,7 +134,7 @@ class Steps:
         found: dict[str, float | int | str | None] = {
             "params": work.params(prepared.module),
             "macs": macs,
-            "macs_fvcore": work.fvcore_if_traced(prepared.module, prepared.inputs, own),
+            "macs_fvcore": work.fvcore_if_traced(prepared.module, prepared.inputs),
             "macs_torch": counted,
         }
         with as_asked(case):

@@ -195,3 +195,11 @@ def test_formulas_for_torch_are_given_to_one_counter_and_registered_nowhere():
     with FlopCounterMode(display=False) as counter:
         functional.interpolate(X, scale_factor=2, mode="bilinear")
     assert counter.get_total_flops() == 0
+
+
+def test_a_module_that_fvcore_cannot_trace_has_no_such_count():
+    """As `functional.max_unpool2d`, which refuses sizes that are tensors."""
+    counted = _One(lambda x: functional.conv2d(x, x))
+    assert work.fvcore_if_traced(counted, (X,)) == work.macs_fvcore(counted, (X,)).macs
+    _, indices = functional.max_pool2d(X, 1, return_indices=True)
+    assert work.fvcore_if_traced(_One(lambda x: functional.max_unpool2d(x, indices, [1, 1])), (X,)) is None
