@@ -99,7 +99,7 @@ SUITES: dict[str, Suite] = {
             (_beside_peers((1, 64, 32, 32)), _beside_peers((1, 256, 64, 64))),
             modes=("inference", "training"),
             threads=(1, 2),
-            settings=Settings(processes=4),  # two hours for 576 cases on two cores, not four
+            settings=Settings(processes=6),  # 576 cases: hours on two cores
         ),
         Suite(
             "features",
