@@ -89,22 +89,10 @@ def are_typed(names: str) -> bool:
 
 
 def known_operators(runs: Sequence[Run]) -> Mapping[str, Known]:
-    """What is known of the operators of these runs beside their rows: their names in papers, and their papers.
-
-    A person's own operator has the name that its facts had when it was measured.
-    """
+    """What is known of the operators of these runs beside their rows: their names in papers, and their papers."""
     from a2u_bench.operators import papers
-    from a2u_bench.paper_names import Known
 
-    known = dict(papers.known())
-    waiting = [run.manifest for run in runs]
-    for manifest in waiting:
-        own, origins = manifest.get("own"), manifest.get("origins")
-        for operator, name in own.items() if isinstance(own, dict) else ():
-            if isinstance(name, str) and name.strip():
-                known.setdefault(operator, Known(name))
-        waiting += [one for one in origins.values() if isinstance(one, dict)] if isinstance(origins, dict) else []
-    return known
+    return papers.known_in(run.manifest for run in runs)
 
 
 def check_notes(given: str) -> None:

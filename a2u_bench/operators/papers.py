@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from a2u_bench.paper_names import Known, Publication
 
@@ -15,6 +16,18 @@ from a2u_bench.paper_names import Known, Publication
 def known() -> dict[str, Known]:
     """Every operator of ours by name: what a paper's table calls it, and its paper."""
     return dict(sorted(entry for path in _files() for entry in _read(path.read_text(encoding="utf-8"))))
+
+
+def known_in(manifests: Iterable[Mapping[str, Any]]) -> dict[str, Known]:
+    """The same, and each person's own operator of runs with these manifests, by the name that its facts had then."""
+    found, waiting = dict(known()), list(manifests)
+    for manifest in waiting:
+        own, origins = manifest.get("own"), manifest.get("origins")
+        for operator, name in own.items() if isinstance(own, dict) else ():
+            if isinstance(name, str) and name.strip():
+                found.setdefault(operator, Known(name))
+        waiting += [one for one in origins.values() if isinstance(one, dict)] if isinstance(origins, dict) else []
+    return found
 
 
 def _files() -> list[Path]:

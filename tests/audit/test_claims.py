@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,7 +59,7 @@ FLAGS = [
 @pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
 def test_a_table_as_it_was_exported_stands(export, form, flags):
     found = check(export(form, *flags), EXAMPLE if form == "csv" else None)
-    assert found.wrong == ()
+    assert not found.wrong and not found.unread
     assert found.holds
     assert found.cells > 5
 
@@ -162,8 +164,46 @@ def test_rows_and_columns_may_be_left_out_and_moved(export):
 def test_a_line_about_an_operator_that_the_run_has_not_is_not_about_the_run(export):
     whole = check(export("markdown")).cells
     found = check(change(export("markdown"), "| DySample ", "| FADE     "))
-    assert found.holds
+    assert found.holds and found.unread == ("FADE",)
     assert found.cells < whole
+    assert any("not checked, since example has no such operator: FADE" in line for line in found.lines())
+
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex", "csv"])
+def test_shares_in_per_cent_stand(export, form):
+    """Those of a person's own network, in a column whose unit is %."""
+    run = RESULTS / "segformer-b1-cpu"
+    found = check(export(form, runs=(run,)), run)
+    assert not found.wrong and not found.unread and found.cells > 20
+
+
+def test_what_the_terminal_printed_stands(capsys, tmp_path):
+    run = RESULTS / "reference-cpu"
+    assert main(["compare", str(run)]) == 0
+    (tmp_path / "table.txt").write_text(capsys.readouterr().out, encoding="utf-8")
+    found = check(tmp_path / "table.txt", run)
+    assert found.wrong == () and found.cells > 100
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex"])
+def test_a_person_s_own_operator_is_checked_by_the_name_that_its_facts_had(export, tmp_path, form):
+    """A run in which CARAFE is a person's own class, called Soft."""
+    run = tmp_path / "mine"
+    shutil.copytree(EXAMPLE, run)
+    rows, manifest = run / "rows.jsonl", json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    text = rows.read_text(encoding="utf-8")
+    rows.write_text(text.replace('"carafe"', '"mine:Soft"'), encoding="utf-8")
+    manifest["own"] = {"mine:Soft": "soft"}
+    (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    file = export(form, runs=(run,))
+    found = check(file, run)
+    assert found.holds and found.unread == ()
+    line = next(line for line in file.read_text(encoding="utf-8").splitlines() if re.match(r"(\| )?soft", line))
+    wrong = check(change(file, line, line.replace("61.86", "16.86", 1)), run).wrong
+    assert [one.row.split()[0] for one in wrong] == ["mine:Soft"]
 
 
 def test_a_run_is_found_beside_the_text_and_where_runs_are_kept(export, tmp_path, monkeypatch):

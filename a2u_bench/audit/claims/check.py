@@ -3,7 +3,8 @@
 Any text is read, line by line. A line that names operators of the run, or stands under a heading that does, is about
 their rows, or those of them of whose axes it says most: shape, dtype, device. Each number in it must be a rounding of a
 value of such a row, with whatever prefix of its unit, and what follows a ± one of half the interval of the same value.
-List items, and paragraphs that `\\par` ends, are the notes under a table and are not checked.
+Rows of a table that name no operator of the run are said. Not checked are the notes under a table: what `compare` says
+there, list items, and paragraphs that `\\par` ends.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from a2u_bench.audit.claims.match import Row, Wrong, compare, names, rows
+from a2u_bench.audit.claims.match import Row, Wrong, compare, names, rows, unread
 from a2u_bench.errors import UsageError
 from a2u_bench.export._provenance import PROGRAM
 from a2u_bench.export.latex import SPECIAL
 from a2u_bench.operators import papers
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values
-from a2u_bench.store.read import read_run
+from a2u_bench.store.read import Run, read_run
 from a2u_bench.tables import notes
 from a2u_bench.tables.naming import in_papers
 from a2u_bench.tables.view import Request, View, make
@@ -38,10 +39,11 @@ FLAGS = (
 
 LARGEST = 16 << 20  # bytes: files come from strangers, so memory is bounded first
 UNREAD = (".html", ".htm", ".json", ".parquet")  # a row is not a line of these
-SHOWN = 20
-"""Powers of ten in which a number may count: those of the prefixes, and per cent."""
+SHOWN, FEW = 20, 5
+"""Wrong numbers, and rows that were not checked, that are told."""
 
-"""Of a number: less is the computer's own rounding."""
+_BELOW = re.compile(r"^(ratio|grade \w): |^(times varied by|no ratio:|\d+ of \d+ rows kept) | (is|are) fastest($|[;.])")
+"""What the terminal says below a table."""
 
 _OVER_SEVERAL = re.compile(r"\\multicolumn\{\d+\}\{\w\}")
 _COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -60,6 +62,7 @@ class Checked:
     cells: int
     wrong: tuple[Wrong, ...]
     remarks: tuple[str, ...] = ()  # on what is stored: rows that their own samples contradict
+    unread: tuple[str, ...] = ()  # rows of a table that are about no operator of the run, by their first cell
 
     @property
     def holds(self) -> bool:
@@ -74,6 +77,10 @@ class Checked:
             yield f"… and {len(self.wrong) - SHOWN} more"
         yield from map(plain, self.remarks)
         runs = " and ".join(self.runs)
+        if self.unread:
+            more = ", …" if len(self.unread) > FEW else ""
+            told = f"{', '.join(self.unread[:FEW])}{more}"
+            yield plain(f"{self.file}: not checked, since {runs} has no such operator: {told}")
         if self.holds:
             yield plain(f"{self.file}: all {self.cells} values stand in {runs}; title and notes are not checked")
         else:
@@ -95,7 +102,7 @@ def check(file: Path, run: Path | None = None) -> Checked:
         raise UsageError(f"--claims {file} does not say of which run it is; name it: --run RUN")
     runs = [read_run(_there(folder, file)) for folder in folders]
     view = make(runs, request)
-    lines = _as_typed(lines, view)
+    lines = _as_typed(lines, view, runs)
     named = names(row.operator for row in rows(view))
     if request.baseline is None and (said := [line for line in lines if re.search(r"\bbaseline\b", line)]):
         marked = next((name for line in said for name in named.findall(line)), None)
@@ -105,7 +112,7 @@ def check(file: Path, run: Path | None = None) -> Checked:
         stored.setdefault(row.operator, []).append(row)
     if not any(map(named.search, lines)):
         raise UsageError(f"--claims {file}: no line in it names an operator of {', '.join(map(str, folders))}")
-    cells, wrong = 0, []
+    cells, wrong, apart = 0, [], []
     heading: set[str] = set()
     for line in lines:
         said_names = set(named.findall(line))
@@ -113,13 +120,17 @@ def check(file: Path, run: Path | None = None) -> Checked:
         heading = (said_names or heading) if line.strip() and not (said_names and count) else set()
         cells += count
         wrong += found
-    return Checked(str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), notes.of_reading(view.reading))
+        if not said_names and not count and (first := unread(line)):
+            apart.append(first)
+    remarks = notes.of_reading(view.reading)
+    return Checked(str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), remarks, tuple(apart))
 
 
-def _as_typed(lines: Sequence[str], view: View) -> list[str]:
+def _as_typed(lines: Sequence[str], view: View, runs: Sequence[Run]) -> list[str]:
     """The lines with operators as they are typed where they have their names in papers."""
     frame = view.frame
-    called = dict(zip(to_values(in_papers(frame, papers.known())), to_values(frame["options"]), strict=True))
+    known = papers.known_in(run.manifest for run in runs)
+    called = dict(zip(to_values(in_papers(frame, known)), to_values(frame["options"]), strict=True))
     typed = {name: options for name, options in called.items() if name and options}
     named = names([*typed, *typed.values()])
     return [named.sub(lambda found: typed.get(found[0], found[0]), line) for line in lines]
@@ -145,7 +156,7 @@ def _read(path: Path) -> list[str]:
 
 
 def _is_note(line: str) -> bool:
-    return line.startswith(("- ", "%")) or line.endswith("\\par")
+    return line.startswith(("- ", "%")) or line.endswith("\\par") or bool(_BELOW.search(line))
 
 
 def _command_in(comment: re.Match[str]) -> str:

@@ -16,13 +16,15 @@ from a2u_bench.columns import is_axis
 from a2u_bench.judge.seeds import over_seeds
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import is_trained, to_records
-from a2u_bench.tables.column import WORK
+from a2u_bench.tables.column import SHARES, WORK
 from a2u_bench.tables.view import View
 from a2u_bench.units import PREFIXES
 
 EXPONENTS = (*PREFIXES, -2)
+"""Powers of ten in which a number may count: those of the prefixes, and per cent."""
 
 SAME = 1e-12
+"""Of a number: less is the computer's own rounding."""
 
 _VALUE = r"-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?"
 
@@ -87,7 +89,8 @@ def _row(record: Mapping[str, Any]) -> Row:
     found = []
     for name, value in numbers.items():
         low, high = (numbers.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
-        found += [(name, value * factor, high / 2 - low / 2) for factor in ((1, 2) if name in WORK else (1,))]  # FLOPs
+        factors = (1, 2) if name in WORK else (1, 100) if name in SHARES else (1,)  # FLOPs; per cent
+        found += [(name, value * factor, high / 2 - low / 2) for factor in factors]
     columns, values, spreads = zip(*found, strict=True)
     units = 10.0 ** -np.array(EXPONENTS)
     sides = [record.get(name) for name in ("batch", "channels", "height", "width")]
@@ -130,6 +133,13 @@ def compare(line: str, names: Set[str], rows: Sequence[Row]) -> tuple[int, list[
             _, name, column, stored = min(_nearest(given, half, row, units) for row in meant)
             wrong.append(Wrong(name, column, said, stored))
     return cells, wrong
+
+
+def unread(line: str) -> str:
+    """The first cell of a row of a table, which names no operator of the run, where there are numbers in others."""
+    first, *others = (cell.strip() for cell in re.split(r"[&|]", _SHAPE.sub("", line).strip().strip("|&")))
+    numbers = sum(bool(_NUMBER.search(cell)) for cell in others)
+    return first if numbers > 1 and not _NUMBER.fullmatch(first) else ""
 
 
 def _stands(given: str, half: str, row: Row, units: slice) -> bool:
