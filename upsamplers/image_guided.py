@@ -79,7 +79,8 @@ class ImageGuided(Upsampler):
         if len(image) != 4 or image[:2] != (shape[0], self.guide_channels):
             wanted = f"[{shape[0]}, {self.guide_channels}, H, W]"
             raise ValueError(f"{name}: the image must be {wanted} for z {shape}; got {image}; z comes first")
-        if size is not None and not (len(size) == 2 and all(isinstance(side, int) for side in size)):
+        two = isinstance(size, tuple | list) and len(size) == 2
+        if size is not None and not (two and all(isinstance(side, int) for side in size)):
             raise ValueError(f"{name}: size must be (height, width) of the output, two integers; got {size!r}")
         if size is not None and (size[0] < shape[2] or size[1] < shape[3]):
             raise ValueError(f"{name}: size must be at least that of z, {shape[2:]}; got {tuple(size)}")

@@ -230,8 +230,11 @@ def check_operator(cls: type[Upsampler], options: Mapping[str, Any] | None = Non
     Prints what was checked, one line for a scale.
 
     Raises:
+        TypeError: what is given is no class of an operator.
         AssertionError: the first part of the contract that does not hold, with the operator and the scale.
     """
+    if not (isinstance(cls, type) and issubclass(cls, Upsampler)):
+        raise TypeError(f"check_operator takes a class that derives from Upsampler, not its name; got {cls!r}")
     served = []
     for scale in SCALES:
         checked = check_at_scale(cls, options or {}, scale, device)

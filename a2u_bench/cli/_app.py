@@ -138,7 +138,7 @@ def _usage(error: Any, given: Sequence[str]) -> str:
     names = getattr(getattr(error, "param", None), "opts", ())
     values = [after for before, after in pairwise(given) if before in names]
     shown = f" (given: {', '.join(map(repr, values))})" if values else ""
-    return f"{message}{shown}; a2u-bench {context.info_name} --help says more"
+    return f"{message.removesuffix('.')}{shown}; a2u-bench {context.info_name} --help says more"
 
 
 def _unknown(what: str, given: str, allowed: Sequence[str]) -> str:

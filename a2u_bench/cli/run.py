@@ -208,6 +208,7 @@ def _forecast(plan: Plan, left: Sequence[Case], at_once: int | None, is_away: bo
         print_forecast("case to measure", away, len(left), elapsed_seconds(away, at_once), as_json, cases=left)
         return
     with progress() as bar:
+        bar.planned(len(left), len(left))
         found = foretell(plan, left, bar.doing)
     seconds = found.seconds if left else 0.0
     print_forecast("case to measure", (), len(left), seconds, as_json, found=found, cases=left)

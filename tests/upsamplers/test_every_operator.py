@@ -195,3 +195,9 @@ def test_kernels_of_another_shape_are_told_the_one_that_was_expected() -> None:
 def test_the_contract_catches_an_operator_that_breaks_it(culprit: type[upsamplers.Upsampler]) -> None:
     with pytest.raises(AssertionError):
         testing.check_operator(culprit)
+
+
+@pytest.mark.parametrize("given", ["carafe", Lying(8)], ids=["name", "module"])
+def test_the_contract_is_asked_of_a_class(given: object) -> None:
+    with pytest.raises(TypeError, match="check_operator takes a class that derives from Upsampler, not its name; got "):
+        testing.check_operator(given)  # type: ignore[arg-type]

@@ -224,6 +224,7 @@ def test_what_cannot_be_is_answered_in_one_line() -> None:
             r"naf: the image must be \[1, 3, H, W\] for z \(1, 3, 18, 18\); got \(1, 4, 9, 9\); z comes first",
         ),
         ((z, image, (8, 18)), r"naf: size must be at least that of z, \(9, 9\); got \(8, 18\)"),
+        ((z, image, 18), r"naf: size must be \(height, width\) of the output, two integers; got 18"),
         ((z, image, (18.0, 18)), r"naf: size must be \(height, width\) of the output, two integers"),
         ((z, image.long()), r"naf: guide must be floating point; got torch.int64"),
     ):
