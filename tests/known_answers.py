@@ -16,8 +16,8 @@ from torch.testing import assert_close
 
 import upsamplers
 from upsamplers import reference
+from upsamplers.attender import offsets
 from upsamplers.image_guided import ImageGuided
-from upsamplers.ops.uplift import offsets
 from upsamplers.tracing import sides
 
 Z = torch.randn(2, 6, 5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))

@@ -13,8 +13,9 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 import upsamplers
+from upsamplers.attender import offsets
 from upsamplers.ops.featup_jbu import FeatUpJbu, Level
-from upsamplers.ops.uplift import Uplift, offsets
+from upsamplers.ops.uplift import Uplift
 from upsamplers.ops.uplift_net import ENCODED, Block, UpliftNet
 
 

@@ -7,46 +7,12 @@ w [B, 1, 25, sH, sW]: the offsets lie in the 5×5 window at ⌊i/s⌋, zero else
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from upsamplers.convolution import Conv2d
+from upsamplers.attender import SIDE, Attender, Taps
 from upsamplers.operator import Facts, Paper, Upsampler, Variant
-from upsamplers.softmax import softmax
-from upsamplers.tracing import sizes
-
-SIDE = 5
-Taps = Literal[5, 9, 13, 17, 25]
-
-
-class Attender(nn.Module):
-    """Kernels from a feature map of the output's size."""
-
-    places: Tensor
-
-    def __init__(self, inputs: int, taps: Taps, residual: bool) -> None:
-        super().__init__()
-        self.count, self.residual = int(taps), residual
-        self.conv1 = Conv2d(inputs, taps, 1)
-        found = offsets(taps)
-        window = [(y, x) for y in range(-2, 3) for x in range(-2, 3)]
-        places = [found.index(one) if one in found else taps for one in window]
-        self.register_buffer("places", torch.tensor(places), persistent=False)
-
-    def shares(self, guide: Tensor) -> Tensor:
-        """The D shares of each output, [B, D, sH, sW], of a guide [B, Cg, sH, sW]."""
-        logits = self.conv1(guide)
-        if self.residual:
-            logits = logits + leading(guide, self.count)
-        return softmax(logits, 1)
-
-    def forward(self, guide: Tensor) -> Tensor:
-        """w [B, 1, 25, sH, sW] of a guide [B, Cg, sH, sW]."""
-        shares = functional.pad(self.shares(guide), (0, 0, 0, 0, 0, 1))  # what is in no offset is 0
-        return shares.index_select(1, self.places).unsqueeze(1)
 
 
 class Uplift(Upsampler):
@@ -74,7 +40,7 @@ class Uplift(Upsampler):
             2026,
             "2601.17950",
         ),
-        kernel_size=SIDE,
+        kernel_size=5,
         groups="1",
         taps="25 (D nonzero)",
         border="replicate",
@@ -123,23 +89,3 @@ class Uplift(Upsampler):
         taps, guide_channels = state["conv1.weight"].shape[:2]
         arguments = {"channels": options.get("channels", guide_channels), "guide_channels": guide_channels}
         return arguments | {"taps": taps}, {f"conv1.{part}": f"attender.conv1.{part}" for part in ("weight", "bias")}
-
-
-def leading(x: Tensor, count: int) -> Tensor:
-    """The first `count` channels of a map, as many as it has, and zeros."""
-    first = x[:, :count]
-    return functional.pad(first, (0, 0, 0, 0, 0, count - sizes(first)[1]))
-
-
-def offsets(taps: int) -> list[tuple[int, int]]:
-    """The D offsets (dy, dx), row-major."""
-    every = [(y, x) for y in range(-2, 3) for x in range(-2, 3)]
-    near = {5: 1, 13: 2, 17: 2}
-    return [
-        (y, x)
-        for y, x in every
-        if taps == 25
-        or (taps == 9 and max(abs(y), abs(x)) <= 1)
-        or (taps in near and abs(y) + abs(x) <= near[taps])
-        or (taps == 17 and abs(y) == abs(x) == 2)
-    ]

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from upsamplers.attender import SIDE, Attender, leading
+from upsamplers.attender import Taps as Count
 from upsamplers.convolution import Conv2d, ConvTranspose2d
 from upsamplers.image_guided import ImageGuided, Size
 from upsamplers.operator import Facts, Paper, Variant
-from upsamplers.ops.uplift import SIDE, Attender, leading
-from upsamplers.ops.uplift import Taps as Count
 from upsamplers.primitive import Taps, reassemble
 from upsamplers.tracing import sides, sizes
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from a2u_bench.operators.bench_only.unfolded import unfolded
+from upsamplers.attender import offsets
 from upsamplers.normal import group_normalised
 from upsamplers.ops import ddf_up, dlu, eucb, freqfusion, lda_aqu, resfu, sapa_d, uplift
 
@@ -199,6 +200,6 @@ class Uplift(uplift.Uplift):
         shares = self.attender.shares(guide).unsqueeze(2)
         padded = functional.pad(z, (2, 2, 2, 2), "replicate")
         height, width = z.shape[2:]
-        reads = [padded[:, :, 2 + y : 2 + y + height, 2 + x : 2 + x + width] for y, x in uplift.offsets(self.count)]
+        reads = [padded[:, :, 2 + y : 2 + y + height, 2 + x : 2 + x + width] for y, x in offsets(self.count)]
         up = torch.stack([functional.interpolate(read, scale_factor=self.scale) for read in reads], 1)
         return (shares * up).sum(1)
