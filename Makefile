@@ -35,7 +35,7 @@ results: $(READY)
 
 peers: $(READY)
 	@rm -rf results/peers-cpu
-	@$(BIN) -m a2u_bench run --suite peers --device cpu --out results/peers-cpu
+	@$(BIN) -m a2u_bench run --suite peers --device cpu --shape 1x256x64x64 --threads 2 --out results/peers-cpu
 	@$(MAKE) readme
 
 readme: $(READY)

@@ -46,6 +46,15 @@ class Matched:
             if len(part)
         )
 
+    def nothing_common(self) -> str:
+        """That no case is in both runs, and by which axis they differ throughout, if by one."""
+        said = "the two runs have no case in common"
+        for name in filter(is_axis, map(str, self.gone.columns)):
+            values = [list(dict.fromkeys(part[name].dropna().astype(str))) for part in (self.gone, self.new)]
+            if name not in (RUN, "variant") and all(values) and not {*values[0]} & {*values[1]}:
+                return f"{said}: {name} is {some(values[0])} before and {some(values[1])} after"
+        return said
+
 
 @dataclass(frozen=True)
 class Change:

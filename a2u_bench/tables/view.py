@@ -184,8 +184,10 @@ def make(runs: Sequence[Run], request: Request) -> View:
             )
         labels = frames.run_labels(runs)
         found = before_after.pair(frame, labels)
+        if found.before.empty and any(gate.relative for gate in asked):
+            raise UsageError(f"--fail-if {_relative(asked)}: {found.nothing_common()}, so there is nothing to judge")
         if found.before.empty:
-            notes += ("the two runs have no case in common; each stands on its own",)
+            notes += (f"{found.nothing_common()}; each stands on its own",)
         else:
             pair = found
             notes += found.notes(labels)
@@ -219,8 +221,7 @@ def _outcome(view: View, gate: gates.Gate) -> Outcome:
         if rows.empty:
             raise UsageError(f"--fail-if {gate.text}: there is no row to judge")
         return gates.check_value(gate, rows, apart(rows))
-    if view.pair is None:
-        raise UsageError(f"--fail-if {gate.text}: the two runs have no case in common, so there is nothing to judge")
+    assert view.pair is not None
     differ = hardware_differences([run.manifest for run in view.runs])
     outcome = gates.check_change(gate, view.pair, view.change(gate.name), apart(view.pair.before), differ)
     gone, new = (part[part[gate.name].notna()] for part in (view.pair.gone, view.pair.new))
