@@ -123,6 +123,7 @@ def command(
         with out.open("wb") as file:
             for part in chain([first], parts):
                 file.write(part.encode() if isinstance(part, str) else part)
+        typer.echo(plain(f"stored in {out}"), err=True)
         return
     output.write(chain([first], parts))
 
