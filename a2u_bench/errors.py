@@ -19,7 +19,7 @@ class UsageError(Exception):
 
 
 MANY = 12
-"""Names of the schema that an error spells out, at most; of more it gives those that are near."""
+"""Names of the schema that an error spells out, at most; of more it gives those that are near, and the usual ones."""
 OF_THE_SCHEMA = ("column", "measure", "quantity")
 USUAL = ("operator", "options", "shape", "dtype", "latency", "peak_memory", "params", "macs", "psnr")
 
@@ -36,9 +36,10 @@ def unknown(what: str, given: str, allowed: Iterable[str]) -> UsageError:
     match = nearest(given, members)
     hint = f" Did you mean {match!r}?" if match else ""
     if what.startswith(OF_THE_SCHEMA) and len(members) > MANY:
-        near = get_close_matches(given, members, n=5, cutoff=0.5) or [name for name in USUAL if name in members]
+        near = get_close_matches(given, members, n=3, cutoff=0.6)
+        shown = list(dict.fromkeys([*near, *(name for name in USUAL if name in members)]))
         return UsageError(
-            f"unknown {what} {given!r}.{hint} Allowed: {', '.join(near)} and {len(members) - len(near)} more; "
+            f"unknown {what} {given!r}.{hint} Allowed: {', '.join(shown)} and {len(members) - len(shown)} more; "
             "the first line of `a2u-bench export --format csv` has every column"
         )
     return UsageError(f"unknown {what} {given!r}.{hint} Allowed: {', '.join(members)}")

@@ -65,7 +65,8 @@ def _first_calls(frame: pd.DataFrame) -> str:
     first = numbers(frame, "first_call")
     times = 1 + first / numbers(frame, "latency")
     names = [f"{_name(frame, row)} ({units.exact(first[row])} s)" for row in range(len(frame))]
-    return _said(f"first call more than {FIRST:g} times a later one", names, times, times > FIRST)
+    what = f"a first call, which may compile or load, took more than {FIRST:g} times a later one"
+    return _said(what, names, times, times > FIRST)
 
 
 def _equal_variants(frame: pd.DataFrame) -> str:
