@@ -1,6 +1,7 @@
 """UPLiFT's attender: kernels over D offsets of a 5×5 window, from a feature map of the output's size.
 
 D is 5 (|dy| + |dx| ≤ 1), 9 (3×3), 13 (|dy| + |dx| ≤ 2), 17 (those and the four (±2, ±2)) or 25.
+Walmer et al., CVPR 2026.
 """
 
 from __future__ import annotations

@@ -186,6 +186,9 @@ def test_what_the_terminal_printed_stands(capsys, tmp_path):
     (tmp_path / "table.txt").write_text(capsys.readouterr().out, encoding="utf-8")
     found = check(tmp_path / "table.txt", run)
     assert found.wrong == () and found.cells > 100
+    file = tmp_path / "said.txt"
+    file.write_text("bilinear is fastest; it takes 99.9 ms\n", encoding="utf-8")
+    assert [one.given for one in check(file, run).wrong] == ["99.9"]
 
 
 @pytest.mark.parametrize("form", ["markdown", "latex"])

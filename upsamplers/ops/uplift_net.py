@@ -179,8 +179,8 @@ class UpliftNet(ImageGuided):
         low = ENCODED[-1] + Block.macs(self.channels + ENCODED[-1], WIDTH, 2) + 4 * WIDTH**2
         high = 4 * WIDTH + Block.macs(WIDTH + ENCODED[-2], WIDTH, 2) + WIDTH * self.count + taps * self.channels
         while cells < pixels:
-            nearest = ENCODED[-2] if 4 * cells < pixels else 0  # the last step has the image's size
-            total += cells * low + 4 * cells * (high + nearest)
+            copies = ENCODED[-2] if 4 * cells < pixels else 0  # the last step has the image's size
+            total += cells * low + 4 * cells * (high + copies)
             cells *= 4
         return total
 

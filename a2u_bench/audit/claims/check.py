@@ -42,8 +42,12 @@ UNREAD = (".html", ".htm", ".json", ".parquet")  # a row is not a line of these
 SHOWN, FEW = 20, 5
 """Wrong numbers, and rows that were not checked, that are told."""
 
-_BELOW = re.compile(r"^(ratio|grade \w): |^(times varied by|no ratio:|\d+ of \d+ rows kept) | (is|are) fastest($|[;.])")
-"""What the terminal says below a table."""
+_SLOWER = r"[\d.]+ ± [\d.]+ times"
+_BELOW = re.compile(
+    r"(ratio|grade \w): .*|(times varied by|no ratio:|\d+ of \d+ rows kept) .*|"
+    rf".+ (is|are) fastest(; .+ is {_SLOWER} slower(, .+ {_SLOWER})?)?"
+)
+"""What the terminal says below a table; a sentence on times that says more is a claim."""
 
 _OVER_SEVERAL = re.compile(r"\\multicolumn\{\d+\}\{\w\}")
 _COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -156,7 +160,7 @@ def _read(path: Path) -> list[str]:
 
 
 def _is_note(line: str) -> bool:
-    return line.startswith(("- ", "%")) or line.endswith("\\par") or bool(_BELOW.search(line))
+    return line.startswith(("- ", "%")) or line.endswith("\\par") or bool(_BELOW.fullmatch(line))
 
 
 def _command_in(comment: re.Match[str]) -> str:
