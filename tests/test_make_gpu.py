@@ -53,6 +53,9 @@ def test_every_part_runs_in_order_and_says_what_it_does_and_where_results_are(tm
         "-m a2u_bench run --ops all --device cuda --out results/cuda-test",
         "-m a2u_bench run --suite primitive --device cuda --time-budget 60 --out results/cuda-test-primitive",
     ]
+    files = [word for line in asked[:2] for word in line.split() if word.endswith(".py")]
+    assert len(files) == 4
+    assert [file for file in files if not (ROOT / file).is_file()] == []
     for part in ("check", "test", "run", "primitive"):
         assert f"== {part}: exit code 0 after " in done.stdout
         assert (tmp_path / "results" / "gpu-logs" / f"{part}.log").exists()
@@ -64,7 +67,7 @@ def test_a_part_that_fails_shows_its_end_and_the_others_still_run(tmp_path):
     done = run(tmp_path, python, PARTS="check run")
     assert done.returncode == 1
     assert "== check: exit code 1" in done.stdout and "it failed because" in done.stdout
-    assert "a2u_bench run --ops all" in log.read_text() and "primitive" not in log.read_text()
+    assert "a2u_bench run --ops all" in log.read_text() and "--suite primitive" not in log.read_text()
 
 
 def test_an_unknown_part_is_wrong_usage(tmp_path):

@@ -106,7 +106,7 @@ def operator_class(name: str) -> type[Upsampler]:
         return own_class(name)
     module = meant(name)
     hint = f"{module}allowed: {', '.join(known)}" if module else nearest_hint(name, known)
-    raise UnknownOperator(f"no operator {name!r}; {hint}")
+    raise UnknownOperator(f"no operator {name!r}; {hint}, and your own as module:Class")
 
 
 def _as_call(name: str, options: str) -> str:

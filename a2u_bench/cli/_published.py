@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from a2u_bench import units
 from a2u_bench.audit.published import FLOPS, MACS, UNITS, PublishedSite, PublishedTable, Source
@@ -12,6 +14,9 @@ from a2u_bench.tables.column import UNKNOWN
 from a2u_bench.tables.table import Heading, Table
 
 WORK = {"mac": MACS, "flop": FLOPS}
+SEVERAL = "; "
+"""Stands between the parts of a reason."""
+
 COUNTED = "work: multiply-adds of convolutions, linear layers and wᵀz; no bias, norm, softmax or pooling"
 OF_WHOLE = "; that of a whole network as its authors counted it, in the lines below"
 
@@ -40,7 +45,6 @@ def _cells(table: PublishedTable, cells: Sequence[Reproduced], unit: str) -> Tab
         Heading("published", "published"),
         Heading("recomputed", "recomputed"),
         Heading("verdict", "verdict", right=False),
-        Heading("why", "why", right=False),
         Heading("source", "source", right=False, whole=True),
     ]
     rows = []
@@ -48,16 +52,40 @@ def _cells(table: PublishedTable, cells: Sequence[Reproduced], unit: str) -> Tab
         cell, printed = one.cell, one.cell.printed
         reading = printed.reading(unit) if cell.unit else printed
         recomputed = UNKNOWN if one.recomputed is None else reading.write(one.recomputed)
-        row = [shown(cell.operator), cell.unit or cell.quantity, printed.text, recomputed]
-        rows.append([*row, one.verdict, one.why, cell.source.key if cell.source else UNKNOWN])
+        row = [shown(cell.operator), _cost(one), printed.text, recomputed]
+        rows.append([*row, one.verdict, cell.source.key if cell.source else UNKNOWN])
         if moved:
             rows[-1].insert(3, reading.write(printed.value, 0) if cell.unit not in ("", unit) else UNKNOWN)
     if moved:
         headings.insert(3, Heading("moved", f"in {unit}"))
     notes = [f"{verdict}: {VERDICTS[verdict]}" for verdict in dict.fromkeys(one.verdict for one in cells)]
+    notes += _reasons(cells)
     counted = f"{COUNTED}{OF_WHOLE if any(one.lines for one in cells) else ''}"
     notes += [_sites(table.sites), counted] + ([f"recomputed work is in {unit}: {UNITS[unit][1]}"] if moved else [])
     return _text(table.title, headings, rows, [*notes, *_citations(one.cell.source for one in cells)])
+
+
+def _reasons(cells: Sequence[Reproduced]) -> list[str]:
+    """How each cell was recomputed: once what is so of most cells of a cost, then what is so of an operator's."""
+    reasons: dict[str, list[list[str]]] = {}
+    for one in cells:
+        reasons.setdefault(_cost(one), []).append(one.why.split(SEVERAL))
+    usual: dict[str, list[str]] = {}
+    for cost, found in reasons.items():
+        counts = Counter(chain.from_iterable(found))
+        usual[cost] = [part for part, count in counts.items() if part and count > max(1, len(found) / 2)]
+    where: dict[tuple[str, str], list[str]] = {}
+    for one in cells:
+        parts, common = one.why.split(SEVERAL), usual[_cost(one)]
+        own = [part for part in parts if part not in common] if set(common) <= set(parts) else parts
+        if any(own):
+            where.setdefault((shown(one.cell.operator), SEVERAL.join(own)), []).append(_cost(one))
+    most = [f"{cost}, unless said otherwise below: {SEVERAL.join(parts)}" for cost, parts in usual.items() if parts]
+    return most + [f"{operator}, {' and '.join(costs)}: {own}" for (operator, own), costs in where.items()]
+
+
+def _cost(one: Reproduced) -> str:
+    return one.cell.unit or one.cell.quantity
 
 
 def _costs(table: PublishedTable, costs: Sequence[OperatorCost], convention: str) -> Table:

@@ -28,7 +28,7 @@ def command(
     """
     import json
 
-    from a2u_bench.cli._table import check_convention, read_runs
+    from a2u_bench.cli._table import check_convention, known_operators, read_runs
     from a2u_bench.errors import UsageError
     from a2u_bench.export.report.content import SHOWN, gather
     from a2u_bench.export.report.page import page
@@ -38,7 +38,8 @@ def command(
     if out.is_dir() or out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--out {out}: allowed: the name of a file that ends in .html")
     read = read_runs(runs or [])
-    view = make(read, Request(convention, columns=SHOWN, filters=tuple(conditions or ()), changes=False))
+    known, asked = known_operators(read), tuple(conditions or ())
+    view = make(read, Request(convention, columns=SHOWN, filters=asked, changes=False, known=known))
     rows = len(view.frame)
     if rows > MOST:
         raise UsageError(f"{rows} rows are too many for one page of at most {MOST}; choose some with --filter")

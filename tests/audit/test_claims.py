@@ -79,6 +79,11 @@ def test_two_runs_side_by_side_stand(export, form):
         ("markdown", "37.75", "37.74", "macs"),
         ("latex", r"1.91 & $\pm$\,0.04", r"1.19 & $\pm$\,0.04", "latency"),
         ("latex", r"\bfseries 1.049", r"\bfseries 1.048", ""),
+        # a number of the row, in the column of another
+        ("csv", "ok,,36928,", "ok,,37748736,", "params"),
+        ("markdown", "36.93 |      37.75", "37.75 |      37.75", "params"),
+        ("latex", "36.93 & 37.75", "3.408 & 37.75", "params"),
+        ("latex", "22.8 & $\\pm$\\,0.5 & 3.408", "22.8 & $\\pm$\\,0.5 & 1.91", "peak_memory"),
     ],
 )
 def test_a_number_that_is_not_the_stored_one_is_named_with_both(export, form, old, new, column):

@@ -249,14 +249,16 @@ def test_in_a_browser_the_table_sorts_filters_and_redraws_the_plots(tmp_path):
         (colour, SHAPES[marker]) for colour, marker in looks(name.partition(":")[0] for name in COSTS).values()
     }
     assert not [title for title in found["buttons"] if re.search("cloud|share|chart studio", title, re.IGNORECASE)]
-    assert found["before"] == [*COSTS, "fade"]
-    slowest_last = [options for options, _ in sorted(COSTS.items(), key=lambda one: one[1])]
-    assert found["rising"] == [*slowest_last, "fade"]  # what is unknown stays last
-    assert found["falling"] == [*reversed(slowest_last), "fade"]
+    called = {"carafe": "CARAFE", "a2u": "A2U", "a2u:rank=4,sharing=unshared": "A2U, rank 4, sharing unshared"}
+    called |= {"dysample": "DySample"}
+    assert found["before"] == [*(called.get(one, one) for one in COSTS), "FADE"]
+    slowest_last = [called.get(one, one) for one, _ in sorted(COSTS.items(), key=lambda one: one[1])]
+    assert found["rising"] == [*slowest_last, "FADE"]  # what is unknown stays last
+    assert found["falling"] == [*reversed(slowest_last), "FADE"]
     assert found["sorted"] == "descending"
-    assert found["filtered"] == ["a2u:rank=4,sharing=unshared", "a2u"]
+    assert found["filtered"] == ["A2U, rank 4, sharing unshared", "A2U"]
     assert found["count"] == "2 of 7 cases"
-    assert found["drawn"] == ["a2u", "a2u rank 4, sharing unshared"]
+    assert found["drawn"] == ["A2U", "A2U, rank 4, sharing unshared"]
     assert found["hidden"] is True
     assert found["across"] == "params"
     assert found["open"] is True

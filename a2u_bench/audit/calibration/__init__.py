@@ -2,8 +2,8 @@
 
 *Known*: operators of known work, memory and duration come back right. *A/A*: every operator against itself, in real
 processes by the real clock; whatever is called a difference is a false alarm. *A/B*: operators against themselves made
-5 % slower; the verdict must be *slower*, may be *inconclusive* and is never another. Half of both are compared in the
-same processes, half through the reference of two blocks.
+5 % slower; the verdict is *slower* or *inconclusive* and never another. Half of both are compared in the same
+processes, where 5 % must be found, half through the reference of two blocks, where what is found is reported.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Any text is read, line by line. A line that names operators of the run, or stands under a heading that does, is about
 their rows, or those of them of whose axes it says most: shape, dtype, device. Each number in it must be a rounding of a
-value of such a row, with whatever prefix of its unit, and what follows a ± one of half the interval of the same value.
+value of such a row, with whatever prefix of its unit, and what follows a ± one of half the interval of the same value;
+in a table under a heading that names columns, a value of its own column.
 Rows of a table that name no operator of the run are said. Not checked are the notes under a table: what `compare` says
 there, list items, and paragraphs that `\\par` ends.
 """
@@ -17,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from a2u_bench.audit.claims import cells
 from a2u_bench.audit.claims.match import Row, Wrong, compare, names, rows, unread
 from a2u_bench.errors import UsageError
 from a2u_bench.export._provenance import PROGRAM
@@ -39,6 +41,7 @@ FLAGS = (
 
 LARGEST = 16 << 20  # bytes: files come from strangers, so memory is bounded first
 UNREAD = (".html", ".htm", ".json", ".parquet")  # a row is not a line of these
+MOST_COLUMNS = 30  # that a cell lies over
 SHOWN, FEW = 20, 5
 """Wrong numbers, and rows that were not checked, that are told."""
 
@@ -49,7 +52,8 @@ _BELOW = re.compile(
 )
 """What the terminal says below a table; a sentence on times that says more is a claim."""
 
-_OVER_SEVERAL = re.compile(r"\\multicolumn\{\d+\}\{\w\}")
+_OVER_SEVERAL = re.compile(r"\\multicolumn\{(\d+)\}\{\w\}(\{(?:[^{}]|\{[^{}]*\})*\})")
+_SPREAD = re.compile(r"&\s*(±\s*[\d.]*)")  # has a column of its own, and belongs to the number before it
 _COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
 _COMMENT, _COMMAND = re.compile(r"(?<!\\)%.*"), re.compile(r"\\[A-Za-z]+ ?|[{}]")
 _LETTERS = sorted(
@@ -116,18 +120,21 @@ def check(file: Path, run: Path | None = None) -> Checked:
         stored.setdefault(row.operator, []).append(row)
     if not any(map(named.search, lines)):
         raise UsageError(f"--claims {file}: no line in it names an operator of {', '.join(map(str, folders))}")
-    cells, wrong, apart = 0, [], []
+    count, wrong, apart = 0, [], []
     heading: set[str] = set()
+    columns: tuple[frozenset[str], ...] = ()
     for line in lines:
         said_names = set(named.findall(line))
-        count, found = compare(line, said_names, [row for name in said_names or heading for row in stored[name]])
-        heading = (said_names or heading) if line.strip() and not (said_names and count) else set()
-        cells += count
+        columns = (cells.heading(line) or columns) if line.strip() and not said_names else columns
+        about = [row for name in said_names or heading for row in stored[name]]
+        here, found = compare(line, said_names, about, columns)
+        heading = (said_names or heading) if line.strip() and not (said_names and here) else set()
+        count += here
         wrong += found
-        if not said_names and not count and (first := unread(line)):
+        if not said_names and not here and (first := unread(line)):
             apart.append(first)
     remarks = notes.of_reading(view.reading)
-    return Checked(str(file), tuple(str(one.path) for one in runs), cells, tuple(wrong), remarks, tuple(apart))
+    return Checked(str(file), tuple(str(one.path) for one in runs), count, tuple(wrong), remarks, tuple(apart))
 
 
 def _as_typed(lines: Sequence[str], view: View, runs: Sequence[Run]) -> list[str]:
@@ -175,11 +182,16 @@ def _of_markdown(line: str) -> str:
 def _of_latex(line: str) -> str:
     if NOTE in line:
         return line.lstrip("% ")
-    line = _OVER_SEVERAL.sub("", _COMMENT.sub("", line)).replace(r"\,", "")
+    line = _OVER_SEVERAL.sub(_over_several, _COMMENT.sub("", line)).replace(r"\,", "")
     for text, letter in _LETTERS:
         line = line.replace(text, letter)
-    shown = re.sub(r"&\s*±", " ±", _COMMAND.sub("", line).replace("+-", "±"))  # which stands in a column of its own
+    shown = _SPREAD.sub(r" \1 &", _COMMAND.sub("", line).replace("+-", "±"))
     return shown or ("&" if line else "")  # a rule is no empty line
+
+
+def _over_several(found: re.Match[str]) -> str:
+    """What stands over several columns, in the first of them."""
+    return found[2] + "&" * (min(int(found[1][:2]), MOST_COLUMNS) - 1)
 
 
 def _command(lines: Sequence[str]) -> tuple[list[Path], Request]:

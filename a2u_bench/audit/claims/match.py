@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from a2u_bench.audit.claims import cells
 from a2u_bench.columns import is_axis
 from a2u_bench.judge.seeds import over_seeds
 from a2u_bench.sanitize import plain
@@ -68,6 +69,14 @@ class Row:
     values: NDArray[np.float64]
     spreads: NDArray[np.float64]
 
+    def only(self, columns: frozenset[str]) -> Row:
+        """The row with nothing but these of its columns; with all where it has none of them."""
+        kept = [place for place, name in enumerate(self.columns) if name in columns]
+        if not kept:
+            return self
+        names = tuple(self.columns[place] for place in kept)
+        return replace(self, columns=names, values=self.values[kept], spreads=self.spreads[kept])
+
 
 def close(stored: Any, given: str) -> Any:
     """Whether a printed number is a rounding of what is stored, to its own last digit."""
@@ -113,31 +122,36 @@ def names(operators: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w:.-])(?:{'|'.join(longest_first) or '(?!)'})(?![\w:=-]|\.\w|,\w+=)")
 
 
-def compare(line: str, names: Set[str], rows: Sequence[Row]) -> tuple[int, list[Wrong]]:
+def compare(
+    line: str, names: Set[str], rows: Sequence[Row], columns: Sequence[frozenset[str]] = ()
+) -> tuple[int, list[Wrong]]:
     """How many numbers of a line, which says these names and is about these rows, were compared, and those that none of
-    the rows has."""
+    the rows has: in any column, or, in a table, in those that the heading of the number's cell names."""
     if not rows:
         return 0, []
     words = {*_BETWEEN.split(line), *names}
     shared = [len(row.words & words) for row in rows]
     meant = [row for row, count in zip(rows, shared, strict=True) if count == max(shared)]
-    rest = _SHAPE.sub(" ", line)
-    for text in dict.fromkeys(text for row in meant for text in row.texts):
-        rest = rest.replace(text, " ")
-    cells, wrong = 0, []
-    for given, half, unit in _NUMBER.findall(rest):
-        cells += 1
-        units = slice(-1, None) if unit.endswith("%") else slice(0, -1)
-        if not any(_stands(given, half, row, units) for row in meant):
-            said = f"{given} ±{half}" if half else given
-            _, name, column, stored = min(_nearest(given, half, row, units) for row in meant)
-            wrong.append(Wrong(name, column, said, stored))
-    return cells, wrong
+    texts = dict.fromkeys(text for row in meant for text in row.texts)
+    count, wrong = 0, []
+    for part, own in cells.under(line, columns):
+        rest = _SHAPE.sub(" ", part)
+        for text in texts:
+            rest = rest.replace(text, " ")
+        narrowed = [row.only(own) for row in meant]
+        for given, half, unit in _NUMBER.findall(rest):
+            count += 1
+            units = slice(-1, None) if unit.endswith("%") else slice(0, -1)
+            if not any(_stands(given, half, row, units) for row in narrowed):
+                said = f"{given} ±{half}" if half else given
+                _, name, column, stored = min(_nearest(given, half, row, units) for row in narrowed)
+                wrong.append(Wrong(name, column, said, stored))
+    return count, wrong
 
 
 def unread(line: str) -> str:
     """The first cell of a row of a table, which names no operator of the run, where there are numbers in others."""
-    first, *others = (cell.strip() for cell in re.split(r"[&|]", _SHAPE.sub("", line).strip().strip("|&")))
+    first, *others = cells.split(_SHAPE.sub("", line)) if re.search("[&|]", line) else [line]
     numbers = sum(bool(_NUMBER.search(cell)) for cell in others)
     return first if numbers > 1 and not _NUMBER.fullmatch(first) else ""
 

@@ -23,7 +23,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from a2u_bench import units
 from a2u_bench.export._looks import MARKERS, looks
@@ -159,14 +159,18 @@ def save(figure: Figure, form: str) -> bytes:
 
 
 def logarithmic(axis: Axis, least: float, most: float) -> None:
-    """A logarithmic axis with plain numbers at 1, 2 and 5, or at powers of ten where it is long."""
+    """A logarithmic axis with plain numbers at 1, 2 and 5; at powers of ten where it is long, evenly where short."""
     axes = axis.axes
     spans = most / least if least > 0 else 1
     room = 1.25 if spans > 3 else 1.1
     (axes.set_xscale if axis.axis_name == "x" else axes.set_yscale)("log")  # type: ignore[attr-defined]
     axis.set_view_interval(least / room, most * room, ignore=True)
-    axis.set_major_locator(LogLocator(10, (1.0,) if spans > 300 else (1.0, 2.0, 5.0), numticks=12))
-    axis.set_minor_locator(LogLocator(10, tuple(range(2, 10)), numticks=40))
+    if spans > 3:
+        axis.set_major_locator(LogLocator(10, (1.0,) if spans > 300 else (1.0, 2.0, 5.0), numticks=12))
+        axis.set_minor_locator(LogLocator(10, tuple(range(2, 10)), numticks=40))
+    else:
+        axis.set_major_locator(MaxNLocator(4))
+        axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
 

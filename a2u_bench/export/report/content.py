@@ -12,7 +12,7 @@ import pandas as pd
 from a2u_bench import columns as record
 from a2u_bench.columns import BY_NAME, RUN, is_axis
 from a2u_bench.export._looks import SHAPES, looks
-from a2u_bench.export.plots.rows import NAME, named, workloads
+from a2u_bench.export.plots.rows import CALLED, NAME, named, workloads
 from a2u_bench.judge.seeds import by_task
 from a2u_bench.sanitize import plain
 from a2u_bench.store import frames
@@ -91,7 +91,8 @@ def gather(view: View) -> Content:
     """The content for what was asked for."""
     runs, frame, convention = view.runs, view.frame, view.request.convention
     samples = frames.samples_by_case(runs)
-    numbered = frame.assign(**{NUMBER: pd.array(range(len(frame)), dtype="Int64")})
+    numbers = pd.array(range(len(frame)), dtype="Int64")
+    numbered = frame.assign(**{NUMBER: numbers}).assign(**{CALLED: view.named(frame)["options"]})
     trained = is_trained(numbered)
     tables = []
     if not trained.all() or numbered.empty:
@@ -118,7 +119,8 @@ def gather(view: View) -> Content:
 
 
 def _table(frame: pd.DataFrame, columns: Sequence[str], convention: str, notes: Sequence[str]) -> PageTable:
-    table = lay_out(frame.drop(columns=NUMBER), columns, (), convention, notes)
+    told = frame.assign(options=frame[CALLED]).drop(columns=[NUMBER, CALLED])
+    table = lay_out(told, columns, (), convention, notes)
     behind = []
     for heading in table.headings:
         numeric = heading.name in frame and pd.api.types.is_numeric_dtype(frame[heading.name].dtype)

@@ -123,7 +123,11 @@
       customdata: known.map((row) => row.case_number),
       marker: { size: 9, color: marks.map((mark) => mark.color), symbol: marks.map((mark) => mark.symbol) },
     };
-    const scale = (name) => axis(label(name), measures.get(name).unit === "dB" ? {} : { ...logarithmic, tickformat: `~${style(name)}` });
+    const scale = (name) => {
+      const values = known.map((row) => row[name]);
+      const narrow = measures.get(name).unit === "dB" || Math.max(...values) < 3 * Math.min(...values); // no 1, 2 or 5 in it
+      return axis(label(name), narrow ? { tickformat: `~${style(name)}` } : { ...logarithmic, tickformat: `~${style(name)}` });
+    };
     plot("#costs", known.length ? [trace] : [], { height: 460, xaxis: scale(across), yaxis: scale(up) });
   };
   const latency = (rows) => {
