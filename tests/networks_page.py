@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 
-from real_networks import NETWORKS, seeded, torchvision
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # before this folder, whose `upsamplers` are tests
 
-from a2u_bench.cli import main as command
-from upsamplers import Site, find_sites
+from real_networks import NETWORKS, seeded, torchvision  # noqa: E402
+
+from a2u_bench.cli import main as command  # noqa: E402
+from upsamplers import Site, find_sites  # noqa: E402
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE, PUBLISHED = DOCS / "your-network.md", DOCS / "published.md"
