@@ -16,10 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # before this folder, whose `upsamplers` are tests
 
-from real_networks import NETWORKS, seeded, torchvision  # noqa: E402
+from real_networks import NETWORKS, seeded, torchvision
 
-from a2u_bench.cli import main as command  # noqa: E402
-from upsamplers import Site, find_sites  # noqa: E402
+from a2u_bench.cli import main as command
+from upsamplers import Site, find_sites
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE, PUBLISHED = DOCS / "your-network.md", DOCS / "published.md"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-ALWAYS = ("torch", "torch._dynamo", "upsamplers", "a2u_bench.run.preload")
+ALWAYS = ("torch", "upsamplers", "a2u_bench.run.preload")
+
+OF_GRADIENTS = ("torch._dynamo",)
+"""What torch imports at the first call of an operator that it has to see: seconds, and of no use to all other calls."""
 
 CPU_CALLS = ("calls", "points_calls", "affinity_calls", "gate_calls", "moved_calls", "pooled_calls")
 CUDA_CALLS = ("launch", "sampling", "affinities", "gating", "moving", "normalising", "pooling")
@@ -16,6 +19,10 @@ OF_A_DEVICE = {
 """Numba's kernels are of no use on a GPU, nor Triton's on a CPU."""
 
 
-def preload(devices: Collection[str]) -> tuple[str, ...]:
-    """Modules that processes for these devices share by fork; one that cannot be imported is left out by the fork."""
-    return (*ALWAYS, *(module for device in sorted(devices) for module in OF_A_DEVICE.get(device, ())))
+def preload(devices: Collection[str], gradients: bool = True) -> tuple[str, ...]:
+    """Modules that processes for these devices share by fork; one that cannot be imported is left out by the fork.
+
+    `gradients`: whether calls are differentiated or compiled, so that torch has to see operators.
+    """
+    always = (*ALWAYS, *(OF_GRADIENTS if gradients else ()))
+    return (*always, *(module for device in sorted(devices) for module in OF_A_DEVICE.get(device, ())))

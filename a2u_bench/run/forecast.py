@@ -64,7 +64,14 @@ def foretell(
     clock: Callable[[], float] = time.monotonic,
 ) -> Foretold:
     """How long these cases of a plan will take here, found by trying each of them. Compiles the kernels they need."""
-    shared = Shared(plan.settings, workers or Processes(plan.devices), clock, lambda samples: None, doing, lambda: None)
+    shared = Shared(
+        plan.settings,
+        workers or Processes(plan.devices, plan.gradients),
+        clock,
+        lambda samples: None,
+        doing,
+        lambda: None,
+    )
     trial = _Trial(shared, lambda case: None)
     subjects = list(dict.fromkeys([*left, *(case for one in left for case in beside(plan, one))]))
     for case in subjects[:1]:

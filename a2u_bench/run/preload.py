@@ -1,7 +1,6 @@
 """What every process that measures would otherwise load by itself, seconds each time: loaded once, before they fork.
 
-Nothing here computes, starts a thread or touches CUDA. The first call of a custom operator imports torch._dynamo. What
-belongs to one kind of device stands in modules of its own.
+Nothing here computes, starts a thread or touches CUDA. What belongs to one kind of device stands in modules of its own.
 """
 
 from __future__ import annotations

@@ -52,15 +52,16 @@ class Workers(Protocol):
 
 
 class Processes:
-    """Real processes, which measure on these devices: what that needs is loaded before they fork."""
+    """Real processes, which measure on these devices, with `gradients` or without: what that needs is loaded before
+    they fork."""
 
-    def __init__(self, devices: Collection[str] = ("cpu",)) -> None:
+    def __init__(self, devices: Collection[str] = ("cpu",), gradients: bool = True) -> None:
         methods = multiprocessing.get_all_start_methods()
         self._context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         self._worked: set[str] = set()
         self._gone: dict[str, str] = {}  # why no process starts on a device any more
         if "forkserver" in methods:
-            self._context.set_forkserver_preload(list(operators.preload(devices)))
+            self._context.set_forkserver_preload(list(operators.preload(devices, gradients)))
 
     def start(self, device: str, threads: int, seed: int, timeout: float) -> Worker:
         """A fresh process. BenchError where none starts.

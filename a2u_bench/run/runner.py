@@ -53,7 +53,9 @@ def run(
     its row. Raises Unwritten, with the rows measured so far, where the store cannot write; KeyboardInterrupt passes
     through after the processes are ended. `examine`: check each case, and measure more than its latency.
     """
-    return _Run(plan, store, listener or Silence(), workers or Processes(plan.devices), clock, examine).all()
+    return _Run(
+        plan, store, listener or Silence(), workers or Processes(plan.devices, plan.gradients), clock, examine
+    ).all()
 
 
 @dataclass

@@ -94,6 +94,12 @@ class Plan:
         """Where its cases run."""
         return frozenset(case.device for case in self.cases)
 
+    @property
+    def gradients(self) -> bool:
+        """Whether torch differentiates or compiles a case, or may have to see its calls for another reason."""
+        plain = ("inference", "cpu")
+        return any((case.mode, case.device) != plain or case.runtime == "compile" for case in self.cases)
+
     def only(self, ids: Sequence[str]) -> Plan:
         """The plan of these cases alone. UsageError for one that is not in it: it comes from a plan made elsewhere."""
         cases = {case.id: case for case in self.cases}

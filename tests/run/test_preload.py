@@ -8,10 +8,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from a2u_bench.operators import preload
+from a2u_bench.suites.expand import make_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,6 +56,17 @@ known = [key.cache_info().currsize for key in keys]
 print(json.dumps({"touched": touched, "numba": "numba" in sys.modules, "keys": known}))
 """
 
+CALL_ALL = """
+import sys, torch, upsamplers
+assert "torch._dynamo" not in sys.modules, "it takes as long to import as all of torch"
+with torch.no_grad():
+    for name, facts in ((one, upsamplers.facts(one)) for one in upsamplers.names()):
+        op = upsamplers.create(name, channels=16, scale=2)
+        image = torch.rand(1, op.guide_channels or 1, 24, 24) if facts.guide != "none" else None
+        op(torch.rand(1, 16, 12, 12), image)
+        assert "torch._dynamo" not in sys.modules, name
+"""
+
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="pip install triton (Linux)")
 
 
@@ -86,3 +99,11 @@ def test_each_device_has_its_own_and_a_run_on_both_has_all():
     assert "a2u_bench.run.preload_triton" not in preload(["cpu"])
     assert set(preload(["cpu", "cuda"])) == {*preload(["cpu"]), *preload(["cuda"])}
     assert preload(["mps"]) == preload([])
+
+
+def test_nothing_but_gradients_and_compiling_needs_what_takes_seconds_to_import():
+    assert {*preload(["cpu"])} - {*preload(["cpu"], gradients=False)} == {"torch._dynamo"}
+    asked: tuple[dict[str, Any], ...] = ({}, {"modes": ["training"]}, {"runtimes": ["compile"]})
+    assert [make_plan(ops="nearest", device="cpu", **one).gradients for one in asked] == [False, True, True]
+    done = subprocess.run([sys.executable, "-c", CALL_ALL], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

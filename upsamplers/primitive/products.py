@@ -22,6 +22,7 @@ from upsamplers.primitive.dilated import gathered, scattered
 from upsamplers.primitive.eager import accumulator, layout, phases, result_dtype
 from upsamplers.primitive.library import planned
 from upsamplers.primitive.macs import MACS
+from upsamplers.primitive.route import is_direct
 from upsamplers.tracing import is_jit, sizes
 
 BLOCK = 1 << 21
@@ -30,13 +31,7 @@ BLOCK = 1 << 21
 Parts = tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]
 
 
-@torch.library.custom_op(
-    "upsamplers::products",
-    mutates_args=(),
-    schema="(Tensor? a, Tensor? c, Tensor? z, Tensor? g, bool added, int heads, int scale, int kernel_size, "
-    "str backend) -> Tensor",
-)
-def products(
+def _products(
     a: Tensor | None,
     c: Tensor | None,
     z: Tensor | None,
@@ -115,6 +110,14 @@ def _blank(given: Parts, heads: int, scale: int, kernel_size: int) -> Tensor:
     return torch.empty((*like.shape[:2], height, width), dtype=dtype, device=like.device, memory_format=layout(like))
 
 
+products = torch.library.custom_op(
+    "upsamplers::products",
+    mutates_args=(),
+    schema="(Tensor? a, Tensor? c, Tensor? z, Tensor? g, bool added, int heads, int scale, int kernel_size, "
+    "str backend) -> Tensor",
+)(_products)
+
+
 @products.register_fake
 def _(a, c, z, g, added, heads, scale, kernel_size, backend):  # type: ignore[no-untyped-def]
     return _blank((a, c, z, g), heads, scale, kernel_size)
@@ -170,8 +173,11 @@ def reassemble_product(
     if not is_jit() and not is_written_out(None):
         read, spatial = gathered(z, dilation), gathered(a, dilation, scale)
         by_channel = c if dilation == 1 else c.repeat_interleave(dilation**2, 0)
-        up = products(spatial, by_channel, read, None, added, a.shape[1], scale, kernel_size, choose(z, None))
-        return scattered(up, dilation, scale, scale * height, scale * width)
+        unseen = not torch.compiler.is_dynamo_compiling() and is_direct(spatial, by_channel, read)
+        made = (_products if unseen else products)(
+            spatial, by_channel, read, None, added, a.shape[1], scale, kernel_size, choose(z, None)
+        )
+        return scattered(made, dilation, scale, scale * height, scale * width)
     dtype = torch.promote_types(result_dtype(a, c), z.dtype)
     high, heads = accumulator(dtype), sizes(a)[1]
     by_point = phases(a.to(high), scale).unsqueeze(2)  # [B, h, 1, K, H, s, W, s]

@@ -17,15 +17,11 @@ from upsamplers.primitive import library, written_out
 from upsamplers.primitive.backends import choose, is_written_out
 from upsamplers.primitive.eager import result_dtype
 from upsamplers.primitive.macs import MACS
+from upsamplers.primitive.route import is_direct
 from upsamplers.tracing import is_jit, sizes
 
 
-@torch.library.custom_op(
-    "upsamplers::similarities",
-    mutates_args=(),
-    schema="(Tensor q, Tensor m, Tensor k, Tensor? bias, Tensor points, int scale, str border, str backend) -> Tensor",
-)
-def similarities(
+def _similarities(
     q: Tensor, m: Tensor, k: Tensor, bias: Tensor | None, points: Tensor, scale: int, border: str, backend: str
 ) -> Tensor:
     """[B, G, P, sH, sW]."""
@@ -50,6 +46,13 @@ def _summed(equation: str, x: Tensor, y: Tensor) -> Tensor:
     kind = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
     with torch.autocast("cuda" if x.is_cuda else "cpu", enabled=False):
         return torch.einsum(equation, x.to(kind), y.to(kind))
+
+
+similarities = torch.library.custom_op(
+    "upsamplers::similarities",
+    mutates_args=(),
+    schema="(Tensor q, Tensor m, Tensor k, Tensor? bias, Tensor points, int scale, str border, str backend) -> Tensor",
+)(_similarities)
 
 
 @similarities.register_fake
@@ -115,5 +118,7 @@ def sampled_similarities(
         border: what lies outside k.
     """
     if not is_jit() and not is_written_out(None):
-        return similarities(q, corners, k, bias, points, scale, border, choose(k, None))
+        unseen = not torch.compiler.is_dynamo_compiling() and is_direct(q, corners, k, bias, points)
+        made = _similarities if unseen else similarities
+        return made(q, corners, k, bias, points, scale, border, choose(k, None))
     return _mixed(written_out.correlate(q, k, sizes(points)[1], scale, 2, border, points), corners, q, bias)

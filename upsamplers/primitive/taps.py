@@ -45,7 +45,9 @@ def constant(function: Function) -> Function:
                 kept.popitem(last=False)
         return result
 
-    return cast(Function, torch.compiler.assume_constant_result(call))
+    # What torch.compiler.assume_constant_result sets, which would import torch._dynamo, as long as all of torch takes.
+    call._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return cast(Function, call)
 
 
 def _is_table(given: Any) -> bool:

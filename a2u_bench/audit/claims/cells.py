@@ -29,7 +29,7 @@ def split(line: str) -> list[str]:
 
 
 def heading(line: str) -> tuple[frozenset[str], ...]:
-    """For each cell of a heading the columns that it names; () where a line names fewer than two and so is none."""
+    """For each cell of a heading the columns that it names; () where a line names fewer than two."""
     found = tuple(_known().get(_UNIT.sub("", cell).strip().casefold(), ANY) for cell in split(line))
     return found if sum(map(bool, found)) > 1 else ()
 
