@@ -48,7 +48,8 @@ class Estimate:
     def interval(self, confidence: float = CONFIDENCE) -> tuple[Any, Any]:
         """The ends of each interval; 0 and infinity where nothing is known of the error."""
         reach = self._reach(confidence)
-        return np.exp(self.log - reach), np.exp(self.log + reach)
+        with np.errstate(over="ignore"):  # beyond all numbers is infinity
+            return np.exp(self.log - reach), np.exp(self.log + reach)
 
     @property
     def half_width(self) -> Any:

@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from upsamplers import ops
-from upsamplers.errors import OptionError, TooLarge, UnknownOperator, is_too_large, nearest_hint
+from upsamplers.errors import BrokenOperator, OptionError, TooLarge, UnknownOperator, is_too_large, nearest_hint
 from upsamplers.operator import Facts, Upsampler
 from upsamplers.own import check_class, meant, own_class
 
@@ -91,11 +91,16 @@ def names() -> tuple[str, ...]:
     return tuple(classes())
 
 
-def operator_class(name: str) -> type[Upsampler]:
-    """The class of a named operator, or of a user's own: ``package.module:Class``.
+def operator_class(name: str | type[Upsampler]) -> type[Upsampler]:
+    """The class of a named operator, or of a user's own: ``package.module:Class``, or the class itself.
 
     Raises UnknownOperator with the nearest match and the list, BrokenOperator for a class that cannot be had.
     """
+    if not isinstance(name, str):
+        try:
+            return check_class(name)
+        except TypeError as error:
+            raise BrokenOperator(f"no operator {name!r}: {error}") from None
     known = classes()
     if name in known:
         return known[name]
@@ -149,12 +154,17 @@ def options(name: str) -> dict[str, Option]:
 
 
 def create(
-    name: str, *, channels: int | None, guide_channels: int | None = None, scale: int = 2, **options: Any
+    name: str | type[Upsampler],
+    *,
+    channels: int | None,
+    guide_channels: int | None = None,
+    scale: int = 2,
+    **options: Any,
 ) -> Upsampler:
     """An operator as an `nn.Module`.
 
     Args:
-        name: one of `names()`, or a class of your own as ``package.module:Class``.
+        name: one of `names()`, or a class of your own, itself or as ``package.module:Class``.
         channels: C of z; None, where the fact `any_channels` holds, for a module that serves every C.
         guide_channels: C of the guide; defaults to `channels`, to 3 where the guide is an image.
         scale: s >= 1; where the guide is an image, of the output whose size is not asked for.

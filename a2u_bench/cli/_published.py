@@ -9,6 +9,7 @@ from itertools import chain
 from a2u_bench import units
 from a2u_bench.audit.published import FLOPS, MACS, UNITS, PublishedSite, PublishedTable, Source
 from a2u_bench.audit.published.reproduce import VERDICTS, OperatorCost, Reproduced, shown
+from a2u_bench.audit.published.table import Fact
 from a2u_bench.sanitize import plain
 from a2u_bench.tables.column import UNKNOWN
 from a2u_bench.tables.table import Heading, Table
@@ -137,10 +138,18 @@ def _facts(table: PublishedTable) -> Table:
         [shown(fact.operator), fact.quantity, fact.printed, fact.source.key if fact.source else UNKNOWN]
         for fact in table.facts
     ]
-    notes = list(dict.fromkeys(f"{fact.quantity}: {fact.note}" for fact in table.facts if fact.note))
+    notes = list(dict.fromkeys(f"{_of_which(table.facts, fact)}: {fact.note}" for fact in table.facts if fact.note))
     cited = {cell.source for cell in table.cells}
     new = (fact.source for fact in table.facts if fact.source not in cited)
     return _text("", headings, rows, [*notes, *_citations(new)])
+
+
+def _of_which(facts: Sequence[Fact], one: Fact) -> str:
+    """The quantity that a note is about, and the operators where it is not about all that have this quantity."""
+    alike = [fact for fact in facts if fact.quantity == one.quantity]
+    about = [fact for fact in alike if fact.note == one.note]
+    values = ", ".join(f"{shown(fact.operator)} {fact.printed}" for fact in about)
+    return one.quantity if about == alike else f"{one.quantity} of {values}"
 
 
 def _text(title: str, headings: Sequence[Heading], rows: Sequence[Sequence[str]], notes: Sequence[str]) -> Table:

@@ -221,13 +221,13 @@ def _nearest(judged: pd.DataFrame, limits: Sequence[Limit]) -> Miss:
     """Where nothing fits: who comes nearest, and how many times the limit that it misses most."""
     found = []
     for place in range(len(judged)):
-        worst, number = 0.0, 0
+        worst, amount, number = 0.0, 0.0, 0
         for at, limit in enumerate(limits):
             value = float(judged[limit.name].iloc[place])
             above, below = (limit.value, value) if limit.at_least else (value, limit.value)
             times = above / below if below > 0 else float("inf") if above > 0 else 1.0
             if times > worst:
-                worst, number = times, at
-        found.append((worst, place, number))
-    times, place, number = min(found)
+                worst, amount, number = times, -value if limit.at_least else value, at
+        found.append((worst, amount, place, number))  # of a limit of zero all are infinitely many times: the least then
+    times, _, place, number = min(found)
     return Miss(place, limits[number], times)

@@ -111,6 +111,34 @@ def test_saying_less_is_no_wrong_claim(export, old, new):
 
 
 @pytest.mark.parametrize(
+    ("form", "old", "new"),
+    [
+        ("markdown", "36.93", "0.03693"),  # a number of another unit than its heading's
+        ("markdown", "36.93", "0"),
+        ("markdown", "params \\[k\\]", "params \\[M\\]"),
+        ("markdown", "latency \\[ms\\]", "latency \\[s\\]"),
+        ("latex", "36.93", "0.03693"),
+        ("latex", r"[\unit{\milli\second}]", r"[\unit{\second}]"),
+        ("csv", "36928,37748736", "36.928,37748736"),
+    ],
+)
+def test_a_number_stands_in_the_unit_of_its_heading_alone(export, form, old, new):
+    run = EXAMPLE if form == "csv" else None
+    assert check(export(form), run).holds
+    assert not check(change(export(form), old, new), run).holds
+
+
+def test_a_column_of_one_s_own_is_not_checked_and_said(export):
+    file = export("markdown")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    more = [f"{line} {'year' if 'params' in line else '2019'} |" if line.startswith("|") else line for line in lines]
+    file.write_text("\n".join(more), encoding="utf-8")
+    found = check(file)
+    assert found.holds
+    assert "not checked, since no column is called so: year" in found.remarks[-1]
+
+
+@pytest.mark.parametrize(
     ("given", "stored", "holds"),
     [
         ("1.9", 1.94, True),

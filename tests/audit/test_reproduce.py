@@ -313,6 +313,7 @@ def test_what_is_so_of_most_cells_is_said_once_and_of_none_that_lack_it(capsys):
     assert "lda_aqu, params: 46.80M and the upsamplers; without bias_table" in lines
     assert "sapa_d, params: all parameters" in lines
     assert not [line for line in lines if line.startswith("fade, params")]
+    assert "AP of sapa_d 40.6, freqfusion:resample_groups=8 41.0: ResNet-101" in lines
 
 
 @pytest.mark.parametrize(

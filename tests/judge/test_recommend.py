@@ -129,6 +129,7 @@ def test_where_nothing_fits_the_nearest_miss_is_named_and_the_exit_code_is_3(cap
     assert out.splitlines()[0] == (
         "nothing fits latency=13.1072us; the nearest miss is nearest: 26.2 ±0.7 µs, 2.00 times the limit"
     )
+    assert "the nearest miss is nearest: " in printed(capsys, "--budget", "latency=0ms", run, code=3)
     content = json.loads(printed(capsys, "--budget", "latency=1us", "--json", run, code=3))
     assert (content["use"], content["alternatives"], content["rows"]) == (None, [], [])
     trained = str(make_quality(tmp_path / "trained", {"conv/nearest": 21}))

@@ -208,3 +208,12 @@ def test_a_file_beside_the_person_is_found_without_being_installed(tmp_path, mon
     finally:
         sys.modules.pop("mine_alone", None)
         operators.operator_class.cache_clear()
+
+
+def test_a_class_itself_is_an_operator_and_what_is_none_is_told_in_one_line():
+    cls = upsamplers.registry.operator_class("carafe")
+    assert type(upsamplers.create(cls, channels=8)) is cls
+    with pytest.raises(
+        upsamplers.UnknownOperator, match=r"no operator .*: it must be a subclass of upsamplers\.Upsampler"
+    ):
+        upsamplers.create(dict, channels=8)  # type: ignore[arg-type]

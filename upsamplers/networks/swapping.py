@@ -20,7 +20,7 @@ from upsamplers.registry import check_options, operator_class
 
 def swap(
     network: nn.Module,
-    operator: str,
+    operator: str | type[Upsampler],
     *inputs: Any,
     sites: Iterable[Site | str] | None = None,
     cascade: bool = False,
@@ -36,7 +36,7 @@ def swap(
 
     Args:
         network: any `nn.Module`; it is not touched.
-        operator: one of `names()`, or a class of your own as ``package.module:Class``.
+        operator: one of `names()`, or a class of your own, itself or as ``package.module:Class``.
         inputs: the arguments of its forward, as [B, 3, H, W]; it is run on them twice.
         sites: which ones, as `find_sites` gives them or by name; ``["all"]`` is all that are possible. By default those
             without a `reason`.
@@ -53,7 +53,7 @@ def swap(
     found = sites_of(recording)
     made = _choose(found, _asked(found, sites), cls, options, cascade)
     if not any(choice.operator for choice, _ in made):
-        raise NetworkError(_no_site(type(network).__name__, operator, [choice for choice, _ in made]))
+        raise NetworkError(_no_site(type(network).__name__, cls.facts.name, [choice for choice, _ in made]))
     trained = [module.training for module in network.modules()]
     swapped = assembled(copied(network), made, recording, found, inputs)
     for module, training in zip(_beside_operators(swapped), trained, strict=True):

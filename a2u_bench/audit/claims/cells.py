@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 
-from a2u_bench.columns import SHOWN
+from a2u_bench.columns import SHOWN, is_axis
 from a2u_bench.tables.column import LABELS
-from a2u_bench.units import CONVENTIONS
+from a2u_bench.units import CONVENTIONS, PREFIXES
 
 ANY: frozenset[str] = frozenset()
 """What a cell may be of whose heading names no column: any."""
+
+PER_CENT = -2
+"""Of what is a share: the power of ten of per cent."""
 
 _UNIT = re.compile(r"\s*[\[(][^\])]*[\])]$")
 
@@ -28,18 +33,58 @@ def split(line: str) -> list[str]:
         return [line]
 
 
-def heading(line: str) -> tuple[frozenset[str], ...]:
-    """For each cell of a heading the columns that it names; () where a line names fewer than two."""
-    found = tuple(_known().get(_UNIT.sub("", cell).strip().casefold(), ANY) for cell in split(line))
-    return found if sum(map(bool, found)) > 1 else ()
+@dataclass(frozen=True)
+class Over:
+    """What stands over a cell: its words, the columns that they name, and the power of ten in which these count, where
+    the heading has a unit."""
+
+    words: str
+    columns: frozenset[str] = ANY
+    exponent: int | None = None
 
 
-def under(line: str, columns: Sequence[frozenset[str]]) -> list[tuple[str, frozenset[str]]]:
-    """The cells of a line, each with the columns whose numbers it may hold; the whole line where it has other cells."""
+def heading(line: str) -> tuple[Over, ...]:
+    """What the cells of a heading say; () where a line names fewer than two columns, or none with measured numbers."""
+    found = tuple(map(_over, split(line)))
+    if "&" not in line and "|" not in line and all(one.words in SHOWN for one in found):  # a CSV's, in SI units
+        found = tuple(replace(one, exponent=0) for one in found)
+    named = [one.columns for one in found if one.columns]
+    return found if len(named) > 1 and any(map(_is_measured, chain(*named))) else ()
+
+
+def with_units(over: Sequence[Over], line: str) -> tuple[Over, ...]:
+    """The heading with the units of the line below it, where that has nothing else."""
     cells = split(line)
-    if not columns or len(cells) != len(columns):
-        return [(line, ANY)]
-    return list(zip(cells, columns, strict=True))
+    if len(cells) != len(over) or not all(_UNIT.fullmatch(cell) for cell in cells if cell):
+        return tuple(over)
+    return tuple(replace(one, exponent=_exponent(cell)) if cell else one for one, cell in zip(over, cells, strict=True))
+
+
+def under(line: str, over: Sequence[Over]) -> list[tuple[str, Over]]:
+    """The cells of a line, each with what stands over it, but those under unknown words; or the whole line where it is
+    no row below the heading."""
+    cells = split(line)
+    if not over or len(cells) != len(over):
+        return [(line, Over(""))]
+    return [(cell, one) for cell, one in zip(cells, over, strict=True) if one.columns]
+
+
+def _is_measured(column: str) -> bool:
+    return SHOWN[column].dtype != "string" and not is_axis(column)
+
+
+def _over(cell: str) -> Over:
+    words, unit = _UNIT.sub("", cell).strip(), _UNIT.search(cell)
+    return Over(words, _known().get(words.casefold(), ANY), _exponent(unit[0]) if unit else None)
+
+
+def _exponent(unit: str) -> int | None:
+    """The power of ten of `[k]`, `[ms]`, `[MB]` or `[%]`; None of what is no unit of ours."""
+    text = unit.strip("[]() ")
+    if text == "%":
+        return PER_CENT
+    prefix = next((text.removesuffix(one) for one in ("dB", "B", "s") if text.endswith(one)), text)
+    return next((exponent for exponent, known in PREFIXES.items() if known == prefix), None)
 
 
 def _known() -> Mapping[str, frozenset[str]]:

@@ -3,7 +3,8 @@
 Any text is read, line by line. A line that names operators of the run, or stands under a heading that does, is about
 their rows, or those of them of whose axes it says most: shape, dtype, device. Each number in it must be a rounding of a
 value of such a row, with whatever prefix of its unit, and what follows a ± one of half the interval of the same value;
-in a table under a heading that names columns, a value of its own column.
+in a table under a heading that names columns, a value of its own column in the unit that stands there. Cells under
+other words are not checked, and said.
 Rows of a table that name no operator of the run are said. Not checked are the notes under a table: what `compare` says
 there, list items, and paragraphs that `\\par` ends.
 """
@@ -19,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from a2u_bench.audit.claims import cells
+from a2u_bench.audit.claims.cells import Over
 from a2u_bench.audit.claims.match import Row, Wrong, compare, names, rows, unread
 from a2u_bench.errors import UsageError
 from a2u_bench.export._provenance import PROGRAM
-from a2u_bench.export.latex import SPECIAL
+from a2u_bench.export.latex import PREFIXES, SPECIAL, UNITS
 from a2u_bench.operators import papers
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values
@@ -122,18 +124,24 @@ def check(file: Path, run: Path | None = None) -> Checked:
         raise UsageError(f"--claims {file}: no line in it names an operator of {', '.join(map(str, folders))}")
     count, wrong, apart = 0, [], []
     heading: set[str] = set()
-    columns: tuple[frozenset[str], ...] = ()
+    over: tuple[Over, ...] = ()
+    strange: dict[str, None] = {}
     for line in lines:
         said_names = set(named.findall(line))
-        columns = (cells.heading(line) or columns) if line.strip() and not said_names else columns
+        if line.strip() and not said_names:
+            over = cells.heading(line) or cells.with_units(over, line)
         about = [row for name in said_names or heading for row in stored[name]]
-        here, found = compare(line, said_names, about, columns)
+        here, found = compare(line, said_names, about, over)
+        if here and len(cells.split(line)) == len(over):
+            strange |= dict.fromkeys(one.words for one in over if one.words and not one.columns)
         heading = (said_names or heading) if line.strip() and not (said_names and here) else set()
         count += here
         wrong += found
         if not said_names and not here and (first := unread(line)):
             apart.append(first)
-    remarks = notes.of_reading(view.reading)
+    remarks = tuple(notes.of_reading(view.reading))
+    if strange:
+        remarks += (f"{file}: not checked, since no column is called so: {', '.join(strange)}",)
     return Checked(str(file), tuple(str(one.path) for one in runs), count, tuple(wrong), remarks, tuple(apart))
 
 
@@ -185,6 +193,8 @@ def _of_latex(line: str) -> str:
     line = _OVER_SEVERAL.sub(_over_several, _COMMENT.sub("", line)).replace(r"\,", "")
     for text, letter in _LETTERS:
         line = line.replace(text, letter)
+    for letter, word in (*PREFIXES.items(), *((unit, name) for unit, name in UNITS.items())):
+        line = re.sub(rf"\\{word}(?![A-Za-z])", letter, line)
     shown = _SPREAD.sub(r" \1 &", _COMMAND.sub("", line).replace("+-", "±"))
     return shown or ("&" if line else "")  # a rule is no empty line
 

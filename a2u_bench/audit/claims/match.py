@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a2u_bench.audit.claims import cells
+from a2u_bench.audit.claims.cells import Over
 from a2u_bench.columns import is_axis
 from a2u_bench.judge.seeds import over_seeds
 from a2u_bench.sanitize import plain
@@ -21,7 +22,7 @@ from a2u_bench.tables.column import SHARES, WORK
 from a2u_bench.tables.view import View
 from a2u_bench.units import PREFIXES
 
-EXPONENTS = (*PREFIXES, -2)
+EXPONENTS = (*PREFIXES, cells.PER_CENT)
 """Powers of ten in which a number may count: those of the prefixes, and per cent."""
 
 SAME = 1e-12
@@ -122,11 +123,9 @@ def names(operators: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w:.-])(?:{'|'.join(longest_first) or '(?!)'})(?![\w:=-]|\.\w|,\w+=)")
 
 
-def compare(
-    line: str, names: Set[str], rows: Sequence[Row], columns: Sequence[frozenset[str]] = ()
-) -> tuple[int, list[Wrong]]:
+def compare(line: str, names: Set[str], rows: Sequence[Row], over: Sequence[Over] = ()) -> tuple[int, list[Wrong]]:
     """How many numbers of a line, which says these names and is about these rows, were compared, and those that none of
-    the rows has: in any column, or, in a table, in those that the heading of the number's cell names."""
+    the rows has: in any column, or, in a table, in those that the heading of the number's cell names, in its unit."""
     if not rows:
         return 0, []
     words = {*_BETWEEN.split(line), *names}
@@ -134,14 +133,17 @@ def compare(
     meant = [row for row, count in zip(rows, shared, strict=True) if count == max(shared)]
     texts = dict.fromkeys(text for row in meant for text in row.texts)
     count, wrong = 0, []
-    for part, own in cells.under(line, columns):
+    for part, above in cells.under(line, over):
         rest = _SHAPE.sub(" ", part)
         for text in texts:
             rest = rest.replace(text, " ")
-        narrowed = [row.only(own) for row in meant]
+        narrowed = [row.only(above.columns) for row in meant]
         for given, half, unit in _NUMBER.findall(rest):
             count += 1
             units = slice(-1, None) if unit.endswith("%") else slice(0, -1)
+            if above.exponent is not None and not unit:
+                place = EXPONENTS.index(above.exponent)
+                units = slice(place, place + 1)
             if not any(_stands(given, half, row, units) for row in narrowed):
                 said = f"{given} ±{half}" if half else given
                 _, name, column, stored = min(_nearest(given, half, row, units) for row in narrowed)
