@@ -62,7 +62,7 @@ class Pass:
             or not (self.fits is None or self.fits(*arguments))
         ):
             return self.definition(*arguments)
-        if _is_direct(*tensors):
+        if route.is_direct(*tensors):
             return kernels[0](*arguments)
         result: Tensor = getattr(torch.ops.upsamplers, self.name)(*arguments, backend)
         return result
@@ -75,11 +75,6 @@ PASSES: dict[str, Pass] = {}
 def _transformed() -> bool:
     """Whether one of torch.func's transforms is at work."""
     return not torch.compiler.is_dynamo_compiling() and bool(_functorch.get_interpreter_stack())
-
-
-def _is_direct(*tensors: Tensor | None) -> bool:
-    """Whether nothing needs to see an operator, as for the primitives."""
-    return not torch.compiler.is_dynamo_compiling() and route.is_direct(*tensors)
 
 
 def register(one: Pass) -> Pass:
@@ -107,7 +102,7 @@ def register(one: Pass) -> Pass:
         tensors, needs = ctx.saved_tensors, list(ctx.needs_input_grad[: one.tensors])
         if torch.is_grad_enabled() or _transformed():
             found = _by_definition(one, g, tensors, ctx.plain[:-1], needs)
-        elif _is_direct(g, *tensors):
+        elif route.is_direct(g, *tensors):
             found = gradients(g, *tensors, *ctx.plain[:-1], needs, ctx.plain[-1])
         else:
             found = derivative(g, *tensors, *ctx.plain[:-1], needs, ctx.plain[-1])

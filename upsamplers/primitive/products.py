@@ -173,11 +173,9 @@ def reassemble_product(
     if not is_jit() and not is_written_out(None):
         read, spatial = gathered(z, dilation), gathered(a, dilation, scale)
         by_channel = c if dilation == 1 else c.repeat_interleave(dilation**2, 0)
-        unseen = not torch.compiler.is_dynamo_compiling() and is_direct(spatial, by_channel, read)
-        made = (_products if unseen else products)(
-            spatial, by_channel, read, None, added, a.shape[1], scale, kernel_size, choose(z, None)
-        )
-        return scattered(made, dilation, scale, scale * height, scale * width)
+        run = _products if is_direct(spatial, by_channel, read) else products
+        up = run(spatial, by_channel, read, None, added, a.shape[1], scale, kernel_size, choose(z, None))
+        return scattered(up, dilation, scale, scale * height, scale * width)
     dtype = torch.promote_types(result_dtype(a, c), z.dtype)
     high, heads = accumulator(dtype), sizes(a)[1]
     by_point = phases(a.to(high), scale).unsqueeze(2)  # [B, h, 1, K, H, s, W, s]

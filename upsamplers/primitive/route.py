@@ -34,6 +34,8 @@ _PLAIN, _THREAD = _dispatch_keys()
 
 def is_direct(*tensors: Tensor | None) -> bool:
     """Whether nothing but the backend has to see a call of a primitive on these tensors."""
+    if torch.compiler.is_dynamo_compiling():
+        return False
     if (
         torch._C._dispatch_tls_local_include_set().raw_repr() not in _THREAD
         or torch._C._is_torch_function_mode_enabled()
@@ -66,7 +68,7 @@ def direct_key(
     backend: str | None,
 ) -> plans.Key | None:
     """The key of the plan for a call that may go straight; None where the registered operator must see it."""
-    if torch.compiler.is_dynamo_compiling() or not is_direct(first, second, points):
+    if not is_direct(first, second, points):
         return None
     if type(scale) is not int or type(kernel_size) is not int or type(border) is not str:  # 2.0 equals 2 as a key
         return None

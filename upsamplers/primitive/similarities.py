@@ -118,7 +118,6 @@ def sampled_similarities(
         border: what lies outside k.
     """
     if not is_jit() and not is_written_out(None):
-        unseen = not torch.compiler.is_dynamo_compiling() and is_direct(q, corners, k, bias, points)
-        made = _similarities if unseen else similarities
-        return made(q, corners, k, bias, points, scale, border, choose(k, None))
+        run = _similarities if is_direct(q, corners, k, bias, points) else similarities
+        return run(q, corners, k, bias, points, scale, border, choose(k, None))
     return _mixed(written_out.correlate(q, k, sizes(points)[1], scale, 2, border, points), corners, q, bias)

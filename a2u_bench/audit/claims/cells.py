@@ -6,14 +6,15 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain
 
 from a2u_bench.columns import SHOWN, is_axis
 from a2u_bench.tables.column import LABELS
 from a2u_bench.units import CONVENTIONS, PREFIXES
 
-ANY: frozenset[str] = frozenset()
-"""What a cell may be of whose heading names no column: any."""
+UNNAMED: frozenset[str] = frozenset()
+"""The columns that words name which are no heading of ours."""
 
 PER_CENT = -2
 """Of what is a share: the power of ten of per cent."""
@@ -39,7 +40,7 @@ class Over:
     the heading has a unit."""
 
     words: str
-    columns: frozenset[str] = ANY
+    columns: frozenset[str] = UNNAMED
     exponent: int | None = None
 
 
@@ -75,7 +76,7 @@ def _is_measured(column: str) -> bool:
 
 def _over(cell: str) -> Over:
     words, unit = _UNIT.sub("", cell).strip(), _UNIT.search(cell)
-    return Over(words, _known().get(words.casefold(), ANY), _exponent(unit[0]) if unit else None)
+    return Over(words, _known().get(words.casefold(), UNNAMED), _exponent(unit[0]) if unit else None)
 
 
 def _exponent(unit: str) -> int | None:
@@ -87,11 +88,12 @@ def _exponent(unit: str) -> int | None:
     return next((exponent for exponent, known in PREFIXES.items() if known == prefix), None)
 
 
+@cache
 def _known() -> Mapping[str, frozenset[str]]:
     """What may stand over a column, in small letters: its name, and the word of any table."""
     found: dict[str, frozenset[str]] = {}
     for name, column in SHOWN.items():
         words = {name, column.label, *(LABELS.get(name, name).format(work=work) for work, _ in CONVENTIONS.values())}
         for word in map(str.casefold, words):
-            found[word] = found.get(word, ANY) | {name}
+            found[word] = found.get(word, UNNAMED) | {name}
     return found
