@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 
-from a2u_bench import units
-from a2u_bench.audit.published import FLOPS, MACS, UNITS, PublishedSite, PublishedTable, Source
+from a2u_bench import operators, units
+from a2u_bench.audit.published import FLOPS, MACS, UNITS, PublishedCell, PublishedSite, PublishedTable, Source
 from a2u_bench.audit.published.reproduce import VERDICTS, OperatorCost, Reproduced, shown
 from a2u_bench.audit.published.table import Fact
+from a2u_bench.errors import UsageError
+from a2u_bench.operators import papers
+from a2u_bench.paper_names import label, setting
 from a2u_bench.sanitize import plain
 from a2u_bench.tables.column import UNKNOWN
 from a2u_bench.tables.table import Heading, Table
@@ -39,6 +43,7 @@ def texts(
 
 
 def _cells(table: PublishedTable, cells: Sequence[Reproduced], unit: str) -> Table:
+    called = _called(table)
     moved = any(one.cell.unit not in ("", unit) for one in cells)
     headings = [
         Heading("operator", "operator", right=False),
@@ -53,20 +58,39 @@ def _cells(table: PublishedTable, cells: Sequence[Reproduced], unit: str) -> Tab
         cell, printed = one.cell, one.cell.printed
         reading = printed.reading(unit) if cell.unit else printed
         recomputed = UNKNOWN if one.recomputed is None else reading.write(one.recomputed)
-        row = [shown(cell.operator), _cost(one), printed.text, recomputed]
+        row = [called(cell), _cost(one), printed.text, recomputed]
         rows.append([*row, one.verdict, cell.source.key if cell.source else UNKNOWN])
         if moved:
             rows[-1].insert(3, reading.write(printed.value, 0) if cell.unit not in ("", unit) else UNKNOWN)
     if moved:
         headings.insert(3, Heading("moved", f"in {unit}"))
     notes = [f"{verdict}: {VERDICTS[verdict]}" for verdict in dict.fromkeys(one.verdict for one in cells)]
-    notes += _reasons(cells)
+    notes += [*_reasons(cells, called), _typed(cells, called)]
     counted = f"{COUNTED}{OF_WHOLE if any(one.lines for one in cells) else ''}"
     notes += [_sites(table.sites), counted] + ([f"recomputed work is in {unit}: {UNITS[unit][1]}"] if moved else [])
     return _text(table.title, headings, rows, [*notes, *_citations(one.cell.source for one in cells)])
 
 
-def _reasons(cells: Sequence[Reproduced]) -> list[str]:
+def _called(table: PublishedTable) -> Callable[[PublishedCell], str]:
+    """What a cell's row is called: as it was printed, with the note that tells several of that name apart."""
+    alike: dict[str, set[str]] = {}
+    for cell in table.cells:
+        alike.setdefault(cell.label, set()).add(cell.operator)
+
+    def called(cell: PublishedCell) -> str:
+        apart = [cell.note] if cell.note and len(alike[cell.label]) > 1 else []
+        return ", ".join([shown(cell.label), *apart])
+
+    return called
+
+
+def _typed(cells: Sequence[Reproduced], called: Callable[[PublishedCell], str]) -> str:
+    """Which operator each name stands for."""
+    pairs = dict.fromkeys((called(one.cell), shown(one.cell.operator)) for one in cells)
+    return f"typed: {'; '.join(f'{name} as {operator}' for name, operator in pairs)}"
+
+
+def _reasons(cells: Sequence[Reproduced], called: Callable[[PublishedCell], str]) -> list[str]:
     """How each cell was recomputed: once what is so of most cells of a cost, then what is so of an operator's."""
     reasons: dict[str, list[list[str]]] = {}
     for one in cells:
@@ -79,10 +103,12 @@ def _reasons(cells: Sequence[Reproduced]) -> list[str]:
     for one in cells:
         parts, common = one.why.split(SEVERAL), usual[_cost(one)]
         own = [part for part in parts if part not in common] if set(common) <= set(parts) else parts
+        name = called(one.cell)
+        own = [part for part in own if name != f"{one.cell.label}, {part}"]
         if any(own):
-            where.setdefault((shown(one.cell.operator), SEVERAL.join(own)), []).append(_cost(one))
+            where.setdefault((name, SEVERAL.join(own)), []).append(_cost(one))
     most = [f"{cost}, unless said otherwise below: {SEVERAL.join(parts)}" for cost, parts in usual.items() if parts]
-    return most + [f"{operator}, {' and '.join(costs)}: {own}" for (operator, own), costs in where.items()]
+    return most + [f"{name}, {' and '.join(costs)}: {own}" for (name, own), costs in where.items()]
 
 
 def _cost(one: Reproduced) -> str:
@@ -134,21 +160,32 @@ def _facts(table: PublishedTable) -> Table:
         Heading("printed", "value"),
         Heading("source", "source", right=False, whole=True),
     ]
+    printed = {cell.operator: cell.label for cell in table.cells}
+    facts = [replace(fact, operator=printed.get(fact.operator) or _in_papers(fact.operator)) for fact in table.facts]
     rows = [
-        [shown(fact.operator), fact.quantity, fact.printed, fact.source.key if fact.source else UNKNOWN]
-        for fact in table.facts
+        [fact.operator, fact.quantity, fact.printed, fact.source.key if fact.source else UNKNOWN] for fact in facts
     ]
-    notes = list(dict.fromkeys(f"{_of_which(table.facts, fact)}: {fact.note}" for fact in table.facts if fact.note))
+    notes = list(dict.fromkeys(f"{_of_which(facts, fact)}: {fact.note}" for fact in facts if fact.note))
     cited = {cell.source for cell in table.cells}
     new = (fact.source for fact in table.facts if fact.source not in cited)
     return _text("", headings, rows, [*notes, *_citations(new)])
+
+
+def _in_papers(operator: str) -> str:
+    """An operator string as a paper's table names it; as it is where it is none of ours."""
+    try:
+        found = operators.operator(operator)
+    except UsageError:
+        return operator
+    usual, name = operators.operator(found.name), label(found.name, papers.known())
+    return name if found.text == usual.text else f"{name}, {setting(found.variant, usual.variant)}"
 
 
 def _of_which(facts: Sequence[Fact], one: Fact) -> str:
     """The quantity that a note is about, and the operators where it is not about all that have this quantity."""
     alike = [fact for fact in facts if fact.quantity == one.quantity]
     about = [fact for fact in alike if fact.note == one.note]
-    values = ", ".join(f"{shown(fact.operator)} {fact.printed}" for fact in about)
+    values = ", ".join(f"{fact.operator} {fact.printed}" for fact in about)
     return one.quantity if about == alike else f"{one.quantity} of {values}"
 
 

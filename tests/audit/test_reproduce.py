@@ -293,16 +293,16 @@ def test_flop_doubles_work_and_nothing_else(capsys):
 def test_the_table_says_what_was_published_and_what_is_recomputed_on_one_line_a_cell(capsys):
     assert main(["reproduce", "segformer-b1"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert "index_net GMACs 30.65 30.6465 agrees fade" in lines
-    assert any(line.startswith("deconv GMACs 34.4 8.607 known misprint") for line in lines)
-    assert "dysample:style=pl,dynamic_scope=true params 12.3K 12.288K agrees dysample" in lines
+    assert "IndexNet GMACs 30.65 30.6465 agrees fade" in lines
+    assert any(line.startswith("Deconv GMACs 34.4 8.607 known misprint") for line in lines)
+    assert "DySample-S+ params 12.3K 12.288K agrees dysample" in lines
     assert "params, unless said otherwise below: all parameters" in lines
-    assert "index_net, params and GMACs: HIN, nonlinear, with context" in lines
-    assert "dysample:style=pl,dynamic_scope=true, params: weights only, without biases" in lines
-    assert "sapa mIoU [%] 43.20 sapa" in lines
+    assert "IndexNet, params and GMACs: HIN, nonlinear, with context" in lines
+    assert "DySample-S+, params: weights only, without biases" in lines
+    assert "SAPA-B mIoU [%] 43.20 sapa" in lines
     assert main(["reproduce", "a2u-matting", "--convention", "flop"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert "carafe GMACs 6.00 12.00 12.0046 agrees fade" in lines
+    assert "CARAFE GMACs 6.00 12.00 12.0046 agrees fade" in lines
     assert "GMACs, unless said otherwise below: 10⁹ multiply-adds" in lines
 
 
@@ -310,10 +310,30 @@ def test_what_is_so_of_most_cells_is_said_once_and_of_none_that_lack_it(capsys):
     assert main(["reproduce", "faster-rcnn"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "params, unless said otherwise below: 46.80M and the upsamplers; all parameters" in lines
-    assert "lda_aqu, params: 46.80M and the upsamplers; without bias_table" in lines
-    assert "sapa_d, params: all parameters" in lines
-    assert not [line for line in lines if line.startswith("fade, params")]
-    assert "AP of sapa_d 40.6, freqfusion:resample_groups=8 41.0: ResNet-101" in lines
+    assert "LDA-AQU, params: 46.80M and the upsamplers; without bias_table" in lines
+    assert "SAPA-D, params: all parameters" in lines
+    assert not [line for line in lines if line.startswith("FADE, params")]
+    assert "AP of SAPA-D 40.6, FreqFusion, resample groups 8 41.0: ResNet-101" in lines
+
+
+def test_rows_are_called_as_they_were_printed_and_two_of_one_name_are_told_apart(capsys):
+    assert main(["reproduce", "a2u-matting"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "A2U, up and down GMACs 0.66 0.6604 agrees fade" in lines
+    assert "A2U, up and down, params: without GroupNorm" in lines
+    assert "A2U, up only params 0.02M 0.0217M agrees sapa" in lines
+    assert not [line for line in lines if line.startswith("A2U, up only, params")]  # its name says it
+    assert "A2U, unshared SAD 31.87 a2u" in lines
+    typed = next(line for line in lines if line.startswith("typed: "))
+    assert "; A2U, up and down as a2u:twin=true; A2U, up only as a2u; " in typed
+
+
+@pytest.mark.parametrize("name", published.names())
+def test_no_table_is_wider_than_a_terminal(name, capsys):
+    assert main(["reproduce", name]) == 0
+    for block in capsys.readouterr().out.split("\n\n"):
+        rule = next(line for line in block.splitlines() if set(line) == {"─"})
+        assert len(rule) <= 80 or "counted in the whole network" in block  # whose one column of prose is folded
 
 
 @pytest.mark.parametrize(
