@@ -162,9 +162,7 @@ def _facts(table: PublishedTable) -> Table:
     ]
     printed = {cell.operator: cell.label for cell in table.cells}
     facts = [replace(fact, operator=printed.get(fact.operator) or _in_papers(fact.operator)) for fact in table.facts]
-    rows = [
-        [fact.operator, fact.quantity, fact.printed, fact.source.key if fact.source else UNKNOWN] for fact in facts
-    ]
+    rows = [[fact.operator, fact.quantity, fact.printed, fact.source.key if fact.source else UNKNOWN] for fact in facts]
     notes = list(dict.fromkeys(f"{_of_which(facts, fact)}: {fact.note}" for fact in facts if fact.note))
     cited = {cell.source for cell in table.cells}
     new = (fact.source for fact in table.facts if fact.source not in cited)

@@ -128,6 +128,20 @@ def test_a_number_stands_in_the_unit_of_its_heading_alone(export, form, old, new
     assert not check(change(export(form), old, new), run).holds
 
 
+def test_a_row_without_its_options_is_that_of_its_operator_and_variant(tmp_path):
+    file = tmp_path / "table.csv"
+    run = RUNS.parents[2] / "results" / "reference-cpu"
+    assert main(["export", str(run), "--variants", "--columns", "operator,variant,latency", "--out", str(file)]) == 0
+    found = check(file, run)
+    assert found.holds
+    assert found.cells > 50
+    rows = file.read_text(encoding="utf-8").splitlines()
+    first, second = (next(row for row in rows if row.startswith(f'a2u,"rank {n}, shared"')) for n in (1, 2))
+    swapped = {first: second.replace("rank 2", "rank 1"), second: first.replace("rank 1", "rank 2")}
+    file.write_text("\n".join(swapped.get(row, row) for row in rows), encoding="utf-8")
+    assert {wrong.row.split()[0] for wrong in check(file, run).wrong} == {"a2u", "a2u:rank=2"}
+
+
 def test_a_column_of_one_s_own_is_not_checked_and_said(export):
     file = export("markdown")
     lines = file.read_text(encoding="utf-8").splitlines()

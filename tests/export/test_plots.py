@@ -104,6 +104,20 @@ def test_the_share_of_the_floor_is_floor_over_latency():
     assert "above the speed of light" not in " ".join(found)
 
 
+@pytest.mark.parametrize(("least", "most"), [(0.288, 0.419), (21, 21), (6.1, 9.9), (0.3, 1.1), (1, 4000), (2e-4, 3e-4)])
+@pytest.mark.parametrize("letter", ["x", "y"])
+def test_a_logarithmic_axis_has_numbers_however_short_it_is(least, most, letter):
+    figure = Figure(figsize=(3.3, 2))
+    axis = getattr(figure.subplots(), f"{letter}axis")
+    page.logarithmic(axis, least, most)
+    figure.draw_without_rendering()
+    low, high = axis.get_view_interval()
+    places = [place for place in axis.get_majorticklocs() if low <= place <= high]
+    written = axis.get_major_formatter().format_ticks(places)
+    assert len(set(written)) > 1
+    assert [float(text.replace(",", "")) for text in written] == pytest.approx(places)
+
+
 def test_a_share_above_100_percent_is_drawn_with_its_reason():
     frame = example()
     found = texts(svg(derive(frame.assign(floor=frame["floor"] * 6)), "floor"))

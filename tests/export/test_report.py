@@ -70,6 +70,7 @@ def test_every_number_links_to_its_case_with_raw_samples(tmp_path):
     assert f"process 2, round 0</th><td>{samples[1]['latency'][0]!r} " in page
     assert "No raw samples are stored of it." in page  # the one that failed
     assert "out of patience" in page
+    assert "<summary>A2U, rank 4, sharing unshared</summary>" in page  # as in the table
 
 
 def test_the_page_has_environment_problems_and_certificate(tmp_path):
@@ -78,8 +79,12 @@ def test_the_page_has_environment_problems_and_certificate(tmp_path):
         file.write('{"version": 1, "case": "torn')
     assert "None is in the run" in own(write(tmp_path, run))
     (run / "certificate.json").write_text(json.dumps({"passed": True, "false_alarms": {"share": 0.005}}))
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["machine"] |= {"command": ["a2u-bench", "run", "--ops", "all mine:Soft"]}
+    (run / "manifest.json").write_text(json.dumps(manifest))
     page = own(write(tmp_path, run))
     assert "<th>machine.cpu</th><td>Imaginary 9000</td>" in page
+    assert "<td>a2u-bench run --ops &#39;all mine:Soft&#39;</td>" in page  # as it is to be typed again
     assert "<th>machine.torch.version</th><td>2.13.0</td>" in page
     assert "the last line is torn, left out" in page
     assert "<th>false_alarms.share</th><td>0.005</td>" in page
@@ -193,6 +198,7 @@ found.buttons = [...document.querySelectorAll(".modebar-btn")].map((one) => one.
 found.labels = [...document.querySelectorAll("#costs .textpoint")].map((one) => one.textContent);
 found.axes = ["costs", "latency", "memory"].map((id) => document.getElementById(id).layout.xaxis.title.text);
 found.up = document.querySelector("#costs").layout.yaxis.title.text;
+found.ticks = document.querySelectorAll("#costs .xtick").length;
 found.fastest = Math.min(...document.querySelector("#latency").data[0].x);
 found.look = document.querySelector("#latency").data[0].marker;
 found.before = first();
@@ -244,6 +250,7 @@ def test_in_a_browser_the_table_sorts_filters_and_redraws_the_plots(tmp_path):
     assert found["plots"] == [["costs", 6], ["latency", 6], ["memory", 6]]
     assert [axis.rpartition("[")[2] for axis in found["axes"]] == ["ratio", "ms]", "MB]"]
     assert found["up"] == "peak memory [MB]"
+    assert found["ticks"] > 1
     assert found["fastest"] == pytest.approx(1e3 * min(read([read_run(tmp_path / "run")]).frame["latency"].dropna()))
     assert {tuple(look) for look in zip(found["look"]["color"], found["look"]["symbol"], strict=True)} == {
         (colour, SHAPES[marker]) for colour, marker in looks(name.partition(":")[0] for name in COSTS).values()
@@ -263,6 +270,13 @@ def test_in_a_browser_the_table_sorts_filters_and_redraws_the_plots(tmp_path):
     assert found["across"] == "params"
     assert found["open"] is True
     assert found["samples"] == 8
+
+
+@needs_browser
+def test_in_a_browser_an_axis_too_short_for_a_1_2_or_5_has_numbers_all_the_same(tmp_path):
+    cases = [case("carafe"), case("a2u:rank=4,sharing=unshared")]  # 0.288 and 0.419 ms
+    write(tmp_path, make_run(tmp_path / "run", cases))
+    assert probed(tmp_path / "report.html", tmp_path / "profile")["ticks"] > 1
 
 
 @needs_browser

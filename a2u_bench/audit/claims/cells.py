@@ -70,6 +70,13 @@ def under(line: str, over: Sequence[Over]) -> list[tuple[str, Over]]:
     return [(cell, one) for cell, one in zip(cells, over, strict=True) if one.columns]
 
 
+def text(line: str, over: Sequence[Over], column: str) -> str:
+    """The cell of a line that stands under a column of texts; "" where there is none."""
+    cells = split(line)
+    found = [cell for cell, one in zip(cells, over, strict=False) if column in one.columns]
+    return found[0] if len(cells) == len(over) and len(found) == 1 else ""
+
+
 def _is_measured(column: str) -> bool:
     return SHOWN[column].dtype != "string" and not is_axis(column)
 

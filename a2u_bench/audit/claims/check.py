@@ -113,7 +113,7 @@ def check(file: Path, run: Path | None = None) -> Checked:
     runs = [read_run(_there(folder, file)) for folder in folders]
     view = make(runs, request)
     lines = _as_typed(lines, view, runs)
-    named = names(row.operator for row in rows(view))
+    named, variants = names(row.operator for row in rows(view)), _variants(view)
     if request.baseline is None and (said := [line for line in lines if re.search(r"\bbaseline\b", line)]):
         marked = next((name for line in said for name in named.findall(line)), None)
         view = make(runs, replace(request, baseline=marked))  # as a CSV says it
@@ -130,6 +130,10 @@ def check(file: Path, run: Path | None = None) -> Checked:
         said_names = set(named.findall(line))
         if line.strip() and not said_names:
             over = cells.heading(line) or cells.with_units(over, line)
+        if (
+            variant := variants.get((cells.text(line, over, "operator"), cells.text(line, over, "variant")))
+        ) is not None:
+            said_names = {variant}
         about = [row for name in said_names or heading for row in stored[name]]
         here, found = compare(line, said_names, about, over)
         if here and len(cells.split(line)) == len(over):
@@ -153,6 +157,12 @@ def _as_typed(lines: Sequence[str], view: View, runs: Sequence[Run]) -> list[str
     typed = {name: options for name, options in called.items() if name and options}
     named = names([*typed, *typed.values()])
     return [named.sub(lambda found: typed.get(found[0], found[0]), line) for line in lines]
+
+
+def _variants(view: View) -> dict[tuple[str, str], str]:
+    """What is typed for an operator and the label of its variant."""
+    columns = (to_values(view.frame[name]) for name in ("operator", "variant", "options"))
+    return {(name, label): options for name, label, options in zip(*columns, strict=True) if name and label and options}
 
 
 def _read(path: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,8 +105,10 @@ def gather(view: View) -> Content:
     keys = [(row.get(RUN) or "", row["case"]) for row in frames.to_records(frame)]
     room = max(1, MOST_SAMPLES // max(1, len(keys)))
     cases = tuple(
-        _case(number, row, samples.get(key, []), room)
-        for number, (key, row) in enumerate(zip(keys, frames.to_records(frame), strict=True))
+        _case(number, called, row, samples.get(key, []), room)
+        for number, (key, called, row) in enumerate(
+            zip(keys, frames.to_values(numbered[CALLED]), frames.to_records(frame), strict=True)
+        )
     )
     return Content(
         title=", ".join(plain(run.path.resolve().name) for run in runs),
@@ -145,7 +148,9 @@ def _table(frame: pd.DataFrame, columns: Sequence[str], convention: str, notes: 
     return PageTable(table.title, headings, lines, table.notes)
 
 
-def _case(number: int, row: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]], room: int) -> CaseText:
+def _case(
+    number: int, called: str | None, row: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]], room: int
+) -> CaseText:
     stored = tuple(
         (name, _exactly(value) + (f" {BY_NAME[name].unit}" if name in BY_NAME and BY_NAME[name].unit else ""))
         for name, value in row.items()
@@ -157,7 +162,7 @@ def _case(number: int, row: Mapping[str, Any], rounds: Sequence[Mapping[str, Any
         left -= len(one["latency"])
         if times:
             lines.append((f"process {one['process']}, round {one['round']}", " ".join(map(repr, times))))
-    name = str(row.get("pair") or row.get("options") or "unknown")
+    name = str(row.get("pair") or called or "unknown")
     return CaseText(number, plain(name), stored, tuple(lines), max(0, -left))
 
 
@@ -192,7 +197,8 @@ def _flat(value: Any, path: str = "") -> tuple[tuple[str, str], ...]:
             return ((plain(path), f"{len(value)} entries, in the file"),)
         return tuple(pair for number, one in enumerate(value) for pair in _entry(one, f"{path}.{number}"))
     if isinstance(value, list):
-        return ((plain(path), plain(" ".join(map(str, value)))),)
+        words = list(map(str, value))
+        return ((plain(path), plain(shlex.join(words) if path.endswith(".command") else " ".join(words))),)
     return ((plain(path), "unknown" if value is None else plain(str(value))),)
 
 
