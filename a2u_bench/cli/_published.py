@@ -170,7 +170,7 @@ def _facts(table: PublishedTable) -> Table:
 
 
 def _in_papers(operator: str) -> str:
-    """An operator string as a paper's table names it; as it is where it is none of ours."""
+    """An operator string as a paper's table names it; as it is where it is not ours."""
     try:
         found = operators.operator(operator)
     except UsageError:

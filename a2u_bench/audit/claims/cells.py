@@ -71,7 +71,7 @@ def under(line: str, over: Sequence[Over]) -> list[tuple[str, Over]]:
 
 
 def text(line: str, over: Sequence[Over], column: str) -> str:
-    """The cell of a line that stands under a column of texts; "" where there is none."""
+    """The cell of a line that stands under a column of texts, or ""."""
     cells = split(line)
     found = [cell for cell, one in zip(cells, over, strict=False) if column in one.columns]
     return found[0] if len(cells) == len(over) and len(found) == 1 else ""
