@@ -60,6 +60,15 @@ def test_every_file_that_a_page_names_is_there(page: str) -> None:
     assert [name for name in gone if "NAME" not in name and "FORMAT" not in name] == []
 
 
+FILE = re.compile(r"\b(?:tests|docs|results)/[\w./-]+\.(?:py|md|toml|txt|svg|png)\b")
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]), ids=lambda path: path.name)
+def test_a_file_of_ours_that_a_page_speaks_of_is_there(page: Path) -> None:
+    named = set(FILE.findall(page.read_text(encoding="utf-8")))
+    assert [name for name in sorted(named) if not any((ROOT / part / name).exists() for part in ("", "docs"))] == []
+
+
 def test_every_folder_of_the_bench_stands_in_the_table_of_rooms() -> None:
     rows = re.findall(r"^\| `(\w+)/` \|", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE)
     folders = {path.name for path in (ROOT / "a2u_bench").iterdir() if (path / "__init__.py").exists()}

@@ -168,7 +168,7 @@ def products_of(
     lanes = min(8, tiling.power_above(channels))
     if not inner:
         lanes = tiling.product_lanes(height * width, rows * out.shape[0], channels)
-    tiles = tiling.tiles(height, width, max(tiling.THREADS // lanes, 1 if inner else min(32, tiling.THREADS)))
+    tiles = tiling.tiles(height, width, max(tiling.THREADS // lanes, 1 if inner else min(32, tiling.THREADS)), 16)
     parts = min(tiles.count, max(1, 1024 // rows)) if repeats else tiles.count
     g_strides = tiling.phase_strides(g, phases)
     if repeats:  # parts [parts, G, K, s, s], contiguous
@@ -226,7 +226,7 @@ def scatter_of(w: Tensor, g: Tensor, out: Tensor, points: tuple[int, int], windo
     height = max(1, min(threads // 32, tiling.power_above(-(-z_height // rows))))
     across = -(-z_width // (33 - taps))
     tiles = -(-z_height // (rows * height)) * across
-    most = tiling.MOST_READ * (33 - taps) // 32
+    most = max(1, tiling.MOST_READ * z_width // (32 * across))  # neighbouring tiles read taps − 1 columns twice
     splits, span = tiling.channel_spans(channels, 1, tiles * batch * groups, threads, most)
     return Launch(
         window_scatter,

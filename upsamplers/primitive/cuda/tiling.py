@@ -79,8 +79,10 @@ class Channels:
 def channel_spans(channels: int, lanes: int, programs: int, threads: int, most: int) -> tuple[int, int]:
     """At most so many splits of the channels, of 16 steps or more, and the channels of one; `programs` without a split.
 
-    Of the numbers of splits that nearly fill the processors, the one whose fullest processor has least to do.
+    Of the numbers of splits that nearly fill the processors, the one whose fullest processor has least to do. A map
+    too small for them is split into as many as there are processors.
     """
+    most = max(most, PROCESSORS // programs)
     allowed = range(1, max(1, min(most, channels // (16 * lanes))) + 1)
     slots = PROCESSORS * (RESIDENT // threads)
     filling = [n for n in allowed if 10 * programs * n >= 7 * slots] or [allowed[-1]]
