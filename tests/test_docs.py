@@ -63,7 +63,9 @@ def test_every_file_that_a_page_names_is_there(page: str) -> None:
 FILE = re.compile(r"\b(?:tests|docs|results)/[\w./-]+\.(?:py|md|toml|txt|svg|png)\b")
 
 
-@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "page", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]), ids=lambda path: path.name
+)
 def test_a_file_of_ours_that_a_page_speaks_of_is_there(page: Path) -> None:
     named = set(FILE.findall(page.read_text(encoding="utf-8")))
     assert [name for name in sorted(named) if not any((ROOT / part / name).exists() for part in ("", "docs"))] == []
