@@ -24,7 +24,7 @@ FORMULA = "by the operator's formula, without bias, norm, softmax and pooling"
 NETWORK = "of the whole network, as torch counts them"
 """Who counted the work: an operator's own formula, or torch's counter where it is in a network."""
 
-BOLD = "bold: best, or not significantly worse than the best"
+BOLD = "bold: the best, and those that neither are significantly worse nor stand behind one that is"
 
 
 def notes(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from a2u_bench import stats
-from a2u_bench.columns import BY_NAME, RATIO, SHOWN, SUBJECT
+from a2u_bench.columns import BY_NAME, RATIO, SHOWN, SUBJECT, VERDICT
 from a2u_bench.judge import verdicts
 from a2u_bench.judge.verdicts import LEVEL, difference
 from a2u_bench.store.frames import workloads
@@ -26,9 +26,10 @@ SAME = (*SUBJECT, "pair")
 def best(frame: pd.DataFrame, names: Sequence[str], reading: Reading | None = None) -> dict[str, pd.Series]:
     """For each measure, whether each row is the best of its workload in it, or not significantly worse than the best.
 
-    Significance is that of `judge.difference` to the best one, after Holm's correction over the table. Nobody is best
-    where nobody is significantly worse, nor with a zero, which is there to have no such cost at all; measures in which
-    nobody can be are left out. `frame` is a part of the reading's, with its index.
+    Significance is that of `judge.difference` to the best one, after Holm's correction over the table. Worse are also a
+    latency that is *slower* than another one of the table, by its verdict, and whatever is behind a row that is worse.
+    Nobody is best where nobody is significantly worse, nor with a zero, which is there to have no such cost at all;
+    measures in which nobody can be are left out. `frame` is a part of the reading's, with its index.
     """
     found = {}
     for name in names:
@@ -47,6 +48,9 @@ def _best(frame: pd.DataFrame, name: str, reading: Reading | None) -> pd.Series:
     found = difference(frame, name, rows, first, reading)
     worse = np.zeros(len(frame), dtype=bool)
     worse[rows] = (stats.holm(found.probability) <= LEVEL) & (sign * found.log > 0)
-    slower = pd.Series(worse, index=frame.index)
-    known = pd.Series((value.notna() & (value != 0)).to_numpy(), index=frame.index)
-    return known & ~slower & slower.groupby(group).transform("any")
+    if name == "latency" and reading is not None and VERDICT in frame:
+        here = np.isin(reading.against[frame.index.to_numpy()], frame.index.to_numpy())
+        worse |= here & (frame[VERDICT] == "slower").fillna(False).to_numpy(dtype=bool)
+    least = value.where(worse).groupby(group.to_numpy()).transform("min")  # of those that are worse
+    known = value.notna() & (value != 0) & (value < least)
+    return pd.Series(known.to_numpy(), index=frame.index)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from a2u_bench import units
+from a2u_bench import stats, units
 from a2u_bench.columns import SUBJECT
 from a2u_bench.judge.reading import Reading
-from a2u_bench.judge.verdicts import difference, numbers
+from a2u_bench.judge.verdicts import LEVEL, Rows, difference, numbers
 from a2u_bench.machine import grades
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import workloads
@@ -18,6 +18,8 @@ from a2u_bench.tables.notes import PAIRED, ratios
 
 FEWEST_TO_ORDER = 3
 """Operators: of fewer a table says all."""
+
+NOT_SLOWER = "not significantly slower"
 
 MORE = "more: compare --notes full"
 
@@ -45,19 +47,31 @@ def in_short(reading: Reading, frame: pd.DataFrame, variants: Sequence[str] = ()
 
 def fastest(frame: pd.DataFrame, reading: Reading) -> list[str]:
     """Which operator of one workload is fastest, and how much faster than the next and the slowest; nothing where rows
-    are of several workloads or too few."""
+    are of several workloads or too few. Where two are fastest, to the reference if it is one of them."""
     latency = numbers(frame, "latency")
     rows = np.argsort(np.where(np.isnan(latency), np.inf, latency), kind="stable")[: int((~np.isnan(latency)).sum())]
     if len(rows) < FEWEST_TO_ORDER or workloads(frame, SUBJECT).nunique() > 1:
         return []
-    others = rows[[1, -1]]
-    found = difference(frame, "latency", others, np.repeat(rows[0], 2), reading)
+    first, second, last = (int(row) for row in rows[[0, 1, -1]])
+    names = {row: plain(str(frame["options"].iloc[row])) for row in (first, second, last)}
+    slower = _slower(frame, rows, first, reading)
+    if second in slower:
+        end = f", {names[last]} {slower[last]} times" if last in slower else f"; {names[last]} is {NOT_SLOWER}"
+        return [f"{names[first]} is fastest; {names[second]} is {slower[second]} times slower{end}"]
+    second_is_reference = reading.against[frame.index[second]] == frame.index[second]  # ratios in the table are to it
+    beside = second if second_is_reference else first
+    slower = _slower(frame, rows, beside, reading)
+    end = f"{slower[last]} times slower than {names[beside]}" if last in slower else NOT_SLOWER
+    return [f"{names[first]} and {names[second]} are fastest; {names[last]} is {end}"]
+
+
+def _slower(frame: pd.DataFrame, rows: Rows, base: int, reading: Reading) -> dict[int, str]:
+    """How many times slower than a row are those that are significantly slower, as `2.0 ± 0.1`."""
+    others = rows[rows != base]
+    found = difference(frame, "latency", others, np.repeat(base, len(others)), reading)
     low, high = found.interval()
-    names = [plain(str(name)) for name in frame["options"].iloc[[rows[0], *others]]]
-    texts = [
-        " ± ".join(units.with_spread(value, *ends)) if np.isfinite(ends[1]) else units.ratio(value)
-        for value, ends in zip(found.value.tolist(), zip(low.tolist(), high.tolist(), strict=True), strict=True)
-    ]
-    if not low[0] > 1:
-        return [f"{names[0]} and {names[1]} are fastest; {names[2]} is {texts[1]} times slower"]
-    return [f"{names[0]} is fastest; {names[1]} is {texts[0]} times slower, {names[2]} {texts[1]} times"]
+    certain = (stats.holm(found.probability) <= LEVEL) & (found.log > 0)
+    return {
+        int(row): " ± ".join(units.with_spread(value, *ends)) if np.isfinite(ends[1]) else units.ratio(value)
+        for row, value, *ends in zip(others[certain], found.value[certain], low[certain], high[certain], strict=True)
+    }

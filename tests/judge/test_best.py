@@ -89,3 +89,22 @@ def test_cases_of_two_blocks_are_marked_by_way_of_their_reference(tmp_path):
     timed = {"bilinear": reference, "a": one_round(2 * LOAD * NOISE), "b": one_round(1.5 * LOAD * NOISE, 6)}
     found = read([write_run(tmp_path / "run", timed)])
     assert best(found.frame.iloc[1:], ["latency"], found)["latency"].tolist() == [False, True]
+
+
+ROUGH = np.array([1.06, 0.94, 1.05, 0.95, 1.02, 0.98])
+
+
+def test_what_is_slower_by_its_verdict_or_behind_such_a_row_is_not_bold(tmp_path):
+    timed = {
+        "first": 0.99 * LOAD * ROUGH,
+        "bilinear": LOAD,
+        "unknown": 1.03 * LOAD * ROUGH[::-1],
+        "slower": 1.05 * LOAD * NOISE,  # than bilinear; than `first`, which is rough, not significantly
+        "behind": 1.06 * LOAD * ROUGH[::-1],
+    }
+    found = read([write_run(tmp_path / "run", {name: one_round(times) for name, times in timed.items()})])
+    assert found.frame["verdict"].tolist() == ["inconclusive", "reference", "inconclusive", "slower", "inconclusive"]
+    for name in ("latency", "latency_ratio"):
+        assert best(found.frame, [name], found)[name].tolist() == [True, True, True, False, False]
+    without = found.frame[found.frame["options"] != "bilinear"]
+    assert not best(without, ["latency"], found)["latency"].any()  # what it is slower than is not in the table

@@ -6,8 +6,10 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
+from timed_runs import NOISE, one_round, write_run
 
 from a2u_bench.case import Case
 from a2u_bench.cli import main
@@ -88,16 +90,37 @@ def test_files_for_other_programs_hold_every_variant(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("second", "said"),
+    ("rows", "said"),
     [
-        (1.01, "fast and next are fastest; slow is 9.0 ± "),
-        (2.0, "fast is fastest; next is 2.0"),
+        ({"next": 1.01, "slow": 9.0}, "fast and next are fastest; slow is 9.0 ± 0.2 times slower than fast"),
+        ({"next": 2.0, "slow": 9.0}, "fast is fastest; next is 2.00 ± 0.05 times slower, slow 9.0 ± 0.2 times"),
+        ({"next": 1.01, "slow": 1.02}, "fast and next are fastest; slow is not significantly slower"),
     ],
 )
-def test_a_sentence_says_who_is_fastest_and_by_how_much(second, said, tmp_path, capsys):
-    run = write(tmp_path / "run", [cost("slow", 9.0), cost("fast", 1.0), cost("next", second)])
-    line = next(line for line in shown(capsys, run)[1].splitlines() if "fastest" in line)
-    assert line.startswith(said)
+def test_a_sentence_says_who_is_fastest_and_by_how_much(rows, said, tmp_path, capsys):
+    run = write(tmp_path / "run", [cost("fast", 1.0), *(cost(*row) for row in rows.items())])
+    assert said in shown(capsys, run)[1].splitlines()
+
+
+ROUGH = np.array([1.06, 0.94, 1.05, 0.95, 1.02, 0.98])
+
+
+@pytest.mark.parametrize(
+    ("timed", "said"),
+    [
+        (  # the ratios in the table are to bilinear
+            {"first": 0.99 * ROUGH, "bilinear": 1 + 0 * NOISE, "slow": 1.05 * NOISE},
+            "first and bilinear are fastest; slow is 1.0500 ± 0.0008 times slower than bilinear",
+        ),
+        (  # beyond all doubt, but not of all
+            {"first": 0.5 * NOISE, "bilinear": 1 + 0 * NOISE, "slow": 1.05 * ROUGH**40},
+            "first is fastest; bilinear is 2.0000 ± 0.0015 times slower; slow is not significantly slower",
+        ),
+    ],
+)
+def test_the_sentence_is_of_one_mind_with_ratios_and_verdicts(timed, said, tmp_path, capsys):
+    run = write_run(tmp_path / "run", {name: one_round(times) for name, times in timed.items()})
+    assert said in shown(capsys, str(run.path))[1].splitlines()
 
 
 def test_nobody_is_fastest_of_several_workloads(tmp_path, capsys):
