@@ -48,8 +48,8 @@ def over_seeds(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
 
 
 def order(frame: pd.DataFrame, measure: str = "", level: float = 0.05) -> str:
-    """The settings by mean, best first: `>` where neighbours differ significantly, `≈` where they do not; "" for fewer
-    than two settings with two seeds.
+    """The settings by mean, best first: `>` where neighbours differ significantly, `≈` where they do not; a sentence
+    where none do, and "" for fewer than two settings with two seeds.
 
     Apart is what Welch's t-test says after Holm's correction over all comparisons of two settings; of restored features
     Student's over the folds that both were tested on. The measure is by default what ranks the task of these rows.
@@ -73,13 +73,15 @@ def order(frame: pd.DataFrame, measure: str = "", level: float = 0.05) -> str:
     ends = list(combinations(range(len(samples)), 2))
     differ = folds.paired if paired else _welch
     corrected = stats.holm([differ(samples[a][1], samples[b][1]) for a, b in ends])
-    sure = {pair: bool(chance <= level) for pair, chance in zip(ends, corrected, strict=True)}
-    text = samples[0][0]
-    for index in range(1, len(samples)):
-        text += f" {'>' if sure[index - 1, index] else '≈'} {samples[index][0]}"
+    apart = {pair: bool(chance <= level) for pair, chance in zip(ends, corrected, strict=True)}
     test = folds.TEST if paired else "Welch's t"
     what = f"{test}, {len(ends)} comparisons corrected by Holm, {level:.0%}" if len(ends) > 1 else test
-    return f"{BY_NAME[measure].label}: {text} (> is sure: {what})"
+    if not any(apart[index - 1, index] for index in range(1, len(samples))):
+        return f"{BY_NAME[measure].label}: nobody differs significantly from the next best ({what})"
+    text = samples[0][0]
+    for index in range(1, len(samples)):
+        text += f" {'>' if apart[index - 1, index] else '≈'} {samples[index][0]}"
+    return f"{BY_NAME[measure].label}: {text} (> is significant, ≈ is not: {what})"
 
 
 def _of_one_study(frame: pd.DataFrame) -> pd.DataFrame:

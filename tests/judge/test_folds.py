@@ -37,7 +37,7 @@ def test_a_pair_of_operators_is_compared_on_the_folds_that_both_were_tested_on()
 def test_the_order_says_how_it_was_tested_and_leaves_ceilings_out():
     said = seeds.order(rows())
     assert said.startswith(
-        "gain over bilinear: sapa > convex ≈ carafe ≈ a2u (> is sure: Student's t, paired over folds"
+        "gain over bilinear: sapa > convex ≈ carafe ≈ a2u (> is significant, ≈ is not: Student's t, paired over folds"
     )
     assert "ceiling" not in said
     unfinished = rows().drop(index=0)  # the first fold of sapa
