@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from a2u_bench.sanitize import plain
+from a2u_bench.tables.fitting import fit
 from a2u_bench.tables.table import Table
 
 STATUS_STYLES = {"ok": "green", "skipped": "yellow", "faster": "green", "slower": "red", "baseline": "bold"}
@@ -21,8 +22,6 @@ TONE_STYLES = {"better": "green", "worse": "red"}
 
 ATTENTION = {"oom": "red", "timeout": "red", "failed": "red", "incorrect": "bold red"}
 WIDEST = 500  # columns of text where there is no terminal to fit
-WIDEST_TEXT = 20  # letters of a column of text, beyond which it is folded
-GAP = 1
 LONGEST_BY_RICH = 1000  # lines: rich takes a tenth of a millisecond for each cell
 
 
@@ -38,8 +37,9 @@ def print_table(table: Table, to: Console | None = None) -> None:
     A table whose numbers do not fit the terminal is printed in parts, each with the columns of text at its left.
     """
     to = to or console()
-    parts = [table] if to.width >= WIDEST else _parts(table, to.width)
-    if len(table.cells) > LONGEST_BY_RICH:
+    is_long = len(table.cells) > LONGEST_BY_RICH
+    parts = [table] if to.width >= WIDEST else fit(table, to.width, fold=not is_long)
+    if is_long:
         for part in parts:
             to.file.writelines(f"{line}\n" for line in _long(part))
         return
@@ -55,50 +55,6 @@ def print_lines(lines: Iterable[str], to: Console | None = None) -> None:
     to = to or console()
     for line in lines:
         to.print(Text(plain(line)), soft_wrap=not to.is_terminal)
-
-
-def _parts(table: Table, width: int) -> list[Table]:
-    """The table cut between columns so that each part fits; what is text at the left stands in each of them."""
-    widths = [_width(table, place) for place in range(len(table.headings))]
-    lead = next((place for place, heading in enumerate(table.headings) if heading.right), len(table.headings))
-    folded = [min(one, WIDEST_TEXT) if not table.headings[place].right else one for place, one in enumerate(widths)]
-    if lead in (0, len(widths)) or sum(folded) + GAP * (len(widths) - 1) <= width:
-        return [table]
-    room = width - sum(folded[:lead]) - GAP * lead
-    if room < width // 3:  # too little would be left for each part: fold what can be folded
-        return [table]
-    least = sum(widths[:lead]) + GAP * lead
-    if all(least + one <= width for one in widths[lead:]):
-        room = width - least
-    groups: list[list[int]] = [[]]
-    for place in range(lead, len(widths)):
-        used = sum(widths[one] + GAP for one in groups[-1])
-        if groups[-1] and used + widths[place] > room:
-            groups.append([])
-        groups[-1].append(place)
-    if len(groups) == 1:
-        return [table]
-    parts = []
-    for number, group in enumerate(groups):
-        places = [*range(lead), *group]
-        cells = tuple(tuple(row[place] for place in places) for row in table.cells)
-        bold = frozenset((row, places.index(place)) for row, place in table.bold if place in places)
-        tones = {(row, places.index(place)): tone for (row, place), tone in table.tones.items() if place in places}
-        title = table.title if number == 0 else f"{table.title} (part {number + 1} of {len(groups)})"
-        notes = table.notes if number == len(groups) - 1 else ()
-        headings = tuple(table.headings[place] for place in places)
-        parts.append(Table(title, headings, cells, notes, bold, tones, table.rule))
-    return parts
-
-
-def _width(table: Table, place: int) -> int:
-    heading = table.headings[place]
-    longest = max((cell_len(row[place]) for row in table.cells), default=0)
-    return max(
-        cell_len(heading.label),
-        cell_len(heading.unit) + 2 if heading.unit else 0,
-        min(longest, heading.most or longest),
-    )
 
 
 def _long(table: Table) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from a2u_bench.cli import main
 from a2u_bench.tables import terminal
 
 RUNS = Path(__file__).parents[1] / "golden" / "runs"
-REFERENCE = str(Path(__file__).parents[2] / "results" / "reference-cpu")
+RESULTS = Path(__file__).parents[2] / "results"
+REFERENCE = str(RESULTS / "reference-cpu")
 EXAMPLE, LATER = str(RUNS / "example"), str(RUNS / "example-later")
 
 
@@ -45,6 +47,19 @@ def test_it_fits(name, monkeypatch):
     lines = printed(monkeypatch, COMMANDS[name])
     assert len(lines) > 5
     assert [line for line in lines if cell_len(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    "run", ["primitive-cpu", "restoration", "peers-cpu", "reference-cpu", "engines-cpu", "quality-fashion-short"]
+)
+@pytest.mark.parametrize("width", [80, 100])
+def test_no_word_is_broken_and_nothing_is_lost(run, width, monkeypatch):
+    narrow, wide = (
+        re.split(r"[\s:,=/─]+", " ".join(printed(monkeypatch, ["compare", str(RESULTS / run)], wide)))
+        for wide in (width, 400)
+    )
+    assert set(wide) - set(narrow) == set()
+    assert {word for word in set(narrow) - set(wide) if not re.fullmatch(r"\(part|of|\d+\)?", word)} == set()
 
 
 def test_the_list_of_commands_cuts_no_summary_short(capsys, monkeypatch):
