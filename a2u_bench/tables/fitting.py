@@ -1,4 +1,4 @@
-"""A table in a terminal's width: long names fold at their punctuation, numbers that do not fit come in further parts."""
+"""A table in a terminal's width: long names fold at their punctuation, numbers beyond it come in further parts."""
 
 from __future__ import annotations
 
