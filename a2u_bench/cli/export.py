@@ -67,6 +67,7 @@ def command(
     from itertools import chain
 
     from a2u_bench.cli import _output as output
+    from a2u_bench.cli._files import check_file
     from a2u_bench.cli._table import are_typed, check_convention, check_notes, known_operators, listed, read_runs
     from a2u_bench.errors import UsageError, unknown
     from a2u_bench.export import exporter, formats
@@ -74,11 +75,12 @@ def command(
     from a2u_bench.store.completeness import nothing
 
     ending = "" if out is None else out.suffix.lower().removeprefix(".")
-    form = form or ENDINGS.get(ending) or ending or "csv"
+    given, form = bool(form or not ending), form or ENDINGS.get(ending) or ending or "csv"
+    if out is not None:
+        known = [*dict.fromkeys([*formats(), *ENDINGS])]
+        check_file("--out", out, () if given else known)
     if form not in formats():
         raise unknown("format", form, formats())
-    if out is not None and out.is_dir():
-        raise UsageError(f"--out {out}: is a folder; allowed: the name of a file")
     if form == "parquet" and out is None and (sys.stdout.isatty() or not hasattr(sys.stdout, "buffer")):
         raise UsageError("parquet is no text for a terminal; give --out FILE")
     check_convention(convention)
@@ -130,6 +132,7 @@ def command(
 
 def _check_flags(form: str, out: Path | None, label: str, bib: Path | None, sep: str, decimal: str) -> None:
     """UsageError for what this format does not have, or has not in this way."""
+    from a2u_bench.cli._files import check_file
     from a2u_bench.errors import UsageError
     from a2u_bench.export.csv import check_separators
     from a2u_bench.export.latex import check_label
@@ -142,10 +145,10 @@ def _check_flags(form: str, out: Path | None, label: str, bib: Path | None, sep:
     check_separators(sep, decimal)
     if label:
         check_label(label)
-    if bib is not None and (bib.is_dir() or (out is not None and bib.absolute() == out.absolute())):
-        raise UsageError(
-            f"--bib {bib}: {'is a folder' if bib.is_dir() else 'is --out too'}; allowed: a file of its own"
-        )
+    if bib is not None:
+        check_file("--bib", bib)
+        if out is not None and bib.absolute() == out.absolute():
+            raise UsageError(f"--bib {bib}: is --out too; allowed: a file of its own")
 
 
 def _with_citations(view: View, bib: Path) -> View:

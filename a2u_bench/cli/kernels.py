@@ -44,14 +44,14 @@ def command(
     Beside them stand maps of their entropy, on one scale. The features are fixed random filters of the picture.
     Weights are untrained unless --weights names some. An image as guide is the picture itself, normalised.
     """
+    from a2u_bench.cli._files import check_file
     from a2u_bench.errors import UsageError
     from a2u_bench.export.plots import FORMATS, kernels, page
     from a2u_bench.operators import strings
     from a2u_bench.sanitize import plain
 
     form = out.suffix.removeprefix(".").lower()
-    if form not in FORMATS or out.is_dir():
-        raise UsageError(f"--out {out}: allowed: the name of a file that ends in .{', .'.join(FORMATS)}")
+    check_file("--out", out, FORMATS)
     wanted = strings.split(ops or "a2u")
     if not 1 <= len(wanted) <= MOST or (weights and len(wanted) > 1):
         raise UsageError(f"--op {' '.join(wanted)}: allowed: 1 to {MOST} operators, and just one with --weights")

@@ -105,6 +105,7 @@ def command(
 
 def _asked(kind: list[str] | None, form: list[str] | None, out: Path) -> tuple[list[str], list[str], bool]:
     """The kinds, the formats, and whether `out` is one file. UsageError for what does not go together."""
+    from a2u_bench.cli._files import check_file
     from a2u_bench.cli._table import listed
     from a2u_bench.errors import unknown
     from a2u_bench.export.plots import FORMATS, KINDS
@@ -116,6 +117,8 @@ def _asked(kind: list[str] | None, form: list[str] | None, out: Path) -> tuple[l
             if name not in allowed:
                 raise unknown(what, name, allowed)
     single = bool(ending) and not out.is_dir()
+    if single:
+        check_file("--out", out, FORMATS)
     if single and (len(kinds) != 1 or forms != [ending]):
         raise UsageError(f"--out {out} is one file: name one --kind and no other --format, or give a folder")
     if out.exists() and not out.is_dir() and not single:

@@ -28,6 +28,7 @@ def command(
     """
     import json
 
+    from a2u_bench.cli._files import check_file
     from a2u_bench.cli._table import check_convention, known_operators, read_runs
     from a2u_bench.errors import UsageError
     from a2u_bench.export.report.content import SHOWN, gather
@@ -35,8 +36,7 @@ def command(
     from a2u_bench.tables.view import Request, make
 
     check_convention(convention)
-    if out.is_dir() or out.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--out {out}: allowed: the name of a file that ends in .html")
+    check_file("--out", out, ("html", "htm"))
     read = read_runs(runs or [])
     known, asked = known_operators(read), tuple(conditions or ())
     view = make(read, Request(convention, columns=SHOWN, filters=asked, changes=False, known=known))

@@ -40,7 +40,9 @@ def export(frame: pd.DataFrame, between: str = ",", decimal: str = ".") -> Itera
 def check_separators(between: str, decimal: str) -> None:
     """UsageError for separators that no reader could tell apart."""
     if len(between) != 1 or between.isalnum() or between in "\"'.+-\r\n\\":
-        raise UsageError(f"--sep {between!r}: allowed: one character between cells, such as ',' ';' or a tab")
+        raise UsageError(
+            f"--sep {between!r}: allowed: one character that stands in no number, word or quote: , ; | : or a tab"
+        )
     if decimal not in (".", ","):
         raise UsageError(f"--decimal {decimal!r}: allowed: . or ,")
     if between == decimal:

@@ -106,7 +106,7 @@ def quantity(text: str, flag: str, name: str, value: str) -> float:
     short = next((alias for alias, full in ALIASES.items() if full == name and alias in text), name)
     if value.startswith("-"):
         raise UsageError(f"{flag} {text}: below zero. Allowed: a number from 0 up, such as {example}")
-    if unit in units.USUAL and value and not value[-1].isalpha():
+    if unit in units.USUAL and value and value[-1] in "0123456789.":
         usual = f"{short}{split(text, flag)[1]}{value}{units.USUAL[unit]}"
         raise UsageError(f"{flag} {text}: no unit. Allowed: a number with its unit, such as {usual}")
     try:

@@ -48,6 +48,8 @@ def _chosen(well: pd.DataFrame, asked: str) -> pd.DataFrame:
         for name, features, guide in zip(well["task"], well["features"], well["guide"], strict=True)
     }
     names = [f"{name}:{kind}" if kind else name for name, kind in kinds]
+    if not names:
+        raise UsageError(f"--quality {asked}: no training is in what was read; name a run of `a2u-bench quality` too")
     found = [one for one in kinds if one[0] == task and (not cell or one[1] == cell)]
     if not found:
         match = nearest(asked, names)

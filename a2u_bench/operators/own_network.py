@@ -196,7 +196,8 @@ def _member(module: ModuleType, name: str, text: str) -> Any:
         there = [one for one in vars(found) if not one.startswith("_")]
         if not hasattr(found, part):
             near = nearest(part, there)
-            hint = f"did you mean {near!r}?" if near else f"it has {', '.join(there[:8]) or 'nothing'}"
+            own = [one for one in there if not isinstance(vars(found)[one], ModuleType)]
+            hint = f"did you mean {near!r}?" if near else f"it has {', '.join(own[:8]) or 'nothing'}"
             raise UsageError(f"{text!r}: {module.__name__} has no {part!r}; {hint}")
         found = getattr(found, part)
     return found

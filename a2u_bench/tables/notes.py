@@ -37,8 +37,9 @@ BEYOND = (
 
 
 def of_reading(reading: Reading) -> tuple[str, ...]:
-    """On all that was read: doubled cases, samples that lack or contradict, and to what the ratios are."""
-    return (*_of_reading(reading), *map(plain, ratios(reading)))
+    """On all that was read: doubled cases, and samples that lack or contradict."""
+    said = [*_doubled(reading.frame, reading.doubled), *reading.problems, *_contradicted(reading)]
+    return tuple(map(plain, [*said, *_without_samples(reading)]))
 
 
 def of_rows(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) -> list[str]:
@@ -56,12 +57,7 @@ def of_rows(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) 
 def of_these(reading: Reading, frame: pd.DataFrame, columns: Sequence[str] = ()) -> tuple[str, ...]:
     """Of the same what must be known of any table of these rows, however short its notes."""
     doubtful = suspicions.of_rows(frame, reading, bound=False)
-    return (*_of_reading(reading), *map(plain, _of_rows(frame, columns)), *doubtful)
-
-
-def _of_reading(reading: Reading) -> tuple[str, ...]:
-    said = [*_doubled(reading.frame, reading.doubled), *reading.problems, *_contradicted(reading)]
-    return tuple(map(plain, [*said, *_without_samples(reading)]))
+    return (*of_reading(reading), *map(plain, _of_rows(frame, columns)), *doubtful)
 
 
 def _of_rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:

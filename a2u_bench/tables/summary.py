@@ -27,11 +27,11 @@ ATTENTION = "CDF"
 """Grades whose reason stands under a table, however short its notes."""
 
 
-def in_short(reading: Reading, frame: pd.DataFrame, variants: Sequence[str] = ()) -> list[str]:
+def in_short(reading: Reading, frame: pd.DataFrame, variants: Sequence[str] = (), has_ratios: bool = True) -> list[str]:
     """To what ratios are, what is said of `variants`, and how far times move: two lines where all is as it should."""
-    known = ratios(reading) if frame["latency"].notna().any() else []
-    if not known:
+    if not frame["latency"].notna().any():
         return list(variants)
+    known = ratios(reading) if has_ratios else []
     said = [*known, *variants]
     if variants and len(known) == 1 and known[0].endswith(PAIRED):
         said = ["; ".join([f"{known[0].removesuffix(PAIRED)}, same rounds", *variants])]

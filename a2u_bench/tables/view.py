@@ -21,6 +21,7 @@ from a2u_bench.judge.gates import Outcome
 from a2u_bench.judge.reading import Reading, read
 from a2u_bench.machine.differences import differences, hardware_differences
 from a2u_bench.paper_names import Known, is_own
+from a2u_bench.sanitize import plain
 from a2u_bench.store import frames
 from a2u_bench.store.read import Run
 from a2u_bench.tables import naming, summary
@@ -57,6 +58,12 @@ class Request:
     separators: tuple[str, str] = (",", ".")  # between the cells of CSV, and of decimals
     own_last: bool = False  # a person's own operators stand after all others
     indent: bool = False  # variants show only what differs from the operator above them
+
+    @property
+    def has_ratios(self) -> bool:
+        """Whether ratios, or verdicts, which are of them, are shown."""
+        shown = RATIO in self.columns or VERDICT in self.columns
+        return shown or not (self.by or self.columns)
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ class View:
             return (*variants, *self.notes)
         if self.request.notes == "none":
             return ()
-        about = summary.in_short(self.reading, self.frame, variants)
+        about = summary.in_short(self.reading, self.frame, variants, self.request.has_ratios)
         return (*about, *self.brief, *(one.sentence for one in self.outcomes))
 
     def _shown_costs(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -192,7 +199,8 @@ def make(runs: Sequence[Run], request: Request) -> View:
             pair = found
             notes += found.notes(labels)
     brief = (*notes, *sentences.of_these(reading, frame, request.columns))
-    notes += (*sentences.of_reading(reading), *sentences.of_rows(reading, frame, request.columns))
+    ratios = map(plain, sentences.ratios(reading)) if request.has_ratios else ()
+    notes += (*sentences.of_reading(reading), *ratios, *sentences.of_rows(reading, frame, request.columns))
     view = View(runs, request, frame, notes, reading, pair)
     outcomes = tuple(_outcome(view, gate) for gate in asked)
     return View(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), reading, pair, outcomes, brief)

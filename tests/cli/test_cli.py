@@ -548,5 +548,56 @@ def test_an_export_takes_its_format_from_the_name_of_its_file(name, begins, tmp_
 
 def test_an_ending_that_is_no_format_is_said_before_anything_is_written(tmp_path, capsys):
     assert main(["export", str(ROOT / "tests/golden/runs/example"), "--out", str(tmp_path / "t.xlsx")]) == 2
-    assert "unknown format 'xlsx'" in capsys.readouterr().err
+    assert "ends in .csv, .html, .json, " in capsys.readouterr().err
     assert not (tmp_path / "t.xlsx").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "--out", "gone/table.csv"],
+        ["export", "--out", "table.tex", "--bib", "gone/table.bib"],
+        ["report", "--out", "gone/report.html"],
+        ["plot", "--kind", "pareto", "--out", "gone/plot.pdf"],
+        ["kernels", "--out", "gone/kernels.png"],
+    ],
+    ids=" ".join,
+)
+def test_a_file_in_a_folder_that_is_not_there_is_one_line_of_wrong_usage(arguments, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = [] if arguments[0] == "kernels" else [str(ROOT / "tests/golden/runs/example")]
+    assert main([arguments[0], *run, *arguments[1:]]) == 2
+    out, err = capsys.readouterr()
+    assert err.count("\n") == 1
+    assert "there is no folder gone; allowed: a file in a folder that is there" in err
+    assert not out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["plot", "--out", "p.foo"], "--out p.foo: allowed: the name of a file that ends in ."),
+        (["recommend", "--budget", "latency<5%"], "'5%' is no"),
+        (["recommend", "--budget", "latency<5"], "no unit. Allowed: a number with its unit, such as latency<5ms"),
+        (
+            ["recommend", "--budget", "latency<1s", "--quality", "psnr"],
+            "no training is in what was read; name a run of",
+        ),
+        (["export", "--sep", "-"], "allowed: one character that stands in no number, word or quote"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else "",
+)
+def test_a_refusal_says_what_is_allowed(arguments, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = str(ROOT / "tests/golden/runs/example")
+    keep = ["--filter", "shape=1x64x32x32"] if arguments[0] == "recommend" else []
+    assert main([arguments[0], run, *arguments[1:], *keep]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_ratios_are_explained_only_where_they_stand(capsys):
+    run = str(ROOT / "tests/golden/runs/example")
+    for flags, there in (([], True), (["--by", "operator,shape"], False), (["--columns", "latency"], False)):
+        assert main(["compare", run, *flags]) == 0
+        assert ("ratio: to " in capsys.readouterr().out) == there

@@ -298,7 +298,7 @@ def test_the_command_draws_what_it_can_and_says_what_it_cannot(capsys, tmp_path)
     assert [Path(line).name for line in out.splitlines()] == ["pareto.svg", "floor.svg", "memory.svg"]
     assert all(Path(line).is_file() for line in out.splitlines())
     told = [line.split(":")[1] for line in err.splitlines()]
-    assert told == [" ratio", " not drawn, since they did not end ok"] + [" left out"] * 4
+    assert told == [" not drawn, since they did not end ok"] + [" left out"] * 4
     assert "--scale 2,4" in err
 
 

@@ -24,6 +24,12 @@ from a2u_bench.store.read import Run, read_run
 from a2u_bench.tables import notes
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def said(found: reading.Reading) -> tuple[str, ...]:
+    return (*notes.of_reading(found), *notes.ratios(found))
+
+
 LOAD = np.array([1.0, 3.0, 1.5, 2.0, 1.2, 2.6]) * 1e-3
 
 
@@ -92,7 +98,7 @@ def test_several_runs_keep_their_samples_and_their_references_apart(tmp_path):
     merge([one.path, two.path], tmp_path / "merged")
     merged = read([read_run(tmp_path / "merged")])
     assert merged.frame["latency_ratio"].tolist() == pytest.approx([1, 2, 1, 3])
-    assert notes.of_reading(merged) == (
+    assert said(merged) == (
         "one: ratio: to bilinear, timed in the same rounds",
         "two: ratio: to nearest, timed in the same rounds",
     )
@@ -109,7 +115,7 @@ def test_every_frame_has_the_derived_columns_and_the_rows_as_they_were(tmp_path)
     empty = read([Run(Path("x"), {}, (make_row(case("a"), "failed", "boom", {}),), ())])
     assert list(empty.frame.columns[-4:]) == [column.name for column in DERIVED[-4:]]
     assert [str(dtype) for dtype in empty.frame.dtypes[-4:]] == [column.dtype for column in DERIVED[-4:]]
-    assert notes.of_reading(empty) == ()
+    assert said(empty) == ()
 
 
 def test_a_run_s_folder_says_the_same_wherever_it_lies(tmp_path):
@@ -161,12 +167,12 @@ DOUBTS = {
 def test_what_makes_ratios_less_sure_is_said_once(name, tmp_path):
     run = doubtful(tmp_path / "run", name)
     found = read([run])
-    assert notes.of_reading(found) == DOUBTS[name]
+    assert said(found) == DOUBTS[name]
     some = ratios(found)
     if name in ("absent", "failed", "incorrect"):
         assert pd.isna([*some["a"], *some["b"]]).all()
         chosen = read([run], "a")
-        assert notes.of_reading(chosen) == (
+        assert said(chosen) == (
             f"ratio: to a; of 1 of {chosen.frame['latency'].notna().sum()} cases it is {LESS_SURE}",
         )
         assert ratios(chosen)["b"][0] == pytest.approx(1.5, rel=1e-3)
@@ -180,7 +186,7 @@ def test_what_makes_ratios_less_sure_is_said_once(name, tmp_path):
 def test_a_reference_that_one_workload_lacks_is_said(tmp_path):
     timed = {case("bilinear"): one_round(LOAD), case("a"): one_round(LOAD), case("a", height=8): one_round(LOAD, 6)}
     found = read([write_run(tmp_path / "run", timed)])
-    assert notes.of_reading(found) == (
+    assert said(found) == (
         "ratio: to bilinear, timed in the same rounds; none for 1 of 3 cases, where that was not timed",
     )
     assert found.frame["latency_ratio"].isna().tolist() == [False, False, True]
@@ -191,21 +197,15 @@ def test_rows_that_their_samples_contradict_are_named_and_the_samples_count(tmp_
     earlier = {"latency": float(np.median(2 * LOAD))}  # what a program before this one wrote
     run = write_run(tmp_path / "run", timed, rows={"a": {"latency": 5e-4}, "b": earlier})
     found = read([run])
-    assert (
-        notes.of_reading(found)[0]
-        == "1 row has a latency that the samples contradict: a; what is shown is what the samples say"
-    )
-    assert len(notes.of_reading(found)) == 2
+    assert said(found)[0] == "1 row has a latency that the samples contradict: a; what is shown is what the samples say"
+    assert len(said(found)) == 2
     assert_allclose(found.frame["latency"][1], stats.latency(timed["a"]).value)
 
 
 def test_samples_that_are_too_many_are_left_to_the_rows(tmp_path, monkeypatch):
     run = write_run(tmp_path / "run", {"bilinear": one_round(LOAD), "a": one_round(LOAD)})
     monkeypatch.setattr(reading, "MOST_SAMPLES", 10)
-    assert (
-        notes.of_reading(read([run]))[0]
-        == "0 MiB of samples are too many to read here: intervals are those of the rows"
-    )
+    assert said(read([run]))[0] == "0 MiB of samples are too many to read here: intervals are those of the rows"
 
 
 def test_how_far_the_reference_strays_is_what_its_processes_say(tmp_path):
@@ -267,4 +267,4 @@ def test_judging_leaves_the_rows_as_they_were():
 def test_the_runs_of_this_project_contradict_themselves_nowhere(samples):
     run = read_run(samples.parent)
     assert run.problems == ()
-    assert not any("contradict" in note or "stand" in note for note in notes.of_reading(read([run])))
+    assert not any("contradict" in note or "stand" in note for note in said(read([run])))

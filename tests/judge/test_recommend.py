@@ -36,7 +36,6 @@ def test_by_cost_alone_the_fastest_is_the_answer_and_the_next_are_beside_it(caps
         "no quality is known: name a run of `a2u-bench quality` as well, and quality decides\n"
         "ONNX: not stored; `a2u-bench run --onnx` tells\n"
         "compiles: not stored; `a2u-bench run --runtime compile` tells\n"
-        "ratio: to bilinear, timed in the same rounds\n"
     )
 
 
