@@ -53,7 +53,8 @@ def show(runs: Sequence[Run], *, convention: str = "mac", as_json: bool = False)
     from dataclasses import replace
 
     from a2u_bench.judge.peers import COLUMNS, PEERS, has_peers
-    from a2u_bench.tables.view import Request, make
+    from a2u_bench.tables.request import Request
+    from a2u_bench.tables.view import make
 
     beside = any(has_peers(run.rows) for run in runs)
     request = Request(convention, PEERS, columns=COLUMNS, variants=True) if beside else Request(convention)

@@ -78,7 +78,8 @@ def command(
     if (empty := nothing(read)) and not as_json:
         raise UsageError(empty)
     from a2u_bench.judge import gates  # loads pandas: not for a run that is not there
-    from a2u_bench.tables.view import Request, make
+    from a2u_bench.tables.request import Request
+    from a2u_bench.tables.view import make
 
     request = Request(
         convention,

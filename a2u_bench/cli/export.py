@@ -93,7 +93,8 @@ def command(
             raise UsageError(empty)
         typer.echo(plain(f"note: {empty}"), err=True)
     from a2u_bench.export.latex import label_of
-    from a2u_bench.tables.view import Request, make  # loads pandas: not for a run that is not there
+    from a2u_bench.tables.request import Request
+    from a2u_bench.tables.view import make  # loads pandas: not for a run that is not there
 
     request = Request(
         convention,

@@ -33,7 +33,8 @@ def command(
     from a2u_bench.errors import UsageError
     from a2u_bench.export.report.content import SHOWN, gather
     from a2u_bench.export.report.page import page
-    from a2u_bench.tables.view import Request, make
+    from a2u_bench.tables.request import Request
+    from a2u_bench.tables.view import make
 
     check_convention(convention)
     check_file("--out", out, ("html", "htm"))

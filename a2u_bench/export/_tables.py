@@ -9,8 +9,9 @@ from itertools import chain
 from a2u_bench.columns import VERDICT
 from a2u_bench.export import _provenance as provenance
 from a2u_bench.judge.reading import Reading
+from a2u_bench.tables.request import Request
 from a2u_bench.tables.table import Table
-from a2u_bench.tables.view import Request, View
+from a2u_bench.tables.view import View
 
 
 @dataclass(frozen=True)

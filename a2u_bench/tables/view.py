@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from a2u_bench.judge.best import best
 from a2u_bench.judge.gates import Outcome
 from a2u_bench.judge.reading import Reading, read
 from a2u_bench.machine.differences import differences, hardware_differences
-from a2u_bench.paper_names import Known, is_own
+from a2u_bench.paper_names import is_own
 from a2u_bench.sanitize import plain
 from a2u_bench.store import frames
 from a2u_bench.store.read import Run
@@ -30,40 +30,10 @@ from a2u_bench.tables.changes import table_of_changes
 from a2u_bench.tables.layout import EVERY, MEASURES, SCORES, Marks, Table, apart, lay_out
 from a2u_bench.tables.order import fastest_first, is_unnamed_variant
 from a2u_bench.tables.pivot import pivot
+from a2u_bench.tables.request import Request
 
 TONES = {"faster": "better", "slower": "worse"}
 """What a verdict says of the latency and of the ratio beside it."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """The flags of `compare` and `export`: what to keep, to compare with, to show, and in which order."""
-
-    convention: str = "mac"
-    baseline: str | None = None
-    by: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    order: tuple[str, ...] = ()
-    filters: tuple[str, ...] = ()
-    fail_if: tuple[str, ...] = ()
-    absolute: bool = False  # times of two runs are compared as they are, the machine's own change among them
-    changes: bool = True  # two runs are compared as before and after
-    variants: bool = False  # operators at other options than their defaults stand in tables though nobody named them
-    known: Mapping[str, Known] = field(default_factory=dict)  # what is known of operators beside their rows
-    as_typed: bool = False  # operators are named as they are typed, though more is known
-    notes: str = "full"  # one of table.NOTES: "short" is what must be known and one line on the measuring
-    caption: str = ""  # over a table in a document; "": what its rows have in common
-    label: str = ""  # by which a document refers to it
-    cited: Mapping[str, str] = field(default_factory=dict)  # keys of operators' papers
-    separators: tuple[str, str] = (",", ".")  # between the cells of CSV, and of decimals
-    own_last: bool = False  # a person's own operators stand after all others
-    indent: bool = False  # variants show only what differs from the operator above them
-
-    @property
-    def has_ratios(self) -> bool:
-        """Whether ratios, or verdicts, which are of them, are shown."""
-        shown = RATIO in self.columns or VERDICT in self.columns
-        return shown or not (self.by or self.columns)
 
 
 @dataclass(frozen=True)

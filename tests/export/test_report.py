@@ -22,7 +22,8 @@ from a2u_bench.export.report.page import as_script
 from a2u_bench.judge.reading import read
 from a2u_bench.store.read import read_run
 from a2u_bench.store.write import Store
-from a2u_bench.tables.view import Request, make
+from a2u_bench.tables.request import Request
+from a2u_bench.tables.view import make
 
 pytest.importorskip("jinja2")
 plotly = pytest.importorskip("plotly")

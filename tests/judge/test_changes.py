@@ -11,7 +11,8 @@ from timed_runs import case, one_round, write_run
 
 from a2u_bench.cli import main
 from a2u_bench.store.read import Run
-from a2u_bench.tables.view import Request, View, make
+from a2u_bench.tables.request import Request
+from a2u_bench.tables.view import View, make
 
 OPERATORS = {"bilinear": 1.0, "nearest": 0.7, "a2u": 2.0, "carafe": 2.3, "fade": 4.5, "sapa": 2.1}
 REGRESSION = {"a2u": 1.1}

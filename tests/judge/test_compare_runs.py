@@ -15,7 +15,8 @@ from a2u_bench.columns import make_row
 from a2u_bench.errors import UsageError
 from a2u_bench.judge import gates
 from a2u_bench.store.read import Run
-from a2u_bench.tables.view import Request, make
+from a2u_bench.tables.request import Request
+from a2u_bench.tables.view import make
 
 
 def row(options: str, latency: float | None = 1e-3, half: float | None = 0.005, **more: Any) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from a2u_bench.machine import doctor, grades
 from a2u_bench.machine import state as host
 from a2u_bench.store.read import Run
 from a2u_bench.tables.notes import BEYOND, of_rows
-from a2u_bench.tables.view import Request, make
+from a2u_bench.tables.request import Request
+from a2u_bench.tables.view import make
 
 WELL: dict[str, Any] = {
     "usable_cores": 8,

@@ -26,7 +26,8 @@ from a2u_bench.quality.presets import Preset
 from a2u_bench.quality.task import task
 from a2u_bench.quality.train import Diverged, Training
 from a2u_bench.store.read import read_run
-from a2u_bench.tables.view import Request, make
+from a2u_bench.tables.request import Request
+from a2u_bench.tables.view import make
 
 CPU = torch.device("cpu")
 TINY = Preset("short", 1, 4, 2, "adam", 1e-3, (), batch=2, side=32)

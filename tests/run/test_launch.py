@@ -30,7 +30,7 @@ from a2u_bench.run.jobs.launcher import Job, Needs, Part
 from a2u_bench.run.jobs.local import Local, Place, places
 from a2u_bench.store.read import read_run, read_samples
 from a2u_bench.store.write import Store
-from a2u_bench.tables.view import Request
+from a2u_bench.tables.request import Request
 from a2u_bench.tables.view import make as make_view
 
 ROOT = Path(__file__).resolve().parents[2]

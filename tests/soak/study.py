@@ -33,7 +33,7 @@ def study(folder: Path, count: int, jobs: int = 2) -> dict[str, Any]:
     from a2u_bench.run.jobs.local import Local, Place
     from a2u_bench.store.read import read_run
     from a2u_bench.store.write import Store
-    from a2u_bench.tables.view import Request
+    from a2u_bench.tables.request import Request
     from a2u_bench.tables.view import make as make_view
 
     phases: dict[str, Any] = {}

@@ -21,7 +21,8 @@ from a2u_bench.run import schedule
 from a2u_bench.run.schedule import compose
 from a2u_bench.store.read import Run
 from a2u_bench.suites.expand import make_plan
-from a2u_bench.tables.view import Request, make
+from a2u_bench.tables.request import Request
+from a2u_bench.tables.view import make
 from upsamplers import testing
 from upsamplers.operator import Upsampler, Variant
 

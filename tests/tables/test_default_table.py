@@ -16,8 +16,9 @@ from a2u_bench.cli import main
 from a2u_bench.columns import make_row
 from a2u_bench.store.read import read_run
 from a2u_bench.store.write import Store
+from a2u_bench.tables.request import Request
 from a2u_bench.tables.terminal import print_table
-from a2u_bench.tables.view import Request, make
+from a2u_bench.tables.view import make
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference-cpu"
 

@@ -31,7 +31,8 @@ from a2u_bench.store.frames import to_values
 from a2u_bench.store.read import Run, read_run
 from a2u_bench.tables import notes
 from a2u_bench.tables.naming import in_papers
-from a2u_bench.tables.view import Request, View, make
+from a2u_bench.tables.request import Request
+from a2u_bench.tables.view import View, make
 
 RESULTS = Path("results")
 NOTE = "this table: "
