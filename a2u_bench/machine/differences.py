@@ -8,6 +8,12 @@ from typing import Any
 MOMENTARY = ("load", "time", "date", "created", "command", "argv", "git", "free", "uptime", "now")
 """Beginnings of names whose values change from run to run on one machine."""
 
+PLACES = ("_DIR", "_PATH", "_HOME")
+"""Endings of environment variables that say where files lie."""
+
+MEMORY = "memory"
+"""In bytes, of which a kernel keeps some more or fewer at each start."""
+
 SHOWN = 4
 """Names of nodes that a text lists before it counts the rest."""
 
@@ -32,11 +38,13 @@ def differences(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
     names = sorted({name for _, machine in facts for name in machine})
     found = []
     for name in names:
-        if name.split(".")[-1].startswith(MOMENTARY) or name.startswith(MOMENTARY):
+        if name.split(".")[-1].startswith(MOMENTARY) or name.startswith(MOMENTARY) or name.endswith(PLACES):
             continue
         values: dict[str, list[str]] = {}
         for node, machine in facts:
             value = machine.get(name, "unknown")
+            if name == MEMORY and value.isdecimal():
+                value = f"{int(value) / 2**30:.1f} GiB"
             values.setdefault(value, []).extend([node] if node and node != value else [])
         if len(values) > 1:
             texts = (f"{value} ({some(nodes)})" if nodes else value for value, nodes in values.items())

@@ -69,3 +69,12 @@ def test_machines_differ_in_what_lasts_not_in_what_passes():
     assert differences([one, one]) == []
     assert differences([one, {}]) == ["cpu: A / unknown", "torch.version: 2.13 / unknown"]
     assert differences([{"machine": "?"}]) == []
+
+
+def test_what_differs_from_start_to_start_of_one_machine_makes_no_other_of_it():
+    one, two, three = (
+        {"machine": {"memory": memory, "environment": {"TORCHINDUCTOR_CACHE_DIR": place, "OMP_NUM_THREADS": threads}}}
+        for memory, place, threads in ((25276514304, "/a", "1"), (25276059648, "/b", "1"), (16 << 30, "/a", "2"))
+    )
+    assert differences([one, two]) == []
+    assert differences([one, three]) == ["environment.OMP_NUM_THREADS: 1 / 2", "memory: 23.5 GiB / 16.0 GiB"]
