@@ -105,3 +105,49 @@ class FakeNvml:
     def _handle(self, name: str, handle: Any) -> int:
         handle._obj.value = self.handles.get(name)
         return 0 if name in self.handles else 6
+
+
+class FakeStream:
+    """The stream of a GPU that is not there, as torch.cuda shows it: `work` takes its milliseconds, `log` is the order.
+
+    Its L2 cache has `cache` bytes. Its clock runs at 2 GHz.
+    """
+
+    def __init__(self, cache: int = 3 << 20) -> None:
+        self.cache, self.now = cache, 0.0
+        self.log: list[str] = []
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> FakeStream:
+        """Have torch show it."""
+        properties = SimpleNamespace(L2_cache_size=self.cache)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda *_: properties)
+        monkeypatch.setattr(torch.cuda, "Event", lambda enable_timing=False: FakeEvent(self, enable_timing))
+        monkeypatch.setattr(torch.cuda, "_sleep", self._sleep)
+        monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: self.log.append("synchronize"))
+        return self
+
+    def work(self, what: str, milliseconds: float) -> None:
+        self.log.append(what)
+        self.now += milliseconds
+
+    def _sleep(self, cycles: int) -> None:
+        assert isinstance(cycles, int)
+        self.work("sleep", cycles / 2e6)
+
+
+@dataclass
+class FakeEvent:
+    """An event of this stream, which tells times where it was made for that, and only once it was recorded."""
+
+    stream: FakeStream
+    tells: bool
+    at: float | None = None
+
+    def record(self) -> None:
+        self.stream.log.append("record")
+        self.at = self.stream.now
+
+    def elapsed_time(self, end: FakeEvent) -> float:
+        if not (self.tells and end.tells) or self.at is None or end.at is None:
+            raise RuntimeError("both events must be recorded, and made with enable_timing")
+        return end.at - self.at

@@ -63,22 +63,27 @@ class EventTimer:
     def busy(self, call: Call, inner: int) -> float:
         """The device's own time of each call right after the one before it."""
         seconds = self._launching(call)
-        return self._sample(call, inner, lambda: self._device.hold(seconds))
+        return self._sample(call, inner, lambda: self._hold(seconds))
 
     def cold(self, call: Call, inner: int) -> float:
         """The device's own time of each call on a flushed cache."""
         seconds = self._launching(call)
 
         def before() -> None:
-            self._device.hold(seconds)
+            self._hold(seconds)
             self._device.flush()
 
         return self._sample(call, inner, before)
 
     def together(self, call: Call, inner: int) -> float:
-        """The device's own time of calls that follow one another without a gap: what a rate is measured by."""
-        device, seconds = self._device, self._launching(call)
-        device.hold(inner * seconds)
+        """The device's own time of calls that follow one another without a gap: what a rate is measured by.
+
+        The call may be new to this process, and loads then what it needs: one is made before launching is timed.
+        """
+        device = self._device
+        call()
+        device.synchronize()
+        self._hold(inner * self._launching(call))
         begin = device.record()
         for _ in range(inner):
             call()
@@ -86,8 +91,12 @@ class EventTimer:
         device.synchronize()
         return device.elapsed(begin, end) / inner
 
+    def _hold(self, seconds: float) -> None:
+        """Hold the device up, never for long: past that it works while the host launches."""
+        self._device.hold(min(seconds, LONGEST_HOLD))
+
     def _launching(self, call: Call) -> float:
-        """Seconds in which a call is certainly launched; makes one, so that the next is warm."""
+        """Seconds in which a call that is not the first is certainly launched; makes one."""
         begin = self._clock()
         call()
         issuing = (self._clock() - begin) * 1e-9
@@ -107,6 +116,9 @@ class EventTimer:
 
 HOLD = 100e-6
 """Seconds by which a device is held up longer than twice the launching of a call took."""
+
+LONGEST_HOLD = 0.5
+"""Seconds by which a device is held up at most: a pause of the host's, timed as launching, would hold it many times."""
 
 LAUNCH_BOUND = 2.0
 """A call that takes so many times the device's own time waits for launches."""
@@ -137,6 +149,9 @@ class CudaEvents:
         size = 2 * torch.cuda.get_device_properties(device).L2_cache_size
         self._buffer = torch.zeros(max(size, 1 << 20) // 4, device=device)
         self._sum = torch.zeros((), device=device)
+        self.hold(0.0)  # the first launch of each loads its kernel, which would outlast a hold
+        self.flush()
+        self.synchronize()
 
     def flush(self) -> None:
         self._read(self._buffer, 0, out=self._sum)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from a2u_bench.measure import throttle
-from a2u_bench.measure.clock import EventTimer, HostTimer, launch_bound
+from a2u_bench.measure.clock import HOLD, LONGEST_HOLD, EventTimer, HostTimer, launch_bound
 from a2u_bench.measure.latency import Calls, calls_for, sample, warm_up
 
 
@@ -120,6 +120,37 @@ def test_cold_and_warm_of_the_device_alone_differ_by_the_cache_and_not_by_launch
     device = Launches()
     timer = EventTimer(device, device)
     assert abs(timer.cold(device.call, 3) - timer.busy(device.call, 3)) < 1e-9
+
+
+class Delayed(Launches):
+    """The host needs half a minute longer to launch one of the calls, by number; `held` are the seconds of holds."""
+
+    def __init__(self, late: int) -> None:
+        super().__init__()
+        self.late, self.calls, self.held = late, 0, list[float]()
+
+    def call(self) -> None:
+        self.calls += 1
+        if self.calls == self.late:
+            self.host += 30.0
+        super().call()
+
+    def hold(self, seconds: float) -> None:
+        self.held.append(seconds)
+        super().hold(seconds)
+
+
+def test_what_the_first_call_loads_holds_no_device_where_a_rate_is_measured():
+    device = Delayed(late=1)
+    assert abs(EventTimer(device, device).together(device.call, 8) - 10e-6) < 1e-9
+    assert device.held == [pytest.approx(8 * (2 * 50e-6 + HOLD))]
+
+
+@pytest.mark.parametrize(("name", "late"), [("together", 2), ("busy", 1), ("cold", 1)])
+def test_a_pause_of_the_host_holds_the_device_for_a_moment_only(name: str, late: int):
+    device = Delayed(late)
+    getattr(EventTimer(device, device), name)(device.call, 1)
+    assert device.held == [LONGEST_HOLD]
 
 
 def test_reasons_of_a_throttled_clock_are_named_and_idling_is_none():
