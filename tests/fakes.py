@@ -58,7 +58,7 @@ class FakeWorkers:
         self.clock.now += self.starting
         return FakeWorker(self, self.started - 1)
 
-    def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any] | None:
+    def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any]:
         self.asked.append((device, threads, tuple(dtypes)))
         return {"device": device, "threads": threads, "copy": [], "matrix": {}}
 

@@ -46,8 +46,8 @@ class Workers(Protocol):
         """From now on processes have nothing in common with those before."""
         ...
 
-    def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any] | None:
-        """What the machine can do at best, measured by a fresh process; None where it cannot be measured."""
+    def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any]:
+        """What the machine can do at best, measured by a fresh process. CaseEnded or BenchError where that fails."""
         ...
 
 
@@ -90,14 +90,10 @@ class Processes:
             with suppress(CaseEnded, BenchError), Process(self._context, ("cpu", 1, 0), START_TIMEOUT):
                 pass  # now it is there, and no case waits for it
 
-    def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any] | None:
+    def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any]:
         """As `measure.ceilings.ceilings` has it."""
-        with (
-            suppress(CaseEnded, BenchError),
-            Process(self._context, (device, threads, 0), START_TIMEOUT) as process,
-        ):
+        with Process(self._context, (device, threads, 0), START_TIMEOUT) as process:
             return dict(process.request("ceilings", list(dtypes)))
-        return None
 
 
 def torch_facts(devices: Collection[str] = ("cpu",)) -> dict[str, Any]:

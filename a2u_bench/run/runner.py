@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import platform
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from a2u_bench.case import Case
 from a2u_bench.columns import BUDGET, make_row
-from a2u_bench.errors import Unwritten
+from a2u_bench.errors import BenchError, Unwritten
 from a2u_bench.run.block import Block, Shared
 from a2u_bench.run.examine import Examination
+from a2u_bench.run.process import CaseEnded
 from a2u_bench.run.processes import Processes, Workers
 from a2u_bench.run.progress import Listener, Silence
 from a2u_bench.run.samples import Taken
@@ -71,6 +73,7 @@ class _Run:
     blocks: list[Block] = field(default_factory=list)
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     known: dict[tuple[str, int], dict[str, Any] | None] = field(default_factory=dict)  # ceilings by device and threads
+    unknown: dict[tuple[str, int], str] = field(default_factory=dict)  # why there are none, as a note of a row
     node: str = field(default_factory=platform.node)
 
     def __post_init__(self) -> None:
@@ -114,7 +117,10 @@ class _Run:
         return found
 
     def _ceilings(self, case: Case) -> dict[str, Any] | None:
-        """What the machine can do with a case's device and threads; measured once, kept in the manifest."""
+        """What the machine can do with a case's device and threads; measured once, kept in the manifest.
+
+        Where that fails no other try is made, and the row of each case that has no floor for it says why.
+        """
         place = case.device, case.threads
         if place not in self.known:
             stored = (self.store.manifest if self.store else {}).get("ceilings", ())
@@ -122,10 +128,17 @@ class _Run:
             self.known = {(entry["device"], entry["threads"]): entry for entry in own} | self.known
         if place not in self.known:
             dtypes = dict.fromkeys(case.dtype for case in self.plan.cases if (case.device, case.threads) == place)
-            self.known[place] = self.workers.ceilings(*place, list(dtypes))
+            try:
+                self.known[place] = self.workers.ceilings(*place, list(dtypes))
+            except (CaseEnded, BenchError) as error:
+                why = error.reason if isinstance(error, CaseEnded) else str(error)
+                self.known[place] = None
+                self.unknown[place] = f"no floor ({re.sub('[:;]', ',', why)})"  # which end parts of a note
             if self.store:
                 others = [entry for entry in self.store.manifest.get("ceilings", ()) if entry not in own]
                 self.store.write_manifest({"ceilings": [*others, *filter(None, self.known.values())]})
+        if place in self.unknown and case.mode == "inference":
+            self.shared.taken[case.id].notes[self.unknown[place]] = None
         return self.known[place]
 
     def _time(self) -> None:

@@ -17,14 +17,16 @@ from fakes import FakeClock, FakeStore, FakeWorkers
 from a2u_bench import stats
 from a2u_bench.case import Case
 from a2u_bench.columns import BY_NAME
-from a2u_bench.errors import Unwritten
+from a2u_bench.errors import BenchError, Unwritten
+from a2u_bench.judge.reading import read
 from a2u_bench.judge.verdicts import verdicts
 from a2u_bench.run.process import CaseEnded
 from a2u_bench.run.runner import run
 from a2u_bench.stats import Estimate
-from a2u_bench.store.read import read_run
+from a2u_bench.store.read import Run, read_run
 from a2u_bench.store.write import Store
 from a2u_bench.suites.plan import Plan, Reference, Settings, Skipped
+from a2u_bench.tables.notes import of_rows
 
 FIRST = Reference("a", "default", "a")
 SETTINGS = Settings(time_budget=1e9, processes=3, max_rounds=4, target_ci=0.01)
@@ -171,6 +173,32 @@ def test_ceilings_of_another_node_stay_and_are_not_taken_for_this_one_s():
     _, workers = measure(Plan("quick", (case("a"),), (), SETTINGS), store)
     assert workers.asked == [("cpu", 1, ("float32",))]
     assert [entry.get("node") for entry in store.manifest["ceilings"]] == ["elsewhere", None]
+
+
+@pytest.mark.parametrize(
+    ("error", "note"),
+    [
+        (CaseEnded("timeout", "measuring took longer than 120 s", True), "no floor (measuring took longer than 120 s)"),
+        (CaseEnded("failed", "RuntimeError: CUDA; out", True), "no floor (RuntimeError, CUDA, out)"),
+        (BenchError("no process to measure in started within 120 s"), "no floor (no process to measure in started"),
+    ],
+)
+def test_where_ceilings_cannot_be_measured_it_is_tried_once_and_each_row_without_a_floor_says_why(error, note):
+    class Lacking(FakeWorkers):
+        def ceilings(self, device: str, threads: int, dtypes: Any) -> dict[str, Any]:
+            super().ceilings(device, threads, dtypes)
+            raise error
+
+    clock, store = FakeClock(), FakeStore()
+    workers = Lacking(clock)
+    cases = (case("a"), case("b"), case("a", mode="training"))  # no floor is that of a training
+    rows = run(Plan("quick", cases, (), SETTINGS), store, workers=workers, clock=clock)  # type: ignore[arg-type]
+    assert [row["status"] for row in rows] == ["ok"] * 3
+    assert [str(row["note"])[: len(note)] for row in rows] == [note, note, "None"]
+    assert len(workers.asked) == 1
+    assert store.manifest["ceilings"] == []
+    found = read([Run(Path("x"), {}, tuple(rows[:2]), ())])
+    assert of_rows(found, found.frame)[0] == f"{rows[0]['note']}: a; b"
 
 
 def test_a_run_stops_when_every_interval_is_tight():

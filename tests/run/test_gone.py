@@ -46,8 +46,8 @@ class Machine:
 
 
 class NoCeilings(pool.Processes):
-    def ceilings(self, device: str, threads: int, dtypes: Any) -> dict[str, Any] | None:
-        return None
+    def ceilings(self, device: str, threads: int, dtypes: Any) -> dict[str, Any]:
+        return {}
 
     def renew(self) -> None: ...
 
