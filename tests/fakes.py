@@ -60,7 +60,7 @@ class FakeWorkers:
 
     def ceilings(self, device: str, threads: int, dtypes: Sequence[str]) -> dict[str, Any]:
         self.asked.append((device, threads, tuple(dtypes)))
-        return {"device": device, "threads": threads, "copy": [], "matrix": {}}
+        return {"device": device, "threads": threads, "copy": [], "matrix": dict.fromkeys(dtypes, 1.0)}
 
 
 @dataclass

@@ -119,15 +119,18 @@ class _Run:
     def _ceilings(self, case: Case) -> dict[str, Any] | None:
         """What the machine can do with a case's device and threads; measured once, kept in the manifest.
 
-        Where that fails no other try is made, and the row of each case that has no floor for it says why.
+        Where that fails no other try is made, and the row of each case that has no floor for it says why. What a
+        run that goes on knows of fewer dtypes is measured anew.
         """
         place = case.device, case.threads
+        dtypes = dict.fromkeys(case.dtype for case in self.plan.cases if (case.device, case.threads) == place)
+        stored = (self.store.manifest if self.store else {}).get("ceilings", ())
+        others = [entry for entry in stored if entry.get("node", self.node) != self.node]  # of a gathered run
         if place not in self.known:
-            stored = (self.store.manifest if self.store else {}).get("ceilings", ())
-            own = [entry for entry in stored if entry.get("node", self.node) == self.node]  # a gathered run has others
+            own = [entry for entry in stored if entry not in others]
             self.known = {(entry["device"], entry["threads"]): entry for entry in own} | self.known
-        if place not in self.known:
-            dtypes = dict.fromkeys(case.dtype for case in self.plan.cases if (case.device, case.threads) == place)
+        known = self.known.get(place, {})
+        if known is not None and not dtypes.keys() <= known.get("matrix", {}).keys():
             try:
                 self.known[place] = self.workers.ceilings(*place, list(dtypes))
             except (CaseEnded, BenchError) as error:
@@ -135,7 +138,6 @@ class _Run:
                 self.known[place] = None
                 self.unknown[place] = f"no floor ({re.sub('[:;]', ',', why)})"  # which end parts of a note
             if self.store:
-                others = [entry for entry in self.store.manifest.get("ceilings", ()) if entry not in own]
                 self.store.write_manifest({"ceilings": [*others, *filter(None, self.known.values())]})
         if place in self.unknown and case.mode == "inference":
             self.shared.taken[case.id].notes[self.unknown[place]] = None

@@ -167,6 +167,18 @@ def test_the_machine_s_ceilings_are_measured_once_for_each_device_and_number_of_
     assert again.asked == []
 
 
+def test_a_run_that_goes_on_with_a_further_dtype_measures_its_ceiling_too():
+    store = FakeStore()
+    measure(Plan("quick", (case("a"), case("a", threads=2)), (), SETTINGS), store)
+    cases = (case("a"), case("a", dtype="float16"), case("a", threads=2))
+    _, workers = measure(Plan("quick", cases, (), SETTINGS), store)
+    assert workers.asked == [("cpu", 1, ("float32", "float16"))]
+    assert [(entry["threads"], list(entry["matrix"])) for entry in store.manifest["ceilings"]] == [
+        (1, ["float32", "float16"]),
+        (2, ["float32"]),
+    ]
+
+
 def test_ceilings_of_another_node_stay_and_are_not_taken_for_this_one_s():
     elsewhere = {"node": "elsewhere", "device": "cpu", "threads": 1, "copy": [], "matrix": {}}
     store = FakeStore(manifest={"ceilings": [elsewhere]})

@@ -47,7 +47,7 @@ class Machine:
 
 class NoCeilings(pool.Processes):
     def ceilings(self, device: str, threads: int, dtypes: Any) -> dict[str, Any]:
-        return {}
+        return {"device": device, "threads": threads, "matrix": dict.fromkeys(dtypes, 1.0)}
 
     def renew(self) -> None: ...
 
