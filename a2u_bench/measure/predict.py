@@ -132,9 +132,12 @@ def require_memory(case: Case, limit: int | None, predict: Callable[[Case], Need
 
 
 def available_memory(device: str) -> int | None:
-    """Bytes that are free on a device now; on a CPU also within the control group's limit. None where unknown."""
+    """Bytes that are free on a device now; on a CPU also within the control group's limit. None where unknown.
+
+    Blocks of a GPU that torch keeps for the next allocation are free: it gives them back before one fails.
+    """
     if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0])
+        return int(torch.cuda.mem_get_info()[0]) + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
     if device == "mps":
         return int(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())
     import psutil

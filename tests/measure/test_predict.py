@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,3 +93,16 @@ def test_the_memory_of_a_control_group_is_its_limit_less_what_it_uses(tmp_path, 
     assert system.cgroup_memory(tmp_path) == 700
     monkeypatch.setattr(prediction, "cgroup_memory", lambda root: 700)
     assert prediction.available_memory("cpu") == 700
+
+
+def test_blocks_of_a_gpu_that_torch_keeps_after_an_earlier_case_are_free(monkeypatch):
+    asked = case("nearest")
+    total = predict(asked).total
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (total - 5, 10 * total))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda *_: 12)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda *_: 7)
+    assert prediction.available_memory("cuda") == total
+    require_memory(replace(asked, device="cuda"), None, lambda _: predict(asked))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda *_: 8)  # its own tensors are not
+    with pytest.raises(OutOfMemory, match=f"{total - 1} are available"):
+        require_memory(replace(asked, device="cuda"), None, lambda _: predict(asked))
