@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from a2u_bench.measure.memory import Memory, call_memory
+from a2u_bench.measure.memory import Memory, call_memory, ready_libraries
 
 LARGEST_DIGESTED = 1 << 28
 """Bytes of an output beyond which no digest is made of it."""
@@ -34,8 +34,11 @@ class First:
 def watch(call: Callable[[], Any], own: Iterable[Tensor], device: str, results: Sequence[Any] = ()) -> First:
     """Call once, with its memory, on a device that can tell; the seconds are those of the watched call.
 
-    `results` is where the call leaves what it gives, which is digested.
+    `results` is where the call leaves what it gives, which is digested. What CUDA's libraries take to start belongs to
+    no case.
     """
+    if device == "cuda":
+        ready_libraries()
     begin = time.monotonic()
     memory = call_memory(call, own, device)
     seconds = time.monotonic() - begin

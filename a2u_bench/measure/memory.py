@@ -68,11 +68,13 @@ def call_memory(call: Callable[[], Any], own: Iterable[Tensor] = (), device: str
 
 @cache
 def ready_libraries() -> None:
-    """Have cuBLAS take the workspace that it then keeps: it belongs to no call, and the first one would seem to need
-    it."""
+    """Have cuBLAS and cuDNN started, and cuBLAS take the workspace that it then keeps: that belongs to no call, and the
+    first one would seem to need it."""
     x = torch.zeros(8, 8, device="cuda")
     torch.nn.functional.linear(x, x, x[0])
     torch.mm(x, x)
+    torch.nn.functional.conv2d(x[None, None], x[None, None, :3, :3])
+    torch.cuda.synchronize()
 
 
 def _requested(when: str) -> int:
