@@ -11,7 +11,7 @@ import hashlib
 import os
 import platform
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -41,11 +41,12 @@ def compile_ahead(cases: Iterable[Case], shared: Shared) -> float:
 
     A case whose compilation took too long ends here. What fails otherwise is left to its check, which says why.
     """
-    waiting = [case for case in cases if case.device == "cuda" and not _mark(case).exists()]
+    marks = _marks([case for case in cases if case.device == "cuda"])
+    waiting = [case for case, mark in marks.items() if not mark.exists()]
     if not waiting:
         return 0.0
     begin = shared.clock()
-    crew = _Crew(shared, deque(_spread(waiting)))
+    crew = _Crew(shared, deque(_spread(waiting)), marks)
     at_once = _at_once(waiting)
     with ThreadPoolExecutor(at_once) as threads:
         try:
@@ -60,8 +61,8 @@ def compile_ahead(cases: Iterable[Case], shared: Shared) -> float:
 class _Crew:
     """What the processes have before them, and those that are at it."""
 
-    def __init__(self, shared: Shared, waiting: deque[Case]) -> None:
-        self._shared, self._waiting = shared, waiting
+    def __init__(self, shared: Shared, waiting: deque[Case], marks: Mapping[Case, Path]) -> None:
+        self._shared, self._waiting, self._marks = shared, waiting, marks
         self._busy: list[Worker] = []
 
     def work(self) -> None:
@@ -89,7 +90,7 @@ class _Crew:
             worker.ask("predict", case, shared.settings.memory_limit)
             worker.ask("build", case)
             if worker.ask("compile", case):
-                _set_mark(case)
+                _set(self._marks[case])
             worker.ask("drop", case)
         except CaseEnded as end:
             if end.status == "timeout":
@@ -119,19 +120,20 @@ def _at_once(cases: Sequence[Case]) -> int:
     return max(1, min(most, free // (ROOM + 4 * MAPS * largest)))
 
 
-def _mark(case: Case) -> Path:
-    """The file that is there once a case's kernels are, for this machine, these programs and these sources."""
+def _marks(cases: Sequence[Case]) -> dict[Case, Path]:
+    """The file of each case that is there once its kernels are, for this machine, these programs and these sources."""
+    if not cases:
+        return {}
     root = os.environ.get("TRITON_CACHE_DIR")
     home = Path(os.environ.get("TRITON_HOME") or Path.home())
+    folder = (Path(root) if root else home / ".triton" / "cache") / "a2u-bench"
     programs = [(name, _version(name)) for name in ("torch", "triton", "pytorch-triton")]
-    what = (case.id, platform.node(), os.environ.get("CUDA_VISIBLE_DEVICES"), programs, _sources())
-    digest = hashlib.sha256(repr(what).encode()).hexdigest()
-    return (Path(root) if root else home / ".triton" / "cache") / "a2u-bench" / digest
+    alike = platform.node(), os.environ.get("CUDA_VISIBLE_DEVICES"), programs, _sources()
+    return {case: folder / hashlib.sha256(repr((case.id, *alike)).encode()).hexdigest() for case in cases}
 
 
-def _set_mark(case: Case) -> None:
+def _set(mark: Path) -> None:
     with suppress(OSError):  # the next run compiles ahead again, and finds all in the cache
-        mark = _mark(case)
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,6 +86,19 @@ def test_what_was_compiled_is_not_compiled_again_until_the_sources_change(monkey
     monkeypatch.setattr(ahead, "_sources", lambda: "changed")
     _, workers, _, _ = measure(case("a"))
     assert [name for _, step, name in workers.log if step == "compile"] == ["a"]
+
+
+def test_sources_are_read_once_for_all_cases(monkeypatch):
+    read: Counter[Path] = Counter()
+    plain = Path.read_bytes
+
+    def noting(path: Path) -> bytes:
+        read[path] += path.suffix == ".py"
+        return plain(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noting)
+    measure(*(case(name) for name in "abc"))
+    assert set(read.values()) == {1}
 
 
 def test_on_a_cpu_no_process_starts_for_it():
