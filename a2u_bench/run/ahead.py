@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from a2u_bench.case import Case
+from a2u_bench.errors import BenchError
 from a2u_bench.machine.system import usable_cores
 from a2u_bench.operators.devices import visible_gpu
 from a2u_bench.run.process import CaseEnded
@@ -39,7 +40,8 @@ MAPS = 16
 def compile_ahead(cases: Iterable[Case], shared: Shared) -> float:
     """Compile what these cases will run, where nobody has; the seconds that it took.
 
-    A case whose compilation took too long ends here. What fails otherwise is left to its check, which says why.
+    A case whose compilation took too long ends here. What fails otherwise is left to its check, which says why; so is
+    what no process could be started for, since a GPU may have no room for as many as there are cores.
     """
     marks = _marks([case for case in cases if case.device == "cuda"])
     waiting = [case for case, mark in marks.items() if not mark.exists()]
@@ -66,15 +68,21 @@ class _Crew:
         self._busy: list[Worker] = []
 
     def work(self) -> None:
-        """Compile until nothing waits, in a process of its own; in another where that one is lost."""
+        """Compile until nothing waits, in a process of its own; in another where that one is lost, in none where none
+        starts."""
         while self._waiting:
-            with suppress(IndexError), self._shared.start(self._waiting[0]) as worker:  # another took the last one
-                self._busy.append(worker)
-                try:
-                    while self._one(worker, self._waiting.popleft()):
-                        pass
-                finally:
-                    self._busy.remove(worker)
+            try:
+                with self._shared.start_beside(self._waiting[0]) as worker:
+                    self._busy.append(worker)
+                    try:
+                        while self._one(worker, self._waiting.popleft()):
+                            pass
+                    finally:
+                        self._busy.remove(worker)
+            except IndexError:  # another took the last one
+                continue
+            except BenchError:
+                return
 
     def stop(self) -> None:
         """Leave what waits, and end what runs."""

@@ -14,8 +14,9 @@ from typing import Any
 
 from a2u_bench.case import Case
 from a2u_bench.columns import BUDGET
+from a2u_bench.errors import BenchError
 from a2u_bench.run.process import CaseEnded
-from a2u_bench.run.processes import Worker, Workers
+from a2u_bench.run.processes import Gone, Worker, Workers
 from a2u_bench.run.samples import Taken, sample
 from a2u_bench.run.schedule import FEWEST_PROCESSES, MOST_PROCESSES, Share
 from a2u_bench.suites.plan import Settings
@@ -33,9 +34,31 @@ class Shared:
     progress: Callable[[], None]
     taken: dict[str, Taken] = field(default_factory=dict)
     ended: dict[str, CaseEnded] = field(default_factory=dict)
+    worked: set[str] = field(default_factory=set)  # devices
+    gone: dict[str, str] = field(default_factory=dict)  # why no process starts on a device any more
 
     def start(self, case: Case) -> Worker:
-        """A fresh process for a case and those that may share one with it."""
+        """A fresh process for a case and those that may share one with it. BenchError where none starts.
+
+        An accelerator that worked and on which none starts any more is gone, as a GPU that fell off its bus: from then
+        on every case there fails at once, with the reason, and no further process is tried.
+        """
+        device = case.device
+        if device not in self.gone:
+            try:
+                worker = self.start_beside(case)
+            except BenchError as error:
+                if device not in self.worked:
+                    raise
+                self.gone[device] = f"{device} is gone: {error}"
+            else:
+                if device != "cpu":
+                    self.worked.add(device)
+                return worker
+        return Gone(self.gone[device])
+
+    def start_beside(self, case: Case) -> Worker:
+        """The same beside others that use the device too: where none starts it may be full, and nothing is gone."""
         return self.workers.start(case.device, case.threads, self.settings.seed, self.settings.timeout)
 
 

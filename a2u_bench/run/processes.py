@@ -40,7 +40,9 @@ class Worker(Protocol):
 class Workers(Protocol):
     """Whoever starts fresh processes."""
 
-    def start(self, device: str, threads: int, seed: int, timeout: float) -> Worker: ...
+    def start(self, device: str, threads: int, seed: int, timeout: float) -> Worker:
+        """A fresh process. BenchError where none starts."""
+        ...
 
     def renew(self) -> None:
         """From now on processes have nothing in common with those before."""
@@ -58,29 +60,11 @@ class Processes:
     def __init__(self, devices: Collection[str] = ("cpu",), gradients: bool = True) -> None:
         methods = multiprocessing.get_all_start_methods()
         self._context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        self._worked: set[str] = set()
-        self._gone: dict[str, str] = {}  # why no process starts on a device any more
         if "forkserver" in methods:
             self._context.set_forkserver_preload(list(operators.preload(devices, gradients)))
 
     def start(self, device: str, threads: int, seed: int, timeout: float) -> Worker:
-        """A fresh process. BenchError where none starts.
-
-        An accelerator that worked and on which none starts any more is gone, as a GPU that fell off its bus: from then
-        on every case there fails at once, with the reason, and no further process is tried.
-        """
-        if device not in self._gone:
-            try:
-                process = Process(self._context, (device, threads, seed), timeout)
-            except BenchError as error:
-                if device not in self._worked:
-                    raise
-                self._gone[device] = f"{device} is gone: {error}"
-            else:
-                if device != "cpu":
-                    self._worked.add(device)
-                return process
-        return _Gone(self._gone[device])
+        return Process(self._context, (device, threads, seed), timeout)
 
     def renew(self) -> None:
         """A new forkserver. Processes of one share its addresses, and so how their memory falls into caches: each is
@@ -104,7 +88,7 @@ def torch_facts(devices: Collection[str] = ("cpu",)) -> dict[str, Any]:
     return {}
 
 
-class _Gone:
+class Gone:
     """In place of a process on a device that is gone: whatever it is asked ends the case."""
 
     def __init__(self, why: str) -> None:
@@ -116,7 +100,7 @@ class _Gone:
     def round(self, asked: Sequence[tuple[Case, Any]]) -> list[list[float]]:
         raise CaseEnded("failed", self._why, lost=True)
 
-    def __enter__(self) -> _Gone:
+    def __enter__(self) -> Gone:
         return self
 
     def __exit__(

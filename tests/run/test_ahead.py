@@ -12,6 +12,7 @@ import pytest
 from fakes import FakeClock, FakeStore, FakeWorker, FakeWorkers
 
 from a2u_bench.case import Case
+from a2u_bench.errors import BenchError
 from a2u_bench.run import ahead
 from a2u_bench.run.process import CaseEnded
 from a2u_bench.run.runner import run
@@ -125,6 +126,51 @@ def test_a_case_that_fails_there_is_left_to_its_check(cache):
     rows, _, _, _ = measure(case("a"), fails=ends)
     assert rows[0]["status"] == "ok"
     assert not list(cache.rglob("*"))  # not marked: the next run tries again
+
+
+class Crowded(Compilers):
+    """Starts of these numbers fail, as where a GPU has no room for another process; until the last of them nobody has
+    compiled anything, so that those that started are still there."""
+
+    def __init__(self, *refused: int) -> None:
+        super().__init__(FakeClock())
+        self.refused, self.tried, self.all_refused = refused, 0, threading.Event()
+
+    def start(self, device: str, threads: int, seed: int, timeout: float) -> FakeWorker:
+        with self.lock:
+            self.tried += 1
+            number = self.tried
+        if number in self.refused:
+            if number == max(self.refused):
+                self.all_refused.set()
+            raise BenchError("no process to measure in could be started: CUDA error: out of memory")
+        worker = super().start(device, threads, seed, timeout)
+        return Waiting(self, worker.number)
+
+
+class Waiting(Compiler):
+    def ask(self, step: str, case: Case, *arguments: Any) -> Any:
+        if step == "compile":
+            assert self.workers.all_refused.wait(60)  # type: ignore[attr-defined]
+        return super().ask(step, case, *arguments)
+
+
+@pytest.mark.parametrize(("refused", "compiled"), [((1,), 3), ((2,), 3), ((1, 2), 0)])
+def test_a_gpu_without_room_for_every_process_is_not_gone_and_what_they_leave_is_checked(refused, compiled):
+    workers = Crowded(*refused)
+    plan = Plan("paper", tuple(case(name) for name in "abc"), (), SETTINGS)
+    rows = run(plan, workers=workers, clock=workers.clock)
+    assert [(row["status"], row["reason"]) for row in rows] == [("ok", "")] * 3
+    assert [step for _, step, _ in workers.log].count("compile") == compiled
+    assert workers.alive == 0
+
+
+def test_a_gpu_on_which_none_starts_at_all_ends_the_run_with_the_reason():
+    workers = Crowded(*range(1, 100))
+    workers.all_refused.set()
+    with pytest.raises(BenchError, match="could be started: CUDA error: out of memory"):
+        run(Plan("paper", (case("a"), case("b")), (), SETTINGS), workers=workers, clock=workers.clock)
+    assert workers.tried == 3  # two ahead, and one that has the GPU to itself
 
 
 def test_cases_of_one_operator_lie_apart():
