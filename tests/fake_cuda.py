@@ -55,7 +55,7 @@ class FakeGpus:
 class FakeNvml:
     """NVML's library: functions that write into what they are given and return 0, or 3 for what they do not support.
 
-    `numbers` are their answers by name; a list answers one kind after another. `handles` are names that it knows.
+    `numbers` are their answers by name; `processes` are ids. `handles` are names that it knows.
     """
 
     def __init__(self, handles: dict[str, int], numbers: dict[str, Any], slices: dict[int, int] | None = None) -> None:
@@ -78,7 +78,9 @@ class FakeNvml:
         return 0
 
     def nvmlDeviceGetComputeRunningProcesses_v3(self, handle: Any, count: Any, found: Any) -> int:
-        count._obj.value = self.numbers["processes"]
+        for place, pid in enumerate(self.numbers["processes"]):
+            found[place].pid = pid
+        count._obj.value = len(self.numbers["processes"])
         return 0
 
     def nvmlDeviceGetMemoryInfo(self, handle: Any, found: Any) -> int:

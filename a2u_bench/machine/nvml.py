@@ -6,6 +6,7 @@ It is asked directly: it needs no package, makes no context on the GPU and so ta
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 from ctypes import byref, c_char_p, c_uint, c_ulonglong, c_void_p
 from dataclasses import dataclass
@@ -77,10 +78,13 @@ class Gpu:
         return text.value.decode(errors="replace") if done else None
 
     def _processes(self) -> int | None:
-        """How many programs compute on it."""
+        """How many programs compute on it besides this process and those that it comes from."""
         count, found = c_uint(MOST_PROCESSES), (_Process * MOST_PROCESSES)()
-        done = self._ask("nvmlDeviceGetComputeRunningProcesses_v3", byref(count), found)
-        return int(count.value) if done else None
+        if not self._ask("nvmlDeviceGetComputeRunningProcesses_v3", byref(count), found):
+            return None
+        begun_by = multiprocessing.parent_process()
+        ours = {os.getpid(), os.getppid(), begun_by and begun_by.pid}
+        return sum(one.pid not in ours for one in found[: count.value])
 
     def _switch(self, name: str, *more: Any) -> bool | None:
         state = c_uint()

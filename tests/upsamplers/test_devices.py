@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,7 +100,7 @@ def test_the_primitive_suite_asks_nothing_of_the_cpu_s_allocator_on_a_gpu(monkey
 GPU, SLICE = 7, 9
 NUMBERS = {
     "free": 5 << 30,
-    "processes": 2,
+    "processes": (1 << 22, os.getpid(), 1 + (1 << 22), os.getppid()),  # two others, and ours
     "nvmlDeviceGetPowerManagementLimit": {GPU: 700_000},
     "nvmlDeviceGetMaxClockInfo": {GPU: 1980},
     "nvmlDeviceGetClockInfo": {GPU: 345},
@@ -124,6 +127,15 @@ def test_nvml_tells_what_moves_a_latency_and_none_for_what_it_does_not_know():
         "now_processes": 2,
     }
     assert (found.driver(), found.free_memory(), found.clock_reasons()) == ("580.1", 5 << 30, 0x4)
+
+
+def test_no_process_of_ours_is_another_program(monkeypatch):
+    """The facts are asked of a process that a forkserver starts, for one that may use the GPU itself."""
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: SimpleNamespace(pid=1 << 22))
+    found = nvml.gpu("0-1", FakeNvml({"GPU-0-1": GPU}, NUMBERS))
+    assert found is not None and found.facts()["now_processes"] == 1
+    found = nvml.gpu("0-1", FakeNvml({"GPU-0-1": GPU}, NUMBERS | {"processes": ()}))
+    assert found is not None and found.facts()["now_processes"] == 0
 
 
 @pytest.mark.parametrize(
