@@ -12,6 +12,8 @@ from unittest import mock
 import pytest
 import torch
 from fused_cases import CASES, differentiated
+from registered_operators import FUSED, inner
+from torch import Tensor
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -38,6 +40,17 @@ def test_a_pass_and_its_gradients_are_those_of_its_definition(name: str, argumen
         assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
     x = arguments[0].contiguous(memory_format=torch.channels_last)
     assert_close(one(x, *arguments[1:]), exact[0], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [(name, arguments) for name, every in FUSED.items() for arguments in every]
+)
+def test_gradients_of_channels_last_tensors_are_those_of_the_definition(name: str, arguments: tuple[Any, ...]) -> None:
+    one = PASSES[name]
+    exact = differentiated(name, arguments, one.definition)
+    last = tuple(inner(given) if isinstance(given, Tensor) and given.ndim > 3 else given for given in arguments)
+    for ours, theirs in zip(differentiated(name, last, one), exact, strict=True):
+        assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
 STILL = {

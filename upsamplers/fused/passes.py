@@ -18,6 +18,7 @@ from torch.utils.flop_counter import register_flop_formula
 
 from upsamplers.primitive import route
 from upsamplers.primitive.backends import choose, is_written_out
+from upsamplers.primitive.eager import layout
 from upsamplers.tracing import is_jit
 
 Kernels = tuple[Callable[..., Tensor], Callable[..., list[Tensor]]]
@@ -34,8 +35,9 @@ class Pass:
         schema: the arguments, as torch.library writes them.
         definition: the pass in plain PyTorch, differentiable to any order.
         shape: (arguments) -> an empty tensor like the result.
-        kernels: backend -> (forward, backward), or None where the backend has none. backward takes the cotangent, the
-            arguments, and a list of which tensors need a gradient; it gives those.
+        kernels: backend -> (forward, backward), or None where the backend has none. forward gives what `shape` does;
+            backward takes the cotangent, the arguments, and a list of which tensors need a gradient, and gives those.
+            The operator's gradients have the type and memory format of their tensors; others are copied.
         macs: (shapes of the tensors, shape of the result) -> multiply-adds by the published convention.
         fits: (arguments) -> whether the kernels are made for them; where not, the definition runs.
     """
@@ -85,14 +87,21 @@ def register(one: Pass) -> Pass:
         assert kernels is not None
         return kernels[0](*arguments[:-1])
 
+    def differentiated(arguments: Sequence[Any]) -> list[Tensor]:
+        tensors, needs = arguments[1 : 1 + one.tensors], arguments[-2]
+        return [tensor for tensor, needed in zip(tensors, needs, strict=True) if needed]
+
     def gradients(*arguments: Any) -> list[Tensor]:
         kernels = one.kernels(arguments[-1])
         assert kernels is not None
-        return kernels[1](*arguments[:-1])
+        found = zip(kernels[1](*arguments[:-1]), differentiated(arguments), strict=True)
+        return [of.to(tensor.dtype).contiguous(memory_format=layout(tensor)) for of, tensor in found]
 
     def like_inputs(*arguments: Any) -> list[Tensor]:
-        tensors, needs = arguments[1 : 1 + one.tensors], arguments[-2]
-        return [torch.empty_like(tensor) for tensor, needed in zip(tensors, needs, strict=True) if needed]
+        return [
+            torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device, memory_format=layout(tensor))
+            for tensor in differentiated(arguments)
+        ]
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.save_for_backward(*inputs[: one.tensors])

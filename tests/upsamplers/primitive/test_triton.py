@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from fused_cases import factors, noise
+from registered_operators import as_types
 
 import upsamplers
+from upsamplers.fused import PASSES
 from upsamplers.primitive.cuda import tiling
 
 HERE = Path(__file__).parents[2]
@@ -69,6 +72,23 @@ def test_five_by_five_weights_stay_in_128_registers_and_are_read_few_times() -> 
         first, second = row["reads"][:2]  # of w (dw: of g) and of the map
         assert 0.5 < first <= 8, row
         assert second > 0.5, row
+
+
+@needs_triton
+@pytest.mark.parametrize("kinds", [(torch.bfloat16, torch.float32), (torch.float32, torch.bfloat16)], ids=str)
+def test_the_affinity_s_gradients_take_a_map_of_one_type_and_kernels_of_another(
+    kinds: tuple[torch.dtype, torch.dtype],
+) -> None:
+    from upsamplers.primitive.cuda import affinities
+
+    call = as_types(factors(2, 4, 3, 2, 2, 6, 2, 2, True), *kinds)
+    leaves = [one.double().requires_grad_() for one in call[:7]]
+    a = PASSES["affinity"].definition(*leaves, *call[7:])
+    g = noise(*a.shape).to(kinds[0])
+    every = (*call, [True] * 7)
+    found = affinities.backward(g, *every)
+    for ours, exact in zip(found, torch.autograd.grad(a, leaves, g.double()), strict=True):
+        torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-4)
 
 
 def test_importing_the_package_loads_no_kernel() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -58,9 +59,12 @@ def backward(
     g: Tensor, x: Tensor, u: Tensor, v: Tensor, u_gain: Tensor, u_bias: Tensor, v_gain: Tensor, v_bias: Tensor,
     stride: int, groups: int, eps: float, needs: list[bool],
 ) -> list[Tensor]:  # fmt: skip
-    """The gradients in each tensor that needs one."""
+    """The gradients in each tensor that needs one, in the widest of their types: torch's own adjoints take one type."""
+    tensors = (x, u, v, u_gain, u_bias, v_gain, v_bias)
+    kind = functools.reduce(torch.promote_types, (one.dtype for one in tensors))
+    x, u, v, u_gain, u_bias, v_gain, v_bias = (one.to(kind) for one in tensors)
     ways = [_Way(x, u, u_gain, u_bias, stride, groups, eps), _Way(x, v, v_gain, v_bias, stride, groups, eps)]
-    g = (g / math.sqrt(x.shape[1])).unsqueeze(2)  # [B, d, 1, H, W]
+    g = (g.to(kind) / math.sqrt(x.shape[1])).unsqueeze(2)  # [B, d, 1, H, W]
     back = [way.back((g * other.active).flatten(0, 1)) for way, other in zip(ways, reversed(ways), strict=True)]
     (x_u, of_u, *norm_u), (x_v, of_v, *norm_v) = back
     everything = (x_u + x_v, of_u, of_v, *norm_u, *norm_v)

@@ -81,8 +81,8 @@ def backward(
         launch.launch(plan, offset.device, *_read(offset, scope, begin), w, points)
         found.append(spread_points(w, g, points, z.shape, "replicate").to(z.dtype))
     if needs[1] or needs[2]:
-        of_offset = torch.empty(offset.shape, dtype=offset.dtype, device=z.device)
-        of_scope = of_offset if scope is None else torch.empty(scope.shape, dtype=scope.dtype, device=z.device)
+        of_offset = blank_map(offset, offset.shape[1], height, width, offset.dtype)
+        of_scope = of_offset if scope is None else blank_map(offset, offset.shape[1], height, width, scope.dtype)
         strides = (g.stride(), z.stride(), *_strides(offset, scope), of_offset.stride())
         plan = Launch(
             moved_products,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from upsamplers.primitive.cuda import launch, tiling
-from upsamplers.primitive.cuda.launch import Launch, arithmetic
+from upsamplers.primitive.cuda.launch import Launch, arithmetic, blank_map
 from upsamplers.primitive.cuda.softmax import gradient_of_logits, kernels_of_logits
 
 
@@ -53,7 +53,7 @@ def backward(
     factor: float, sigmoid: bool, softmax: bool, needs: list[bool],
 ) -> list[Tensor]:  # fmt: skip
     """The gradients in the logits and in the map of lower resolution, of those that are needed."""
-    out = torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
+    out = blank_map(logits, logits.shape[1], logits.shape[2], logits.shape[3], logits.dtype)
     maps = (g, logits, logits if low is None else low, out)
     _run(gradient_of_logits, maps, g, phases, repeat, taps_first, factor, sigmoid, softmax, low is not None)
     found = [out] if needs[0] else []
