@@ -6,22 +6,24 @@ calls (gradients, modes, streams, addresses) is no part of a plan: it is asked f
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from upsamplers.primitive.backends import BACKENDS
+from upsamplers.primitive.kept import Kept
 from upsamplers.primitive.planner import Run
 
 Key = tuple[Any, ...]
 
-MOST = 1024
-"""Plans that are kept; the oldest goes first."""
+_kept: Kept[Key, Run] = Kept()
 
-_kept: dict[Key, Run] = {}
-_lock = threading.Lock()
+kept = _kept.get
+"""The plan of a key, where there is one."""
+
+clear = _kept.clear
+"""Forget every plan."""
 
 
 def key(
@@ -37,38 +39,14 @@ def key(
 ) -> Key:
     """What a plan depends on. `more`: what the caller was given besides, such as the shape of the result.
 
-    On a GPU whether addresses are multiples of 16 counts too, as kernels are compiled for those that are; elsewhere
-    the number of threads.
+    Addresses are no part of it: whether they are multiples of 16, for which kernels are compiled, a launch asks itself.
     """
-    place: Any = torch.get_num_threads()
-    if first.is_cuda:
-        place = (first.data_ptr() % 16, second.data_ptr() % 16, 0 if points is None else points.data_ptr() % 16)
     return (
-        *(caller, more, scale, kernel_size, border, backend, place),
+        *(caller, more, scale, kernel_size, border, backend, torch.get_num_threads()),
         *(first.dtype, first.device, first.shape, first.stride()),
         *(second.dtype, second.device, second.shape, second.stride()),
         None if points is None else (points.dtype, points.device, points.shape, points.stride()),
     )
-
-
-def kept(key: Key) -> Run | None:
-    """The plan of this key, where there is one."""
-    return _kept.get(key)
-
-
-def keep(key: Key, plan: Run) -> Run:
-    """Keep a plan, and let the oldest go where there are too many."""
-    with _lock:
-        while len(_kept) >= MOST:
-            del _kept[next(iter(_kept))]
-        _kept[key] = plan
-    return plan
-
-
-def clear() -> None:
-    """Forget every plan."""
-    with _lock:
-        _kept.clear()
 
 
 def run(
@@ -86,5 +64,5 @@ def run(
     """The primitive by its plan, which is made where none is kept. `shape`: of the result of an adjoint, else ()."""
     plan = _kept.get(key)
     if plan is None:
-        plan = keep(key, BACKENDS[backend](primitive, first, second, points, shape, scale, kernel_size, border))
+        plan = _kept.keep(key, BACKENDS[backend](primitive, first, second, points, shape, scale, kernel_size, border))
     return plan(first, second, points)
