@@ -10,6 +10,7 @@ from torch import Tensor
 
 from upsamplers import reference
 from upsamplers.primitive.cuda import backend as cuda
+from upsamplers.primitive.kept import Kept
 
 # kernel, scale, groups, channels, height, width, border, batch, batch of w
 WINDOWS = [
@@ -243,8 +244,9 @@ def test_what_is_not_a_number_reaches_only_the_outputs_that_read_it() -> None:
 
 
 def test_maps_wider_than_a_tile_and_offsets_past_32_bits_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    from upsamplers.primitive.cuda import tiling
+    from upsamplers.primitive.cuda import launch, tiling
 
+    monkeypatch.setattr(launch, "_made", Kept())
     monkeypatch.setattr(tiling, "wide", lambda *maps: True)
     monkeypatch.setattr(tiling, "THREADS", 4)
     w, z, g, named, plain = window((3, 2, 1, 4, 3, 9, "zero", 1, 1))

@@ -61,21 +61,31 @@ def compile_all(capability: int, folder: Path) -> None:
         mock.patch.object(launch, "launch", compile_only),
         mock.patch.object(sampling, "launch", compile_only),
     ):
-        z = torch.zeros(1, 32, 32, 32, dtype=torch.bfloat16)
-        g, w = torch.zeros(1, 32, 64, 64, dtype=torch.bfloat16), torch.zeros(1, 1, 9, 64, 64)
-        plain = (2, 3, "zero")
-        cuda.reassemble(w, z, None, *plain)
-        cuda.correlate(g, z, None, w.shape, *plain)
-        cuda.spread(w, g, None, z.shape, *plain)
-        down = torch.zeros(1, 1, 16, 32, 32)
-        cuda.downassemble(down, g, 2, 4, "reflect")
-        cuda.down_correlate(z, g, down.shape, 2, 4, "reflect")
-        cuda.down_spread(down, z, g.shape, 2, 4, "reflect")
-        corners, points = torch.zeros(1, 1, 4, 64, 64), torch.zeros(1, 1, 2, 64, 64)
-        cuda.reassemble(corners, z, points, 2, 2, "replicate")
-        cuda.correlate(g, z, points, corners.shape, 2, 2, "replicate")
-        cuda.spread(corners, g, points, z.shape, 2, 2, "replicate")
-        fused(z, g)
+        everything()
+
+
+def everything() -> None:
+    """Launch every kernel."""
+    z, g = torch.zeros(1, 32, 32, 32, dtype=torch.bfloat16), torch.zeros(1, 32, 64, 64, dtype=torch.bfloat16)
+    primitives(z, g)
+    fused(z, g)
+
+
+def primitives(z: torch.Tensor, g: torch.Tensor) -> None:
+    """The kernels of the primitives."""
+    w = torch.zeros(1, 1, 9, 64, 64)
+    plain = (2, 3, "zero")
+    cuda.reassemble(w, z, None, *plain)
+    cuda.correlate(g, z, None, w.shape, *plain)
+    cuda.spread(w, g, None, z.shape, *plain)
+    down = torch.zeros(1, 1, 16, 32, 32)
+    cuda.downassemble(down, g, 2, 4, "reflect")
+    cuda.down_correlate(z, g, down.shape, 2, 4, "reflect")
+    cuda.down_spread(down, z, g.shape, 2, 4, "reflect")
+    corners, points = torch.zeros(1, 1, 4, 64, 64), torch.zeros(1, 1, 2, 64, 64)
+    cuda.reassemble(corners, z, points, 2, 2, "replicate")
+    cuda.correlate(g, z, points, corners.shape, 2, 2, "replicate")
+    cuda.spread(corners, g, points, z.shape, 2, 2, "replicate")
 
 
 def fused(z: torch.Tensor, g: torch.Tensor) -> None:

@@ -120,6 +120,31 @@ def test_two_runs_give_the_same_bits(dtype: torch.dtype) -> None:
         assert torch.equal(one, other)
 
 
+def test_a_kernel_that_is_started_again_gives_the_same_numbers() -> None:
+    w, z, _, named = tensors(CASES[1], torch.float32)
+    first = upsamplers.reassemble(w, z, **named)
+    results = [upsamplers.reassemble(w, z, **named)]
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        results.append(upsamplers.reassemble(w, z, **named))
+    stream.synchronize()
+    for one in (w, z):  # from addresses that are no multiples of 16
+        moved = torch.empty(one.numel() + 1, device="cuda")[1:].view(one.shape).copy_(one)
+        results.append(upsamplers.reassemble(*((moved, z) if one is w else (w, moved)), **named))
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        captured = upsamplers.reassemble(w, z, **named)
+    captured.zero_()
+    graph.replay()
+    torch.cuda.synchronize()
+    for one in (*results, captured):
+        torch.testing.assert_close(one, first, rtol=1e-5, atol=1e-5)
+    assert torch.equal(results[0], first)
+    assert torch.equal(results[1], first)
+    assert torch.equal(captured, first)
+
+
 def peak(call: Callable[[], Any]) -> tuple[int, Any]:
     """Bytes allocated at once beyond what was there before, and the result."""
     call()

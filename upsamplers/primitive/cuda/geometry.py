@@ -1,8 +1,8 @@
 # ruff: noqa: RUF005 - numbers stand in the order of a kernel's parameters
-"""A launch as plain data: which kernel, how many programs and threads, the numbers it is given, what is compiled in.
+"""Launches of the window kernels: how many programs and threads, the numbers they are given, what is compiled in.
 
-Each function makes one from the shapes, strides and types of its tensors, and from nothing else, so a launch can be
-kept and used again for tensors that agree in them.
+Each function makes one from the shapes, strides, types and alignments (in 16 bytes) of its tensors and its options, and
+from nothing else, so a launch can be kept and used again for tensors that agree in them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import triton.language as tl
 from torch import Tensor
 
 from upsamplers.primitive.cuda import tiling
+from upsamplers.primitive.cuda.compiled import Launch as Launch
 from upsamplers.primitive.cuda.pointwise import window_scale
 from upsamplers.primitive.cuda.products import window_products
 from upsamplers.primitive.cuda.scatter import window_scatter
@@ -34,28 +35,6 @@ class Window:
     pitch: int
     start: int
     border: str
-
-
-@dataclass(frozen=True)
-class Launch:
-    """One launch: `kernel[(programs,)](*tensors, *numbers, **constants, **options)`."""
-
-    kernel: Any
-    programs: int
-    threads: int
-    numbers: tuple[Any, ...]
-    constants: dict[str, Any]
-    registers: int | None = None
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Warps of a program, and what the compiler may use."""
-        return {
-            "num_warps": max(1, self.threads // 32),
-            "num_stages": 1,
-            "enable_fp_fusion": True,
-            "maxnreg": self.registers,
-        }
 
 
 def arithmetic(dtype: torch.dtype) -> Any:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import functools
-import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import nullcontext
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from upsamplers.primitive.cuda import geometry
-from upsamplers.primitive.cuda.geometry import Launch as Launch
+from upsamplers.primitive.cuda.compiled import Launch as Launch
+from upsamplers.primitive.cuda.compiled import start
 from upsamplers.primitive.cuda.geometry import Window as Window
 from upsamplers.primitive.cuda.geometry import arithmetic as arithmetic
 from upsamplers.primitive.eager import accumulator, layout, result_dtype
+from upsamplers.primitive.kept import Kept
 
-logger = logging.getLogger("upsamplers")
+Made = TypeVar("Made")
+
+_made: Kept[tuple[Any, ...], Any] = Kept()
 
 
 def blank_map(like: Tensor, channels: int, height: int, width: int, dtype: torch.dtype) -> Tensor:
@@ -26,12 +29,11 @@ def blank_map(like: Tensor, channels: int, height: int, width: int, dtype: torch
     return torch.empty(shape, dtype=dtype, device=like.device, memory_format=layout(like))
 
 
-@functools.cache
-def announce(kernel: str, dtype: torch.dtype) -> None:
-    """Say once that a kernel may have to be compiled: Triton keeps what it compiled on disk."""
-    logger.info(
-        "preparing the CUDA kernel %s for %s (compiled once for each kind of shape, then cached)", kernel, dtype
-    )
+def planned(make: Callable[..., Made], tensors: tuple[Tensor, ...], *rest: Hashable) -> Made:
+    """What a function of geometry makes of these, kept for tensors that agree in all it looks at."""
+    key = (make, *rest, *[(one.dtype, one.shape, one.stride(), one.data_ptr() % 16) for one in tensors])
+    made = _made.get(key)
+    return _made.keep(key, make(*tensors, *rest)) if made is None else made
 
 
 def launch(plan: Launch, device: torch.device, *tensors: Tensor) -> None:
@@ -41,9 +43,8 @@ def launch(plan: Launch, device: torch.device, *tensors: Tensor) -> None:
             f"backend 'triton' runs on CUDA tensors; got {device}. Leave the backend to be chosen, "
             "or set TRITON_INTERPRET=1 before Python starts to try the kernels, slowly, without a GPU"
         )
-    announce(plan.kernel.fn.__name__, tensors[0].dtype)
     with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
-        plan.kernel[(plan.programs,)](*tensors, *plan.numbers, **plan.constants, **plan.options)
+        start(plan, device, *tensors)
 
 
 def sum_windows(w: Tensor, z: Tensor, points: tuple[int, int], window: Window) -> Tensor:
@@ -52,7 +53,7 @@ def sum_windows(w: Tensor, z: Tensor, points: tuple[int, int], window: Window) -
     out = blank_map(z, z.shape[1], window.phases * height, window.phases * width, result_dtype(w, z))
     if out.numel():
         repeats = tuple(w.shape[3:]) != tuple(out.shape[2:])
-        launch(geometry.sum_of(w, z, out, points, window, repeats), z.device, w, z, out)
+        launch(planned(geometry.sum_of, (w, z, out), points, window, repeats), z.device, w, z, out)
     return out
 
 
@@ -63,7 +64,7 @@ def multiply_windows(g: Tensor, z: Tensor, w_shape: Sequence[int], points: tuple
     if out.numel() == 0 or g.numel() == 0:
         return out.zero_()
     repeats = tuple(w_shape[3:]) != tuple(g.shape[2:])
-    plan, parts = geometry.products_of(g, z, out, points, window, repeats)
+    plan, parts = planned(geometry.products_of, (g, z, out), points, window, repeats)
     if not repeats:
         launch(plan, z.device, g, z, out)
         return out
@@ -78,5 +79,5 @@ def spread_windows(w: Tensor, g: Tensor, z_shape: Sequence[int], points: tuple[i
     if out.numel() == 0 or g.numel() == 0:
         return out.zero_()
     repeats = tuple(w.shape[3:]) != tuple(g.shape[2:])
-    launch(geometry.spread_of(w, g, out, points, window, repeats), g.device, w, g, out)
+    launch(planned(geometry.spread_of, (w, g, out), points, window, repeats), g.device, w, g, out)
     return out

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from upsamplers.primitive.cuda import tiling
 from upsamplers.primitive.cuda.geometry import BORDER_NUMBER, Launch, arithmetic
-from upsamplers.primitive.cuda.launch import blank_map, launch
+from upsamplers.primitive.cuda.launch import blank_map, launch, planned
 from upsamplers.primitive.cuda.points import points_products, points_sum
 from upsamplers.primitive.cuda.points_spread import points_count, points_place, points_rank, points_spread
 from upsamplers.primitive.eager import result_dtype
@@ -31,19 +31,15 @@ def shared_strides(w: Tensor) -> tuple[int, ...]:
     return (0 if w.shape[0] == 1 else w.stride(0), *w.stride()[1:])
 
 
-def sum_points(w: Tensor, z: Tensor, points: Tensor, border: str) -> Tensor:
-    """wᵀz at the four corners of every point."""
+def sum_of(w: Tensor, z: Tensor, points: Tensor, out: Tensor, border: str) -> Launch:
+    """wᵀz at the four corners of every point, into `out`."""
     batch, channels = z.shape[:2]
     groups, _, height, width = w.shape[1:]
-    dtype = result_dtype(w, z)
-    out = blank_map(z, channels, height, width, dtype)
-    if out.numel() == 0:
-        return out
     lanes = tiling.channel_lanes(channels // groups, z.stride(1) == 1 and out.stride(1) == 1)
     pixels = tiling.THREADS // lanes
     tiles = -(-height * width // pixels)
     unroll = min(4, -(-channels // (groups * lanes)))
-    plan = Launch(
+    return Launch(
         points_sum,
         tiles * batch * groups,
         tiling.THREADS,
@@ -55,11 +51,17 @@ def sum_points(w: Tensor, z: Tensor, points: Tensor, border: str) -> Tensor:
             "LANES": lanes,
             "UNROLL": unroll,
             "EVEN": channels // groups % (unroll * lanes) == 0,
-            "ACC": arithmetic(dtype),
+            "ACC": arithmetic(out.dtype),
             "PLACE": place(points),
         },
     )
-    launch(plan, z.device, w, z, points, out)
+
+
+def sum_points(w: Tensor, z: Tensor, points: Tensor, border: str) -> Tensor:
+    """wᵀz at the four corners of every point."""
+    out = blank_map(z, z.shape[1], w.shape[3], w.shape[4], result_dtype(w, z))
+    if out.numel():
+        launch(planned(sum_of, (w, z, points, out), border), z.device, w, z, points, out)
     return out
 
 
