@@ -23,11 +23,15 @@ VARYING = ("scale", "dtype", "layout", "mode", "runtime", "device", "threads", "
 """Axes of a case beside its shape, in the order of the table."""
 
 
-def rows_in(folder: Path | None) -> Sequence[dict[str, Any]]:
-    """The rows of a run; none where there is no run yet."""
+def rows_in(folder: Path | None, resume: bool) -> Sequence[dict[str, Any]]:
+    """The rows of the run that goes on in a folder; none of a new one. UsageError for a folder that a run refuses."""
+    from a2u_bench.store.lines import MANIFEST
     from a2u_bench.store.read import read_run
+    from a2u_bench.store.write import refuse
 
-    return () if folder is None or not folder.exists() else read_run(folder).rows
+    if folder is not None:
+        refuse(folder, resume)
+    return () if folder is None or not (folder / MANIFEST).exists() else read_run(folder).rows
 
 
 def print_forecast(

@@ -133,7 +133,7 @@ def command(
     folder = out or new_folder(Path("results"), f"quality-{problem.name}-{schedule.name}", datetime.now())
     away = [_job(context, one.trial, digest, checkpoints, folder) for one in planned]
     if dry_run:
-        _forecast(away, rows_in(folder if resume else None), jobs, choose.is_away(launcher, jobs), as_json)
+        _forecast(away, rows_in(out, resume), jobs, choose.is_away(launcher, jobs), as_json)
         return 0
     carrier = choose.choose(launcher, jobs, slurm or (), away, folder, job_folder, share_gpu)
     shared = {"share_gpu": jobs} if share_gpu and where == "cuda" and carrier is not None else {}

@@ -167,7 +167,7 @@ def command(
     for problem in operators.plugin_problems():
         typer.echo(f"note: {problem}", err=True)
     if dry_run:
-        ended = {row["case"] for row in rows_in(out if resume else None) if not is_open(row["status"], row["stopped"])}
+        ended = {row["case"] for row in rows_in(out, resume) if not is_open(row["status"], row["stopped"])}
         left = [case for case in plan.cases if case.id not in ended]
         _forecast(plan, left, jobs, choose.is_away(launcher, jobs), as_json)
         return 0

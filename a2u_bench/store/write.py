@@ -63,7 +63,7 @@ class Store:
         or read-only disk) propagates.
         """
         folder = Path(folder)
-        _refuse(folder, resume)  # before the lock, so that a foreign folder stays untouched
+        refuse(folder, resume)  # before the lock, so that a foreign folder stays untouched
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK)
         try:
@@ -73,7 +73,7 @@ class Store:
                 f"{folder}: another process is writing to this run; wait for it or name another --out"
             ) from None
         try:
-            _refuse(folder, resume)
+            refuse(folder, resume)
             store = cls(folder, lock)
             if (folder / MANIFEST).exists():
                 store._take_up()
@@ -189,7 +189,7 @@ def _curve_key(curve: Mapping[str, Any]) -> tuple[str, str | None]:
     return curve["case"], origin if isinstance(origin, str) else None
 
 
-def _refuse(folder: Path, resume: bool) -> None:
+def refuse(folder: Path, resume: bool) -> None:
     """UsageError for a folder that is not ours to write to."""
     if "\0" in str(folder):
         raise UsageError(f"--out {str(folder)!r}: a name cannot hold a NUL; allowed: a new or empty folder")

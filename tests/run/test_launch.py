@@ -424,6 +424,25 @@ def test_a_dry_run_prints_jobs_cases_and_time_and_does_nothing(capsys, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("flags", [["--out"], ["--resume", "--out"]])
+def test_a_dry_run_refuses_the_folder_that_the_run_refuses(flags, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "strange").touch()
+    for name in ("file", "full"):
+        words = ["run", "--ops", "nearest", "--shape", "1x4x4x4", "--device", "cpu", *flags, str(tmp_path / name)]
+        assert main(words) == main([*words, "--dry-run"]) == 2
+        said, again = capsys.readouterr().err.splitlines()
+        assert said == again
+        assert str(tmp_path / name) in said
+
+
+def test_a_dry_run_goes_on_in_an_empty_folder_as_the_run_does(capsys, tmp_path):
+    flags = ["--ops", "nearest,bilinear", "--shape", "1x4x4x4", "--threads", "1", "--device", "cpu", "--dry-run"]
+    assert main(["run", *flags, "--resume", "--launcher", "slurm", "--out", str(tmp_path)]) == 0
+    assert "2 cases to measure, 1 job," in capsys.readouterr().out
+
+
 def test_a_dry_run_of_a_resumed_run_counts_what_is_missing(capsys, tmp_path):
     from a2u_bench.suites.expand import make_plan
 

@@ -266,6 +266,8 @@ def test_a_dry_run_prints_the_plan_and_knows_the_time_from_rows_alone(tmp_path, 
     with Store.create(out, {"suite": "quality"}) as store:
         for one, seconds in ((given[0], 40.0), (given[1], 100.0)):
             store.append_row(make_row(one, "ok", "", {"train_time": seconds}))
+    (tmp_path / "file").touch()
+    assert quality(*flags, "--dry-run", "--device", "cpu", "--out", tmp_path / "file") == 2
     again = (*flags, "--dry-run", "--out", out, "--resume")
     assert quality(*again) == 0
     assert "2 jobs, about 2 min 20 s by the training times of 2 rows of this run;" in capsys.readouterr().out
