@@ -78,8 +78,8 @@ def print_forecast(
     kept = "nothing was stored" if found else "nothing was done"
     typer.echo(f"{count} {what}{'' if count == 1 else 's'} {end}{many}{time}; {kept}")
     if found is not None and count:
-        parts = (minutes(seconds) for seconds in (found.examining, found.timing))
-        typer.echo("building, checking and counting {}, timing {}; ".format(*parts) + found.words())
+        parts = " + ".join(f"{part} {minutes(seconds)}" for part, seconds in found.parts.items())
+        typer.echo(f"{parts}; {found.words()}")
 
 
 def _table_of(cases: Sequence[Case], calls: Mapping[str, float]) -> Table:

@@ -201,15 +201,14 @@ def _forecast(plan: Plan, left: Sequence[Case], at_once: int | None, is_away: bo
     from a2u_bench.cli._forecast import print_forecast
     from a2u_bench.run.forecast import foretell
     from a2u_bench.run.jobs.groups import elapsed_seconds, jobs
-    from a2u_bench.run.progress import progress
+    from a2u_bench.run.progress import TRIALS, progress
 
     if is_away:
         away = jobs(left, plan.settings)
         print_forecast("case to measure", away, len(left), elapsed_seconds(away, at_once), as_json, cases=left)
         return
-    with progress() as bar:
-        bar.planned(len(left), len(left))
-        found = foretell(plan, left, bar.doing)
+    with progress(labels=TRIALS) as bar:
+        found = foretell(plan, left, bar)
     seconds = found.seconds if left else 0.0
     print_forecast("case to measure", (), len(left), seconds, as_json, found=found, cases=left)
 

@@ -60,12 +60,6 @@ class Steps:
 
         return ceilings(self.device, self.threads, dtypes, self._timer())
 
-    def attempt(self, case: Case) -> tuple[float, Calls]:
-        """About what a case costs: seconds in which it is built, and the calls of a sample."""
-        from a2u_bench.measure.attempt import attempt
-
-        return attempt(case, self.seed, self._timer())
-
     def predict(self, case: Case, limit: int | None) -> None:
         """Nothing, or the end of a case that will not fit into memory."""
         from a2u_bench.measure.predict import require_memory

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 STEPS = {
     "facts": "looking around",
     "ceilings": "measuring what this machine can do",
-    "attempt": "trying it out",
     "predict": "predicting its memory",
     "build": "building",
     "compile": "compiling",

@@ -18,7 +18,7 @@ from a2u_bench.errors import BenchError
 from a2u_bench.run.process import CaseEnded
 from a2u_bench.run.processes import Gone, Worker, Workers
 from a2u_bench.run.samples import Taken, sample
-from a2u_bench.run.schedule import FEWEST_PROCESSES, MOST_PROCESSES, Share
+from a2u_bench.run.schedule import MOST_PROCESSES, Share, fewest
 from a2u_bench.suites.plan import Settings
 
 
@@ -71,6 +71,7 @@ class Block:
     shared: Shared
     spent: float = 0.0
     last: float = 0.0  # seconds of its last process
+    renewing: float = 0.0  # of them, or of its next, the part of a forkserver's start
     is_over: bool = False
     stopped: str = BUDGET
 
@@ -92,7 +93,13 @@ class Block:
     @property
     def part(self) -> float:
         """The share of it that is done."""
-        return 1.0 if self.is_over or self.share.purse <= 0 else min(1.0, self.spent / self.share.purse)
+        whole = self.share.expected(self.shared.settings).seconds
+        return 1.0 if self.is_over or whole <= 0 else min(1.0, self.spent / whole)
+
+    @property
+    def left(self) -> float:
+        """Seconds that it is likely to go on, unless it is measured closely enough before."""
+        return 0.0 if self.is_over else max(0.0, self.share.expected(self.shared.settings).seconds - self.spent)
 
     def is_enough(self) -> bool:
         """Whether it is measured closely enough, or as closely as its time allows; half a process is worth no start."""
@@ -100,7 +107,7 @@ class Block:
         late = self.spent + (self.last or self.share.turn.seconds) / 2 >= self.share.purse
         if self.done >= least * MOST_PROCESSES:
             self.stopped = "limit"
-        enough = self.done >= (min(FEWEST_PROCESSES, least) if late else least)
+        enough = self.done >= (fewest(self.shared.settings) if late else least)
         return not self.alive or self.stopped == "limit" or (enough and (late or all(map(self._is_close, self.alive))))
 
     def stopped_by(self, case: Case) -> str:
@@ -113,14 +120,18 @@ class Block:
         taken = shared.taken[case.id]
         timed = self.reference is not None and self.reference.id not in shared.ended
         beside = shared.taken[self.reference.id] if timed and self.reference is not None else None
-        enough = len(taken.warm) >= min(FEWEST_PROCESSES, settings.processes)
-        return enough and taken.half_width(beside) <= settings.target_ci
+        return len(taken.warm) >= fewest(settings) and taken.half_width(beside) <= settings.target_ci
+
+    def wait(self, renewing: float) -> None:
+        """These seconds, a part of those in which a forkserver started, were spent for its next process."""
+        self.renewing = renewing
+        self.spent += renewing
 
     def time(self, number: int, latest: float) -> None:
         """Rounds in one fresh process, of this number, within its share of the block's seconds; none from `latest`
         on."""
         shared, settings = self.shared, self.shared.settings
-        begin, before = shared.clock(), self.spent
+        begin, before = shared.clock() - self.renewing, self.spent - self.renewing
         fair = (self.share.purse - before) / max(1, settings.processes - self.done)
         with suppress(CaseEnded), shared.start(self.cases[0]) as worker:  # what ended is noted; the others go on
             calls = self._warm_up(worker, latest)

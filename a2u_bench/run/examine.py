@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from a2u_bench import operators
 from a2u_bench.case import ENGINES, Case
@@ -49,6 +49,8 @@ class Examination:
     examining: float = 0.0
     compiling: float = 0.0
 
+    STEP: ClassVar = "check"  # what is said of a case meanwhile
+
     def to_manifest(self) -> dict[str, float]:
         """What it took, in seconds."""
         return {name: round(getattr(self, name), 3) for name in ("examining", "checking", "compiling")}
@@ -71,7 +73,7 @@ class Examination:
         """Those that wait, until one ends its process."""
         while waiting:
             case = waiting.pop(0)
-            self.shared.doing(case, "check")
+            self.shared.doing(case, self.STEP)
             begin, compiled = self.shared.clock(), self.compiling
             try:
                 self._one(worker, case)

@@ -14,7 +14,7 @@ from rich.text import Text
 from a2u_bench.sanitize import plain
 from a2u_bench.units import minutes
 
-DOING = {"compile": "compiling kernels for", "check": "checking", "warm_up": "warming up"}
+DOING = {"compile": "compiling kernels for", "check": "checking", "try": "trying", "warm_up": "warming up"}
 
 
 class Listener(Protocol):
@@ -24,7 +24,7 @@ class Listener(Protocol):
         """The run begins: so many rows will come, of so much work."""
 
     def doing(self, point: Any, step: str) -> None:
-        """This step of this case or training begins: "compile", "check", "warm_up" or ""."""
+        """This step of this case or training begins: "compile", "check", "try", "warm_up" or ""."""
 
     def advanced(self, done: float, seconds_left: float, what: str) -> None:
         """So much of the work is done, that of what runs now in part; the seconds that are left; what is done now."""
@@ -62,7 +62,8 @@ def _of_row(row: Mapping[str, Any]) -> str:
     return f"{row['options']}{runtime} {row['status']}" + (f": {row['reason']}" if row["reason"] else "")
 
 
-CASES = Labels(_of_case, _of_row, "{} left at most", "timed")
+CASES = Labels(_of_case, _of_row, "up to about {} left", "timed")
+TRIALS = Labels(_of_case, _of_row, "{} left", "tried")
 
 
 @contextmanager

@@ -7,7 +7,6 @@ forked from one shares its addresses, and with them a speed, which would be take
 
 from __future__ import annotations
 
-import math
 import platform
 import re
 import time
@@ -24,18 +23,13 @@ from a2u_bench.run.process import CaseEnded
 from a2u_bench.run.processes import Processes, Workers
 from a2u_bench.run.progress import Listener, Silence
 from a2u_bench.run.samples import Taken
-from a2u_bench.run.schedule import arrange, beside
+from a2u_bench.run.schedule import arrange, beside, longest
 from a2u_bench.suites.plan import Plan
 
 if TYPE_CHECKING:
     from a2u_bench.store.write import Store
 
 Row = dict[str, Any]
-
-OVERRUN, GRACE = 2.0, 60.0
-"""Times the time budget, but at least so many seconds: what is not timed by then will not be. Until then a slow or
-loaded machine may still come to the fewest processes that an interval needs. A budget of 0 has no such end: it asks
-for the least that can be measured, however long that takes; nor has a run without one, whose time is what it needs."""
 
 LATE = "the time of the run was over before it was timed"
 
@@ -75,6 +69,7 @@ class _Run:
     known: dict[tuple[str, int], dict[str, Any] | None] = field(default_factory=dict)  # ceilings by device and threads
     unknown: dict[tuple[str, int], str] = field(default_factory=dict)  # why there are none, as a note of a row
     node: str = field(default_factory=platform.node)
+    latest: float = 0.0  # by the clock: what is not timed by then will not be
 
     def __post_init__(self) -> None:
         settings, listener = self.plan.settings, self.listener
@@ -91,11 +86,13 @@ class _Run:
             if self.left:
                 known = self._prepare()
                 sound = [case for case in self.left if case.id not in self.shared.ended]
+                self.latest = self.clock() + longest(self.plan.settings)
+                renewing = self._renew() if sound else 0.0
                 self.blocks = [
                     Block(share, next(iter(beside(self.plan, share.cases[0])), None), self.shared)
-                    for share in arrange(sound, self.plan, known.costs, known.starts)
+                    for share in arrange(sound, self.plan, known.costs, known.starts, renewing)
                 ]
-                self._time()
+                self._time(renewing)
         except OSError as error:
             why = f"cannot write results: {error.strerror or error}"
             raise Unwritten(why, self._measured(skipped)) from error
@@ -143,23 +140,30 @@ class _Run:
             self.shared.taken[case.id].notes[self.unknown[place]] = None
         return self.known[place]
 
-    def _time(self) -> None:
-        """Turns of all blocks until every one is over."""
-        budget = self.plan.settings.time_budget
-        latest = self.clock() + max(OVERRUN * budget, GRACE) if budget else math.inf
+    def _renew(self) -> float:
+        """Seconds in which a new forkserver started."""
+        begin = self.clock()
+        self.workers.renew()
+        return self.clock() - begin
+
+    def _time(self, renewing: float) -> None:
+        """Turns of all blocks until every one is over; the first forkserver took so many seconds."""
         number = 1 + (self.store.last_process if self.store else -1)
-        forward = True
-        while waiting := self._waiting(latest):
-            self.workers.renew()
+        waiting, forward = self._waiting(), True
+        while waiting:
+            for block in waiting:
+                block.wait(renewing / len(waiting))
             for block in waiting if forward else waiting[::-1]:
-                if self.clock() < latest:
-                    block.time(number, latest)
+                if self.clock() < self.latest:
+                    block.time(number, self.latest)
                     number += 1
             forward = not forward
+            if waiting := self._waiting():
+                renewing = self._renew()
 
-    def _waiting(self, latest: float) -> list[Block]:
+    def _waiting(self) -> list[Block]:
         """The blocks that are not over. Rows of what they do not time any more get written, in the plan's order."""
-        late = self.clock() >= latest
+        late = self.clock() >= self.latest
         for block in self.blocks:
             block.is_over = late or block.is_enough()
         waiting = [block for block in self.blocks if not block.is_over]
@@ -200,5 +204,5 @@ class _Run:
 
     def _progress(self) -> None:
         done = sum(len(block.cases) * block.part for block in self.blocks)
-        left = sum(max(0.0, block.share.purse - block.spent) for block in self.blocks if not block.is_over)
+        left = min(sum(block.left for block in self.blocks), max(0.0, self.latest - self.clock()))
         self.listener.advanced(done, left, "timing")

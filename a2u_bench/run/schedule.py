@@ -3,8 +3,8 @@
 A process that takes o seconds to start, and c for a round, costs o + R·c. Medians of R rounds stray between processes
 by σ² + (π/2)·ρ²/R, where σ is how processes differ and ρ how rounds do; for a given time their mean strays least at
 R = ρ/σ · √(π/2 · o/c). So where a process is dear, as on an accelerator, fewer of them run more rounds each. No process
-runs fewer rounds than fit into its share of a case's seconds: blocks take turns, each pass of them has a forkserver of
-its own, and that is dear too.
+runs fewer rounds than fit into its share of a case's seconds. Blocks take turns, and each pass of them has a forkserver
+of its own: the time in which that starts is shared by them, and a part of o.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ MOST_PROCESSES = 2
 
 FEWEST_PROCESSES = 3
 """Where time is over, no fewer than these: two could not say how much processes differ."""
+
+OVERRUN, GRACE = 2.0, 60.0
+"""Times the time budget, but at least so many seconds: what is not timed by then will not be. Until then a slow or
+loaded machine may still come to the fewest processes that an interval needs. A budget of 0 has no such end: it asks
+for the least that can be measured, however long that takes; nor has a run without one, whose time is what it needs."""
 
 SLOW, FACTOR = 0.05, 8.0
 """Seconds of a sample from which on cases are slow; in a block of slow ones none takes so many times another, so that
@@ -52,15 +57,14 @@ class Turn:
         """All of it."""
         return self.start + self.rounds * self.round
 
-    def processes(self, purse: float, settings: Settings) -> int:
-        """How many of them there will be in so many seconds."""
-        least, most = settings.processes, MOST_PROCESSES * settings.processes
-        return max(least, min(most, int(purse / self.seconds))) if self.seconds > 0 else most
 
-    def expected(self, purse: float, settings: Settings) -> float:
-        """The time that they will take together where so many seconds are given for it."""
-        shortest = self.start + settings.min_rounds * self.round
-        return max(min(purse, MOST_PROCESSES * settings.processes * self.seconds), FEWEST_PROCESSES * shortest)
+@dataclass(frozen=True)
+class Expected:
+    """What becomes of a block that is not measured closely enough before its time is over."""
+
+    processes: int
+    rounds: int  # of each process
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,26 @@ class Share:
     cases: tuple[Case, ...]
     turn: Turn
     purse: float
+
+    def expected(self, settings: Settings) -> Expected:
+        """As `Block` has it: each process ends with its share of the seconds, and the block with its own."""
+        start, each, rounds = self.turn.start, self.turn.round, self.turn.rounds
+        if each > 0:
+            fit = math.ceil((self.purse / settings.processes - start) / each)
+            rounds = max(settings.min_rounds, min(rounds, fit))
+        one, most = start + rounds * each, MOST_PROCESSES * settings.processes
+        count = max(fewest(settings), min(most, round(self.purse / one))) if one > 0 else most
+        return Expected(count, rounds, count * one)
+
+
+def longest(settings: Settings) -> float:
+    """Seconds after which nothing is timed any more."""
+    return max(OVERRUN * settings.time_budget, GRACE) if settings.time_budget else math.inf
+
+
+def fewest(settings: Settings) -> int:
+    """Processes that a block has even where its time is over."""
+    return min(FEWEST_PROCESSES, settings.processes)
 
 
 def compose(cases: Sequence[Case], plan: Plan, costs: Mapping[str, Cost]) -> list[tuple[Case, ...]]:
@@ -89,12 +113,19 @@ def compose(cases: Sequence[Case], plan: Plan, costs: Mapping[str, Cost]) -> lis
     return found
 
 
-def arrange(cases: Sequence[Case], plan: Plan, costs: Mapping[str, Cost], starts: Mapping[str, float]) -> list[Share]:
-    """The blocks of these cases by what each costs, by its id, and what a process takes to start, by device."""
+def arrange(
+    cases: Sequence[Case], plan: Plan, costs: Mapping[str, Cost], starts: Mapping[str, float], renewing: float
+) -> list[Share]:
+    """The blocks of these cases by what each costs, by its id, and by the seconds in which a process starts, by device,
+    and a new forkserver."""
     groups = compose(cases, plan, costs)
     timed = [dict.fromkeys([*some, *beside(plan, some[0])]) for some in groups]
     turns = [
-        turn([costs.get(case.id, Cost()) for case in some], starts.get(cases[0].device, 0.0), plan.settings)
+        turn(
+            [costs.get(case.id, Cost()) for case in some],
+            starts.get(cases[0].device, 0.0) + renewing / len(groups),
+            plan.settings,
+        )
         for cases, some in zip(groups, timed, strict=True)
     ]
     seconds = purses(turns, [len(some) for some in timed], plan.settings)

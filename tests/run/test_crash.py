@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from soak import crash
 
-from a2u_bench.run import runner
+from a2u_bench.run import schedule
 from a2u_bench.store.read import read_run
 from a2u_bench.store.write import Store
 
@@ -36,7 +36,7 @@ def test_a_run_killed_within_any_of_its_writes_goes_on(tmp_path):
 def hurry() -> None:
     """From now on this process has no time for the second block of the plan."""
     crash.PLAN = replace(crash.PLAN, settings=replace(crash.PLAN.settings, time_budget=0.01))
-    runner.GRACE = 0.0
+    schedule.GRACE = 0.0
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8, 0.99])

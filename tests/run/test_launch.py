@@ -21,6 +21,7 @@ from a2u_bench.cli import main
 from a2u_bench.columns import make_row
 from a2u_bench.errors import BenchError, UsageError
 from a2u_bench.machine.system import usable_cores
+from a2u_bench.run.forecast import OTHERWISE
 from a2u_bench.run.jobs import choose
 from a2u_bench.run.jobs import command as part
 from a2u_bench.run.jobs.gather import gather
@@ -413,15 +414,22 @@ def test_a_dry_run_prints_jobs_cases_and_time_and_does_nothing(capsys, tmp_path,
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("scale 2, dtype float32")
     assert [line.split()[:2] for line in said[-6:-2]] == [[name, size] for size in SIZES for name in NAMES]
-    assert re.fullmatch("4 cases to measure, about .* s; nothing was stored", said[-2])
-    assert re.fullmatch(r"building, checking and counting .*s, timing .*s; each case has \d+.* rounds, .*", said[-1])
+    whole = re.fullmatch("4 cases to measure, about (.* s); nothing was stored", said[-2])
+    parts = re.fullmatch(r"checking and counting (.*) \+ timing (.*) \+ all else (.*?); each case has \d+.*", said[-1])
+    assert whole and parts
+    assert _seconds(whole[1]) == sum(map(_seconds, parts.groups()))
     assert main(["run", *flags, "--dry-run", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["seconds"] > told["timing"] + told["examining"]
+    assert told["seconds"] == pytest.approx(OTHERWISE + told["timing"] + told["examining"], abs=1.5)
     assert told["samples"][0] >= told["processes"][0] * 2 >= 6
     assert [case["options"] for case in told["plan"]] == ["nearest", "bilinear"] * 2
     assert all(case["sample"] > 0 for case in told["plan"])
     assert list(tmp_path.iterdir()) == []
+
+
+def _seconds(text: str) -> int:
+    numbers = list(map(int, re.findall(r"\d+", text)))
+    return 60 * numbers[0] + numbers[1] if " min " in text else numbers[0]
 
 
 @pytest.mark.parametrize("flags", [["--out"], ["--resume", "--out"]])

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from a2u_bench.case import Case
-from a2u_bench.run.progress import progress
+from a2u_bench.run.progress import TRIALS, progress
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -48,6 +48,18 @@ def test_a_row_names_a_runtime_that_is_not_pytorch_as_it_is() -> None:
     assert text.getvalue().splitlines() == ["1/2 o0 ok", "2/2 o0 openvino ok"]
 
 
+def test_cases_that_are_tried_are_counted_as_they_are() -> None:
+    text = io.StringIO()
+    with progress(Console(file=text, force_terminal=True, width=160), TRIALS) as bar:
+        bar.planned(2, 2)
+        for number in range(2):
+            bar.doing(case(number), "try")
+            bar.row_done(row(number))
+    for said in ("tried 0/2", "trying o0 1×8×4×4 ×2", "tried 1/2", "trying o1 1×8×4×4 ×2", "tried 2/2"):
+        assert said in text.getvalue()
+    assert "check" not in text.getvalue()
+
+
 @pytest.mark.parametrize("word", ["checked", "timed"])
 def test_what_is_counted_never_falls_and_never_passes_its_total(word: str) -> None:
     counts = [tuple(map(int, found)) for line in drawn(True) for found in re.findall(rf"{word} (\d+)/(\d+)", line)]
@@ -67,7 +79,7 @@ def test_beside_the_bar_no_second_count_runs_behind_it() -> None:
 def test_without_a_terminal_each_row_is_a_line_and_a_reason_is_told_once() -> None:
     assert drawn(False) == [
         "checking 8 cases",
-        "30 s left at most",
+        "up to about 30 s left",
         "1/8 o0 failed: boom",
         "2/8 o1 ok",
         "3/8 o2 timeout: the time of the run was over before it was timed",

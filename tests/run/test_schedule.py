@@ -11,7 +11,7 @@ from fakes import FakeClock, FakeStore, FakeWorkers
 
 from a2u_bench.case import Case
 from a2u_bench.run.runner import run
-from a2u_bench.run.schedule import Cost, Turn, compose, purses, turn
+from a2u_bench.run.schedule import Cost, Expected, Share, Turn, compose, purses, turn
 from a2u_bench.suites.expand import make_plan
 from a2u_bench.suites.plan import Plan, Reference, Settings
 
@@ -77,10 +77,13 @@ def test_time_follows_from_what_is_asked_and_from_what_it_costs():
     quick, slow = Turn(0.5, 0.03, 10), Turn(4.0, 10.0, 2)
     assert purses([quick, slow], [9, 9], settings) == [18.0, 6 * 24.0]
     assert purses([quick, slow], [9, 9], Settings(each=2.0, processes=6, time_budget=81.0)) == [9.0, 72.0]
-    assert [one.processes(purse, settings) for one, purse in ((quick, 18.0), (slow, 144.0), (quick, 1e3))] == [
-        12,
-        6,
-        12,
+    shares = [Share((), *parts) for parts in ((quick, 18.0), (slow, 144.0), (quick, 1e3), (quick, 4.2), (slow, 9.0))]
+    assert [share.expected(settings) for share in shares] == [
+        Expected(12, 10, 12 * quick.seconds),
+        Expected(6, 2, 144.0),
+        Expected(12, 10, 12 * quick.seconds),
+        Expected(6, 7, 6 * Turn(0.5, 0.03, 7).seconds),
+        Expected(3, 2, 72.0),  # no fewer, whatever the time
     ]
 
 

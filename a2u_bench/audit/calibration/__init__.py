@@ -53,8 +53,8 @@ def _settings(time_budget: float, processes: int, rounds: int, most: int, warm_u
     )
 
 
-FULL = Size(208, 32, _settings(20, 3, 10, 20, 0.02), _settings(100, 4, 10, 10, 0.005), _settings(90, 6, 16, 40, 0.01))
-QUICK = Size(64, 32, _settings(15, 3, 10, 10, 0.02), _settings(40, 4, 10, 10, 0.005), _settings(70, 6, 16, 40, 0.01))
+FULL = Size(208, 32, _settings(20, 3, 10, 20, 0.02), _settings(120, 4, 10, 10, 0.005), _settings(110, 6, 16, 40, 0.01))
+QUICK = Size(64, 32, _settings(15, 3, 10, 10, 0.02), _settings(55, 4, 10, 10, 0.005), _settings(85, 6, 16, 40, 0.01))
 
 
 @dataclass(frozen=True)

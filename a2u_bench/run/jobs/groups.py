@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from a2u_bench.case import Case
 from a2u_bench.run.jobs.launcher import Job, Needs
-from a2u_bench.run.runner import GRACE, OVERRUN
+from a2u_bench.run.schedule import longest
 from a2u_bench.suites.plan import Settings, workload
 
 SLOWEST_START = 300.0
@@ -43,7 +43,7 @@ def jobs(cases: Iterable[Case], settings: Settings, words: Sequence[str] = ()) -
                 tuple(case.id for case in members),
                 tuple(words),
                 seconds=LEAST * count + (settings.each * count if budget is None else budget),
-                most=examined + (max(OVERRUN * budget, GRACE) if budget else 0.0),
+                most=examined + (longest(settings) if budget else 0.0),
                 facts={"cases": count},
             )
         )
