@@ -22,7 +22,8 @@ from upsamplers.image_encoder import GROUPS, Residual, encoder
 from upsamplers.image_guided import Size
 from upsamplers.operator import Facts, Paper, Variant, check_option
 from upsamplers.primitive import Taps
-from upsamplers.primitive.taps import Table, constant, crossed, integers
+from upsamplers.primitive.taps import Table, constant, crossed
+from upsamplers.primitive.uploads import integers
 from upsamplers.tracing import sizes
 
 NAMES = ("block.0", "block.2", "block.3", "block.5")

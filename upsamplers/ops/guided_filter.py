@@ -17,7 +17,8 @@ from upsamplers.image_encoder import pooled
 from upsamplers.image_guided import IMAGE, ImageGuided, Size
 from upsamplers.operator import Facts, Paper, check_option
 from upsamplers.primitive import Taps
-from upsamplers.primitive.taps import Table, constant, crossed, integers, numbers
+from upsamplers.primitive.taps import Table, constant, crossed
+from upsamplers.primitive.uploads import integers, numbers
 from upsamplers.tracing import sides, sizes
 
 

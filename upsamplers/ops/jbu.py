@@ -13,7 +13,8 @@ from upsamplers.image_encoder import pooled
 from upsamplers.image_guided import ImageGuided, Size
 from upsamplers.operator import Facts, Paper, Variant, check_option
 from upsamplers.primitive import Taps
-from upsamplers.primitive.taps import Table, constant, crossed, integers
+from upsamplers.primitive.taps import Table, constant, crossed
+from upsamplers.primitive.uploads import integers
 from upsamplers.softmax import softmax
 from upsamplers.tracing import sides, sizes
 

@@ -6,6 +6,7 @@ they are equally large, so that every device, transform and exported program run
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from upsamplers.convolution import product
 from upsamplers.primitive.eager import layout, result_dtype
-from upsamplers.primitive.taps import Runs, Table, Taps, constant, integers, runs, span
+from upsamplers.primitive.taps import BLOCKS, Runs, Table, Taps, constant, runs, span
+from upsamplers.primitive.uploads import integers
 from upsamplers.tracing import sides, sizes
 
 
@@ -86,35 +88,38 @@ def is_there(taps: Taps, device: torch.device) -> Tensor | None:
 def _read(z: Tensor, rows: Runs, cols: Runs, groups: int) -> Tensor:
     """What each tile reads, [B·G·R·Q, K, C/G]."""
     height, width = sides(z)
-    index, complete = _positions(rows.lines, cols.lines, height, width)
+    given = (rows.lines, cols.lines, height, width)
     lines = z.flatten(2).unflatten(1, (groups, -1)).transpose(2, 3)  # [B, G, h·w, C/G]
-    if not complete:  # what is nowhere reads the zeros that follow the last pixel
+    if min(span(rows.lines)[0], span(cols.lines)[0]) < 0:  # what is nowhere reads the zeros that follow the last pixel
         lines = torch.cat([lines, lines.new_zeros(()).expand(*sizes(lines)[:2], 1, sizes(lines)[3])], 2)
-    if len(rows.lines) == len(cols.lines) == 1 and index == tuple(range(height * width)):
+    if len(rows.lines) == len(cols.lines) == 1 and _is_whole(*given):
         return lines.flatten(0, 1)  # every output reads all of z
-    read = lines.index_select(2, integers(index, z.device))
+    read = lines.index_select(2, integers(_positions, z.device, *given))
     return read.unflatten(2, (-1, len(rows.lines[0]))).flatten(0, 2)
 
 
 @constant
-def _positions(rows: Table, cols: Table, height: int, width: int) -> tuple[tuple[int, ...], bool]:
-    """Flat positions [R·Q·K], height·width where nothing is there; and whether something is everywhere."""
-    outside = height * width
-    found = [
-        y * width + x if y >= 0 and x >= 0 else outside
+def _positions(rows: Table, cols: Table, height: int, width: int) -> tuple[int, ...]:
+    """Flat positions [R·Q·K], height·width where nothing is there."""
+    return tuple(
+        y * width + x if y >= 0 and x >= 0 else height * width
         for row in rows
         for col in cols
         for y, x in zip(row, col, strict=True)
-    ]
-    return tuple(found), outside not in found
+    )
+
+
+@partial(constant, most=BLOCKS)
+def _is_whole(rows: Table, cols: Table, height: int, width: int) -> bool:
+    """Whether one window is all of z, in order."""
+    return _positions(rows, cols, height, width) == tuple(range(height * width))
 
 
 def _tiled(x: Tensor, rows: Runs, cols: Runs) -> Tensor:
     """[B, G, N, Ho, Wo] as [B·G·R·Q, N, tile]."""
     for axis, one in ((-2, rows), (-1, cols)):
         if not one.regular:
-            flat = tuple(output for line in one.members for output in line)
-            x = x.index_select(axis, integers(flat, x.device))
+            x = x.index_select(axis, integers(one.order, x.device))
     x = x.unflatten(-1, cols.size).unflatten(-3, rows.size)  # [B, G, N, R, L, Q, M]
     return x.permute(0, 1, 3, 5, 2, 4, 6).flatten(5, 6).flatten(0, 3)
 

@@ -7,24 +7,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar, cast
 
-import torch
 from torch import Tensor
-
-from upsamplers.tracing import unrecorded
 
 Table = tuple[tuple[int, ...], ...]
 """For each output along an axis, the position in z that each of its K taps has; −1: nothing is there."""
 
-KEPT = 64
-"""Results of one function that are kept."""
+KEPT, BLOCKS = 64, 1024
+"""Results of one function that are kept: tables of maps; what is small, and differs in every block of a map's rows."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def constant(function: Function) -> Function:
+def constant(function: Function, most: int = KEPT) -> Function:
     """A function of integers and tables that is computed once, and whose result a compiled or exported program holds.
 
     A table is known by its identity: to hash its numbers would take as long as to use them.
@@ -41,7 +39,7 @@ def constant(function: Function) -> Function:
         result = function(*given)
         with lock:
             kept[key] = given, result  # the tables too, so that no other has their identity meanwhile
-            while len(kept) > KEPT:
+            while len(kept) > most:
                 kept.popitem(last=False)
         return result
 
@@ -88,7 +86,12 @@ class Taps(NamedTuple):
 
     def part(self, rows: slice) -> Taps:
         """The taps of these rows of the output."""
-        return Taps(self.rows[rows], self.cols)
+        return Taps(_lines(self.rows, rows.start, rows.stop), self.cols)
+
+
+@partial(constant, most=BLOCKS)
+def _lines(table: Table, first: int, end: int) -> Table:
+    return table[first:end]
 
 
 @constant
@@ -115,7 +118,7 @@ def crossed(rows: Table, cols: Table) -> tuple[Table, Table]:
     return tuple(tuple(n for n in line for _ in range(wide)) for line in rows), tuple(line * high for line in cols)
 
 
-@constant
+@partial(constant, most=BLOCKS)
 def span(table: Table) -> tuple[int, int]:
     """The smallest and the largest number in a table."""
     return min(map(min, table)), max(map(max, table))
@@ -127,7 +130,8 @@ class Runs(NamedTuple):
     lines: Table  # [R, K]
     members: Table  # [R, L], the last one again where there are fewer
     back: tuple[int, ...]  # where each output is among the members
-    regular: bool  # whether members are the outputs in order, each once
+    order: tuple[int, ...]  # the members, one after another
+    regular: bool  # whether these are the outputs in order, each once
 
     @property
     def size(self) -> tuple[int, int]:
@@ -135,7 +139,7 @@ class Runs(NamedTuple):
         return len(self.lines), len(self.members[0])
 
 
-@constant
+@partial(constant, most=BLOCKS)
 def runs(table: Table) -> Runs:
     """Outputs along an axis by what they read."""
     found: dict[tuple[int, ...], list[int]] = {}
@@ -148,8 +152,8 @@ def runs(table: Table) -> Runs:
     for number, (_, one) in enumerate(parts):
         for place, output in enumerate(one):
             back[output] = number * length + place
-    flat = [output for one in members for output in one]
-    return Runs(tuple(line for line, _ in parts), members, tuple(back), flat == list(range(len(table))))
+    order = tuple(output for one in members for output in one)
+    return Runs(tuple(line for line, _ in parts), members, tuple(back), order, order == tuple(range(len(table))))
 
 
 READING = 2
@@ -165,15 +169,3 @@ def products(taps: Taps) -> int:
     """Pairs of an output and a tap that the tiles multiply for each channel; more than O·K where they are padded."""
     rows, cols = runs(taps.rows), runs(taps.cols)
     return rows.size[0] * rows.size[1] * cols.size[0] * cols.size[1] * taps.each()
-
-
-def integers(numbers: Any, device: torch.device) -> Tensor:
-    """Integers, or a table of them, as a tensor; a constant of whatever is traced."""
-    with unrecorded():
-        return torch.tensor(numbers, dtype=torch.int64, device=device)
-
-
-def numbers(values: tuple[Any, ...], like: Tensor) -> Tensor:
-    """Numbers, or a table of them, as a tensor of the type and device of another; a constant of what is traced."""
-    with unrecorded():
-        return torch.tensor(values, dtype=like.dtype, device=like.device)
