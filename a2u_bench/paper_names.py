@@ -4,7 +4,8 @@ whoever reads a run's folder loads nothing to measure with."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 ORIGINAL = "original"
 """The operator's name where a network was measured as it is."""
@@ -30,12 +31,23 @@ class Known:
 
     label: str
     paper: Publication | None = None
+    own: bool = False  # a person's
+
+
+def to_manifest(own: Mapping[str, Known]) -> dict[str, dict[str, Any]]:
+    """A person's own operators as the manifest of their run has them: what they call themselves, and their papers."""
+    papers = {operator: asdict(one.paper) for operator, one in own.items() if one.paper}
+    found: dict[str, dict[str, Any]] = {"own": {operator: one.label for operator, one in own.items()}, "papers": papers}
+    return {name: entries for name, entries in found.items() if entries}
 
 
 def is_own(operator: str, known: Mapping[str, Known]) -> bool:
     """Whether an operator is a person's own: neither one of ours nor a network as it is."""
-    ours = operator in known and known[operator].paper is not None
-    return not (ours or operator == ORIGINAL or operator.startswith(BENCH))
+    return not (_is_ours(operator, known) or operator == ORIGINAL or operator.startswith(BENCH))
+
+
+def _is_ours(operator: str, known: Mapping[str, Known]) -> bool:
+    return operator in known and not known[operator].own
 
 
 def label(operator: str, known: Mapping[str, Known]) -> str:
@@ -62,7 +74,17 @@ def _option(text: str) -> str:
 
 
 def names(operators: Iterable[str], known: Mapping[str, Known]) -> dict[str, str]:
-    """The label of each operator; of those that share one, the operator itself."""
+    """The label of each operator. Of those that share one, ours keeps it and the others' modules stand behind it; where
+    that does not tell them apart either, the operator itself."""
     found = {operator: label(operator, known) for operator in operators}
-    twice = {text for text in found.values() if list(found.values()).count(text) > 1}
-    return {operator: operator if text in twice else text for operator, text in found.items()}
+    for operator in _alike(found):
+        module = operator.rpartition(":")[0].rpartition(".")[2]
+        if module and not _is_ours(operator, known):
+            found[operator] = f"{found[operator]} ({module})"
+    return found | {operator: operator for operator in _alike(found)}
+
+
+def _alike(found: Mapping[str, str]) -> list[str]:
+    """The operators that share their name with another."""
+    texts = list(found.values())
+    return [operator for operator, text in found.items() if texts.count(text) > 1]

@@ -52,7 +52,11 @@ def command(
     label: Annotated[str, typer.Option(help="latex: for \\ref. [default: tab: and the name of the file or run]")] = "",
     notes: Annotated[str, typer.Option(help="Under the table: none, short (a sentence), full.")] = "short",
     bib: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="latex: cite the operators' papers; FILE gets the BibTeX.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="latex: cite the operators' papers; FILE, one for all tables, gets the BibTeX entries that it lacks.",
+        ),
     ] = None,
     sep: Annotated[str, typer.Option(help="csv: between cells.")] = ",",
     decimal: Annotated[str, typer.Option(help="csv: . or ,")] = ".",
@@ -153,14 +157,19 @@ def _check_flags(form: str, out: Path | None, label: str, bib: Path | None, sep:
 
 
 def _with_citations(view: View, bib: Path) -> View:
-    """The view whose operators cite their papers, after the entries are written; without a paper, its name alone."""
+    """The view whose operators cite their papers, after the file has the entries; without a paper, its name alone."""
     from dataclasses import replace
 
     from a2u_bench.export import _bibtex as bibtex
-    from a2u_bench.operators import papers
     from a2u_bench.store.frames import to_values
 
-    known = papers.known()
-    cited = bibtex.keys(dict.fromkeys(filter(None, to_values(view.frame["operator"]))), known)
-    bib.write_text(bibtex.bibliography(cited, known), encoding="utf-8")
+    known = view.request.known
+    shown = set(to_values(view.frame["operator"]))
+    cited = {operator: key for operator, key in bibtex.keys(known).items() if operator in shown}
+    there = bib.read_bytes() if bib.exists() else b""
+    text = there.decode(errors="replace")
+    made = bibtex.bibliography(cited, known, text)
+    apart = ("" if text.endswith("\n") else "\n") + "\n" if text and made else ""
+    with bib.open("ab") as file:  # what stands in it, a person's own entries among it, stays to the last byte
+        file.write(f"{apart}{made}".encode())
     return replace(view, request=replace(view.request, cited=cited))

@@ -137,7 +137,14 @@ def command(
         return 0
     carrier = choose.choose(launcher, jobs, slurm or (), away, folder, job_folder, share_gpu)
     shared = {"share_gpu": jobs} if share_gpu and where == "cuda" and carrier is not None else {}
-    manifest = {"suite": "quality", "planned": len(planned), "task": asked.name, "data": origin, **shared}
+    manifest = {
+        "suite": "quality",
+        "planned": len(planned),
+        "task": asked.name,
+        "data": origin,
+        **shared,
+        **_own(planned),
+    }
     store = open_store(folder, {**manifest, "preset": asdict(schedule)}, resume)
 
     def work() -> None:
@@ -197,6 +204,14 @@ def _job(context: typer.Context, trial: Trial, digest: str, checkpoints: Path | 
     words = words_of(context, **own)
     needs = Needs(trial.device, trial.threads, alone=False)
     return Job(trial.id, needs, (trial.id,), words, facts={"pair": trial.pair, "seed": trial.seed})
+
+
+def _own(planned: Sequence[TrainingJob]) -> dict[str, Any]:
+    """What the manifest says of a person's own operators among these."""
+    from a2u_bench.operators import papers
+    from a2u_bench.paper_names import to_manifest
+
+    return to_manifest(papers.of_own(one.trial.operator for one in planned))
 
 
 def _forecast(

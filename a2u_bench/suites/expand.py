@@ -9,9 +9,8 @@ from a2u_bench import operators as build
 from a2u_bench.case import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES, Case
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.machine.system import usable_cores
-from a2u_bench.operators import strings
+from a2u_bench.operators import papers, strings
 from a2u_bench.operators.engine_limits import must_be_installed, why_no_engine
-from a2u_bench.paper_names import BENCH
 from a2u_bench.suites import sites_file
 from a2u_bench.suites.axes import USUAL, Axes
 from a2u_bench.suites.named import SUITES, Suite
@@ -121,8 +120,7 @@ def make_plan(  # noqa: PLR0913  # a flag of the command line each
     name = "custom" if texts(shapes) else chosen.name
     named = dict.fromkeys(one.text for operators, _ in wanted.values() for one, is_named in operators if is_named)
     subject = Reference(beside.name, beside.variant, beside.text)
-    strangers = {case.operator for case in cases if ":" in case.operator and not case.operator.startswith(BENCH)}
-    own = {name: build.facts(name).name for name in sorted(strangers)}
+    own = papers.of_own(case.operator for case in cases)
     return Plan(name, cases, skipped, settings, sites, subject, tuple(named), own)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from a2u_bench.case import Case
 from a2u_bench.errors import UsageError
+from a2u_bench.paper_names import Known, to_manifest
 
 BLOCK = 8
 """Cases that interleave, beside the reference: more would not fit in memory together."""
@@ -87,7 +88,7 @@ class Plan:
     sites: tuple[Site, ...] = ()
     reference: Reference | None = None
     named: tuple[str, ...] = ()  # operators that were asked for by name rather than as one of all
-    own: Mapping[str, str] = field(default_factory=dict)  # what a person's own operators call themselves
+    own: Mapping[str, Known] = field(default_factory=dict)  # a person's own operators
 
     @property
     def devices(self) -> frozenset[str]:
@@ -112,7 +113,7 @@ class Plan:
         return {
             "suite": self.suite,
             "named": list(self.named),
-            **({"own": dict(self.own)} if self.own else {}),
+            **to_manifest(self.own),
             "sites": [site.to_manifest() for site in self.sites],
             "settings": asdict(self.settings),
             "reference": self.reference.options if self.reference else None,
@@ -134,10 +135,11 @@ class Plan:
             changed["planned"] = len(asked)
         if self.reference and not manifest.get("reference"):  # begun when there was none
             changed["reference"] = self.reference.options
-        own = manifest.get("own")
-        names = dict(own) if isinstance(own, Mapping) else {}
-        if (every := {**names, **self.own}) != names:
-            changed["own"] = every
+        for name, entries in to_manifest(self.own).items():
+            held = manifest.get(name)
+            had = dict(held) if isinstance(held, Mapping) else {}
+            if (every := {**had, **entries}) != had:
+                changed[name] = every
         settings, before = asdict(self.settings), manifest.get("settings")
         if before != settings and any(case.id not in finished for case in self.cases):
             earlier = manifest.get("earlier_settings")

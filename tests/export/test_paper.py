@@ -156,7 +156,7 @@ def test_papers_are_cited_once_an_operator_and_stand_in_the_bibliography(run, tm
 
 def test_every_paper_has_a_key_of_its_own_and_a_kind_that_suits_its_venue():
     known = papers.known()
-    keys = bibtex.keys(known, known)
+    keys = bibtex.keys(known)
     assert set(keys) == set(known)
     assert len(set(keys.values())) == len({one.paper for one in known.values()})
     kinds = {one.paper.venue: bibtex._where(one.paper.venue)[0] for one in known.values() if one.paper}
@@ -168,7 +168,24 @@ def test_every_paper_has_a_key_of_its_own_and_a_kind_that_suits_its_venue():
 
 def test_two_papers_that_would_share_a_key_get_letters():
     papers = {name: Known(name, Publication("Lu, Dai", f"A {name}: one", "ECCV", 2022)) for name in ("Fade", "fade")}
-    assert bibtex.keys(papers, papers) == {"Fade": "lu2022fade", "fade": "lu2022fadea"}
+    assert bibtex.keys(papers) == {"Fade": "lu2022fade", "fade": "lu2022fadea"}
+
+
+def test_a_person_s_own_paper_takes_no_key_of_ours():
+    ours, own = Publication("Lu, Dai", "FADE: one", "ECCV", 2022), Publication("Lu", "Fade again", "arXiv", 2022)
+    known = {"a:Up": Known("up", own, own=True), "fade": Known("FADE", ours)}
+    assert bibtex.keys(known) == {"fade": "lu2022fade", "a:Up": "lu2022fadea"}
+
+
+def test_a_paper_of_a_stranger_runs_nothing_in_bibtex():
+    paper = Publication("A, , B", "\\input{x} 50% ~^ }{\x1b[31m\n@", "v_1", 2026, "1}")
+    made = bibtex.bibliography({"a:Up": "a2026input"}, {"a:Up": Known("up", paper, own=True)})
+    assert made == (
+        "@article{a2026input,\n  author = {A and B},\n"
+        "  title = {{\\textbackslash{}input\\textbraceleft{}x\\textbraceright{} 50\\% "
+        "\\textasciitilde{}\\textasciicircum{} \\textbraceright{}\\textbraceleft{} @}},\n"
+        "  journal = {v\\_1},\n  year = {2026},\n  eprint = {1\\textbraceright{}},\n  archivePrefix = {arXiv},\n}\n"
+    )
 
 
 def test_the_bibliography_is_read_by_bibtex(tmp_path, capsys):
@@ -181,6 +198,32 @@ def test_the_bibliography_is_read_by_bibtex(tmp_path, capsys):
     assert "Warning" not in done.stdout
     assert done.returncode == 0, done.stdout
     assert (tmp_path / "paper.bbl").read_text().count("\\bibitem") == 20
+
+
+def test_the_paper_of_a_person_s_own_operator_is_cited_where_its_run_has_it(tmp_path, capsys):
+    paper = {"authors": "You", "title": "Your paper", "venue": "arXiv", "year": 2026, "arxiv": ""}
+    with Store.create(tmp_path / "run", {"own": {OWN: "soft"}, "papers": {OWN: paper}}) as store:
+        store.append_rows([row(OWN, "default", 0.5), row("nearest", "default", 1.0)])
+    bib = tmp_path / "mine.bib"
+    made = exported(capsys, str(tmp_path / "run"), "--format", "latex", "--bib", str(bib))
+    assert names(made) == ["nearest~\\cite{gonzalez2018digital}", "soft~\\cite{you2026your}"]
+    assert "@misc{you2026your,\n  author = {You},\n  title = {{Your paper}}," in bib.read_text()
+
+
+def test_one_bibliography_of_several_tables_has_each_paper_once_and_keeps_what_stands_in_it(run, tmp_path, capsys):
+    bib = tmp_path / "paper.bib"
+    mine = b"@string{x = {y}}\n@Article(Dai2021Learning, title = {Mine})\n% caf\xe9\r\n@comment{gonzalez2018digital, }"
+    bib.write_bytes(mine)
+    first = exported(capsys, REFERENCE, "--format", "latex", "--bib", str(bib))
+    held = bib.read_bytes()
+    assert held.startswith(mine + b"\n\n@")
+    added = re.findall(rb"^@\w+\{(\w+),", held[len(mine) :], re.MULTILINE)
+    assert b"gonzalez2018digital" in added
+    assert b"dai2021learning" not in added  # BibTeX takes it for the same as the person's
+    assert len(added) == len(set(added)) == 19
+    second = exported(capsys, run, "--format", "latex", "--bib", str(bib))
+    assert bib.read_bytes() == held
+    assert "\\cite{dai2021learning}" in first and "\\cite{dai2021learning}" in second
 
 
 @pytest.mark.parametrize("layout", ["onecolumn", "twocolumn"])

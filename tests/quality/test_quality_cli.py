@@ -36,6 +36,30 @@ def quality(*arguments):
     return main(["quality", *map(str, arguments)])
 
 
+OWN = """
+import torch
+from upsamplers import Facts, Paper, Upsampler
+
+
+class Up(Upsampler):
+    paper = Paper("You", "Your paper", "arXiv", 2026)
+    facts = Facts("ours", "Ours", "distance-based", paper, kernel_size=1, groups="1", taps="1")
+
+    def weights(self, z, guide=None):
+        return torch.ones(1, 1, 1, self.scale, self.scale)
+"""
+
+
+def test_a_run_of_trainings_has_the_papers_of_own_operators(tmp_path, images, monkeypatch):
+    (tmp_path / "lab_that_trains.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    out = tmp_path / "run"
+    assert quality("--data", images, "--pairs", "conv/lab_that_trains:Up", *TINY, "--seeds", 1, "--out", out) == 0
+    manifest = read_run(out).manifest
+    assert manifest["own"] == {"lab_that_trains:Up": "ours"}
+    assert manifest["papers"]["lab_that_trains:Up"]["title"] == "Your paper"
+
+
 def test_pairs_are_trained_stored_and_shown(tmp_path, images, capsys):
     out = tmp_path / "run"
     assert quality("--data", images, "--pairs", "nearest,twin/index_net", *TINY, "--out", out) == 0

@@ -10,6 +10,8 @@ import pytest
 
 from a2u_bench import operators
 from a2u_bench.errors import UsageError
+from a2u_bench.operators import papers
+from a2u_bench.paper_names import Known, Publication
 from a2u_bench.suites.expand import make_plan
 from a2u_bench.suites.named import SUITES
 from a2u_bench.suites.values import parse_shape
@@ -257,3 +259,26 @@ def test_what_own_operators_call_themselves_is_part_of_the_plan(tmp_path, monkey
     before = {"own": {"earlier:One": "one"}, "planned": 9}
     assert plan.going_on(before, set(), set())["own"] == {"earlier:One": "one", "lab_of_a_person:Up": "our_up"}
     assert "own" not in make_plan(ops="nearest").going_on(before, set(), set())
+    assert "papers" not in plan.to_manifest()  # a paper without a title is no paper
+
+
+def test_papers_of_own_operators_are_part_of_the_plan(tmp_path, monkeypatch):
+    text = OWN.replace('Paper("", "", "", 0)', 'Paper("You", "Your paper", "arXiv", 2026)').replace("our_up", "up_2")
+    (tmp_path / "lab_that_published.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    plan = make_plan(ops="nearest lab_that_published:Up")
+    paper: dict[str, Any] = {"authors": "You", "title": "Your paper", "venue": "arXiv", "year": 2026, "arxiv": ""}
+    assert plan.to_manifest()["papers"] == {"lab_that_published:Up": paper}
+    assert plan.going_on({"planned": 9}, set(), set())["papers"] == {"lab_that_published:Up": paper}
+    known = papers.known_in([{"origins": {"a": plan.to_manifest()}}])["lab_that_published:Up"]
+    assert known == Known("up_2", Publication(**paper), own=True)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [None, "x", {}, {"title": 3}, {"title": "T", "year": "1"}, {"title": " ", "year": 1}, {"title": "T", "year": True}],
+)
+def test_what_is_no_paper_in_a_manifest_is_none(stored):
+    manifest = {"own": {"lab:Up": "ours"}, "papers": {"lab:Up": stored}}
+    assert papers.known_in([manifest])["lab:Up"] == Known("ours", None, own=True)
+    assert papers.known_in([{**manifest, "papers": stored}])["lab:Up"].paper is None

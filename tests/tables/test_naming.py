@@ -9,7 +9,7 @@ import pytest
 
 import upsamplers
 from a2u_bench.operators import papers
-from a2u_bench.paper_names import Known, is_own, names, setting
+from a2u_bench.paper_names import Known, Publication, is_own, names, setting
 from a2u_bench.store.frames import to_frame
 from a2u_bench.tables.naming import in_papers, indented
 
@@ -45,17 +45,26 @@ def test_a_variant_says_what_differs(variant, usual, said):
 
 
 def test_whose_an_operator_is():
-    known = {**papers.known(), "lab:Up": Known("ours")}
-    assert [is_own(name, known) for name in ("lab:Up", "other.lab:Up", "plugin")] == [True] * 3
-    assert [is_own(name, known) for name in ("a2u", "original", "a2u_bench.ways:Unfold")] == [False] * 3
+    paper = Publication("You", "Your paper", "arXiv", 2026)
+    known = {**papers.known_in([]), "lab:Up": Known("ours", own=True), "lab:Cited": Known("ours", paper, own=True)}
+    assert [is_own(name, known) for name in ("lab:Up", "lab:Cited", "other.lab:Up", "plugin")] == [True] * 4
+    ours = ("a2u", "original", "a2u_bench.ways:Unfold", "references:Constant", "ceiling:simplex")
+    assert [is_own(name, known) for name in ours] == [False] * 5
 
 
 def frame(*rows: tuple[str | None, str | None, str | None]):
     return to_frame([dict(zip(("operator", "variant", "options"), row, strict=True)) for row in rows])
 
 
-def test_two_that_would_share_a_name_keep_their_own():
-    assert names(["a:Up", "b:Up", "a2u"], papers.known()) == {"a:Up": "a:Up", "b:Up": "b:Up", "a2u": "A2U"}
+def test_of_two_that_would_share_a_name_ours_keeps_it_and_others_have_their_module_behind_it():
+    assert names(["a:Up", "b.c:Up", "a2u"], papers.known()) == {"a:Up": "Up (a)", "b.c:Up": "Up (c)", "a2u": "A2U"}
+    assert names(["a2u", "peers:A2U"], papers.known()) == {"a2u": "A2U", "peers:A2U": "A2U (peers)"}
+    assert names(["a.c:Up", "b.c:Up"], papers.known()) == {"a.c:Up": "a.c:Up", "b.c:Up": "b.c:Up"}
+    plugins = {"up": Known("Up", own=True), "up2": Known("Up", own=True)}
+    assert names(plugins, plugins) == {"up": "up", "up2": "up2"}
+
+
+def test_settings_that_would_share_a_name_are_called_as_they_are_typed():
     rows = frame(("a2u", "x", "a2u:rank=7"), ("a2u", "x", "a2u:rank=8"), ("a2u", "rank 1, shared", "a2u"))
     assert in_papers(rows, papers.known()).tolist() == ["a2u:rank=7", "a2u:rank=8", "A2U"]
 
