@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -78,6 +78,18 @@ def exacts(values: Iterable[float | None], scale: Scale = UNSCALED) -> list[str]
         if prefixed and 1 <= (scaled := value / factor) < 999
         else exact(value, scale)
         for value in values
+    ]
+
+
+def counts(values: Sequence[float | None], scale: Scale, decimals: int) -> list[str]:
+    """The same of a column of counts, with at most so many decimals, or with what the least of them needs for two
+    digits that say something."""
+    least = min((scale.of(value) for value in values if value), default=1.0)
+    places = max(decimals, 1 - _magnitude(least))
+    texts = zip(exacts(values, scale), values, strict=True)
+    return [
+        text if value is None or len(text.partition(".")[2]) <= places else _fixed(scale.of(value), places)
+        for text, value in texts
     ]
 
 

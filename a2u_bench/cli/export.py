@@ -96,7 +96,7 @@ def command(
         if form in DOCUMENTS:
             raise UsageError(empty)
         typer.echo(plain(f"note: {empty}"), err=True)
-    from a2u_bench.export.latex import label_of
+    from a2u_bench.export.latex import DECIMALS, label_of
     from a2u_bench.tables.request import Request
     from a2u_bench.tables.view import make  # loads pandas: not for a run that is not there
 
@@ -114,7 +114,8 @@ def command(
         caption=plain(caption),
         label=label or (f"tab:{label_of(out.stem)}" if out else ""),
         separators=(sep, decimal),
-        own_last=True,
+        in_document=True,
+        decimals=DECIMALS if form == "latex" else None,
     )
     view, write = make(read, request), exporter(form)
     if form in DOCUMENTS and view.frame.empty:

@@ -1,88 +1,144 @@
-"""Makes a LaTeX table fit: into a paper's column, else over its whole width, else in smaller type with names folded.
+"""Makes a LaTeX table fit: into a paper's column, else over its whole width, else with names folded; and into pages.
 
 Widths are those of Computer Modern; the fonts of most papers are narrower.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-COLUMN, TEXT = 226.0, 341.0
-"""Points: a little less than the narrowest column and the narrowest text, of `article` in two columns and in one."""
+from a2u_bench.export._tex import BREAKS
 
-SIZES = (("small", 9.25, 6.0), ("footnotesize", 8.5, 4.0), ("scriptsize", 7.97, 3.0))
-"""The name of a size, points of its quad, and the space at each side of a column."""
+COLUMN, TEXT = 229.0, 344.0
+"""Points: the narrowest column and the narrowest text, of `article` in two columns and in one, less a hair."""
 
-UNFOLDED = 2
-"""So many of the sizes are tried before a table goes over the whole width, and before names are folded."""
+HEIGHTS = {False: 340.0, True: 400.0}
+"""Points that rows may take on the shortest page, `article`'s, beside caption, heading and notes: in a column, and over
+the whole width."""
+
+
+@dataclass(frozen=True)
+class TypeSize:
+    """A size of type: its name, points of its quad and from line to line, and the space at each side of a column, as it
+    should be and at least."""
+
+    name: str
+    quad: float
+    line: float
+    gap: float
+    least: float
+
+
+SIZES = (
+    TypeSize("small", 9.25, 11.0, 6.0, 6.0),
+    TypeSize("footnotesize", 8.5, 9.5, 4.0, 2.5),
+    TypeSize("scriptsize", 7.97, 8.0, 3.0, 2.0),
+)
 
 WIDTHS = {
     **dict.fromkeys("ijl.,:;'!|[]", 0.28),
-    **dict.fromkeys(" frst()-_", 0.39),
+    **dict.fromkeys(" -I", 0.36),
+    **dict.fromkeys("frst()_", 0.4),
     **dict.fromkeys("cez", 0.45),
-    **dict.fromkeys("bdhknpquvxy", 0.56),
-    **dict.fromkeys("mwMWQO=+±×≥≤−%@", 0.83),
-    **dict.fromkeys("ABCDEFGHJKLNPRSTUVXYZ&", 0.72),
+    **dict.fromkeys("kvxy", 0.53),
+    **dict.fromkeys("bdhnpquSJ", 0.56),
+    **dict.fromkeys("EFLPZw", 0.72),
+    **dict.fromkeys("ABCHKNRTUVXY", 0.75),
+    **dict.fromkeys("DGOQ&+=±×≥≤−≈", 0.79),
+    **dict.fromkeys("mM%@", 0.92),
+    "m": 0.84,
+    "W": 1.03,
 }
 """Quads of letters; of all others half a one."""
 
 BOLD = 1.15  # times as wide
 HANG = 1.0  # quads by which lines after the first are moved in
-BREAKS = re.compile(r"(?<=[,:;/=_])(?=\S)")
-"""Where a name, a list or a command may go on in the next line, beside its blanks."""
+FOLDS = 2  # lines of a name in a paper's column
+THIN = 0.17  # quads of the space at ±
 
-PIECES = re.compile(rf"{BREAKS.pattern}| ")
+_PIECES = re.compile(rf"{BREAKS.pattern}| ")
 
 
 @dataclass(frozen=True)
 class TexColumn:
-    """What is in a column: its heading, its texts, whether some are bold, and whether they may be folded."""
+    """How wide a column is in quads, and what its texts are where they may be folded."""
 
-    heading: tuple[str, str]  # the label, and the unit under it
-    texts: Sequence[str]
-    bold: bool
-    folds: bool
+    width: float
+    head: float = 0.0  # of what stands over it
+    folds: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How a table is set. `folded` is the place of the column whose texts go over several lines."""
+    """How a table is set. `folded` is the place of the column whose texts go over several lines of `room` points."""
 
     wide: bool  # over both columns of a page
-    size: str
+    size: TypeSize
     gap: float  # points at each side of a column
     folded: int | None = None
+    room: float = 0.0
     over: float = 0.0  # points by which it is still too wide
 
 
 def fit(columns: Sequence[TexColumn]) -> Fit:
-    """The plainest way that fits."""
-    for wide, room, sizes in ((False, COLUMN, SIZES[:UNFOLDED]), (True, TEXT, SIZES[:UNFOLDED])):
-        for size, quad, gap in sizes:
-            if _total(columns, quad, gap) <= room:
-                return Fit(wide, size, gap)
-    foldable = [place for place, column in enumerate(columns) if column.folds]
-    folded = max(foldable, key=lambda place: width(columns[place]), default=None)
-    widths = [_total(columns, quad, gap, folded) for _, quad, gap in SIZES]
-    smallest = len(SIZES) - 1
-    place = next((place for place, used in enumerate(widths) if used <= TEXT), smallest)
-    size, _, gap = SIZES[place]
-    return Fit(True, size, gap, folded, max(0.0, widths[smallest] - TEXT))
+    """The plainest way that fits: in a column, there with names on two lines, over the whole width, there with names on
+    as many lines as they take."""
+    gaps = 2 * max(1, len(columns) - 1)
+    for wide, room in ((False, COLUMN), (True, TEXT)):
+        for size in SIZES:
+            gap = (room - sum(column.width for column in columns) * size.quad) / gaps
+            if gap >= size.least:
+                return Fit(wide, size, min(size.gap, math.floor(10 * gap) / 10))
+        if found := _folded(columns, wide, room):
+            return found
+    return Fit(True, size, size.least, over=gaps * (size.least - gap))
 
 
-def width(column: TexColumn, pieces: bool = False) -> float:
-    """Quads of the longest text, or of the longest piece of one that is folded."""
-    texts = column.texts if not pieces else [part for text in column.texts for part in PIECES.split(text)]
-    longest = max(map(_quads, texts), default=0.0) * (BOLD if column.bold else 1)
-    return max(*map(_quads, column.heading), longest + (HANG if pieces else 0))
+def _folded(columns: Sequence[TexColumn], wide: bool, room: float) -> Fit | None:
+    """The table with the widest names over several lines; None where they do not fit even so."""
+    folded = max(range(len(columns)), key=lambda place: columns[place].width * bool(columns[place].folds), default=0)
+    if not columns or not columns[folded].folds:
+        return None
+    texts = columns[folded].folds
+    pieces = max(quads(piece) for text in texts for piece in _PIECES.split(text)) + HANG
+    least = max(pieces, columns[folded].head)
+    others = sum(column.width for place, column in enumerate(columns) if place != folded)
+    for size in SIZES[1:]:
+        left = room - others * size.quad - 2 * size.least * (len(columns) - 1)
+        most = max(lines_of(text, left / size.quad) for text in texts)
+        if left >= least * size.quad and (wide or most <= FOLDS):
+            return Fit(wide, size, size.least, folded, left)
+    return None
 
 
-def _quads(text: str) -> float:
-    return sum(WIDTHS.get(letter, 0.5) for letter in text)
+def quads(text: str, bold: bool = False) -> float:
+    """How wide a text is."""
+    return sum(WIDTHS.get(letter, 0.5) for letter in text) * (BOLD if bold else 1)
 
 
-def _total(columns: Sequence[TexColumn], quad: float, gap: float, folded: int | None = None) -> float:
-    used = sum(width(column, pieces=place == folded) for place, column in enumerate(columns))
-    return used * quad + 2 * gap * (len(columns) - 1)
+def lines_of(text: str, room: float) -> int:
+    """Lines that a text takes where each has so many quads, those after the first less HANG."""
+    count, used = 1, 0.0
+    for piece in filter(None, _PIECES.split(text)):
+        wide = quads(f"{piece} ")
+        if used and used + wide > room - (HANG if count > 1 else 0):
+            count, used = count + 1, 0.0
+        used += wide
+    return count
+
+
+def pages(lines: Sequence[int], chosen: Fit) -> list[range]:
+    """The rows of each page, where they take so many lines each: none is too high, none much emptier than another."""
+    heights = [count * chosen.size.line for count in lines]
+    total, room = sum(heights), HEIGHTS[chosen.wide]
+    even = total / max(1, math.ceil(total / room)) + max(heights, default=0.0)
+    found, begin, used = [], 0, 0.0
+    for row, height in enumerate(heights):
+        if row > begin and used + height > min(room, even):
+            found.append(range(begin, row))
+            begin, used = row, 0.0
+        used += height
+    return [*found, range(begin, len(lines))]

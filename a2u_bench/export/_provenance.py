@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -12,8 +13,9 @@ import pandas as pd
 from a2u_bench import units
 from a2u_bench.columns import RATIO
 from a2u_bench.judge.reading import Reading
+from a2u_bench.judge.seeds import over_seeds
 from a2u_bench.sanitize import plain
-from a2u_bench.store.frames import run_labels
+from a2u_bench.store.frames import SEEDS, is_trained, run_labels
 
 PROGRAM = "a2u-bench"
 COUNTED = {
@@ -24,13 +26,23 @@ FORMULA = "by the operator's formula, without bias, norm, softmax and pooling"
 NETWORK = "of the whole network, as torch counts them"
 """Who counted the work: an operator's own formula, or torch's counter where it is in a network."""
 
+_ADVICE = re.compile(rf"; ({PROGRAM} doctor says what to do|more: compare --notes full|--baseline OP .*)")
+_RUN = re.compile(r"^run: ([^;]*); ")
+_FLAG = re.compile(r"(?<!\S|-)\(?(compare )?--[a-z]")
+
+WAYS = {
+    "conv": "conv is a strided convolution",
+    "s2d": "S2D is space to depth",
+    "pool": "pool is max pooling",
+    "twin": "twin is the downsampling that the operator itself defines",
+}
+"""The ways down of pairs."""
+
 BOLD = "bold: the best, and those that neither are significantly worse nor stand behind one that is"
 
 
-def notes(
-    reading: Reading, frame: pd.DataFrame, shown: Sequence[str], convention: str, arguments: Sequence[str]
-) -> tuple[str, ...]:
-    """Sentences for a table of these rows; `arguments` is the command line that made it, without the program.
+def facts(reading: Reading, frame: pd.DataFrame, shown: Sequence[str], convention: str) -> tuple[str, ...]:
+    """What was measured, and how, of a table of these rows.
 
     `shown` are the names of its headings: what is not in the table is not explained.
     """
@@ -44,9 +56,23 @@ def notes(
         said.append(f"work: {_counted(frame, convention)}")
     if any(name.startswith("latency") for name in shown) and frame["latency"].notna().any():
         said.append(_latency(frame, reading))
-    said += dict.fromkeys(f"measured by: {text}" for run in runs if (text := _run_command(run.manifest)))
-    said.append(f"this table: {shlex.join([PROGRAM, *map(_without_folders, arguments)])}")
-    return tuple(plain(text) for text in said)
+    return tuple(map(plain, [*said, *_scores(frame[is_trained(frame)], shown)]))
+
+
+def commands(reading: Reading, arguments: Sequence[str]) -> tuple[str, ...]:
+    """The commands of the runs, and that of the table: `arguments` is its command line without the program."""
+    said = dict.fromkeys(f"measured by: {text}" for run in reading.runs if (text := _run_command(run.manifest)))
+    return tuple(map(plain, (*said, f"this table: {shlex.join([PROGRAM, *map(_without_folders, arguments)])}")))
+
+
+def printed(note: str, names: Collection[str] = ()) -> str:
+    """A note as a reader of a paper wants it: a sentence without advice on measuring; "" of what is a command. `names`
+    are those of runs and operators, which keep their small letters."""
+    text = _RUN.sub(r"\1 was measured on ", _ADVICE.sub("", note)).removesuffix(".")
+    if not text or PROGRAM in text or _FLAG.search(text):
+        return ""
+    is_name = any(text.startswith((f"{name} ", f"{name}:")) for name in names)
+    return f"{text[0] if is_name else text[0].upper()}{text[1:]}."
 
 
 def sentence(reading: Reading, frame: pd.DataFrame, shown: Sequence[str], convention: str, reference: str) -> str:
@@ -64,8 +90,24 @@ def sentence(reading: Reading, frame: pd.DataFrame, shown: Sequence[str], conven
         parts.append(f"ratio is to {reference}, timed beside it")
     if any(name.startswith("macs") for name in shown):
         parts.append(f"{units.CONVENTIONS[convention][0]} are {_counted(frame, convention, short=True)}")
-    text = "; ".join(parts)
+    text = "; ".join([*parts, *_scores(frame[is_trained(frame)], shown)])
     return plain(f"{text[:1].upper()}{text[1:]}.") if text else ""
+
+
+def _scores(trained: pd.DataFrame, shown: Sequence[str]) -> list[str]:
+    """Over what the scores of trainings are means, and what their pairs are."""
+    counts = over_seeds(trained)[SEEDS] if "pair" in shown else pd.Series(dtype="Int64")
+    if not (counts > 0).any():
+        return []
+    restored = trained["gain"].notna().any()
+    what = ("fold" if restored else "seed") + "s" * (int(counts.max()) > 1)
+    half = ", ± half their 95 % interval" if counts.max() > 1 else ""
+    told = [f"scores are means of {_range(counts[counts > 0])} {what}{half}"]
+    if restored and "share" in shown:
+        told.append("share is how far the gain is on the way to the ceiling")
+    downs = {str(pair).partition("/")[0] for pair in trained["pair"].dropna() if "/" in str(pair)}
+    ways = [words for down, words in WAYS.items() if down in downs]
+    return [*told, *([f"pairs are how the network goes down / up: {', '.join(ways)}"] if ways else [])]
 
 
 def _machines(reading: Reading, frame: pd.DataFrame) -> str:

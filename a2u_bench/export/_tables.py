@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -9,7 +10,9 @@ from itertools import chain
 from a2u_bench.columns import VERDICT
 from a2u_bench.export import _provenance as provenance
 from a2u_bench.judge.reading import Reading
+from a2u_bench.store.frames import run_labels, to_values
 from a2u_bench.tables.request import Request
+from a2u_bench.tables.summary import of_trainings
 from a2u_bench.tables.table import Table
 from a2u_bench.tables.view import View
 
@@ -23,31 +26,61 @@ class Document:
 
 
 def document(view: View, form: str) -> Document:
-    """The tables of the view with as many notes as were asked for."""
+    """The tables of the view with as many notes as were asked for, each with its own."""
     request = view.request
     full = request.notes == "full"
     found = (view if full else replace(view, request=replace(request, notes="none"))).tables()
-    shown = [heading.name for table in found for heading in table.headings]
-    about = provenance.notes(view.reading, view.frame, shown, request.convention, command(view, form))
-    bold = [provenance.BOLD] if any(table.bold for table in found) else []
-    under: list[str] = []
+    facts = [provenance.facts(view.reading, view.frame, _shown(table), request.convention) for table in found]
+    under: list[tuple[str, ...]] = [()] * len(found)
+    comments = [*view.brief, *chain.from_iterable(map(of_trainings, view.trainings()))]
     if full:
-        under = [*bold, *about]
+        names = {*run_labels(view.runs), *filter(None, to_values(view.named(view.frame)["options"]))}
+        notes = [(*_called(table, view), *_bold(table), *said) for table, said in zip(found, facts, strict=True)]
+        under = [tuple(filter(None, (provenance.printed(note, names) for note in said))) for said in notes]
+        comments = [note for table in found for note in table.notes if not provenance.printed(note)]
     elif request.notes == "short":
-        told = provenance.sentence(view.reading, view.frame, shown, request.convention, _reference(view))
-        under = ["; ".join([*filter(None, [told.removesuffix(".")]), *bold]) + "."] if told or bold else []
-    said = [() if request.notes == "none" else table.notes for table in found]
-    said[-1] = (*said[-1], *under)
-    titles = [request.caption or _caption(table.title) for table in found]
-    made = [replace(table, title=title, notes=notes) for table, title, notes in zip(found, titles, said, strict=True)]
-    return Document(tuple(made), (*(() if full else view.brief), *about))
+        under = [(*table.notes, *_sentence(view, table)) for table in found]
+    made = [
+        replace(table, title=request.caption or _caption(table), notes=notes)
+        for table, notes in zip(found, under, strict=True)
+    ]
+    commands = provenance.commands(view.reading, command(view, form))
+    return Document(tuple(made), tuple(dict.fromkeys([*comments, *chain.from_iterable(facts), *commands])))
 
 
-def _caption(title: str) -> str:
+def _shown(table: Table) -> list[str]:
+    return [heading.name for heading in table.headings]
+
+
+def _bold(table: Table) -> list[str]:
+    return [provenance.BOLD] if table.bold else []
+
+
+def _sentence(view: View, table: Table) -> list[str]:
+    """What a reader must know of a table, in one sentence; none where nothing must be known."""
+    told = provenance.sentence(view.reading, view.frame, _shown(table), view.request.convention, _reference(view))
+    parts = [*filter(None, [told.removesuffix(".")]), *_bold(table)]
+    return [f"{'; '.join(parts)}."] if parts else []
+
+
+def _caption(table: Table) -> str:
     """A title as it can stand over a table in a document, where no command above says what it is of."""
+    title = table.title
+    if any(heading.name == "pair" for heading in table.headings):
+        return f"Quality of upsampling: {title}"
     if title.startswith(("z ", "in ")):
         return f"Costs of upsampling{',' if title.startswith('z ') else ''} {title}"
     return title
+
+
+def _called(table: Table, view: View) -> list[str]:
+    """The notes of a table with operators as it names them; of trainings they are so already."""
+    if any(heading.name == "pair" for heading in table.headings):
+        return list(table.notes)
+    names = dict(zip(to_values(view.frame["options"]), to_values(view.named(view.frame)["options"]), strict=True))
+    typed = sorted((re.escape(name) for name in names if name), key=len, reverse=True)
+    found = re.compile(rf"(?<![\w:.-])(?:{'|'.join(typed) or '(?!)'})(?![\w:=(-]| \(|\.\w|,\w+=)")
+    return [found.sub(lambda match: str(names[match[0]]), note) for note in table.notes]
 
 
 def _reference(view: View) -> str:

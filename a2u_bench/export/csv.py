@@ -13,9 +13,10 @@ from typing import Any
 import pandas as pd
 
 from a2u_bench.errors import UsageError
+from a2u_bench.export._rows import to_export
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values
-from a2u_bench.tables.view import View, to_export
+from a2u_bench.tables.view import View
 
 FORMULA = ("=", "+", "-", "@")
 

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from a2u_bench.columns import SHAPE
+from a2u_bench.export._rows import to_export
 from a2u_bench.store.completeness import lacks
 from a2u_bench.store.frames import to_records
-from a2u_bench.tables.view import View, to_export
+from a2u_bench.tables.view import View
 
 _ENCODER = json.JSONEncoder(allow_nan=False)
 

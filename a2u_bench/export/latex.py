@@ -1,80 +1,38 @@
-"""LaTeX: a table for `\\input`, ruled by booktabs, numbers aligned by siunitx 3, notes in small print under it."""
+"""LaTeX: tables for `\\input`, ruled by booktabs, numbers aligned by siunitx 3, notes in small print under them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import compress
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from a2u_bench.errors import UsageError
-from a2u_bench.export._fit import BREAKS, TexColumn, fit
+from a2u_bench.export._cells import NAMES, Cells, printed
+from a2u_bench.export._fit import Fit, fit, lines_of, pages
 from a2u_bench.export._tables import document
+from a2u_bench.export._tex import escape, foldable, start
 from a2u_bench.sanitize import plain
-from a2u_bench.tables.table import Heading, Table
+from a2u_bench.tables.table import Table
 from a2u_bench.tables.view import View
-from a2u_bench.units import SPREAD
 
-PREFIXES = {
-    "p": "pico",
-    "n": "nano",
-    "µ": "micro",
-    "m": "milli",
-    "k": "kilo",
-    "M": "mega",
-    "G": "giga",
-    "T": "tera",
-    "P": "peta",
-}
-UNITS = {"s": "second", "B": "byte", "dB": "decibel"}
-FOLDED = r">{\raggedright\arraybackslash\hangindent=1em}X"
-SPREADS = r"@{\,}l"
-"""A column of its own for ± and what follows it, since siunitx sets no space before it in a table."""
+SECTION = "section"
+LEFT_OUT = ("macs_fvcore", "status", SECTION, "gap", "loss", "core_time")
+"""Columns that a paper does without unless they are asked for: the first equals the MACs, notes say the second,
+sections stand over their rows, and the others are of the training rather than of what it came to."""
 
-APART = "\0"  # in no plain text
-BACKSLASH = "\\"
-SPECIAL = {
-    APART: "{}",
-    **{letter: f"\\{letter}" for letter in "{}$&#_%"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"{''}",
-    "`": r"\textasciigrave{}",
-    "×": r"$\times$",
-    "±": r"$\pm$",
-    "µ": r"$\mu$",
-    "τ": r"$\tau$",
-    "→": r"$\rightarrow$",
-    "≈": r"$\approx$",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "−": "$-$",
-    "–": "--",
-    "…": r"\dots{}",
-}
-ACCENTED = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßœÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝŒ")
-"""Letters that every encoding of fonts has; others are given by their number, since LaTeX would stop at them."""
+DECIMALS = 2
+"""That counts have in a paper."""
 
-_PLAIN = re.compile("[0-9A-Za-z ,.:;=/()-]*")
-
-_NUMBER = re.compile(rf"-?(?P<whole>\d+)(?:\.(?P<part>\d+))?(?:{SPREAD}(?P<half>[\d.]+))?")
-
-
-MOST_ROWS = 40
-"""Rows that fit a page, with notes."""
-
-LEFT_OUT = ("macs_fvcore", "status")
-"""Columns that a paper does without unless they are asked for: the first equals the MACs, notes say the second."""
+FEWEST = 3
+"""Columns that a table keeps, however wide they are."""
 
 
 def write(view: View) -> Iterator[str]:
     """The tables of the view, each a `table` of its own; in comments what they need and how they were made."""
     request, made = view.request, document(view, "latex")
-    yield "% needs \\usepackage{booktabs, tabularx} and \\usepackage{siunitx}, version 3\n"
-    yield "".join(f"% {plain(line).replace(BACKSLASH, '/')}\n" for line in made.comments)
+    yield "% needs \\usepackage{booktabs} and \\usepackage{siunitx}, version 3\n"
+    yield "".join(f"% {_comment(line)}\n" for line in made.comments)
     first = request.label or f"tab:{label_of(view.runs[0].path.resolve().name)}"
     for number, table in enumerate(made.tables):
         label = first if number == 0 else f"{first}-{number + 1}"
@@ -92,137 +50,113 @@ def check_label(text: str) -> None:
         raise UsageError(f"--label {text!r}: allowed: letters, digits and . : / _ + -, such as tab:cost")
 
 
-def escape(text: str) -> str:
-    """Text that LaTeX prints as it is, with the fonts that every document has."""
-    apart = re.sub("-(?=-)", f"-{APART}", plain(text))  # else two of them, as before a flag, become a dash
-    return apart if _PLAIN.fullmatch(apart) else "".join(map(_letter, apart))
+@dataclass(frozen=True)
+class _Set:
+    """A table as it is set: its columns, how they fit, and what stands over each row that begins a section."""
 
-
-def _letter(letter: str) -> str:
-    if letter in SPECIAL:
-        return SPECIAL[letter]
-    return letter if letter.isascii() or letter in ACCENTED else rf"\texttt{{U+{ord(letter):04X}}}"
+    table: Table
+    columns: Sequence[Cells]
+    fit: Fit
+    sections: Mapping[int, str]
 
 
 def lines(
     table: Table, label: str, left_out: Sequence[str] = (), cited: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """One table without the columns of these names: its caption, its rows between rules, its notes.
+    """One table: its caption, its rows between rules, its notes; where a page does not hold it, its rows go on in
+    another.
 
-    `cited`: keys of papers by operator, each of which is cited where its operator first stands.
+    `left_out`: names of columns that nobody asked for; where there are some, those are left out too, from the right,
+    that would make it too wide. `cited`: keys of papers by operator, each cited where its operator first stands.
     """
-    kept = [heading.name not in left_out for heading in table.headings]
-    headings = list(compress(table.headings, kept))
-    cells = list(compress(zip(*table.cells, strict=True), kept)) if table.cells else [()] * len(headings)
-    best = list(compress([{row for row, at in table.bold if at == place} for place in range(len(kept))], kept))
-    kinds = list(map(_kind, headings, cells))
-    chosen = fit([_measured(*column, bool(cited)) for column in zip(headings, cells, map(bool, best), strict=True)])
-    float_name = "table*" if chosen.wide else "table"
+    columns = [column for column in _columns(table, cited or {}) if column.heading.name not in left_out]
+    chosen = fit([column.tex for column in columns])
+    too_wide: list[Cells] = []
+    while chosen.over and left_out and len(columns) > FEWEST and columns[-1].numbers:
+        too_wide.insert(0, columns.pop())
+        chosen = fit([column.tex for column in columns])
+    if too_wide:
+        names = ", ".join(column.heading.name for column in too_wide)
+        yield f"% without {_comment(names)}, which would make it too wide; --columns chooses\n"
     if chosen.over:
         yield f"% some {chosen.over:.0f} points wider than a page of article: choose fewer --columns\n"
-    if len(table.cells) > MOST_ROWS:
-        yield f"% {len(table.cells)} rows are more than a page holds: choose some with --filter\n"
-    yield f"\\begin{{{float_name}}}\n\\centering\n\\{chosen.size}\n\\setlength{{\\tabcolsep}}{{{chosen.gap:g}pt}}\n"
-    yield f"\\setlength{{\\belowcaptionskip}}{{4pt}}\n\\caption{{{escape(table.title)}}}\n\\label{{{label}}}\n"
-    yield "\\sisetup{text-series-to-math = true, propagate-math-font = true}\n"
-    folded = chosen.folded
-    if folded is not None:
-        kinds[folded] = FOLDED
-    name, target = ("tabular", "") if folded is None else ("tabularx", "{\\linewidth}")
-    columns = [
-        [_cell(text, kind, row in marked) for row, text in enumerate(texts)]
-        for texts, kind, marked in zip(cells, kinds, best, strict=True)
-    ]
-    _cite(columns, headings, table.subjects, cited or {})
-    yield f"\\begin{{{name}}}{target}{{@{{}}{' '.join(kinds)}@{{}}}}\n\\toprule\n"
-    yield _line([_head(heading.label, kind) for heading, kind in zip(headings, kinds, strict=True)])
-    if any(heading.unit for heading in headings):
-        yield _line([_unit_head(heading.unit, kind) for heading, kind in zip(headings, kinds, strict=True)])
+    made = _Set(table, columns, chosen, _sections(table) if SECTION in left_out else {})
+    parts = pages([_height(made, row) for row in range(len(table.cells))], chosen)
+    for part in parts:
+        yield from _float(made, part, "" if part.start else label, is_last=part is parts[-1])
+
+
+def _float(made: _Set, rows: range, label: str, is_last: bool) -> Iterator[str]:
+    """Some rows as a float; without a label they go on with the table before."""
+    size, name = made.fit.size, "table*" if made.fit.wide else "table"
+    yield f"\\begin{{{name}}}\n\\centering\n\\{size.name}\n\\setlength{{\\tabcolsep}}{{{made.fit.gap:g}pt}}\n"
+    yield "\\setlength{\\belowcaptionskip}{4pt}\n"
+    if label:
+        yield f"\\caption{{{escape(made.table.title)}}}\n\\label{{{label}}}\n"
+    else:
+        yield "\\addtocounter{table}{-1}\n\\caption{(continued)}\n"
+    yield "\\sisetup{text-series-to-math = true, propagate-math-font = true, group-digits = integer}\n"
+    folded = f">{{\\raggedright\\arraybackslash\\hangindent=1em}}p{{{made.fit.room:.1f}pt}}"
+    kinds = [folded if place == made.fit.folded else column.kind for place, column in enumerate(made.columns)]
+    yield f"\\begin{{tabular}}{{@{{}}{' '.join(kinds)}@{{}}}}\n\\toprule\n"
+    yield _line([column.head(column is made.columns[-1]) for column in made.columns])
+    if any(column.heading.unit for column in made.columns):
+        yield _line([column.unit_head(column is made.columns[-1]) for column in made.columns])
     yield "\\midrule\n"
-    for row, texts in enumerate(zip(*columns, strict=True)):
-        yield "\\midrule\n" * (row == table.rule) + _line(texts)
-    yield f"\\bottomrule\n\\end{{{name}}}\n"
-    if table.notes:
-        yield "\n\\smallskip\n{\\footnotesize\\raggedright\n"
-        yield "".join(f"{_start(_foldable(note))}\\par\n" for note in table.notes)
+    across = sum(1 + column.spreads for column in made.columns)
+    for row in rows:
+        if row > rows.start and (row == made.table.rule or row in made.sections):
+            yield "\\midrule\n"
+        if section := _over(made.sections, row, rows.start):
+            yield f"\\multicolumn{{{across}}}{{@{{}}l}}{{\\itshape {escape(section)}}} \\\\\n"
+        yield _line([column.cell(row, place == made.fit.folded) for place, column in enumerate(made.columns)])
+    yield "\\bottomrule\n\\end{tabular}\n"
+    if made.table.notes and is_last:
+        yield f"\n\\smallskip\n{{\\{'scriptsize' if size.name == 'scriptsize' else 'footnotesize'}\\raggedright\n"
+        yield "".join(f"{start(foldable(note))}\\par\n" for note in made.table.notes)
         yield "}\n"
-    yield f"\\end{{{float_name}}}\n"
+    yield f"\\end{{{name}}}\n"
 
 
-def _measured(heading: Heading, texts: Sequence[str], best: bool, cites: bool) -> TexColumn:
-    """A column as its width is reckoned: every number with as many digits after the point as any has."""
-    shown = [f"{text} [00]" if cites and heading.name == "options" else text for text in texts]
-    if heading.right:
-        found = [match for text in texts if (match := _NUMBER.fullmatch(text))]
-        whole = max((len(match["whole"]) for match in found), default=0)
-        part = "0" * max((len(match["part"] or "") for match in found), default=0)
-        half = f" ± 0.{part}" if any(match["half"] for match in found) else ""
-        shown.append(f"{'0' * whole}.{part}{half}")
-    return TexColumn((heading.label, f"[{heading.unit}]"), shown, best, not heading.right)
+def _columns(table: Table, cited: Mapping[str, str]) -> Iterator[Cells]:
+    """The columns as they are printed; operators that have a key cite it where they first stand."""
+    first = {subject: row for row, subject in reversed(list(enumerate(table.subjects)))}
+    keys = {row: cited[subject] for subject, row in first.items() if subject in cited}
+    columns = zip(*table.cells, strict=True) if table.cells else [()] * len(table.headings)
+    for place, (heading, texts) in enumerate(zip(table.headings, columns, strict=True)):
+        named = heading.name in NAMES
+        if heading.name == "pair" and not any("/" in text for text in texts):
+            heading = replace(heading, label="operator")
+        best = frozenset(row for row, at in table.bold if at == place)
+        yield Cells(heading, list(map(printed, texts)) if heading.right else texts, best, keys if named else {})
 
 
-def _kind(heading: Heading, texts: Sequence[str]) -> str:
-    """The column's type: aligned at the decimal point where it holds numbers, else at its side."""
-    numbers = [found for text in texts if (found := _NUMBER.fullmatch(text))]
-    if not heading.right or not numbers or any(text and not _NUMBER.fullmatch(text) for text in texts):
-        return "r" if heading.right else "l"
-    whole = max(len(found["whole"]) for found in numbers)
-    part = max(len(found["part"] or "") for found in numbers)
-    return f"S[table-format={whole}.{part}]{SPREADS if any(found['half'] for found in numbers) else ''}"
-
-
-def _foldable(text: str) -> str:
-    """Text that may go on in the next line after a comma, a colon or a slash, even where no blank follows."""
-    return r"\allowbreak{}".join(escape(part) for part in BREAKS.split(text))
-
-
-def _cite(
-    columns: Sequence[list[str]], headings: Sequence[Heading], subjects: Sequence[str], cited: Mapping[str, str]
-) -> None:
-    """Adds its citation to the first name of each operator that has a key."""
-    place = next((place for place, heading in enumerate(headings) if heading.name == "options"), None)
+def _sections(table: Table) -> dict[int, str]:
+    """The first row of each section, and what that is called; none where rows of one are apart."""
+    place = next((place for place, heading in enumerate(table.headings) if heading.name == SECTION), None)
     if place is None:
-        return
-    first = {subject: row for row, subject in reversed(list(enumerate(subjects)))}
-    for subject, row in first.items():
-        if subject in cited:
-            columns[place][row] += f"~\\cite{{{cited[subject]}}}"
+        return {}
+    runs = [list(rows) for _, rows in groupby(range(len(table.cells)), lambda row: table.cells[row][place])]
+    found = {rows[0]: table.cells[rows[0]][place] for rows in runs}
+    return found if 1 < len(found) == len(set(found.values())) else {}
 
 
-def _head(text: str, kind: str) -> str:
-    return _over(escape(text), kind)
+def _over(sections: Mapping[int, str], row: int, first: int) -> str:
+    """What stands over a row: where its section or a page begins, the section."""
+    if row in sections:
+        return sections[row]
+    return next((sections[at] for at in sorted(sections, reverse=True) if at < row), "") if row == first else ""
 
 
-def _unit_head(text: str, kind: str) -> str:
-    return _over(f"[{_unit(text)}]" if text else "", kind)
+def _height(made: _Set, row: int) -> int:
+    """Lines that a row takes."""
+    place = made.fit.folded
+    text = "" if place is None else made.columns[place].tex.folds[row]
+    return lines_of(text, made.fit.room / made.fit.size.quad) + 2 * (row in made.sections)
 
 
-def _over(text: str, kind: str) -> str:
-    if kind.endswith(SPREADS):
-        return f"\\multicolumn{{2}}{{c}}{{{text}}}"
-    return f"{{{text}}}" if kind.startswith("S") else _start(text)
-
-
-def _unit(text: str) -> str:
-    name = next((unit for unit in UNITS if text.endswith(unit) and text.removesuffix(unit) in ("", *PREFIXES)), "")
-    if not name:
-        return escape(text)
-    prefix = text.removesuffix(name)
-    return f"\\unit{{{f'{chr(92)}{PREFIXES[prefix]}' if prefix else ''}\\{UNITS[name]}}}"
-
-
-def _cell(text: str, kind: str, best: bool) -> str:
-    if not kind.startswith("S"):
-        shown = _foldable(text) if kind == FOLDED else escape(text)
-        return f"\\textbf{{{shown}}}" if best else _start(shown)
-    number, spread, half = text.partition(SPREAD)
-    parts = [number, f"$\\pm$\\,{half}" if spread else ""] if kind.endswith(SPREADS) else [number]
-    return " & ".join(f"\\bfseries {part}" if best and part else part for part in parts)
-
-
-def _start(text: str) -> str:
-    """A cell that LaTeX does not take for an argument of the line end before it."""
-    return f"{{}}{text}" if text.startswith(("[", "*")) else text
+def _comment(text: str) -> str:
+    return plain(text).replace("\\", "/")
 
 
 def _line(texts: Sequence[str]) -> str:

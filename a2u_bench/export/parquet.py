@@ -6,7 +6,8 @@ import io
 from collections.abc import Iterator
 
 from a2u_bench.errors import BenchError
-from a2u_bench.tables.view import View, to_export
+from a2u_bench.export._rows import to_export
+from a2u_bench.tables.view import View
 
 
 def write(view: View) -> Iterator[bytes]:

@@ -34,11 +34,17 @@ UNPREFIXED = ("", "dB")
 
 
 def column(
-    frame: pd.DataFrame, name: str, convention: str = "mac", measure: str = "", most: int | None = None
+    frame: pd.DataFrame,
+    name: str,
+    convention: str = "mac",
+    measure: str = "",
+    most: int | None = None,
+    decimals: int | None = None,
 ) -> tuple[Heading, list[str]]:
     """The heading of a column and the texts of its first `most` rows; the prefix is that of all rows.
 
-    `measure` says whose unit the values have, where `name` is no column of the schema.
+    `measure` says whose unit the values have, where `name` is no column of the schema. Counts have at most `decimals`
+    of them, but two digits that say something.
     """
     measure = measure or name
     work, factor = units.CONVENTIONS[convention]
@@ -63,7 +69,10 @@ def column(
     parts = [values, *(frame[f"{name}_{end}"] for end in ("low", "high") if f"{name}_low" in frame)]
     scale = common_scale([values * factor if measure in WORK else values]) if counted else units.UNSCALED
     numbers = [to_values(part[:most] * factor if measure in WORK else part[:most]) for part in parts]
-    return Heading(name, label, scale.prefix + (schema.unit if schema else "")), spread_texts(numbers, scale)
+    heading = Heading(name, label, scale.prefix + (schema.unit if schema else ""))
+    if decimals is not None and schema is not None and schema.dtype == "Int64" and len(numbers) == 1:
+        return heading, units.counts(numbers[0], scale, decimals)
+    return heading, spread_texts(numbers, scale)
 
 
 def spread_texts(columns: Sequence[Sequence[Any]], scale: units.Scale) -> list[str]:

@@ -69,12 +69,14 @@ def lay_out(
     notes: Sequence[str] = (),
     marks: Marks | None = None,
     most: int | None = None,
+    decimals: int | None = None,
 ) -> Table:
     """The table of a frame. Axes on which all rows agree stand in the title, the others are columns.
 
     The first key of `by` stands at the side, before the other axes; each combination of the others is a column, or
     one for each of `columns`. `columns` chooses what is shown after the axes, EVERY all that hold something. Beyond
-    `most` lines a note says how many are not shown. Raises UsageError for names that are no column.
+    `most` lines a note says how many are not shown. `decimals` as in `column`. Raises UsageError for names that are no
+    column.
     """
     frame = with_names(frame.reset_index(drop=True))
     allowed = [str(name) for name in frame.columns]
@@ -96,7 +98,7 @@ def lay_out(
     marks = marks or Marks()
     if across and len(frame):
         shown = shown if columns else [name for name in IN_A_GRID if name in frame and frame[name].notna().any()][:1]
-        built, lines_of = _across(frame, side, across, shown, convention, marks)
+        built, lines_of = _across(frame, side, across, shown, convention, marks, decimals)
         if len(shown) == 1:
             title.insert(0, column(frame, shown[0], convention, most=0)[0].label)
     else:
@@ -104,7 +106,10 @@ def lay_out(
             shown = [name for name in shown if frame[name].notna().any() and not _says_nothing(frame, name)]
             if (frame["status"] != "ok").fillna(True).any():
                 shown.append("status")
-        built = [(*column(frame, name, convention, most=most), _said(marks, name)) for name in (*side, *shown)]
+        built = [
+            (*column(frame, name, convention, most=most, decimals=decimals), _said(marks, name))
+            for name in (*side, *shown)
+        ]
         lines_of = np.arange(len(frame))
     lines = len(lines_of)
     if most is not None and lines > most:
@@ -170,6 +175,7 @@ def _across(
     shown: Sequence[str],
     convention: str,
     marks: Marks,
+    decimals: int | None,
 ) -> tuple[list[Built], NDArray[np.int64]]:
     """The columns of a grid: those at the side, then for each combination of `across` what is shown of it; and the row
     that each line begins with."""
@@ -178,7 +184,7 @@ def _across(
     for name in side:
         heading, texts = column(frame.iloc[where.lines], name, convention)
         built.append((heading, texts, {}))
-    columns = [(*column(frame, name, convention), _said(marks, name)) for name in shown]
+    columns = [(*column(frame, name, convention, decimals=decimals), _said(marks, name)) for name in shown]
     for number, first in enumerate(where.columns):
         label = ", ".join(axis_text(name, frame[name].iloc[first], "") for name in across)
         rows = np.flatnonzero(where.column == number)

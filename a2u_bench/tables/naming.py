@@ -12,6 +12,9 @@ from a2u_bench.store.frames import to_values
 
 INDENT = "\u00a0\u00a0"
 
+DOWNS = {"s2d": "S2D"}
+"""Ways down that papers write otherwise than they are typed."""
+
 
 def in_papers(frame: pd.DataFrame, known: Mapping[str, Known]) -> pd.Series:
     """The operator of each row as a paper names it, `A2U, rank 4, unshared`; where two would share a name, as typed."""
@@ -24,6 +27,22 @@ def in_papers(frame: pd.DataFrame, known: Mapping[str, Known]) -> pd.Series:
     by_options = {options: options if text in twice else text for options, text in called.items()}
     texts = [options if options is None else plain(by_options.get(options, options)) for _, _, options in _rows(frame)]
     return pd.Series(texts, index=frame.index, dtype="string")
+
+
+def with_pairs(frame: pd.DataFrame, known: Mapping[str, Known]) -> pd.DataFrame:
+    """The frame with pairs named after their operators in papers: `pool / CARAFE`, or the operator alone."""
+    names = [
+        pair if not pair or not options or not pair.endswith(options) else _paired(pair.removesuffix(options), name)
+        for pair, options, name in zip(
+            to_values(frame["pair"]), to_values(frame["options"]), to_values(in_papers(frame, known)), strict=True
+        )
+    ]
+    return frame.assign(pair=pd.Series(names, index=frame.index, dtype="string"))
+
+
+def _paired(way: str, name: str) -> str:
+    down = way.removesuffix("/")
+    return f"{plain(DOWNS.get(down, down))} / {name}" if down else name
 
 
 def indented(frame: pd.DataFrame, called: pd.Series) -> pd.Series:

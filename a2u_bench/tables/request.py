@@ -30,7 +30,8 @@ class Request:
     label: str = ""  # by which a document refers to it
     cited: Mapping[str, str] = field(default_factory=dict)  # keys of operators' papers
     separators: tuple[str, str] = (",", ".")  # between the cells of CSV, and of decimals
-    own_last: bool = False  # a person's own operators stand after all others
+    in_document: bool = False  # a person's own operators stand last, pairs are named after their operators in papers
+    decimals: int | None = None  # that counts have at most
     indent: bool = False  # variants show only what differs from the operator above them
 
     @property

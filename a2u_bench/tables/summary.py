@@ -9,6 +9,7 @@ import pandas as pd
 
 from a2u_bench import stats, units
 from a2u_bench.columns import SUBJECT
+from a2u_bench.judge import folds, seeds
 from a2u_bench.judge.reading import Reading
 from a2u_bench.judge.verdicts import LEVEL, Rows, difference, numbers
 from a2u_bench.machine import grades
@@ -43,6 +44,12 @@ def in_short(reading: Reading, frame: pd.DataFrame, variants: Sequence[str] = ()
         most = max(share for _, share in strays.values())
         said.append(f"times varied by ±{most:.1%} between processes{f' (grade {grade})' if grade else ''}; {MORE}")
     return list(map(plain, said))
+
+
+def of_trainings(rows: pd.DataFrame) -> list[str]:
+    """What the trainings of one task say of their pairs: in which order they are, and whether each fold says so."""
+    restored = folds.ends(rows) if rows["gain"].notna().any() else []
+    return [*filter(None, [seeds.order(rows)]), *restored]
 
 
 def fastest(frame: pd.DataFrame, reading: Reading) -> list[str]:

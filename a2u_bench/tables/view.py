@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from a2u_bench import units
-from a2u_bench.columns import ON_DEMAND, RATIO, RUN, SHAPE, SHOWN, SIDES, SUBJECT, VERDICT, is_axis
+from a2u_bench.columns import RATIO, RUN, SHOWN, SUBJECT, VERDICT
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.judge import before_after, folds, gates, peers, seeds
 from a2u_bench.judge import filters as conditions
@@ -29,7 +29,6 @@ from a2u_bench.tables import notes as sentences
 from a2u_bench.tables.changes import table_of_changes
 from a2u_bench.tables.layout import EVERY, MEASURES, SCORES, Marks, Table, apart, lay_out
 from a2u_bench.tables.order import fastest_first, is_unnamed_variant
-from a2u_bench.tables.pivot import pivot
 from a2u_bench.tables.request import Request
 
 TONES = {"faster": "better", "slower": "worse"}
@@ -52,9 +51,11 @@ class View:
     @cached_property
     def compared(self) -> dict[str, Change]:
         """Of two runs that are compared, how each measure that is shown changed."""
-        if self.pair is None:
-            return {}
-        return {name: self.change(name) for name in before_after.shown(self.request.columns, self.pair)}
+        return (
+            {}
+            if self.pair is None
+            else {n: self.change(n) for n in before_after.shown(self.request.columns, self.pair)}
+        )
 
     @cached_property
     def changes(self) -> dict[str, pd.DataFrame]:
@@ -75,13 +76,18 @@ class View:
         if not trained.all() or self.frame.empty:
             costs, notes = self._shown_costs(self.frame[~trained])
             found.append(self._table(costs, notes, most))
-        for rows in seeds.by_task(self.frame[trained]):
-            means, said = seeds.over_seeds(rows), [*self.below(), seeds.order(rows)]
-            if rows["gain"].notna().any():
-                means = folds.by_section(means)
-                said += folds.ends(rows)
-            found.append(self._table(frames.sort(means, self.request.order), [*filter(None, said)], most))
+        for rows in self.trainings():
+            means = frames.sort(folds.by_section(seeds.over_seeds(rows)), self.request.order)
+            said = () if self.request.notes == "none" else summary.of_trainings(rows)
+            found.append(self._table(means, [*self.below(), *said], most))
         return found
+
+    def trainings(self) -> list[pd.DataFrame]:
+        """The rows of each task's trainings, their pairs named as was asked for."""
+        request = self.request
+        named = request.in_document and not request.as_typed
+        frame = naming.with_pairs(self.frame, request.known) if named else self.frame
+        return seeds.by_task(frame[frames.is_trained(frame)])
 
     def named(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Rows of this view with their operators named as was asked for."""
@@ -115,7 +121,7 @@ class View:
         request = self.request
         if not (request.order or request.by):
             frame = fastest_first(frame, request.variants)
-        if request.own_last:
+        if request.in_document:
             frame = frame.iloc[np.argsort(self._own(frame), kind="stable")]
         return frame
 
@@ -128,12 +134,13 @@ class View:
         found = best(frame, _shown(frame, request.columns), self.reading)  # by the places of rows in the reading
         verdict = frame[VERDICT].map(TONES).fillna("") if VERDICT in frame else None
         tones = {} if verdict is None else dict.fromkeys(("latency", RATIO), verdict)
-        own = self._own(frame).tolist() if request.own_last else ()
+        own = self._own(frame).tolist() if request.in_document else ()
         shown = self.named(frame)
         if request.indent and not (request.by or request.order):
             shown = shown.assign(options=naming.indented(frame, shown["options"]))
         marks = Marks(found, tones, own)
-        return lay_out(shown, request.columns, request.by, request.convention, notes, marks, most)
+        asked = (request.columns, request.by, request.convention)
+        return lay_out(shown, *asked, notes, marks, most, request.decimals)
 
 
 def make(runs: Sequence[Run], request: Request) -> View:
@@ -174,21 +181,6 @@ def make(runs: Sequence[Run], request: Request) -> View:
     view = View(runs, request, frame, notes, reading, pair)
     outcomes = tuple(_outcome(view, gate) for gate in asked)
     return View(runs, request, frame, (*notes, *(one.sentence for one in outcomes)), reading, pair, outcomes, brief)
-
-
-def to_export(view: View) -> pd.DataFrame:
-    """The rows as other programs read them: every column or those chosen, or a grid where several keys are named."""
-    request, frame = view.request, view.frame
-    if len(request.by) < 2:
-        chosen = [*request.by, *request.columns] if request.columns and EVERY not in request.columns else []
-        return frame[list(dict.fromkeys(chosen))] if chosen else frame.drop(columns=list(ON_DEMAND))
-    keys = ["options" if name == "operator" else name for name in request.by]
-    axes = [str(name) for name in frame.columns if is_axis(str(name)) and str(name) not in (*keys, *SUBJECT)]
-    parts = SIDES if SHAPE in keys else ()
-    varying = [name for name in axes if name not in parts and not frames.agree(frame[name])]
-    side = [keys[0], *(["options"] if "options" not in keys else []), *varying]
-    values = list(request.columns) or [name for name in ("latency", "latency_low", "latency_high") if name in frame]
-    return pivot(frame, list(dict.fromkeys(side)), keys[1:], values)
 
 
 def _outcome(view: View, gate: gates.Gate) -> Outcome:

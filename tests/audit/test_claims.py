@@ -77,13 +77,13 @@ def test_two_runs_side_by_side_stand(export, form):
         ("markdown", "1.91 ±0.04", "1.91 ±0.03", "latency"),
         ("markdown", "22.8 ±0.5", "22.8 ±0.4", "latency_ratio"),
         ("markdown", "37.75", "37.74", "macs"),
-        ("latex", r"1.91 & $\pm$\,0.04", r"1.19 & $\pm$\,0.04", "latency"),
-        ("latex", r"\bfseries 1.049", r"\bfseries 1.048", ""),
+        ("latex", r"1.91 & $\pm$0.04", r"1.19 & $\pm$0.04", "latency"),
+        ("latex", r"\bfseries 1.05", r"\bfseries 1.06", ""),
         # a number of the row, in the column of another
         ("csv", "ok,,36928,", "ok,,37748736,", "params"),
         ("markdown", "36.93 |      37.75", "37.75 |      37.75", "params"),
-        ("latex", "36.93 & 37.75", "3.408 & 37.75", "params"),
-        ("latex", "22.8 & $\\pm$\\,0.5 & 3.408", "22.8 & $\\pm$\\,0.5 & 1.91", "peak_memory"),
+        ("latex", "36.93 & 37.75", "3.41 & 37.75", "params"),
+        ("latex", "22.8 & $\\pm$0.5 & 3.41", "22.8 & $\\pm$0.5 & 1.91", "peak_memory"),
     ],
 )
 def test_a_number_that_is_not_the_stored_one_is_named_with_both(export, form, old, new, column):
@@ -236,6 +236,12 @@ def test_what_the_terminal_printed_stands(capsys, tmp_path):
     file = tmp_path / "said.txt"
     file.write_text("bilinear is fastest; it takes 99.9 ms\n", encoding="utf-8")
     assert [one.given for one in check(file, run).wrong] == ["99.9"]
+
+
+def test_a_table_with_a_space_after_the_sign_of_a_spread_is_read_as_well(export):
+    file = export("latex")
+    spaced = change(change(file, "$\\pm$0.04", "$\\pm$\\,0.04"), "22.8 & $\\pm$0.5", "22.8 & $\\pm$\\,0.6")
+    assert [one.given for one in check(spaced, None).wrong] == ["22.8 ±0.6"]
 
 
 @pytest.mark.parametrize("form", ["markdown", "latex"])

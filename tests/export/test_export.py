@@ -14,6 +14,7 @@ from a2u_bench.case import Case
 from a2u_bench.columns import COLUMNS, ON_DEMAND, make_row
 from a2u_bench.export import csv as csv_export
 from a2u_bench.export import html, latex, markdown
+from a2u_bench.export._tex import escape
 from a2u_bench.export.csv import harmless
 from a2u_bench.store.frames import to_frame
 from a2u_bench.tables.layout import Heading, Table
@@ -122,11 +123,11 @@ def test_html_shows_texts_as_they_are():
 
 
 def test_latex_shows_texts_as_they_are():
-    assert latex.escape(HOSTILE) == (
+    assert escape(HOSTILE) == (
         r"\textless{}script\textgreater{}alert(1)\textless{}/script\textgreater{} \textbar{} **b** \_i\_ "
         r"\textasciigrave{}c\textasciigrave{} [x](http://y) @me \$z\$ \&  \# h \{\textbackslash{}input\{x\}\} 50\%  "
     )
-    assert latex.escape("--flag - – × µ é 漢") == r"-{}-flag - -- $\times$ $\mu$ é \texttt{U+6F22}"
+    assert escape("--flag - – × µ é 漢") == r"-{}-flag - -- $\times$ $\mu$ é \texttt{U+6F22}"
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ COSTS = ["--columns", "params,macs,latency", "--filter", "operator=bilinear,cara
 HOSTILE = '\\input{/etc/passwd} #1 $x^2$ {a_b} 50% & ~ <b> | "q" `c` -- × µ → é 漢 *[z]'
 
 DOCUMENT = r"""\documentclass[%s]{article}
-\usepackage{booktabs, tabularx}
+\usepackage{booktabs}
 \usepackage{siunitx}
 \begin{document}
 \input{table.tex}

@@ -59,7 +59,7 @@ def exported(capsys, *arguments: str) -> str:
 def names(made: str) -> list[str]:
     """The first cell of each line of a LaTeX table."""
     body = made.partition("\\midrule")[2].partition("\\bottomrule")[0]
-    return [line.partition(" & ")[0] for line in body.splitlines() if " & " in line]
+    return [line.partition(" & ")[0].replace("\\allowbreak{}", "") for line in body.splitlines() if " & " in line]
 
 
 def test_operators_have_their_names_in_papers_and_own_ones_stand_last_below_a_rule(run, capsys):
@@ -67,10 +67,10 @@ def test_operators_have_their_names_in_papers_and_own_ones_stand_last_below_a_ru
     ours = r"Our\_Up 50\% \& \$\textbackslash{}alpha\$ \#1 \{x\}\textasciitilde{}\textasciicircum{}"
     assert names(made) == ["bilinear", "A2U", "A2U, rank 4, unshared", "A2U, kernel size 5, rank 3", ours]
     assert made.count("\\midrule") == 2
-    assert made.index("\\midrule", made.index("A2U, kernel")) < made.index("Our\\_Up")
+    assert made.index("\\midrule", made.index("A2U, kernel")) < made.index("Our\\_")
     typed = exported(capsys, run, "--format", "latex", "--variants", "--names", "option")
     assert names(typed)[1] == "a2u"
-    assert re.sub(r"\\allowbreak\{\}", "", names(typed)[2]) == r"a2u:rank=4,sharing=unshared"
+    assert names(typed)[2] == r"a2u:rank=4,sharing=unshared"
 
 
 def test_markdown_and_html_have_the_same_names_in_the_same_order(run, capsys):
@@ -143,8 +143,10 @@ def test_caption_and_label_are_what_was_asked_for_and_labels_differ(run, tmp_pat
 
 def test_papers_are_cited_once_an_operator_and_stand_in_the_bibliography(run, tmp_path, capsys):
     made = exported(capsys, run, "--format", "latex", "--variants", "--bib", str(tmp_path / "ops.bib"))
-    assert re.findall(r"~\\cite\{(.*?)\}", made) == ["gonzalez2018digital", "dai2021learning"]
-    assert "A2U~\\cite{dai2021learning} &" in made
+    assert re.findall(r"[~ ]\\cite\{(.*?)\}", made) == ["gonzalez2018digital", "dai2021learning"]
+    assert "A2U \\cite{dai2021learning} &" in made
+    short = exported(capsys, REFERENCE, "--format", "latex", "--bib", str(tmp_path / "all.bib"))
+    assert "A2U~\\cite{dai2021learning} &" in short  # where no name is on two lines
     entries = (tmp_path / "ops.bib").read_text(encoding="utf-8")
     assert re.findall(r"^@(\w+)\{(\w+),", entries, re.MULTILINE) == [
         ("inproceedings", "dai2021learning"),

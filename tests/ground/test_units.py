@@ -7,6 +7,7 @@ import pytest
 from a2u_bench.units import (
     UNSCALED,
     Scale,
+    counts,
     exact,
     ratio,
     read,
@@ -76,6 +77,20 @@ def test_the_digits_follow_the_spread(value, low, high, texts):
 )
 def test_a_ratio_has_three_digits(value, text):
     assert ratio(value) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "texts"),
+    [
+        ([262_144, 1_048_576, 151_000_000, None, 0], 6, ["0.26", "1.05", "151.0", "", "0"]),
+        ([26_000, 1_048_576], 6, ["0.026", "1.049"]),  # two digits of the least
+        ([1_054_720, 1_055_280], 6, ["1.05", "1.06"]),  # not 1.055 rounded again
+        ([12, 5], 0, ["12", "5"]),
+        ([], 0, []),
+    ],
+)
+def test_counts_of_a_paper_have_few_decimals(values, scale, texts):
+    assert counts(values, Scale(scale, "x"), 2) == texts
 
 
 def test_a_whole_count_keeps_every_digit():

@@ -11,7 +11,7 @@ import upsamplers
 from a2u_bench.operators import papers
 from a2u_bench.paper_names import Known, Publication, is_own, names, setting
 from a2u_bench.store.frames import to_frame
-from a2u_bench.tables.naming import in_papers, indented
+from a2u_bench.tables.naming import in_papers, indented, with_pairs
 
 
 def test_what_is_read_from_the_files_is_what_the_operators_state():
@@ -78,3 +78,16 @@ def test_only_what_stands_below_its_operator_is_moved_in():
     )
     called = in_papers(rows, papers.known())
     assert indented(rows, called).fillna("").tolist() == ["A2U", "\u00a0\u00a0rank 2", "CARAFE, k 3", ""]
+
+
+def test_pairs_are_named_after_their_operators():
+    rows = frame(
+        ("pixel_shuffle", "default", "pixel_shuffle"),
+        ("a2u", "k 1", "a2u:kernel_size=1"),
+        ("ceiling:simplex", "x", "ceiling:simplex"),
+        ("carafe", "default", "carafe"),
+        (None, None, None),
+    ).assign(pair=["s2d/pixel_shuffle", "twin/a2u:kernel_size=1", "ceiling:simplex", "of another kind", None])
+    assert with_pairs(rows, papers.known_in([]))["pair"].fillna("").tolist() == [
+        *("S2D / pixel shuffle", "twin / A2U, k 1", "any convex 3×3 kernel", "of another kind", "")
+    ]

@@ -24,7 +24,7 @@ from a2u_bench.audit.claims.cells import Over
 from a2u_bench.audit.claims.match import Row, Wrong, compare, names, rows, unread
 from a2u_bench.errors import UsageError
 from a2u_bench.export._provenance import PROGRAM
-from a2u_bench.export.latex import PREFIXES, SPECIAL, UNITS
+from a2u_bench.export._tex import PREFIXES, SPECIAL, UNITS
 from a2u_bench.operators import papers
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values
@@ -55,7 +55,7 @@ _BELOW = re.compile(
 )
 """What the terminal says below a table; a sentence on times that says more is a claim."""
 
-_OVER_SEVERAL = re.compile(r"\\multicolumn\{(\d+)\}\{\w\}(\{(?:[^{}]|\{[^{}]*\})*\})")
+_OVER_SEVERAL = re.compile(r"\\multicolumn\{(\d+)\}\{(?:@\{\})?\w(?:@\{\})?\}(\{(?:[^{}]|\{[^{}]*\})*\})")
 _SPREAD = re.compile(r"&\s*(±\s*[\d.]*)")  # has a column of its own, and belongs to the number before it
 _COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
 _COMMENT, _COMMAND = re.compile(r"(?<!\\)%.*"), re.compile(r"\\[A-Za-z]+ ?|[{}]")
@@ -201,7 +201,7 @@ def _of_markdown(line: str) -> str:
 def _of_latex(line: str) -> str:
     if NOTE in line:
         return line.lstrip("% ")
-    line = _OVER_SEVERAL.sub(_over_several, _COMMENT.sub("", line)).replace(r"\,", "")
+    line = _OVER_SEVERAL.sub(_over_several, _COMMENT.sub("", line)).replace(r" \\ ", " ").replace(r"\,", "")
     for text, letter in _LETTERS:
         line = line.replace(text, letter)
     for letter, word in (*PREFIXES.items(), *((unit, name) for unit, name in UNITS.items())):
