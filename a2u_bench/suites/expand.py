@@ -19,7 +19,7 @@ from a2u_bench.suites.values import choices, counts, parse_bytes, parse_shape, p
 
 MAX_SCALE = 64
 
-QUICK = Settings(each=0.6, processes=4, target_ci=0.05)
+QUICK = Settings(each=0.75, processes=4, target_ci=0.05)
 
 OF_NETWORKS = Settings(each=6.0, processes=6, block=4)
 """Whole networks take long to call and much room: fewer of them interleave."""

@@ -24,7 +24,7 @@ class Settings:
     """How long and how closely to measure. Times in seconds."""
 
     time_budget: float | None = None  # for timing; what the cases need at `each` where None. `schedule` says how
-    each: float = 1.15  # seconds of timing for each case, where no budget is given
+    each: float = 1.5  # seconds of timing for each case, forkservers included, where no budget is given
     processes: int = 8  # fresh ones for each block, at least; more where time is left, three if it is not enough
     warm_up: float = 0.02  # of each case in each process
     target_ci: float = 0.02  # a case is measured closely enough when half its interval is below this share
