@@ -69,6 +69,7 @@ def everything() -> None:
     z, g = torch.zeros(1, 32, 32, 32, dtype=torch.bfloat16), torch.zeros(1, 32, 64, 64, dtype=torch.bfloat16)
     primitives(z, g)
     fused(z, g)
+    fullest()
 
 
 def primitives(z: torch.Tensor, g: torch.Tensor) -> None:
@@ -104,6 +105,13 @@ def fused(z: torch.Tensor, g: torch.Tensor) -> None:
     gating.backward(g, g, g, logits[:, :1], 2, [True, True, True])
     kernels, norm = torch.zeros(1, 1, 1, 6, 6), torch.zeros(32)
     affinities.forward(g, kernels, kernels, norm, norm, norm, norm, 2, 32, 1e-5)
+
+
+def fullest() -> None:
+    """The kernels of k = 5 in float32, whose weights take most of the registers that they may use."""
+    w, z, g = (torch.zeros(1, n, *size) for n, size in ((25, (240, 240)), (256, (120, 120)), (256, (240, 240))))
+    cuda.reassemble(w.unsqueeze(1), z, None, 2, 5, "zero")
+    cuda.spread(w.unsqueeze(1), g, None, z.shape, 2, 5, "zero")
 
 
 if __name__ == "__main__":

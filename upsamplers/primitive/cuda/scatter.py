@@ -188,7 +188,9 @@ def window_scatter(
     out += batch * out_strides[0] + first_channel * out_strides[1]
     out += tl.cast(i, tl.int64) * out_strides[2] + tl.cast(j, tl.int64) * out_strides[3]
     own = (lane >= K - 1) & (j < z_width)
-    for _ in range(begin, last):
+    for channel in range(begin, last):
+        # out's address made of a number, not counted up: with a second pointer that moves, ptxas spills for sm_80
+        to = out + tl.cast(channel - begin, tl.int64) * out_strides[1]
         # sums[r·K + k] goes to column x + START + k of z
         sums = zero_grid(ROWS * K, TILE_HEIGHT, TILE_WIDTH, ACC)
         for m in tl.static_range(K + ROWS - 1):
@@ -211,6 +213,5 @@ def window_scatter(
             total = sums[r * K + K - 1]
             for k in tl.static_range(1, K):
                 total = tl.gather(total, before, 1) + sums[r * K + K - 1 - k]
-            tl.store(out + r * tl.cast(out_strides[2], tl.int64), total, mask=own & (i + r < z_height))
+            tl.store(to + r * tl.cast(out_strides[2], tl.int64), total, mask=own & (i + r < z_height))
         g += tl.cast(g_strides[1], tl.int64)
-        out += tl.cast(out_strides[1], tl.int64)
