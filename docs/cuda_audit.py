@@ -28,8 +28,8 @@ PROCESSORS, CLOCK = 132, 1.98e9
 COPY, SECOND_LEVEL = 4.3e12, 5.5e12
 """Bytes a second: a copy in device memory, measured on an H200; loads and stores of the L2, an assumption."""
 
-SAMPLED = 5
-"""Programs that are counted under the interpreter."""
+SAMPLED, TOGETHER = 5, 1 << 15
+"""Programs that are counted under the interpreter; points that a program of it sorts."""
 
 
 def cases() -> dict[str, tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
@@ -57,8 +57,9 @@ def cases() -> dict[str, tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
     return found
 
 
-def launched(case: str, dtype: torch.dtype) -> list[tuple[Any, tuple[torch.Tensor, ...]]]:
-    """The launches of a case, each with its tensors; nothing runs."""
+def launched(case: str, dtype: torch.dtype, sorts: bool) -> list[tuple[Any, tuple[torch.Tensor, ...]]]:
+    """The launches of a case, each with its tensors as it finds them. Nothing runs, but for points, if it `sorts`, what
+    puts them into the order that the last kernel reads: few programs, of as many points as the interpreter likes."""
     from upsamplers.primitive.cuda import backend, launch, sampling
 
     verb, shapes, rest = cases()[case]
@@ -68,7 +69,12 @@ def launched(case: str, dtype: torch.dtype) -> list[tuple[Any, tuple[torch.Tenso
     found: list[tuple[Any, tuple[torch.Tensor, ...]]] = []
 
     def note(plan: Any, device: Any, *tensors: torch.Tensor) -> None:
-        found.append((plan, tensors))
+        if not sorts or "BLOCK" not in plan.constants:
+            found.append((plan, tensors))
+            return
+        found.append((plan, tuple(tensor.clone() for tensor in tensors)))
+        programs, constants = -(-plan.programs * plan.threads // TOGETHER), plan.constants | {"BLOCK": TOGETHER}
+        plan.kernel[(programs,)](*tensors, *plan.numbers, **constants)
 
     with mock.patch.object(launch, "launch", note), mock.patch.object(sampling, "launch", note):
         getattr(backend, verb)(*tensors, *rest)
@@ -125,11 +131,12 @@ def instructions(code: Any, counts: dict[str, Any], threads: int) -> float:
     """Instructions that all threads execute together, a warp's counted once.
 
     A loop with multiply-adds repeats until all are done; where there are two, the shorter one is that of tiles whose
-    windows lie inside, and has the share of them. An outer loop repeats as often as its stores do.
+    windows lie inside, and has the share of them. An outer loop repeats as often as its stores do. Where nothing is
+    multiplied, a loop counts once.
     """
     hot = sorted((loop for loop in code.loops if loop.multiply_adds), key=lambda loop: loop.instructions)
     if not hot:
-        return code.once.instructions * threads / 32
+        return (code.once.instructions + sum(loop.instructions for loop in code.loops)) * threads / 32
     shares = (
         [1.0] if len(hot) == 1 else [counts["unmasked"], *[(1 - counts["unmasked"]) / (len(hot) - 1)] * (len(hot) - 1)]
     )
@@ -192,44 +199,62 @@ def work(mode: str, case: str, dtype: str, capability: int) -> list[dict[str, An
     """One entry per launch of a case."""
     if mode == "count":
         os.environ["TRITON_INTERPRET"] = "1"
-    launches = launched(case, getattr(torch, dtype))
+    launches = launched(case, getattr(torch, dtype), mode == "count")
     entries = []
     for plan, tensors in launches:
         entry = {"kernel": plan.kernel.fn.__name__, "programs": plan.programs, "threads": plan.threads}
+        entry["bytes"] = sum({one.data_ptr(): one.numel() * one.element_size() for one in tensors}.values())
         entry |= compiled(plan, tensors, capability) if mode == "compile" else counted(plan, tensors)
         entries.append(entry)
     return entries
 
 
-def rows(case: str, dtype: str, capability: int) -> list[dict[str, Any]]:
-    """The table's rows of a case: one per launch."""
-    both = [worker(mode, case, dtype, capability) for mode in ("compile", "count")]
-    found = []
-    floor = floor_bytes(case, getattr(torch, dtype)) / COPY
-    for built, counts in zip(*both, strict=True):
+def row_of(case: str, dtype: str, capability: int) -> dict[str, Any]:
+    """The table's row of a case: the sum of its kernels, which run one after another; reads are those of the last.
+
+    A fill and a cumulative sum between the kernels that sort points are not in it.
+    """
+    both = zip(*(worker(mode, case, dtype, capability) for mode in ("compile", "count")), strict=True)
+    floor, found = floor_bytes(case, getattr(torch, dtype)) / COPY, []
+    for built, counts in both:
         code, threads, programs = built["code"], built["threads"], built["programs"]
         issued = instructions(code, counts, threads)
         resident = warps_resident(code.registers, threads, built["shared"])
         second = counts["sectors"] * 32
-        time = predicted(issued, counts["lines"], second, floor, programs, resident)
         found.append(
             {
-                "case": f"{case} {dtype}",
                 "kernel": built["kernel"],
                 "registers": code.registers,
                 "spilled": code.stack,
                 "warps": resident,
                 "programs": programs,
-                "per_fma": issued * 32 / max(counts["multiply_adds"], 1),
+                "issued": issued,
+                "multiply_adds": counts["multiply_adds"],
                 "reads": list(counts["reads"].values()),
-                "first_level_us": counts["lines"] / (PROCESSORS * CLOCK) * 1e6,
-                "second_level_MB": second / 1e6,
-                "floor_us": floor * 1e6,
-                "predicted_us": time * 1e6,
-                "share": floor / time,
+                "lines": counts["lines"],
+                "second": second,
+                "time": predicted(issued, counts["lines"], second, built["bytes"] / COPY, programs, resident),
             }
         )
-    return found
+
+    def total(name: str) -> Any:
+        return sum(one[name] for one in found)
+
+    return {
+        "case": f"{case} {dtype}",
+        "kernel": " + ".join(one["kernel"] for one in found),
+        "registers": max(one["registers"] for one in found),
+        "spilled": max(one["spilled"] for one in found),
+        "warps": min(one["warps"] for one in found),
+        "programs": total("programs"),
+        "per_fma": total("issued") * 32 / max(total("multiply_adds"), 1),
+        "reads": found[-1]["reads"],
+        "first_level_us": total("lines") / (PROCESSORS * CLOCK) * 1e6,
+        "second_level_MB": total("second") / 1e6,
+        "floor_us": floor * 1e6,
+        "predicted_us": total("time") * 1e6,
+        "share": floor / total("time"),
+    }
 
 
 def line(row: dict[str, Any]) -> str:
@@ -269,10 +294,9 @@ def main() -> None:
     if not given.json:
         sys.stdout.write(f"| {' | '.join(names)} |\n|{'---|' * len(names)}\n")
     with ThreadPoolExecutor(given.jobs) as pool:
-        for table in pool.map(lambda one: rows(*one, given.capability), chosen):
-            for row in table:
-                sys.stdout.write((json.dumps(row) if given.json else line(row)) + "\n")
-                sys.stdout.flush()
+        for row in pool.map(lambda one: row_of(*one, given.capability), chosen):
+            sys.stdout.write((json.dumps(row) if given.json else line(row)) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

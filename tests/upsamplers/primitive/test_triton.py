@@ -65,10 +65,10 @@ def test_every_kernel_compiles_for_a_gpu_and_keeps_its_sums_in_registers(capabil
 
 
 @needs_triton
-def test_five_by_five_weights_stay_in_128_registers_and_are_read_few_times() -> None:
-    cases = "k5 y float32,k5 dw float32,k5 dz float32"
+def test_the_audit_finds_five_by_five_weights_in_128_registers_and_read_few_times() -> None:
+    cases = "k5 y float32,k5 dw float32,k5 dz float32,points dz float32"
     lines = run(HERE.parent / "docs" / "cuda_audit.py", "--json", "--only", cases, "--jobs", "2").splitlines()
-    rows = [json.loads(line) for line in lines]
+    *rows, points = (json.loads(line) for line in lines)
     assert [row["kernel"] for row in rows] == ["window_sum", "window_products", "window_scatter"]
     for row in rows:
         assert row["spilled"] == 0, row
@@ -76,6 +76,9 @@ def test_five_by_five_weights_stay_in_128_registers_and_are_read_few_times() -> 
         first, second = row["reads"][:2]  # of w (dw: of g) and of the map
         assert 0.5 < first <= 8, row
         assert second > 0.5, row
+    # one row for all that the gradient in z at points takes; the last kernel finds the points sorted
+    assert points["kernel"] == "points_count + points_place + points_rank + points_spread"
+    assert points["spilled"] == 0 and points["reads"][0] > 0.5 and points["reads"][1] > 0.5, points
 
 
 @needs_triton
