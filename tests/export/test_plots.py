@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from example_rows import COSTS, case, make_quality, make_run, measures
+from matplotlib.collections import PolyCollection
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -24,6 +25,7 @@ from a2u_bench.export import plots
 from a2u_bench.export._looks import ORDER, looks
 from a2u_bench.export.plots import latency, memory, page, pareto, share
 from a2u_bench.export.plots.labels import Named, apart, beside, wrapped
+from a2u_bench.export.plots.numbers import numbers
 from a2u_bench.judge.scores import with_quality
 from a2u_bench.store.frames import derive, runs_to_frame, to_frame
 from a2u_bench.store.read import read_run
@@ -219,11 +221,113 @@ def test_names_cover_neither_each_other_nor_points(seed):
         left = beside(axes, [points[:10], points[10:]])
         figure.draw_without_rendering()
         boxes = [text.get_window_extent() for text in axes.texts]
-    assert len(boxes) + left == 30
-    assert left < 15
+    assert len(boxes) + len(left) == 30
+    assert len(left) < 15
     assert not any(one.shrunk(0.99, 0.99).overlaps(other.shrunk(0.99, 0.99)) for one, other in combinations(boxes, 2))
     spots = axes.transData.transform([(p.x, p.y) for p in points])
     assert not any(box.shrunk(0.95, 0.95).contains(x, y) for box in boxes for x, y in spots)
+
+
+RESULTS = Path(__file__).resolve().parents[2] / "results"
+
+
+def drawn(kind: str, style: str, monkeypatch, *arguments: str) -> list[Figure]:
+    """The figures that `plot` saves, laid out."""
+    found: list[Figure] = []
+    save = page.save
+
+    def kept(figure: Figure, form: str) -> bytes:
+        found.append(figure)
+        return save(figure, form)
+
+    monkeypatch.setattr(page, "save", kept)
+    assert main(["plot", *arguments, "--kind", kind, "--style", style, "--format", "svg"]) == 0
+    return found
+
+
+def overlapping(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of texts of a figure that are printed over each other."""
+    written = [text for axes in figure.axes for text in (*axes.texts, axes.xaxis.label, axes.yaxis.label)]
+    written += [text for axes in figure.axes if (legend := axes.get_legend()) for text in legend.get_texts()]
+    boxes = [
+        (text.get_text(), text.get_window_extent().shrunk(0.95, 0.9))
+        for text in (*written, *figure.texts)
+        if text.get_text().strip()
+    ]
+    return [(one, other) for (one, a), (other, b) in combinations(boxes, 2) if a.overlaps(b)]
+
+
+@pytest.mark.parametrize("style", page.STYLES)
+def test_every_point_of_the_committed_run_has_its_name_and_nothing_is_over_another(style, tmp_path, monkeypatch):
+    (figure,) = drawn("pareto", style, monkeypatch, str(RESULTS / "reference-cpu"), "--out", str(tmp_path))
+    below = {}
+    if figure.get_supxlabel():
+        below = dict(re.findall(r"(\d+) (\S.*?)(?=   |\n|$)", figure.get_supxlabel()))
+    assert len(below) <= 2  # a number is the last resort
+    for axes in figure.axes:
+        named = [" ".join(text.get_text().split()) for text in axes.texts]
+        assert len(named) == 21
+        assert len({below.get(name, name) for name in named}) == 21
+    assert overlapping(figure) == []
+
+
+def test_where_points_crowd_variants_have_numbers_that_are_explained_below(tmp_path, monkeypatch):
+    run = str(RESULTS / "reference-cpu")
+    (figure,) = drawn("pareto", "column", monkeypatch, run, "--variants", "--out", str(tmp_path))
+    below = dict(re.findall(r"(\d+) (\S.*?)(?=   |\n|$)", figure.get_supxlabel()))
+    assert {"A2U, rank 4, unshared", "IndexNet, O2O nonlinear context"} <= set(below.values())
+    for axes in figure.axes:
+        named = [" ".join(text.get_text().split()) for text in axes.texts]
+        assert len(named) == len(set(named)) == 64
+        assert {name for name in named if name.isdigit()} <= set(below)
+
+
+def test_a_slide_explains_as_many_numbers_as_leave_room_for_its_axes():
+    names = [f"a name of some letters {number}" for number in range(80)]
+    with page.style("talk"):
+        found = numbers([*names, names[0]])
+        assert found.lines[-1] == "no room for the names of the others"
+        assert 0 < len(found.given) < 80
+        assert found.height <= 0.4 * 143 / 2.3
+    with page.style():
+        found = numbers(names)
+        assert found.given == {name: number for number, name in enumerate(names, 1)}
+        assert numbers([]).lines == ()
+
+
+def test_points_at_one_place_have_numbers_that_lines_lead_to():
+    with page.style():
+        figure = page.sheet(60)
+        axes = figure.subplots()
+        points = [Named(0.5, 0.5, f"a name that is long {number}", "#000000") for number in range(12)]
+        axes.plot([0.5], [0.5], "o")
+        assert beside(axes, [points], numbers={point.text: n for n, point in enumerate(points, 1)}) == []
+        assert sorted(int(text.get_text()) for text in axes.texts) == list(range(1, 13))
+        assert overlapping(figure) == []
+
+
+def test_names_keep_clear_of_what_is_written_already():
+    with page.style():
+        figure = page.sheet(40)
+        axes = figure.subplots()
+        for _ in range(4):
+            axes.plot([0.1], [0.5], "o", label="a legend of some letters")
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 0.55), borderpad=0, frameon=False)
+        axes.annotate("a remark of some letters that is there", (0.14, 0.5), va="center")
+        assert beside(axes, [[Named(0.1, 0.5, "a name", "#000000")]]) == []
+        assert len(axes.texts) == 2
+        assert overlapping(figure) == []
+
+
+def test_the_floor_is_thin_lines_under_the_others(tmp_path, monkeypatch):
+    (figure,) = drawn("runtime", "column", monkeypatch, str(RESULTS / "engines-cpu"), "--out", str(tmp_path))
+    axes = figure.axes[0]
+    assert not any(isinstance(one, PolyCollection) for one in axes.collections)
+    floors = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert len(floors) == 2
+    assert all(line.get_linewidth() < 1 and line.get_zorder() < 2 for line in floors)
+    assert overlapping(figure) == []
 
 
 def test_heights_are_moved_apart_and_stay_in_order():

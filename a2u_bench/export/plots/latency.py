@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +11,8 @@ from matplotlib.figure import Figure
 
 from a2u_bench import units
 from a2u_bench.export.plots import page
-from a2u_bench.export.plots.labels import Named, apart, beside, wrapped
+from a2u_bench.export.plots.labels import Named, Segment, apart, beside, wrapped
+from a2u_bench.export.plots.numbers import Numbers, until_named
 from a2u_bench.export.plots.rows import NAME, drawable, workloads
 
 SIZE = "size"
@@ -20,6 +22,7 @@ AGAINST = {"scale": ("scale",), "channels": ("channels",), SIZE: ("batch", "heig
 
 LABELS = {"scale": "scale", "channels": "channels of z", SIZE: "size of z: B·H·W [points]", RUNTIME: "runtime"}
 LINE = 2.6  # mm of height that a line of a name takes
+EDGE = 0.05  # of the width, left and right of all points
 
 
 def draw(frame: pd.DataFrame, against: str) -> Iterator[tuple[str, Figure]]:
@@ -35,24 +38,34 @@ def draw(frame: pd.DataFrame, against: str) -> Iterator[tuple[str, Figure]]:
 
 
 def _figure(words: str, group: pd.DataFrame, against: str) -> Figure:
+    return until_named(lambda below: _drawn(words, group, against, below))
+
+
+def _drawn(words: str, group: pd.DataFrame, against: str, below: Numbers) -> tuple[Figure, list[Named]]:
+    """The figure with these numbers in place of names, and the ends of lines that have neither."""
     names = group[NAME].unique().tolist()
     colour = page.colouring([str(name) for name in group["operator"]])
     texts = {name: wrapped(name, 22) for name in names}
     tall = sum(text.count("\n") + 1 for text in texts.values()) * LINE
-    figure = page.sheet(max(62.0, tall + 20))
+    figure = page.sheet(max(62.0, tall + 20) + below.height)
     page.caption(figure, words)
+    below.draw(figure)
     axes, margin = figure.subplots(1, 2, width_ratios=(1.75, 1), sharey=True)
     margin.set_axis_off()
     scale, unit = page.scaled(group["latency"].tolist(), "s")
     ends: dict[str, tuple[float, str]] = {}
     early: list[Named] = []  # ends before the right edge, so it is named where it ends
+    drawn: list[Segment] = []
     for name, line in group.groupby(NAME, sort=False):
         line = line.sort_values(PLACE).drop_duplicates(PLACE)
         hue, marker = colour(str(line["operator"].iloc[0]))
         xs, ys = line[PLACE].tolist(), [scale.of(value) for value in line["latency"]]
         dashes = _dashes(group, line)
         axes.plot(xs, ys, color=hue, marker=marker, markersize=page.points(2.8), linestyle=dashes, markeredgewidth=0)
-        page.whiskers(axes, xs, ys, *_ends(line, scale), colour=hue)
+        lows, highs = _ends(line, scale)
+        page.whiskers(axes, xs, ys, lows, highs, colour=hue)
+        drawn += [*pairwise(zip(xs, ys, strict=True))]
+        drawn += [((x, low), (x, high)) for x, low, high in zip(xs, lows, highs, strict=True)]
         if xs[-1] == group[PLACE].max():
             ends[str(name)] = (ys[-1], hue)
         else:
@@ -65,18 +78,18 @@ def _figure(words: str, group: pd.DataFrame, against: str) -> Figure:
         axes.set_xlim(0.7, len(ticks) + 0.3)
         axes.set_xticks(ticks[PLACE].tolist(), ticks[RUNTIME].tolist(), fontsize=page.small())
     else:
-        page.logarithmic(axes.xaxis, ticks[PLACE].min(), ticks[PLACE].max())
+        low, high = ticks[PLACE].min(), ticks[PLACE].max()
+        page.logarithmic(axes.xaxis, low, high)
+        axes.set_xlim(low * (low / high) ** EDGE, high * (high / low) ** EDGE)
         axes.set_xticks(ticks[PLACE].tolist())
     axes.minorticks_off()
     axes.set_xlabel(LABELS[against])
     axes.set_ylabel(f"latency{unit}")
     axes.grid()
     if floors:
-        axes.plot([], [], color=page.GREY, linewidth=page.points(4), alpha=0.35, label="floor of this machine")
-        axes.legend(loc="upper left", frameon=False, fontsize=page.small(), borderpad=0, handlelength=1.2)
+        axes.legend(loc="best", frameon=False, fontsize=page.small(), borderpad=0, handlelength=1.8)
     _names(figure, axes, margin, ends, texts)
-    beside(axes, [early])
-    return figure
+    return figure, beside(axes, [early], drawn, numbers=below.given)
 
 
 def _ends(line: pd.DataFrame, scale: units.Scale) -> tuple[list[float], list[float]]:
@@ -93,17 +106,18 @@ def _dashes(group: pd.DataFrame, line: pd.DataFrame) -> str | tuple[int, tuple[i
 
 
 def _floors(axes: Axes, group: pd.DataFrame, exponent: int) -> list[float]:
-    """The band from the lowest to the highest floor among the operators; its ends, or none where none is known."""
+    """Thin lines at the lowest and the highest floor among the operators; their ends, or none where none is known."""
     if "floor" not in group:
         return []
     known = group[(group["floor"] > 0).fillna(False).astype(bool)]
     if known.empty:
         return []
-    band = known.groupby(PLACE)["floor"].agg(["min", "max"]).astype(float) / 10.0**exponent
-    xs = [float(x) for x in band.index]
-    axes.fill_between(xs, band["min"].tolist(), band["max"].tolist(), color=page.GREY, alpha=0.3, linewidth=0)
-    axes.plot(xs, band["min"].tolist(), color=page.GREY, linewidth=page.points(0.6))
-    return [float(band["min"].min()), float(band["max"].max())]
+    floors = known.groupby(PLACE)["floor"].agg(["min", "max"]).astype(float) / 10.0**exponent
+    xs = [float(x) for x in floors.index]
+    for which, label in (("min", "floor of this machine"), ("max", None)):
+        (line,) = axes.plot(xs, floors[which].tolist(), color=page.GREY, label=label, zorder=1.5)
+        line.set(linewidth=page.points(0.5), linestyle=(0, (3, 2)))
+    return [float(floors["min"].min()), float(floors["max"].max())]
 
 
 def _names(figure: Figure, axes: Axes, margin: Axes, ends: dict[str, tuple[float, str]], texts: dict[str, str]) -> None:

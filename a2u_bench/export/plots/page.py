@@ -117,6 +117,17 @@ def small() -> float:
     return points(SMALLEST)
 
 
+def width() -> float:
+    """Points that a figure is wide."""
+    return _NOW.get()[0].width * 72 / 25.4
+
+
+def highest() -> float | None:
+    """The height that a figure may not pass, in mm of a column's figure."""
+    chosen = _NOW.get()[0]
+    return None if chosen.highest is None else chosen.highest / chosen.factor
+
+
 def is_wide() -> bool:
     """Whether the figure is wider than high, so that panels stand side by side."""
     return _NOW.get()[0].highest is not None

@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 from a2u_bench import units
 from a2u_bench.columns import BY_NAME, RANKED, RATIO, VERDICT
 from a2u_bench.export.plots import page
-from a2u_bench.export.plots.labels import Named, beside
+from a2u_bench.export.plots.labels import Named, Segment, beside
+from a2u_bench.export.plots.numbers import Numbers, until_named
+from a2u_bench.export.plots.places import FEW
 from a2u_bench.export.plots.rows import NAME, drawable, workloads
 from a2u_bench.judge import pareto
 from a2u_bench.judge.reading import Reading
@@ -20,6 +22,7 @@ from a2u_bench.judge.scores import CEILING
 
 AGAINST = ("peak_memory", "macs", *RANKED)
 PANEL = 52.0  # mm of height
+BROAD = 2  # panels beside each other on a slide that are wide enough for a label on one line
 
 
 def draw(frame: pd.DataFrame, convention: str = "mac", reading: Reading | None = None) -> Iterator[tuple[str, Figure]]:
@@ -34,9 +37,30 @@ def draw(frame: pd.DataFrame, convention: str = "mac", reading: Reading | None =
 
 
 def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: str, reading: Reading | None) -> Figure:
+    """The figure in which every point has its name; of many, the variants have numbers."""
+    names, usual = [str(name) for name in group[NAME]], _usual(group)
+    variants = [name for name in names if name not in usual] if len(names) > FEW else []
+    return until_named(lambda below: _drawn(words, group, panels, convention, reading, below), variants)
+
+
+def _usual(group: pd.DataFrame) -> set[str]:
+    """The names of operators at their defaults."""
+    return set(group.loc[(group["options"] == group["operator"]).fillna(False).astype(bool), NAME])
+
+
+def _drawn(
+    words: str,
+    group: pd.DataFrame,
+    panels: Sequence[str],
+    convention: str,
+    reading: Reading | None,
+    below: Numbers,
+) -> tuple[Figure, list[Named]]:
+    """The figure with these numbers in place of names, and the points that have neither."""
     wide = page.is_wide()
-    figure = page.sheet(8 + PANEL * (1 if wide else len(panels)))
+    figure = page.sheet(8 + PANEL * (1 if wide else len(panels)) + below.height)
     page.caption(figure, words, "Filled: nothing is significantly better in both")
+    below.draw(figure)
     shape = (1, len(panels)) if wide else (len(panels), 1)
     stack = figure.subplots(*shape, sharex=True, squeeze=False).ravel()
     across = RATIO if RATIO in group and group[RATIO].notna().all() else "latency"
@@ -44,7 +68,7 @@ def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: 
     colour = page.colouring([str(name) for name in group["operator"]])
     page.logarithmic(stack[0].xaxis, scale.of(group[across].min()), scale.of(group[across].max()))
     work, factor = units.CONVENTIONS[convention]
-    usual = set(group.loc[(group["options"] == group["operator"]).fillna(False).astype(bool), NAME])
+    usual = _usual(group)
     drawn = []
     for axes, name in zip(stack, panels, strict=True):
         known = group[_is_known(group, name)]
@@ -64,28 +88,19 @@ def _figure(words: str, group: pd.DataFrame, panels: Sequence[str], convention: 
             for x, y, text, operator in zip(known[across], values, known[NAME], known["operator"], strict=True)
         ]
         front = pareto.front(known, ["latency", name], reading).tolist()
-        _whiskers(axes, known, across, scale, points)
+        bars = _whiskers(axes, known, across, scale, points)
         _mark(axes, points, front, [colour(str(operator))[1] for operator in known["operator"]], column.better)
-        drawn.append((axes, points, front))
+        drawn.append((axes, points, front, bars))
+    label = f"latency{unit}" if across == "latency" else _beside(group)
     for axes in stack if wide else stack[-1:]:
-        axes.set_xlabel(f"latency{unit}" if across == "latency" else _beside(group))
-    for axes, points, front in drawn:  # after all panels stand: names are placed on the final layout
+        axes.set_xlabel(label.replace(", ", ",\n") if wide and len(panels) > BROAD else label)
+    left: list[Named] = []
+    for axes, points, front, bars in drawn:  # after all panels stand: names are placed on the final layout
         best = [point for point, first in zip(points, front, strict=True) if first]
         rest = [point for point, first in zip(points, front, strict=True) if not first]
         plain, variants = ([p for p in rest if (p.text not in usual) == several] for several in (False, True))
-        left = beside(axes, [best, plain, variants], _steps(best))
-        if left:
-            axes.annotate(
-                f"{left} without a name",
-                (1, 0),
-                xytext=(-1, 2),
-                xycoords="axes fraction",
-                textcoords="offset points",
-                ha="right",
-                fontsize=page.small(),
-                color=page.GREY,
-            )
-    return figure
+        left += beside(axes, [best, plain, variants], [*pairwise(_steps(best)), *bars], numbers=below.given)
+    return figure, left
 
 
 def _is_known(group: pd.DataFrame, name: str) -> pd.Series:
@@ -98,7 +113,7 @@ def _ceiling(axes: Axes, gain: float) -> None:
     """The line that no convex 3×3 kernel goes over."""
     axes.axhline(gain, color=page.GREY, linewidth=page.points(0.7), linestyle="--")
     axes.annotate(
-        "ceiling of convex 3×3 kernels",
+        f"ceiling of convex{chr(10) if page.is_wide() else ' '}3×3 kernels",
         (0, gain),
         xycoords=("axes fraction", "data"),
         xytext=(2, -2),
@@ -115,17 +130,20 @@ def _beside(group: pd.DataFrame) -> str:
     return f"latency, multiple of {own.iloc[0]}'s" if len(own) else "latency, multiple of the reference's"
 
 
-def _whiskers(axes: Axes, known: pd.DataFrame, across: str, scale: units.Scale, points: Sequence[Named]) -> None:
+def _whiskers(
+    axes: Axes, known: pd.DataFrame, across: str, scale: units.Scale, points: Sequence[Named]
+) -> list[Segment]:
     """The interval of each point, from end to end."""
     if f"{across}_low" not in known:
-        return
-    ends = zip(
-        points, known[f"{across}_low"].fillna(known[across]), known[f"{across}_high"].fillna(known[across]), strict=True
-    )
-    for point, low, high in ends:
-        axes.plot(
-            [scale.of(low), scale.of(high)], [point.y] * 2, color=point.colour, linewidth=page.points(0.7), alpha=0.6
-        )
+        return []
+    lows, highs = (known[f"{across}_{end}"].fillna(known[across]) for end in ("low", "high"))
+    bars = [
+        ((scale.of(low), point.y), (scale.of(high), point.y))
+        for point, low, high in zip(points, lows, highs, strict=True)
+    ]
+    for point, bar in zip(points, bars, strict=True):
+        axes.plot(*zip(*bar, strict=True), color=point.colour, linewidth=page.points(0.7), alpha=0.6)
+    return bars
 
 
 def _mark(axes: Axes, points: Sequence[Named], front: Sequence[bool], markers: Sequence[str], better: str) -> None:
