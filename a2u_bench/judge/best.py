@@ -33,7 +33,8 @@ def best(frame: pd.DataFrame, names: Sequence[str], reading: Reading | None = No
     """
     found = {}
     for name in names:
-        if name in SHOWN and SHOWN[name].better and name not in PLAIN and frame[name].notna().any():
+        judged = name == RATIO or (name in BY_NAME and name not in PLAIN)  # not the ends of an interval of ratios
+        if judged and SHOWN[name].better and frame[name].notna().any():
             found[name] = _best(frame, "latency" if name == RATIO else name, reading)
     return found
 

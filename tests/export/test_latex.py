@@ -68,6 +68,12 @@ def test_columns_that_are_asked_for_are_there(capsys):
     assert "\\itshape" not in made
 
 
+def test_every_column_can_be_asked_for(capsys):
+    made = exported(capsys, "reference-cpu", "--columns", "all")
+    assert "points wider than a page of article: choose fewer --columns" in made
+    assert "{\\shortstack{of light \\\\ speed}}" in made
+
+
 @pytest.mark.parametrize("asked", [FEW, TEN])
 @pytest.mark.parametrize("cites", [False, True])
 def test_a_default_table_of_costs_stands_in_one_column(asked, cites, tmp_path, capsys):
