@@ -53,7 +53,7 @@ def fake_machine(monkeypatch):
         store.write_manifest({"examining": 4.0, "compiling": 0.05})
 
     @contextmanager
-    def silent():
+    def silent(labels=None):
         yield Silence()
 
     monkeypatch.setattr(runner, "run", run)
