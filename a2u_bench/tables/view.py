@@ -51,11 +51,9 @@ class View:
     @cached_property
     def compared(self) -> dict[str, Change]:
         """Of two runs that are compared, how each measure that is shown changed."""
-        return (
-            {}
-            if self.pair is None
-            else {n: self.change(n) for n in before_after.shown(self.request.columns, self.pair)}
-        )
+        if self.pair is None:
+            return {}
+        return {name: self.change(name) for name in before_after.shown(self.request.columns, self.pair)}
 
     @cached_property
     def changes(self) -> dict[str, pd.DataFrame]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 MOST = 1024
-"""Results that are kept in one place; the oldest goes first."""
+"""Results that are kept in one place where nothing else is said."""
 
 
 class Kept(Generic[Key, Value]):
-    """At most MOST results; threads may share them."""
+    """Results that together weigh at most so much, by default one each; the oldest go first. Threads may share them."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST, weigh: Callable[[Any], int] = lambda value: 1) -> None:
+        self.most, self._weigh = most, weigh
         self._results: dict[Key, Value] = {}
         self._lock = threading.Lock()
         self.get = self._results.get
@@ -23,9 +25,11 @@ class Kept(Generic[Key, Value]):
     def keep(self, key: Key, value: Value) -> Value:
         """Keep a result, and let the oldest go where there are too many."""
         with self._lock:
-            while len(self._results) >= MOST:
-                del self._results[next(iter(self._results))]
+            self._results.pop(key, None)
             self._results[key] = value
+            weight = sum(map(self._weigh, self._results.values()))
+            while weight > self.most:
+                weight -= self._weigh(self._results.pop(next(iter(self._results))))
         return value
 
     def clear(self) -> None:

@@ -5,13 +5,13 @@ They are plain integers, computed once for a pair of sizes.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
-from threading import Lock
 from typing import Any, NamedTuple, TypeVar, cast
 
 from torch import Tensor
+
+from upsamplers.primitive.kept import Kept
 
 Table = tuple[tuple[int, ...], ...]
 """For each output along an axis, the position in z that each of its K taps has; −1: nothing is there."""
@@ -27,21 +27,12 @@ def constant(function: Function, most: int = KEPT) -> Function:
 
     A table is known by its identity: to hash its numbers would take as long as to use them.
     """
-    kept: OrderedDict[tuple[Any, ...], tuple[tuple[Any, ...], Any]] = OrderedDict()
-    lock = Lock()
+    kept: Kept[tuple[Any, ...], tuple[tuple[Any, ...], Any]] = Kept(most)
 
     def call(*given: Any) -> Any:
         key = tuple(id(one) if _is_table(one) else one for one in given)
-        with lock:
-            if key in kept:
-                kept.move_to_end(key)
-                return kept[key][1]
-        result = function(*given)
-        with lock:
-            kept[key] = given, result  # the tables too, so that no other has their identity meanwhile
-            while len(kept) > most:
-                kept.popitem(last=False)
-        return result
+        # the tables are kept too, so that no other has their identity meanwhile
+        return (kept.get(key) or kept.keep(key, (given, function(*given))))[1]
 
     # What torch.compiler.assume_constant_result sets, which would import torch._dynamo, as long as all of torch takes.
     call._dynamo_marked_constant = True  # type: ignore[attr-defined]

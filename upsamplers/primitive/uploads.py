@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from upsamplers.primitive.kept import Kept
 from upsamplers.primitive.route import is_direct
 from upsamplers.tracing import unrecorded
 
 MOST = 1 << 24
 """Numbers of all tensors that are kept, 128 MiB of integers; the oldest go first."""
 
-_kept: OrderedDict[tuple[Any, ...], tuple[Any, Tensor]] = OrderedDict()
-_lock = Lock()
+_kept: Kept[tuple[Any, ...], tuple[Any, Tensor]] = Kept(MOST, lambda kept: kept[1].numel())
 
 
 def integers(values: tuple[Any, ...] | Callable[..., tuple[Any, ...]], device: torch.device, *given: Any) -> Tensor:
@@ -41,14 +39,9 @@ def _tensor(values: Any, given: tuple[Any, ...], dtype: torch.dtype, device: tor
     stream = torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else None
     named = (one if isinstance(one, int) else id(one) for one in (values, *given))
     key = (*named, dtype, device, stream)
-    with _lock:
-        if key in _kept:
-            _kept.move_to_end(key)
-            return _kept[key][1]
+    if found := _kept.get(key):
+        return found[1]
     with torch.inference_mode(False):  # whoever trains may use it too
         made = torch.tensor(values(*given) if given else values, dtype=dtype, device=device)
-    with _lock:
-        _kept[key] = (values, given), made  # what it is made of too, so that nothing else has its identity meanwhile
-        while sum(tensor.numel() for _, tensor in _kept.values()) > MOST:
-            _kept.popitem(last=False)
-    return made
+    # what it is made of is kept too, so that nothing else has its identity meanwhile
+    return _kept.keep(key, ((values, given), made))[1]

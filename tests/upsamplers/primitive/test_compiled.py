@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from upsamplers import correlate, downassemble, reassemble
-from upsamplers.primitive import kept
+from upsamplers.primitive import plans
 
 if importlib.util.find_spec("triton") is None or os.environ.get("TRITON_INTERPRET") == "1":
     pytest.skip("needs Triton (pip install triton, on Linux), not its interpreter", allow_module_level=True)
@@ -329,7 +329,8 @@ def test_nothing_that_is_kept_holds_a_tensor(fake: FakeDriver) -> None:
 def test_compiled_kernels_are_few_and_threads_may_push_out_each_others(
     fake: FakeDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "MOST", 2)
+    for store in (plans._kept, launch._made, compiled._started):
+        monkeypatch.setattr(store, "most", 2)
     inputs = [(zeros(1, 1, 9, 8, 2 * width), zeros(1, 16, 4, width)) for width in (3, 4, 5, 6)]
     for one in inputs:
         up(*one)

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import upsamplers
 from upsamplers import correlate, downassemble, reassemble, reference
-from upsamplers.primitive import BACKENDS, kept, library, plans
+from upsamplers.primitive import BACKENDS, library, plans
 
 CPU = [name for name in BACKENDS if name != "triton"]
 
@@ -328,7 +328,7 @@ def test_what_calls_an_operator_itself_passes_no_check_and_leaves_no_checked_pla
 
 
 def test_plans_are_few_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch, counts: Counts) -> None:
-    monkeypatch.setattr(kept, "MOST", 3)
+    monkeypatch.setattr(plans._kept, "most", 3)
     sizes = [noise(1, 4, 4, 5 + number) for number in range(5)]
     for z in sizes:
         up(noise(1, 2, 9, 8, 2 * z.shape[3]), z)
@@ -342,7 +342,7 @@ def test_plans_are_few_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("backend", CPU)
 def test_concurrent_callers_may_push_out_each_others_plans(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "MOST", 2)
+    monkeypatch.setattr(plans._kept, "most", 2)
     plans.clear()
     inputs = [(noise(1, 2, 9, 8, 2 * n), noise(1, 4, 4, n)) for n in (3, 4, 5, 6)]
     expected = [reference.reassemble(*one, scale=2, kernel_size=3) for one in inputs]

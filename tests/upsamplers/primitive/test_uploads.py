@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -21,8 +20,8 @@ ROWS, COLUMNS = ((0, 1), (-1, 1), (2, 0)), ((0, 0), (1, 0))
 
 
 @pytest.fixture(autouse=True)
-def nothing_uploaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "_kept", OrderedDict())
+def nothing_uploaded() -> None:
+    uploads._kept.clear()
 
 
 def made_by(call: Callable[[], Any]) -> int:
@@ -62,11 +61,12 @@ def test_whoever_comes_first_another_may_differentiate_or_pretend() -> None:
     (exact,) = torch.autograd.grad(reference.reassemble(w, leaf, taps=taps).sum(), leaf)
     assert_close(found, exact)
     assert_close(torch.func.grad(lambda z: reassemble(w, z, taps=taps).sum())(z), exact)
-    assert uploads._kept and all(type(tensor) is torch.Tensor for _, tensor in uploads._kept.values())
+    assert len(uploads._kept)
+    assert all(type(tensor) is torch.Tensor for _, tensor in uploads._kept._results.values())
 
 
 def test_types_are_kept_apart_and_the_oldest_go_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MOST", 4)
+    monkeypatch.setattr(uploads._kept, "most", 4)
     values, like = (1, 2), torch.zeros(())
     whole, single = uploads.integers(values, like.device), uploads.numbers(values, like)
     double = uploads.numbers(values, like.double())
@@ -75,4 +75,4 @@ def test_types_are_kept_apart_and_the_oldest_go_where_there_are_too_many(monkeyp
     assert uploads.numbers(values, like) is single
     assert uploads.integers(values, like.device) is not whole
     assert uploads.integers(tuple(range(9)), like.device).tolist() == list(range(9))
-    assert not uploads._kept
+    assert len(uploads._kept) == 0
