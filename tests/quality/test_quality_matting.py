@@ -241,12 +241,17 @@ def test_a_test_image_that_is_damaged_ends_the_run_and_once_mended_nothing_is_tr
 def test_two_tasks_stand_in_two_tables_and_two_tabs_of_a_report(tmp_path, capsys):
     first = make_quality(tmp_path / "toy", {"conv/nearest": 21, "twin/a2u": 29})
     second = make_quality(tmp_path / "mattes", {"conv/nearest": 9, "twin/a2u": 3}, task="matting")
-    for command in (["compare"], ["export", "--format", "markdown"]):
+    for command, order in (
+        (["compare"], "twin/a2u > conv/nearest"),
+        (["export", "--format", "markdown"], "twin / A2U > conv / nearest"),
+    ):
         assert main([*command, str(first), str(second)]) == 0
-        printed = capsys.readouterr().out.replace("&gt;", ">")
-        toy, mattes = printed[: printed.index("matting, ")], printed[printed.index("matting, ") :]
-        assert "PSNR: twin/a2u > conv/nearest" in toy
-        assert "SAD: twin/a2u > conv/nearest" in mattes
+        tables, _, comments = capsys.readouterr().out.replace("&gt;", ">").partition("<!--")
+        toy, mattes = tables[: tables.index("matting, ")], tables[tables.index("matting, ") :]
+        assert f"PSNR: {order}" in (comments or toy)
+        assert f"SAD: {order}" in (comments or mattes)
+        assert "PSNR" in toy
+        assert "SAD" in mattes
         assert "SAD" not in toy
         assert "PSNR" not in mattes
     tables = gather(make([read_run(first), read_run(second)], Request(changes=False))).tables
