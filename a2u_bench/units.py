@@ -15,6 +15,7 @@ CONVENTIONS: dict[str, tuple[str, int]] = {"mac": ("MACs", 1), "flop": ("FLOPs",
 
 PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
 SPREAD = " ±"
+TO = "–"  # between the ends of an interval
 USUAL = {"s": "ms", "B": "MB"}  # what a person means such a quantity in, who must say so
 NONE = 1e-9  # of a value: less is the computer's own rounding, and no spread
 EXACT_DIGITS = 4  # significant digits of a value without a spread
@@ -114,6 +115,18 @@ def with_spread(value: float, low: float, high: float, scale: Scale = UNSCALED) 
     return _fixed(scaled, places), _fixed(half, places)
 
 
+def measured(value: float, low: float, high: float, scale: Scale = UNSCALED, spread: str = SPREAD) -> str:
+    """`1.23 ±0.04`; of an interval that is wider than its value, as `is_wide` says, its ends: `0.12–406`."""
+    if not is_wide(value, low, high):
+        return spread.join(with_spread(value, low, high, scale))
+    return TO.join(_two_digits(scale.of(end)) for end in (low, high))
+
+
+def is_wide(value: float, low: float, high: float) -> bool:
+    """Whether ± would reach below zero though the interval does not: `4 ±203` would read as a negative time."""
+    return low > 0 and high - low >= 2 * value
+
+
 def ratio(value: float) -> str:
     """A ratio with three significant digits."""
     if value == 0:
@@ -161,6 +174,11 @@ def _magnitude(value: float) -> int:
 
 def _rounded(value: float, digits: int) -> float:
     return float(f"{value:.{digits - 1}e}")
+
+
+def _two_digits(value: float) -> str:
+    """At least two significant digits, at most three decimals."""
+    return _fixed(value, min(max(0, 1 - _magnitude(value)), 3))
 
 
 def _fixed(value: float, places: int) -> str:

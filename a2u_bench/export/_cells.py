@@ -10,7 +10,7 @@ from functools import cached_property
 from a2u_bench.export._fit import THIN, TexColumn, quads
 from a2u_bench.export._tex import escape, foldable, start, unit
 from a2u_bench.tables.table import Heading
-from a2u_bench.units import SPREAD
+from a2u_bench.units import SPREAD, TO
 
 SPREADS = r"@{\,}l"
 """A column of its own for ± and what follows it, since siunitx sets no space before it in a table."""
@@ -24,6 +24,7 @@ KEY = " [00]"
 GROUPED = 4
 """Digits before the point beyond which siunitx groups them."""
 _NUMBER = re.compile(rf"(?P<sign>-?)(?P<whole>\d+)(?:\.(?P<part>\d+))?(?:{SPREAD}(?P<half>[\d.]+))?")
+_ENDS = re.compile(rf"[\d.]+{TO}[\d.]+")
 _MINUS_NOTHING = re.compile(r"-(?=0(\.0*)?( |$))")
 
 
@@ -38,8 +39,8 @@ class Cells:
 
     @cached_property
     def numbers(self) -> list[re.Match[str]]:
-        """The texts as numbers; none where one is no number."""
-        found = [_NUMBER.fullmatch(text) for text in self.texts if text]
+        """The texts as numbers, but for intervals that stand alone; none where another one is no number."""
+        found = [_NUMBER.fullmatch(text) for text in self.texts if text and not _ENDS.fullmatch(text)]
         known = [match for match in found if match]
         return known if self.heading.right and len(known) == len(found) else []
 
@@ -75,7 +76,8 @@ class Cells:
         aligned += (whole - 1) // 3 * THIN * (whole > GROUPED)
         parts = enumerate(text.partition(SPREAD) for text in self.texts)
         halves = (quads(half, row in self.best) for row, (_, spread, half) in parts if spread)
-        return aligned + max((THIN + quads("±") + wide for wide in halves), default=0.0)
+        ends = (quads(text, row in self.best) for row, text in enumerate(self.texts) if _ENDS.fullmatch(text))
+        return max([aligned, *ends]) + max((THIN + quads("±") + wide for wide in halves), default=0.0)
 
     @cached_property
     def _heads(self) -> Sequence[str]:
@@ -102,9 +104,12 @@ class Cells:
             shown = foldable(text) if folds else escape(text)
             cited = f"{' ' if folds else '~'}\\cite{{{self.keys[row]}}}" if row in self.keys else ""
             return (f"\\textbf{{{shown}}}" if best else start(shown)) + cited
+        bold = r"\bfseries " if best else ""
+        if _ENDS.fullmatch(text):
+            return f"{{{bold}{escape(text)}}}{' & ' * self.spreads}"
         number, spread, half = text.partition(SPREAD)
         parts = [number, f"$\\pm${half}" if spread else ""] if self.spreads else [number]
-        return " & ".join(f"\\bfseries {part}" if best and part else part for part in parts)
+        return " & ".join(f"{bold}{part}" if part else part for part in parts)
 
     @property
     def _places(self) -> tuple[str, int, int]:

@@ -16,6 +16,7 @@ from a2u_bench.judge.reading import Reading
 from a2u_bench.judge.seeds import over_seeds
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import SEEDS, is_trained, run_labels
+from a2u_bench.tables.summary import of_ranges
 
 PROGRAM = "a2u-bench"
 COUNTED = {
@@ -83,7 +84,7 @@ def sentence(reading: Reading, frame: pd.DataFrame, shown: Sequence[str], conven
     parts = []
     known = frame[frame["latency"].notna()]
     if any(name.startswith("latency") for name in shown) and len(known):
-        half = ", ± half its 95 % interval," if known["latency_low"].notna().any() else ""
+        half = f", {_half(known)}," if known["latency_low"].notna().any() else ""
         count = f" of {_range(known['processes'])} processes" if known["processes"].notna().any() else ""
         parts.append(f"latency is the geometric mean{count}{half} on {_machines(reading, frame)}")
     if RATIO in shown and known[RATIO].notna().any() and reference:
@@ -159,10 +160,15 @@ def _latency(frame: pd.DataFrame, reading: Reading) -> str:
     text = f"latency: geometric mean of the medians of processes{f', n = {counts[0]}' if counts else ''}"
     text += f" of {counts[1]} in all" if len(counts) > 1 else ""
     if known["latency_low"].notna().any():
-        text += "; ± is half the 95 % interval" + (
+        text += f"; {_half(known, 'the', ' is')}" + (
             ", Student's t over processes" if reading.timings else " of the rows"
         )
     return text
+
+
+def _half(frame: pd.DataFrame, whose: str = "its", verb: str = "") -> str:
+    """What ± is, and a range where there is one."""
+    return f"±{verb} half {whose} 95 % interval{' (a range: all of it)' * bool(of_ranges(frame))}"
 
 
 def _range(values: pd.Series) -> str:

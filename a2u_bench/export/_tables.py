@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -35,7 +34,7 @@ def document(view: View, form: str) -> Document:
     comments = [*view.brief, *chain.from_iterable(map(of_trainings, view.trainings()))]
     if full:
         names = {*run_labels(view.runs), *filter(None, to_values(view.named(view.frame)["options"]))}
-        notes = [(*_called(table, view), *_bold(table), *said) for table, said in zip(found, facts, strict=True)]
+        notes = [(*table.notes, *_bold(table), *said) for table, said in zip(found, facts, strict=True)]
         under = [tuple(filter(None, (provenance.printed(note, names) for note in said))) for said in notes]
         comments = [note for table in found for note in table.notes if not provenance.printed(note)]
     elif request.notes == "short":
@@ -71,16 +70,6 @@ def _caption(table: Table) -> str:
     if title.startswith(("z ", "in ")):
         return f"Costs of upsampling{',' if title.startswith('z ') else ''} {title}"
     return title
-
-
-def _called(table: Table, view: View) -> list[str]:
-    """The notes of a table with operators as it names them; of trainings they are so already."""
-    if any(heading.name == "pair" for heading in table.headings):
-        return list(table.notes)
-    names = dict(zip(to_values(view.frame["options"]), to_values(view.named(view.frame)["options"]), strict=True))
-    typed = sorted((re.escape(name) for name in names if name), key=len, reverse=True)
-    found = re.compile(rf"(?<![\w:.-])(?:{'|'.join(typed) or '(?!)'})(?![\w:=(-]| \(|\.\w|,\w+=)")
-    return [found.sub(lambda match: str(names[match[0]]), note) for note in table.notes]
 
 
 def _reference(view: View) -> str:

@@ -76,7 +76,7 @@ def column(
 
 
 def spread_texts(columns: Sequence[Sequence[Any]], scale: units.Scale) -> list[str]:
-    """`1.234 ±0.012`, or the value alone where its interval is unknown.
+    """`1.234 ±0.012`, a wide interval as `0.12–406`, or the value alone where its interval is unknown.
 
     `columns`: the values alone, or the values and both ends of their intervals; None is unknown.
     """
@@ -87,7 +87,7 @@ def spread_texts(columns: Sequence[Sequence[Any]], scale: units.Scale) -> list[s
         if value is None
         else units.exact(value, scale)
         if low is None or high is None
-        else units.SPREAD.join(units.with_spread(value, low, high, scale))
+        else units.measured(value, low, high, scale)
         for value, low, high in zip(*columns, strict=True)
     ]
 
@@ -101,7 +101,7 @@ def ratio_texts(values: Sequence[Any], lows: Sequence[Any], highs: Sequence[Any]
         if low is None or high is None
         else "1"
         if low == value == high == 1
-        else units.SPREAD.join(units.with_spread(value, low, high))
+        else units.measured(value, low, high)
         for value, low, high in zip(values, lows, highs, strict=True)
     ]
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 
 import numpy as np
 import pandas as pd
 
 from a2u_bench import stats, units
-from a2u_bench.columns import SUBJECT
+from a2u_bench.columns import RATIO, SUBJECT
 from a2u_bench.judge import folds, seeds
 from a2u_bench.judge.reading import Reading
 from a2u_bench.judge.verdicts import LEVEL, Rows, difference, numbers
 from a2u_bench.machine import grades
 from a2u_bench.sanitize import plain
-from a2u_bench.store.frames import workloads
+from a2u_bench.store.frames import to_values, workloads
+from a2u_bench.tables.column import ENDS
 from a2u_bench.tables.notes import PAIRED, ratios
 
 FEWEST_TO_ORDER = 3
 """Operators: of fewer a table says all."""
 
 NOT_SLOWER = "not significantly slower"
+
+RANGES = "a range, 1.2–9: the 95 % interval, where it is too wide for ±"
 
 MORE = "more: compare --notes full"
 
@@ -44,6 +48,13 @@ def in_short(reading: Reading, frame: pd.DataFrame, variants: Sequence[str] = ()
         most = max(share for _, share in strays.values())
         said.append(f"times varied by ±{most:.1%} between processes{f' (grade {grade})' if grade else ''}; {MORE}")
     return list(map(plain, said))
+
+
+def of_ranges(frame: pd.DataFrame) -> list[str]:
+    """What a range means, where a column that every table has shows one."""
+    columns = [[to_values(frame[f"{name}{end}"]) for end in ENDS] for name in ("latency", RATIO) if name in frame]
+    known = (row for column in columns for row in zip(*column, strict=True) if None not in row)
+    return [RANGES] if any(starmap(units.is_wide, known)) else []
 
 
 def of_trainings(rows: pd.DataFrame) -> list[str]:
@@ -73,12 +84,13 @@ def fastest(frame: pd.DataFrame, reading: Reading) -> list[str]:
 
 
 def _slower(frame: pd.DataFrame, rows: Rows, base: int, reading: Reading) -> dict[int, str]:
-    """How many times slower than a row are those that are significantly slower, as `2.0 ± 0.1`."""
+    """How many times slower than a row are those that are significantly slower, as `2.0 ± 0.1` or `1.1–9.3`."""
     others = rows[rows != base]
     found = difference(frame, "latency", others, np.repeat(base, len(others)), reading)
     low, high = found.interval()
     certain = (stats.holm(found.probability) <= LEVEL) & (found.log > 0)
+    parts = (part[certain] for part in (others, found.value, low, high))
     return {
-        int(row): " ± ".join(units.with_spread(value, *ends)) if np.isfinite(ends[1]) else units.ratio(value)
-        for row, value, *ends in zip(others[certain], found.value[certain], low[certain], high[certain], strict=True)
+        int(row): units.measured(value, least, most, spread=" ± ") if np.isfinite(most) else units.ratio(value)
+        for row, value, least, most in zip(*parts, strict=True)
     }

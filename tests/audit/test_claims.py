@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from timed_runs import one_round, write_run
 
 from a2u_bench.audit.claims import check
 from a2u_bench.audit.claims.match import close
@@ -236,6 +237,24 @@ def test_what_the_terminal_printed_stands(capsys, tmp_path):
     file = tmp_path / "said.txt"
     file.write_text("bilinear is fastest; it takes 99.9 ms\n", encoding="utf-8")
     assert [one.given for one in check(file, run).wrong] == ["99.9"]
+
+
+@pytest.mark.parametrize("form", ["latex", "markdown", "terminal"])
+def test_an_interval_without_its_value_stands_by_both_ends(form, tmp_path, capsys):
+    run = write_run(tmp_path / "run", {"bilinear": one_round([1e-3, 2e-3, 30e-3]), "carafe": one_round([1e-3] * 3)})
+    file = tmp_path / f"table{SUFFIX.get(form, '.txt')}"
+    assert main(["compare", str(run.path)] if form == "terminal" else ["export", str(run.path), "--format", form]) == 0
+    text = capsys.readouterr().out
+    dash = "--" if form == "latex" else "–"
+    found = re.search(rf"\d[\d.]*{dash}(\d\d+)", text)
+    assert found is not None
+    for said, wrong in ((text, 0), (text.replace(found[1], f"{found[1]}7"), 1)):
+        file.write_text(said, encoding="utf-8")
+        assert len(check(file, run.path).wrong) == wrong
+    file.write_text("bilinear takes 1.07–3.91 ms\n", encoding="utf-8")
+    assert [one.given for one in check(file, run.path).wrong] == ["1.07–3.91"]
+    file.write_text("bilinear and carafe take 1.00–3.915 ms\n", encoding="utf-8")  # no interval, but two values
+    assert check(file, run.path).holds
 
 
 def test_a_table_with_a_space_after_the_sign_of_a_spread_is_read_as_well(export):

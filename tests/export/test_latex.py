@@ -170,12 +170,19 @@ def test_numbers_are_without_what_says_nothing(text, shown):
     [
         (["1.5", "-0.25", ""], "S[table-format=-1.2]"),
         (["1.5 ±0.1", "10"], r"S[table-format=2.1]@{\,}l"),
+        (["1.5 ±0.1", "0.12–406"], r"S[table-format=1.1]@{\,}l"),
         (["1.5", "n/a"], "r"),
         ([""], "r"),
     ],
 )
 def test_numbers_stand_under_each_other_at_their_points(texts, kind):
     assert Cells(Heading("psnr", "PSNR"), texts).kind == kind
+
+
+def test_an_interval_without_its_value_stands_in_a_column_of_numbers():
+    column = Cells(Heading("latency", "latency"), ["1.5 ±0.1", "0.12–406"], frozenset({1}))
+    assert [column.cell(row, False) for row in (0, 1)] == ["1.5 & $\\pm$0.1", "{\\bfseries 0.12--406} & "]
+    assert column.tex.width > Cells(column.heading, ["1.5 ±0.1"]).tex.width
 
 
 def quads(*columns: float, folds: tuple[str, ...] = ()) -> Fit:

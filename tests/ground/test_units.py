@@ -9,6 +9,7 @@ from a2u_bench.units import (
     Scale,
     counts,
     exact,
+    measured,
     ratio,
     read,
     scale_for,
@@ -70,6 +71,20 @@ def test_a_value_without_a_spread_has_four_digits(value, scale, text):
 )
 def test_the_digits_follow_the_spread(value, low, high, texts):
     assert with_spread(value, low, high, MILLI) == texts
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (4e-3, 0.1e-3, 406e-3, "0.10–406"),  # ± would reach below zero
+        (16e-3, 1.03e-3, 235e-3, "1.0–235"),
+        (4e-3, 0.4e-6, 9e-3, "0.000–9.0"),
+        (4e-3, 1e-3, 8.9e-3, "4 ±4"),
+        (4e-3, -1e-3, 9e-3, "4 ±5"),  # as wide, and does reach there
+    ],
+)
+def test_an_interval_that_is_too_wide_for_a_spread_is_told_by_its_ends(value, low, high, text):
+    assert measured(value, low, high, MILLI) == text
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import is_trained, to_records
 from a2u_bench.tables.column import SHARES, WORK
 from a2u_bench.tables.view import View
-from a2u_bench.units import PREFIXES
+from a2u_bench.units import PREFIXES, TO
 
 EXPONENTS = (*PREFIXES, cells.PER_CENT)
 """Powers of ten in which a number may count: those of the prefixes, and per cent."""
@@ -32,7 +32,7 @@ _VALUE = r"-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?"
 
 _UNIT = r"\s*%|[pnuµmkMGTP]?[sB]\b|×|x\b"
 
-_NUMBER = re.compile(rf"(?<![\w.:=/-])({_VALUE})(?:\s*±\s*({_VALUE}))?({_UNIT})?(?![\w×=/-]|\.\d)")
+_NUMBER = re.compile(rf"(?<![\w.:=/-])({_VALUE})(?:\s*±\s*({_VALUE})|{TO}({_VALUE}))?({_UNIT})?(?![\w×=/-]|\.\d)")
 
 _BETWEEN = re.compile(r"[\s|&,;\"()]+")
 
@@ -58,8 +58,8 @@ class Wrong:
 class Row:
     """A stored row, as a line may speak of it: its operator and what else tells it from others, its texts with digits.
 
-    `values` are all of its numbers in every unit, [columns, EXPONENTS], and `spreads` half their intervals, NaN where
-    they have none.
+    `values` are all of its numbers in every unit, [columns, EXPONENTS], `spreads` half their intervals and `ends` both
+    ends of them, [columns, EXPONENTS, 2], NaN where they have none.
     """
 
     operator: str
@@ -69,6 +69,7 @@ class Row:
     columns: tuple[str, ...]
     values: NDArray[np.float64]
     spreads: NDArray[np.float64]
+    ends: NDArray[np.float64]
 
     def only(self, columns: frozenset[str]) -> Row:
         """The row with nothing but these of its columns; with all where it has none of them."""
@@ -76,7 +77,7 @@ class Row:
         if not kept:
             return self
         names = tuple(self.columns[place] for place in kept)
-        return replace(self, columns=names, values=self.values[kept], spreads=self.spreads[kept])
+        return replace(self, columns=names, **{n: getattr(self, n)[kept] for n in ("values", "spreads", "ends")})
 
 
 def close(stored: Any, given: str) -> Any:
@@ -100,8 +101,8 @@ def _row(record: Mapping[str, Any]) -> Row:
     for name, value in numbers.items():
         low, high = (numbers.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
         factors = (1, 2) if name in WORK else (1, 100) if name in SHARES else (1,)  # FLOPs; per cent
-        found += [(name, value * factor, high / 2 - low / 2) for factor in factors]
-    columns, values, spreads = zip(*found, strict=True)
+        found += [(name, value * factor, high / 2 - low / 2, (low, high)) for factor in factors]
+    columns, values, spreads, ends = zip(*found, strict=True)
     units = 10.0 ** -np.array(EXPONENTS)
     sides = [record.get(name) for name in ("batch", "channels", "height", "width")]
     shape = "" if None in sides else "×".join(map(str, sides))
@@ -114,6 +115,7 @@ def _row(record: Mapping[str, Any]) -> Row:
         columns,
         np.outer(values, units),
         np.outer(spreads, units),
+        np.array(ends)[:, None] * units[:, None],
     )
 
 
@@ -138,14 +140,14 @@ def compare(line: str, names: Set[str], rows: Sequence[Row], over: Sequence[Over
         for text in texts:
             rest = rest.replace(text, " ")
         narrowed = [row.only(above.columns) for row in meant]
-        for given, half, unit in _NUMBER.findall(rest):
+        for given, half, end, unit in _NUMBER.findall(rest):
             count += 1
             units = slice(-1, None) if unit.endswith("%") else slice(0, -1)
             if above.exponent is not None and not unit:
                 place = EXPONENTS.index(above.exponent)
                 units = slice(place, place + 1)
-            if not any(_stands(given, half, row, units) for row in narrowed):
-                said = f"{given} ±{half}" if half else given
+            if not any(_stands(given, half, end, row, units) for row in narrowed):
+                said = f"{given} ±{half}" if half else f"{given}{TO}{end}" if end else given
                 _, name, column, stored = min(_nearest(given, half, row, units) for row in narrowed)
                 wrong.append(Wrong(name, column, said, stored))
     return count, wrong
@@ -158,8 +160,14 @@ def unread(line: str) -> str:
     return first if numbers > 1 and not _NUMBER.fullmatch(first) else ""
 
 
-def _stands(given: str, half: str, row: Row, units: slice) -> bool:
-    """Whether a number, and what follows its ±, are those of a value of the row."""
+def _stands(given: str, half: str, end: str, row: Row, units: slice) -> bool:
+    """Whether a number, and what follows its ±, are those of a value of the row; with an `end`, whether both are those
+    of an interval, or of two values."""
+    if end:
+        low, high = row.ends[:, units, 0], row.ends[:, units, 1]
+        return bool((close(low, given) & close(high, end)).any()) or all(
+            _stands(one, "", "", row, units) for one in (given, end)
+        )
     fits = close(row.values[:, units], given)
     return bool((fits & close(row.spreads[:, units], half) if half else fits).any())
 
