@@ -3,6 +3,7 @@ whoever reads a run's folder loads nothing to measure with."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,9 @@ ORIGINAL = "original"
 
 BENCH = "a2u_bench."
 """What begins the names of operators that only the bench has."""
+
+PEERS = f"{BENCH}peers:"
+"""Before the class of an operator's formula in plain PyTorch."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,10 @@ def _is_ours(operator: str, known: Mapping[str, Known]) -> bool:
 
 def label(operator: str, known: Mapping[str, Known]) -> str:
     """The operator's name in a paper; of one that is not known the class, or the name itself."""
+    if operator.startswith(PEERS):
+        formula = operator.removeprefix(PEERS).lower()
+        own = next((one.label for name, one in known.items() if name.replace("_", "") == formula), formula)
+        return f"{own} (PyTorch)"
     return known[operator].label if operator in known else operator.rpartition(":")[2]
 
 
@@ -85,6 +93,6 @@ def names(operators: Iterable[str], known: Mapping[str, Known]) -> dict[str, str
 
 
 def _alike(found: Mapping[str, str]) -> list[str]:
-    """The operators that share their name with another."""
-    texts = list(found.values())
-    return [operator for operator, text in found.items() if texts.count(text) > 1]
+    """The operators that share their name with another, but for capitals."""
+    counts = Counter(text.casefold() for text in found.values())
+    return [operator for operator, text in found.items() if counts[text.casefold()] > 1]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
+
+os.environ.pop("COLUMNS", None)  # of who runs the tests: tables would have its width
 
 NO_CUDA = "needs an NVIDIA GPU and a CUDA build of torch: pip install torch, on Linux"
 on_cuda = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason=NO_CUDA))

@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from a2u_bench.paper_names import Known
     from a2u_bench.store.read import Run
+    from a2u_bench.tables.request import Request
     from a2u_bench.tables.view import View
 
 RESULTS = Path("results")
@@ -50,16 +51,24 @@ def show(runs: Sequence[Run], *, convention: str = "mac", as_json: bool = False)
 
     Operators that were measured beside their formulas in plain PyTorch are compared with them.
     """
-    from dataclasses import replace
-
-    from a2u_bench.judge.peers import COLUMNS, PEERS, has_peers
     from a2u_bench.tables.request import Request
     from a2u_bench.tables.view import make
 
-    beside = any(has_peers(run.rows) for run in runs)
-    request = Request(convention, PEERS, columns=COLUMNS, variants=True) if beside else Request(convention)
-    request = replace(request, known=known_operators(runs), as_typed=beside, notes="short")
-    print_view(make(runs, request), as_json, MOST)
+    request = Request(convention, known=known_operators(runs), notes="short")
+    print_view(make(runs, beside_peers(request, runs)), as_json, MOST)
+
+
+def beside_peers(request: Request, runs: Sequence[Run]) -> Request:
+    """The request, or, of a run of operators beside their formulas in plain PyTorch, where nothing else was asked for,
+    how the former compare with the latter."""
+    from dataclasses import replace
+
+    from a2u_bench.judge.peers import COLUMNS, PEERS, has_peers
+
+    asked = request.baseline or request.by or request.columns or request.filters or request.fail_if
+    if asked or len(runs) > 1 or not any(has_peers(run.rows) for run in runs):
+        return request
+    return replace(request, baseline=PEERS, columns=COLUMNS, variants=True)
 
 
 def print_view(view: View, as_json: bool, most: int | None) -> None:

@@ -60,6 +60,7 @@ def command(
     from a2u_bench.cli._table import (
         MOST,
         are_typed,
+        beside_peers,
         check_convention,
         check_notes,
         known_operators,
@@ -102,7 +103,7 @@ def command(
             f"--fail-if {relative[0]} compares two runs, and {read[0].path} is one, however often it is named. "
             "Allowed: BEFORE AFTER"
         )
-    view = make(read, request)
+    view = make(read, request if ranking else beside_peers(request, read))
     if ranking is not None:
         _print_ranking(view, ranking, as_json)
     else:

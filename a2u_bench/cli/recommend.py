@@ -49,7 +49,7 @@ def command(
     At most five alternatives follow, with what each gains and costs. Quality decides where a run of
     `a2u-bench quality` is named as well. Exit code 3 when nothing fits.
     """
-    from a2u_bench.cli._table import check_convention, read_runs
+    from a2u_bench.cli._table import check_convention, known_operators, read_runs
     from a2u_bench.columns import RUN
     from a2u_bench.errors import UsageError
     from a2u_bench.judge import recommend
@@ -60,6 +60,7 @@ def command(
     from a2u_bench.machine.differences import differences
     from a2u_bench.tables import answer
     from a2u_bench.tables import notes as said
+    from a2u_bench.tables.naming import in_papers
     from a2u_bench.tables.order import is_unnamed_variant
 
     check_convention(convention)
@@ -77,6 +78,7 @@ def command(
         raise UsageError("no costs in what was read; name a run that `a2u-bench run` made")
     if RUN in frame and frame[RUN].nunique() == 1:
         frame = frame.drop(columns=RUN)
+    frame = frame.assign(**{answer.CALLED: in_papers(frame, known_operators(read))})
     advice = recommend.advise(frame, limits, reading, None if variants else is_unnamed_variant(frame, reading))
     measured = [run.manifest for run in read if any(row["task"] is None for row in run.rows)]
     notes = [*answer.notes(advice, everything), *filter(None, [told]), *left[:1], *said.of_reading(reading)]
@@ -106,12 +108,15 @@ def _table(rows: pd.DataFrame, limits: Sequence[Limit], convention: str) -> Tabl
     """Everything that fits with its costs."""
     from a2u_bench.columns import RANKED, RATIO
     from a2u_bench.judge.recommend import FITS, FRONT
+    from a2u_bench.tables.answer import CALLED
     from a2u_bench.tables.layout import lay_out
 
     columns = ["latency", RATIO, "peak_memory", "params", "macs", *(limit.name for limit in limits), *RANKED]
     columns += ["onnx", "compiles", FITS, FRONT]
     known = [name for name in dict.fromkeys(columns) if name in rows and rows[name].notna().any()]
-    shown = rows.assign(**{FRONT: rows[FRONT].map({True: "yes", False: "beaten"}).astype("string")})
+    shown = rows.assign(
+        options=rows[CALLED], **{FRONT: rows[FRONT].map({True: "yes", False: "beaten"}).astype("string")}
+    )
     return lay_out(shown, known, (), convention, ())
 
 
@@ -121,6 +126,7 @@ def _print_json(advice: Advice, limits: Sequence[Limit], sentence: str, notes: l
 
     from a2u_bench.judge.recommend import FRONT
     from a2u_bench.store.frames import to_records
+    from a2u_bench.tables.answer import CALLED
 
     options = advice.rows["options"].tolist()
     rows = advice.rows if everything else advice.rows[advice.rows[FRONT].astype(bool)]
@@ -135,7 +141,7 @@ def _print_json(advice: Advice, limits: Sequence[Limit], sentence: str, notes: l
             }
             for one in advice.alternatives
         ],
-        "rows": to_records(rows.reset_index(drop=True)),
+        "rows": to_records(rows.drop(columns=CALLED).reset_index(drop=True)),
         "notes": notes,
     }
     typer.echo(json.dumps(found, indent=2, allow_nan=False))

@@ -72,7 +72,7 @@ def _joined(costs: pd.DataFrame, means: pd.DataFrame, name: str) -> tuple[pd.Dat
     found = {part: costs["options"].map(best[part]).astype("Float64") for part in parts}
     first = settings[0].iloc[0]
     label = BY_NAME[name].label
-    kind = "" if pd.isna(first["features"]) else f" as features {first['features']} with guide {first['guide']}"
+    kind = "" if pd.isna(first["features"]) else f", features {first['features']}, guide {first['guide']}"
     over = "seeds of the best pair" if not kind else "folds"
     told = f"{label}: {first['task']} of {first['data']}{kind}, {first['epochs']} epochs, mean over {over}"
     if len(ceilings):

@@ -22,6 +22,9 @@ _EXPORTS = {
     ("compiles", "yes"): "compiles",
     ("compiles", "no"): "does not compile",
 }
+CALLED = "called"
+"""The column that says what each row's operator is called in the words."""
+
 ASK_QUALITY = "name a run of `a2u-bench quality` as well, and quality decides"
 
 
@@ -30,7 +33,8 @@ def answer(advice: Advice, limits: Sequence[Limit], convention: str = "mac") -> 
     asked = ", ".join(limit.text for limit in limits)
     if advice.use is None:
         return _nothing(advice, asked, convention)
-    name = _name(advice.rows, advice.use)
+    name, typed = (_name(advice.rows, advice.use, column) for column in (CALLED, "options"))
+    name = name if name == typed else f"{name} ({typed})"
     shown = ["latency", "peak_memory", *(limit.name for limit in limits), *advice.quality]
     facts = [_fact(advice.rows, one, advice.use, convention) for one in dict.fromkeys(shown)]
     facts += [_EXPORTS.get((one, str(advice.rows[one].iloc[advice.use])), "") for one in ("onnx", "compiles")]
@@ -139,20 +143,20 @@ def _difference(one: Difference, convention: str) -> str:
     label = {"latency": "latency", "peak_memory": "memory"}.get(one.name, BY_NAME[one.name].label)
     has_spread = np.isfinite([one.low, one.high]).all() and one.low < one.high
     if one.relative:
-        spread = units.SPREAD.join(units.with_spread(one.value, one.low, one.high)) if has_spread else ""
+        spread = units.measured(one.value, one.low, one.high) if has_spread else ""
         return f"{label} ×{spread or units.ratio(one.value)}"
     unit = BY_NAME[one.name].unit
     scale = units.UNSCALED if unit == "dB" else units.scale_for([one.value])
     size = abs(one.value)
     low, high = sorted((abs(one.low), abs(one.high))) if one.low * one.high > 0 else (size, size)
-    text = units.SPREAD.join(units.with_spread(size, low, high, scale)) if has_spread else units.exact(size, scale)
+    text = units.measured(size, low, high, scale) if has_spread else units.exact(size, scale)
     return f"{label} {'+' if one.value > 0 else '−'}{text} {scale.prefix}{unit}".rstrip()
 
 
-def _name(rows: pd.DataFrame, place: int) -> str:
-    name = rows["options"].iloc[place]
+def _name(rows: pd.DataFrame, place: int, column: str = CALLED) -> str:
+    name = rows[column].iloc[place]
     return "unknown" if pd.isna(name) else str(name)
 
 
 def _named(words: str, rows: pd.DataFrame) -> list[str]:
-    return [f"{words}: {some(rows['options'].fillna('unknown'))}"] if len(rows) else []
+    return [f"{words}: {some(rows[CALLED].fillna('unknown'))}"] if len(rows) else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -26,9 +27,9 @@ LONGEST_BY_RICH = 1000  # lines: rich takes a tenth of a millisecond for each ce
 
 
 def console() -> Console:
-    """The console of standard output; as wide as its content needs where it is not a terminal."""
-    terminal = sys.stdout.isatty()
-    return Console(file=sys.stdout, width=None if terminal else WIDEST, highlight=False, markup=False, emoji=False)
+    """The console of standard output; where it is no terminal, as wide as COLUMNS says or as its content needs."""
+    fits = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return Console(file=sys.stdout, width=None if fits else WIDEST, highlight=False, markup=False, emoji=False)
 
 
 def print_table(table: Table, to: Console | None = None) -> None:
@@ -51,10 +52,10 @@ def print_table(table: Table, to: Console | None = None) -> None:
 
 
 def print_lines(lines: Iterable[str], to: Console | None = None) -> None:
-    """Sentences on standard output, wrapped between words where it is a terminal."""
+    """Sentences on standard output, wrapped between words where there is a width to fit."""
     to = to or console()
     for line in lines:
-        to.print(Text(plain(line)), soft_wrap=not to.is_terminal)
+        to.print(Text(plain(line)), soft_wrap=to.width == WIDEST)
 
 
 def _long(table: Table) -> Iterator[str]:
@@ -101,7 +102,7 @@ def _print(table: Table, to: Console) -> None:
         to.print(Text(table.title, style="bold"))
     to.print(rich_table)
     for note in table.notes:
-        to.print(Text(note), soft_wrap=not to.is_terminal)
+        to.print(Text(note), soft_wrap=to.width == WIDEST)
 
 
 def _styled(text: str, table: Table, at: tuple[int, int]) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -83,7 +84,7 @@ class View:
     def trainings(self) -> list[pd.DataFrame]:
         """The rows of each task's trainings, their pairs named as was asked for."""
         request = self.request
-        named = request.in_document and not request.as_typed
+        named = request.known and not request.as_typed
         frame = naming.with_pairs(self.frame, request.known) if named else self.frame
         return seeds.by_task(frame[frames.is_trained(frame)])
 
@@ -111,8 +112,18 @@ class View:
                 said.append(f"{units.whole(count)} variant{'s' * (count > 1)} not shown (compare --variants)")
             frame = frame[~hidden]
         frame = self._in_order(frame)
-        fastest = () if request.notes == "none" else summary.fastest(self.named(frame), self.reading)
-        return frame, (*fastest, *self.below(said))
+        if request.notes == "none":
+            return frame, ()
+        fastest = summary.fastest(self.named(frame), self.reading)
+        return frame, (*fastest, *self._called(self.below(said)), *summary.of_ranges(frame))
+
+    def _called(self, notes: Sequence[str]) -> list[str]:
+        """Notes with operators as this view names them, but those that repeat what was typed."""
+        options, named = (frames.to_values(frame["options"]) for frame in (self.frame, self.named(self.frame)))
+        called = {typed: name for typed, name in zip(options, named, strict=True) if typed and typed != name}
+        typed = "|".join(sorted(map(re.escape, called), key=len, reverse=True)) or "(?!)"
+        found = re.compile(rf"(?<![\w:.-])(?:{typed})(?![\w:=(-]| \(|\.\w|,\w+=)")
+        return [n if "--" in n else found.sub(lambda match: str(called[match[0]]), n) for n in notes]
 
     def _in_order(self, frame: pd.DataFrame) -> pd.DataFrame:
         """As was asked for, else fastest first; then a person's own."""

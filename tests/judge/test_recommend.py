@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from example_rows import COSTS, case, make_quality, make_run
@@ -25,14 +26,14 @@ def test_by_cost_alone_the_fastest_is_the_answer_and_the_next_are_beside_it(caps
         "or instead gains           costs more\n"
         "─────────────────────────────────────────────────────────────\n"
         "bilinear   quality unknown latency ×2.00 ±0.03, memory ×1.25\n"
-        "dysample   quality unknown latency ×4.00, memory ×1.75\n"
-        "a2u        quality unknown latency ×7.00, memory ×2.50\n"
-        "carafe     quality unknown latency ×11.00 ±0.14, memory ×3.50\n"
+        "DySample   quality unknown latency ×4.00, memory ×1.75\n"
+        "A2U        quality unknown latency ×7.00, memory ×2.50\n"
+        "CARAFE     quality unknown latency ×11.00 ±0.14, memory ×3.50\n"
         "\n"
         "measured: z 1×64×32×32, scale 2, float32, contiguous, inference, eager, cpu, 4 threads\n"
         "× and differences: against nearest, only where they are significant\n"
-        "over the budget: a2u:rank=4,sharing=unshared\n"
-        "not judged, since they did not end ok: fade\n"
+        "over the budget: A2U, rank 4, sharing unshared\n"
+        "not judged, since they did not end ok: FADE\n"
         "no quality is known: name a run of `a2u-bench quality` as well, and quality decides\n"
         "ONNX: not stored; `a2u-bench run --onnx` tells\n"
         "compiles: not stored; `a2u-bench run --runtime compile` tells\n"
@@ -50,9 +51,9 @@ def test_nothing_that_is_beaten_stands_beside_the_answer_where_quality_is_known(
     assert all([part["name"] for part in one["gains"]] == ["latency", "peak_memory"] for one in content["alternatives"])
     assert content["alternatives"][1]["costs"][0]["value"] == pytest.approx(-7.8)
     assert content["alternatives"][1]["gains"][0]["value"] == pytest.approx(1 / 7)
-    assert any("significantly better somewhere: carafe" in note for note in content["notes"])
+    assert any("significantly better somewhere: CARAFE" in note for note in content["notes"])
     out = printed(capsys, "--budget", "latency<1ms", str(costs), str(trained))
-    assert out.startswith("Use a2u: 184 ±5 µs, 2.621 MB, PSNR 29.1 ±0.2 dB, because its PSNR is the best")
+    assert out.startswith("Use A2U (a2u): 184 ±5 µs, 2.621 MB, PSNR 29.1 ±0.2 dB, because its PSNR is the best")
     assert "because its PSNR is the best of the 4 that fit latency<1ms" in out
     assert "PSNR −5.0" in out
 
@@ -84,7 +85,7 @@ def test_an_operator_must_be_known_in_every_task_that_is_named(capsys, tmp_path)
     assert (content["rows"][0]["psnr"], content["rows"][0]["sad"]) == pytest.approx((21.1, 9.1))
     assert "it alone of those that fit latency=10ms has a known PSNR and SAD" in content["answer"]
     unscored = next(note for note in content["notes"] if "their quality is not known" in note)
-    assert "a2u" in unscored
+    assert "A2U" in unscored
     assert "bilinear" in unscored
 
 
@@ -94,7 +95,7 @@ def test_variants_count_only_when_they_are_asked_for_or_their_quality_is_known(c
     arguments = ["--budget", "latency<1ms", "--json", str(costs)]
     content = json.loads(printed(capsys, *arguments))
     assert rank not in [row["options"] for row in content["rows"]]
-    assert f"variants that fit too (--variants counts them in): {rank}" in content["notes"]
+    assert "variants that fit too (--variants counts them in): A2U, rank 4, sharing unshared" in content["notes"]
     listed = json.loads(printed(capsys, *arguments, "--variants", "--all"))
     assert rank in [row["options"] for row in listed["rows"]]
     trained = make_quality(tmp_path / "trained", {"conv/nearest": 21, f"twin/{rank}": 29})
@@ -111,7 +112,18 @@ def test_there_are_five_alternatives_at_most(capsys, tmp_path):
         store.append_row(make_row(case("fade"), "ok", "", {"latency": 1.0}))
     out = json.loads(printed(capsys, "--budget", "latency<2s", "--json", "--variants", str(more)))
     assert len(out["alternatives"]) == 5
-    assert "fit too (--all shows them): fade" in out["notes"]
+    assert "fit too (--all shows them): FADE" in out["notes"]
+
+
+def test_operators_have_their_names_in_papers_and_the_answer_says_how_it_is_typed(capsys, tmp_path):
+    run = make_run(tmp_path / "run", [case("a2u:rank=4,sharing=unshared"), case("dysample")])
+    asked = ["--budget", "latency<1ms", "--variants", str(run)]
+    out = printed(capsys, *asked, "--all")
+    assert out.startswith("Use DySample (dysample): ")
+    assert len(re.findall("^A2U, rank 4, sharing unshared ", out, re.MULTILINE)) == 2  # instead, and of everything
+    content = json.loads(printed(capsys, *asked, "--json"))
+    assert content["alternatives"][0]["options"] == "a2u:rank=4,sharing=unshared"
+    assert "called" not in content["rows"][0]
 
 
 def test_what_is_within_only_perhaps_is_marked(capsys, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,29 @@ ROUGH = np.array([1.06, 0.94, 1.05, 0.95, 1.02, 0.98])
 def test_the_sentence_is_of_one_mind_with_ratios_and_verdicts(timed, said, tmp_path, capsys):
     run = write_run(tmp_path / "run", {name: one_round(times) for name, times in timed.items()})
     assert said in shown(capsys, str(run.path))[1].splitlines()
+
+
+def test_an_interval_that_is_too_wide_for_a_spread_stands_alone_and_is_explained(tmp_path, capsys):
+    timed = {"bilinear": one_round([1, 1.01, 1.02]), "wild": one_round([1, 3, 90])}
+    run = write_run(tmp_path / "run", timed)
+    out = shown(capsys, str(run.path))[1]
+    assert "a range, 1.2–9: the 95 % interval, where it is too wide for ±" in out.splitlines()
+    assert re.search(r"^wild +[\d.]+–\d+ +[\d.]+–\d+$", out, re.MULTILINE)
+    assert "±" in next(line for line in out.splitlines() if line.startswith("bilinear"))
+    assert "a range" not in shown(capsys, str(run.path), "--filter", "operator=bilinear")[1]
+
+
+def test_the_table_of_formulas_beside_operators_compares_them_unless_more_was_asked_for(tmp_path, capsys):
+    name = "a2u_bench.peers:PixelShuffle"
+    peer = Case(name, name, name, batch=1, channels=8, height=4, width=4)
+    timed = {"bilinear": one_round(NOISE), "pixel_shuffle": one_round(2 * NOISE), peer: one_round(4 * NOISE)}
+    run = str(write_run(tmp_path / "run", timed).path)
+    assert main(["compare", run]) == 0
+    out = capsys.readouterr().out
+    assert re.search("^pixel shuffle .* 0.5000 ±0 ", out, re.MULTILINE)
+    assert "PyTorch" not in out
+    assert main(["compare", run, "--columns", "latency"]) == 0
+    assert re.search(r"^pixel shuffle \(PyTorch\) ", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_nobody_is_fastest_of_several_workloads(tmp_path, capsys):

@@ -80,7 +80,7 @@ def test_compare_says_it_under_the_table(tmp_path: Path, capsys):
         for options in ("sapa", "sapa:embedding=64"):
             store.append_row(row(options, digest="aa"))
     far = "more than 100 times the roofline bound: nearest 1000 times"
-    alike = "variants whose outputs are equal to the last bit: sapa = sapa:embedding=64"
+    alike = "variants whose outputs are equal to the last bit: SAPA = SAPA, embedding 64"
     assert main(["compare", str(tmp_path / "run")]) == 0
     short = capsys.readouterr().out
     assert main(["compare", str(tmp_path / "run"), "--notes", "full"]) == 0
