@@ -161,7 +161,7 @@ def _with_citations(view: View, bib: Path) -> View:
     """The view whose operators cite their papers, after the file has the entries; without a paper, its name alone."""
     from dataclasses import replace
 
-    from a2u_bench.export import _bibtex as bibtex
+    from a2u_bench.export.tex import bibtex
     from a2u_bench.store.frames import to_values
 
     known = view.request.known

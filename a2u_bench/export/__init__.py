@@ -15,7 +15,7 @@ Writer = Callable[["View"], Iterator[str | bytes]]
 
 def formats() -> list[str]:
     """Every format: the modules of this package, in alphabetical order."""
-    modules = pkgutil.iter_modules(__path__)  # folders are figures and the report, commands of their own
+    modules = pkgutil.iter_modules(__path__)  # folders are figures, the report, and what LaTeX is made of
     return sorted(module.name for module in modules if not module.ispkg and not module.name.startswith("_"))
 
 

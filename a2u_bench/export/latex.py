@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from a2u_bench.errors import UsageError
-from a2u_bench.export._cells import NAMES, Cells, printed
-from a2u_bench.export._fit import Fit, fit, lines_of, pages
 from a2u_bench.export._tables import document
-from a2u_bench.export._tex import escape, foldable, start
+from a2u_bench.export.tex.cells import NAMES, Cells, printed
+from a2u_bench.export.tex.fit import Fit, fit, lines_of, pages
+from a2u_bench.export.tex.text import escape, foldable, start
 from a2u_bench.sanitize import plain
 from a2u_bench.tables.table import Table
 from a2u_bench.tables.view import View

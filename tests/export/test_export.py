@@ -14,8 +14,8 @@ from a2u_bench.case import Case
 from a2u_bench.columns import COLUMNS, ON_DEMAND, make_row
 from a2u_bench.export import csv as csv_export
 from a2u_bench.export import html, latex, markdown
-from a2u_bench.export._tex import escape
 from a2u_bench.export.csv import harmless
+from a2u_bench.export.tex.text import escape
 from a2u_bench.store.frames import to_frame
 from a2u_bench.tables.layout import Heading, Table
 

@@ -12,10 +12,10 @@ from test_golden_exports import compiled
 
 from a2u_bench.audit.claims import check
 from a2u_bench.cli import main
-from a2u_bench.export._cells import Cells, printed
-from a2u_bench.export._fit import COLUMN, TEXT, Fit, TexColumn, fit, lines_of, pages
 from a2u_bench.export._provenance import printed as sentence
 from a2u_bench.export.latex import LEFT_OUT, lines
+from a2u_bench.export.tex.cells import Cells, printed
+from a2u_bench.export.tex.fit import COLUMN, TEXT, Fit, TexColumn, fit, lines_of, pages
 from a2u_bench.tables.table import Heading, Table
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"

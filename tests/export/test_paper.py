@@ -16,8 +16,8 @@ from test_golden_exports import compiled
 from a2u_bench.case import Case
 from a2u_bench.cli import main
 from a2u_bench.columns import BY_NAME, make_row
-from a2u_bench.export import _bibtex as bibtex
 from a2u_bench.export._provenance import _without_folders
+from a2u_bench.export.tex import bibtex
 from a2u_bench.operators import papers
 from a2u_bench.paper_names import Known, Publication
 from a2u_bench.store.write import Store

@@ -25,7 +25,7 @@ from a2u_bench.audit.claims.cells import Over
 from a2u_bench.audit.claims.match import Row, Wrong, compare, names, rows, unread
 from a2u_bench.errors import UsageError
 from a2u_bench.export._provenance import PROGRAM
-from a2u_bench.export._tex import PREFIXES, SPECIAL, UNITS
+from a2u_bench.export.tex.text import PREFIXES, SPECIAL, UNITS
 from a2u_bench.operators import papers
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values

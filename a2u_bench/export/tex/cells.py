@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from a2u_bench.export._fit import THIN, TexColumn, quads
-from a2u_bench.export._tex import escape, foldable, start, unit
+from a2u_bench.export.tex.fit import THIN, TexColumn, quads
+from a2u_bench.export.tex.text import escape, foldable, start, unit
 from a2u_bench.tables.table import Heading
 from a2u_bench.units import SPREAD, TO
 

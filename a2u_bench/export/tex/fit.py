@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from a2u_bench.export._tex import BREAKS
+from a2u_bench.export.tex.text import BREAKS
 
 COLUMN, TEXT = 229.0, 344.0
 """Points: the narrowest column and the narrowest text, of `article` in two columns and in one, less a hair."""
