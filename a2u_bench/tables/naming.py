@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -14,6 +15,12 @@ INDENT = "\u00a0\u00a0"
 
 DOWNS = {"s2d": "S2D"}
 """Ways down that papers write otherwise than they are typed."""
+
+
+def whole(operators: Iterable[str]) -> re.Pattern[str]:
+    """What finds these operator strings in a text, each only as a whole."""
+    longest_first = sorted(map(re.escape, set(operators)), key=len, reverse=True)
+    return re.compile(rf"(?<![\w:.-])(?:{'|'.join(longest_first) or '(?!)'})(?![\w:=-]|\.\w|,\w+=)")
 
 
 def in_papers(frame: pd.DataFrame, known: Mapping[str, Known]) -> pd.Series:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -121,8 +120,7 @@ class View:
         """Notes with operators as this view names them, but those that repeat what was typed."""
         options, named = (frames.to_values(frame["options"]) for frame in (self.frame, self.named(self.frame)))
         called = {typed: name for typed, name in zip(options, named, strict=True) if typed and typed != name}
-        typed = "|".join(sorted(map(re.escape, called), key=len, reverse=True)) or "(?!)"
-        found = re.compile(rf"(?<![\w:.-])(?:{typed})(?![\w:=(-]| \(|\.\w|,\w+=)")
+        found = naming.whole(called)
         return [n if "--" in n else found.sub(lambda match: str(called[match[0]]), n) for n in notes]
 
     def _in_order(self, frame: pd.DataFrame) -> pd.DataFrame:

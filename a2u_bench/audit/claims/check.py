@@ -22,7 +22,7 @@ from typing import Any
 
 from a2u_bench.audit.claims import cells
 from a2u_bench.audit.claims.cells import Over
-from a2u_bench.audit.claims.match import Row, Wrong, compare, names, rows, unread
+from a2u_bench.audit.claims.match import Row, Wrong, compare, rows, unread
 from a2u_bench.errors import UsageError
 from a2u_bench.export._provenance import PROGRAM
 from a2u_bench.export.tex.text import PREFIXES, SPECIAL, UNITS
@@ -31,7 +31,7 @@ from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values
 from a2u_bench.store.read import Run, read_run
 from a2u_bench.tables import notes
-from a2u_bench.tables.naming import in_papers
+from a2u_bench.tables.naming import in_papers, whole
 from a2u_bench.tables.request import Request
 from a2u_bench.tables.view import View, make
 
@@ -115,7 +115,7 @@ def check(file: Path, run: Path | None = None) -> Checked:
     runs = [read_run(_there(folder, file)) for folder in folders]
     view = make(runs, request)
     lines = _as_typed(lines, view, runs)
-    named, variants = names(row.operator for row in rows(view)), _variants(view)
+    named, variants = whole(row.operator for row in rows(view)), _variants(view)
     if request.baseline is None and (said := [line for line in lines if re.search(r"\bbaseline\b", line)]):
         marked = next((name for line in said for name in named.findall(line)), None)
         view = make(runs, replace(request, baseline=marked))  # as a CSV says it
@@ -157,7 +157,7 @@ def _as_typed(lines: Sequence[str], view: View, runs: Sequence[Run]) -> list[str
     known = papers.known_in(run.manifest for run in runs)
     called = dict(zip(to_values(in_papers(frame, known)), to_values(frame["options"]), strict=True))
     typed = {name: options for name, options in called.items() if name and options}
-    named = names([*typed, *typed.values()])
+    named = whole([*typed, *typed.values()])
     return [named.sub(lambda found: typed.get(found[0], found[0]), line) for line in lines]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -117,12 +117,6 @@ def _row(record: Mapping[str, Any]) -> Row:
         np.outer(spreads, units),
         np.array(ends)[:, None] * units[:, None],
     )
-
-
-def names(operators: Iterable[str]) -> re.Pattern[str]:
-    """What finds these operator strings, each only as a whole."""
-    longest_first = sorted(map(re.escape, set(operators)), key=len, reverse=True)
-    return re.compile(rf"(?<![\w:.-])(?:{'|'.join(longest_first) or '(?!)'})(?![\w:=-]|\.\w|,\w+=)")
 
 
 def compare(line: str, names: Set[str], rows: Sequence[Row], over: Sequence[Over] = ()) -> tuple[int, list[Wrong]]:
