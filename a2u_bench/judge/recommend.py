@@ -108,9 +108,8 @@ def advise(
     rows = fitting.drop(variants.index)
     certain = within(rows, limits, end=True)
     front = pareto.front(rows, _objectives(rows, limits, quality), reading) if len(rows) else certain
-    rows = rows.assign(
-        **{FITS: pd.Series(np.where(certain, "yes", EDGE), rows.index, dtype="string"), FRONT: front}
-    ).sort_values([FRONT, _first(rows, limits)], ascending=[False, True], kind="stable")
+    rows = rows.assign(**{FITS: pd.Series(np.where(certain, "yes", EDGE), rows.index, dtype="string"), FRONT: front})
+    rows = _best_first(rows, _first(rows, limits), reading).sort_values(FRONT, ascending=False, kind="stable")
     pool = rows[scored[rows.index]] if quality else rows
     use, level = _choose(rows, pool, quality, limits, reading)
     return Advice(
@@ -161,6 +160,12 @@ def _first(rows: pd.DataFrame, limits: Sequence[Limit]) -> str:
     return "latency" if rows["latency"].notna().any() else limits[0].name
 
 
+def _best_first(rows: pd.DataFrame, by: str, reading: Reading | None) -> pd.DataFrame:
+    """The rows by one measure, the best one first; by latency, as `verdicts.ordering` says."""
+    values = verdicts.ordering(rows, reading) if by == "latency" else verdicts.numbers(rows, by)
+    return rows.iloc[np.argsort(-values if BY_NAME[by].better == "higher" else values, kind="stable")]
+
+
 def _choose(
     rows: pd.DataFrame, pool: pd.DataFrame, quality: Sequence[str], limits: Sequence[Limit], reading: Reading | None
 ) -> tuple[int | None, tuple[int, ...]]:
@@ -169,8 +174,7 @@ def _choose(
         return None, ()
     best = pool[pareto.front(pool, quality, reading)] if quality else pool
     by = _first(best, limits)
-    ordered = best.sort_values(by, ascending=BY_NAME[by].better != "higher", kind="stable")
-    places = [int(place) for place in rows.index.get_indexer(ordered.index)]
+    places = [int(place) for place in rows.index.get_indexer(_best_first(best, by, reading).index)]
     return places[0], tuple(places)
 
 
@@ -187,7 +191,7 @@ def _alternatives(
     if quality:
         others = others[others[FRONT].astype(bool)]
     by = quality[0] if quality else _first(rows, limits)
-    others = others.sort_values(by, ascending=BY_NAME[by].better != "higher", kind="stable")
+    others = _best_first(others, by, reading)
     names = dict.fromkeys([*_objectives(rows, limits, quality), "peak_memory"])
     found = []
     for place in rows.index.get_indexer(others.index):

@@ -44,6 +44,20 @@ def difference(frame: pd.DataFrame, name: str, rows: Rows, others: Rows, reading
     return choose(~np.isnan(paired.log), paired, found)
 
 
+def ordering(frame: pd.DataFrame, reading: Reading | None = None) -> Numbers:
+    """What orders the rows of each workload by how fast they are, infinite where that is unknown: their ratios to one
+    reference, which hold where absolute times drift, if all that were timed have one; else their latencies."""
+    latency = numbers(frame, "latency")
+    timed = ~np.isnan(latency)
+    if reading is not None and RATIO in frame:
+        ratio, workload = numbers(frame, RATIO), workloads(frame, SUBJECT)
+        base = pd.Series(reading.against[frame.index], frame.index).where(~np.isnan(ratio), -1)[timed]
+        bases = base.groupby(workload[timed])
+        several = (bases.nunique() > 1) | (bases.min() < 0)
+        latency = np.where(workload.map(several).fillna(True).to_numpy(dtype=bool), latency, ratio)
+    return np.where(timed, latency, np.inf)
+
+
 def estimates(frame: pd.DataFrame, name: str) -> Estimate:
     """The measure of each row: the logarithms of latencies, other measures as they are."""
     value = numbers(frame, name)

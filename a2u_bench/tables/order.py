@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from a2u_bench.columns import SUBJECT
 from a2u_bench.judge.reading import Reading
+from a2u_bench.judge.verdicts import ordering
 from a2u_bench.store import frames
 
 
-def fastest_first(frame: pd.DataFrame, below: bool) -> pd.DataFrame:
-    """The rows of each workload by their latency, or, with `below`, variants after their operator at its defaults."""
+def fastest_first(frame: pd.DataFrame, below: bool, reading: Reading) -> pd.DataFrame:
+    """The rows of each workload as `ordering` says, or, with `below`, variants after their operator at its defaults."""
     workload = frames.workloads(frame, SUBJECT)
-    latency = frame["latency"].fillna(np.inf).astype(float)
-    above = _below_operators(frame, workload, latency) if below else []
-    return frame.iloc[np.lexsort((latency.to_numpy(), *above, workload.to_numpy()))]
+    speed = pd.Series(ordering(frame, reading), frame.index)
+    above = _below_operators(frame, workload, speed) if below else []
+    return frame.iloc[np.lexsort((speed.to_numpy(), *above, workload.to_numpy()))]
 
 
 def is_unnamed_variant(frame: pd.DataFrame, reading: Reading) -> NDArray[np.bool_]:
@@ -32,13 +33,13 @@ def is_unnamed_variant(frame: pd.DataFrame, reading: Reading) -> NDArray[np.bool
     return np.asarray((options != operator) & ~options.isin(named), dtype=bool) & beside
 
 
-def _below_operators(frame: pd.DataFrame, workload: pd.Series, latency: pd.Series) -> list[NDArray[Any]]:
-    """What rows are sorted by, after their own latency, so that variants follow their operator at its defaults."""
+def _below_operators(frame: pd.DataFrame, workload: pd.Series, speed: pd.Series) -> list[NDArray[Any]]:
+    """What rows are sorted by, after their own speed, so that variants follow their operator at its defaults."""
     operator = frame["operator"].fillna("")
     is_default = (frame["options"] == operator).fillna(False).astype(bool)
     place = pd.MultiIndex.from_arrays([workload, operator])
-    own = dict(zip(place[is_default], latency[is_default], strict=True))
-    first = np.array([own.get(at, one) for at, one in zip(place, latency, strict=True)])
+    own = dict(zip(place[is_default], speed[is_default], strict=True))
+    first = np.array([own.get(at, one) for at, one in zip(place, speed, strict=True)])
     of_whom = pd.factorize(operator)[0]
     there = np.array([at in own for at in place])
     return [~is_default.to_numpy(), np.where(there, of_whom, -1), first]

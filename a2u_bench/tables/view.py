@@ -127,7 +127,7 @@ class View:
         """As was asked for, else fastest first; then a person's own."""
         request = self.request
         if not (request.order or request.by):
-            frame = fastest_first(frame, request.variants)
+            frame = fastest_first(frame, request.variants, self.reading)
         if request.in_document:
             frame = frame.iloc[np.argsort(self._own(frame), kind="stable")]
         return frame

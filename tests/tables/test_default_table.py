@@ -95,7 +95,7 @@ def test_files_for_other_programs_hold_every_variant(tmp_path, capsys):
     ("rows", "said"),
     [
         ({"next": 1.01, "slow": 9.0}, "fast and next are fastest; slow is 9.0 ± 0.2 times slower than fast"),
-        ({"next": 2.0, "slow": 9.0}, "fast is fastest; next is 2.00 ± 0.05 times slower, slow 9.0 ± 0.2 times"),
+        ({"next": 2.0, "slow": 9.0}, "fast is fastest; next is 2.00 ± 0.05 times slower; slow 9.0 ± 0.2 times"),
         ({"next": 1.01, "slow": 1.02}, "fast and next are fastest; slow is not significantly slower"),
     ],
 )
@@ -123,6 +123,23 @@ ROUGH = np.array([1.06, 0.94, 1.05, 0.95, 1.02, 0.98])
 def test_the_sentence_is_of_one_mind_with_ratios_and_verdicts(timed, said, tmp_path, capsys):
     run = write_run(tmp_path / "run", {name: one_round(times) for name, times in timed.items()})
     assert said in shown(capsys, str(run.path))[1].splitlines()
+
+
+def test_where_absolute_times_drift_the_ratio_says_who_is_fastest(tmp_path, capsys):
+    steady = [1.0, 1.0, 1.0]
+    timed = {  # the one of half the processes that began before the machine became twice as slow
+        "early": one_round([1.08, 1.08, 1.08]),
+        "bilinear": one_round([*steady, 2.0, 2.0, 2.0]),
+        "late": one_round([1.96, 1.95, 1.96], first=3),
+    }
+    run = str(write_run(tmp_path / "run", timed).path)
+    out = shown(capsys, run)[1].splitlines()
+    assert [line.split()[0] for line in out if line.startswith(("early", "bilinear ", "late"))][:3] == [
+        "late", "bilinear", "early",
+    ]  # fmt: skip
+    assert "late is fastest; bilinear is 1.022 ± 0.007 times slower; early 1.104 ± 0.008 times" in out
+    assert main(["recommend", run, "--budget", "latency=9s"]) == 0
+    assert capsys.readouterr().out.startswith("Use late")
 
 
 def test_an_interval_that_is_too_wide_for_a_spread_stands_alone_and_is_explained(tmp_path, capsys):
