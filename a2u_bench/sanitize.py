@@ -23,5 +23,6 @@ def plain(text: str) -> str:
 def some(names: Iterable[object], most: int = 4, between: str = "; ") -> str:
     """Names in a line, each once, the first few and a count where they are many: `a; b; c and 9 more`."""
     different = list(dict.fromkeys(map(str, names)))
+    most += len(different) == most + 1  # "and 1 more" is no shorter
     more = f" and {len(different) - most} more" if len(different) > most else ""
     return f"{between.join(different[:most])}{more}"

@@ -123,8 +123,9 @@ def measured(value: float, low: float, high: float, scale: Scale = UNSCALED, spr
 
 
 def is_wide(value: float, low: float, high: float) -> bool:
-    """Whether ± would reach below zero though the interval does not: `4 ±203` would read as a negative time."""
-    return low > 0 and high - low >= 2 * value
+    """Whether a value is known to a factor of two or worse: `4 ±203` would read as a negative time, and a ± says of an
+    interval that reaches so much farther above its value than below nothing true of either side."""
+    return 0 < 2 * (value - low) <= high - value and low > 0
 
 
 def ratio(value: float) -> str:

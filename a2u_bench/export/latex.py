@@ -109,7 +109,8 @@ def _float(made: _Set, rows: range, label: str, is_last: bool) -> Iterator[str]:
             yield "\\midrule\n"
         if section := _over(made.sections, row, rows.start):
             yield f"\\multicolumn{{{across}}}{{@{{}}l}}{{\\itshape {escape(section)}}} \\\\\n"
-        yield _line([column.cell(row, place == made.fit.folded) for place, column in enumerate(made.columns)])
+        columns = enumerate(made.columns)
+        yield _line([one.cell(row, place == made.fit.folded, one is made.columns[-1]) for place, one in columns])
     yield "\\bottomrule\n\\end{tabular}\n"
     if made.table.notes and is_last:
         yield f"\n\\smallskip\n{{\\{'scriptsize' if size.name == 'scriptsize' else 'footnotesize'}\\raggedright\n"

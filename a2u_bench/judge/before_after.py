@@ -24,6 +24,9 @@ from a2u_bench.stats import Estimate
 from a2u_bench.store.frames import to_values
 
 BEFORE, AFTER, CHANGE = "before", "after", "after/before"
+FEWEST_TO_SUM_UP = 10
+"""Ratios of which one can say what nine of ten do."""
+
 COUNTED = ("params", "macs", "peak_memory", "saved_memory")
 """Measures without chance: shown where they changed."""
 
@@ -153,11 +156,10 @@ def notes(change: Change, reading: Reading, absolute: bool) -> list[str]:
         found = change.found[known]
         low, high = found.interval()
         within = int(((low <= 1) & (high >= 1)).sum())
-        most = np.expm1(np.quantile(np.abs(found.log), 0.9))
-        said.append(
-            f"{within} of {len(low)} ratios are the same within their combined 95 % interval; nine of ten differ by at "
-            f"most {most:.1%}"
-        )
+        said.append(f"{within} of {len(low)} ratios changed by no more than their combined 95 % interval")
+        if len(low) >= FEWEST_TO_SUM_UP:
+            most = np.expm1(np.quantile(np.abs(found.log), 0.9))
+            said[-1] += f"; nine of ten differ by at most {most:.1%}"
     return said
 
 

@@ -17,8 +17,16 @@ MEANING = {
     "F": "latencies say little",
 }
 
+FACTOR = 0.5
+"""The share from which a factor says more: ±120% is no distance below."""
+
 PROMISE = {"A": 0.02, "B": 0.05, "C": 0.10, "D": 0.25}
 """How far the reference's latency may vary from process to process, as half of the range that holds 95 of 100."""
+
+
+def varied(share: float) -> str:
+    """How far times vary: `±22.3%`, or from its half on as a factor."""
+    return f"±{share:.1%}" if share < FACTOR else f"a factor of {1 + share:.2g}"
 
 
 def worse(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -34,7 +42,7 @@ def with_samples(report: Mapping[str, Any], operator: str, share: float) -> Mapp
     earned = next((grade for grade, most in PROMISE.items() if share <= most), "F")
     if GRADES.find(str(report.get("grade", "?"))[:1]) >= GRADES.index(earned):
         return report
-    evidence = f"{operator} varied by ±{share:.1%} from process to process"
+    evidence = f"{operator} varied by {varied(share)} from process to process"
     found = Finding("samples", earned, evidence, "measure where nothing else runs, or with a larger --time-budget")
     return {**report, "grade": earned, "findings": [asdict(found), *_findings(report)]}
 

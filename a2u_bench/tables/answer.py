@@ -51,8 +51,7 @@ def alternatives(advice: Advice, convention: str = "mac") -> Table:
     rows = []
     for one in advice.alternatives:
         gains = difference_texts(one.gains, convention)
-        if not advice.quality:
-            gains = [*gains, "quality unknown"]
+        gains = gains or ["nothing significant"]
         costs = difference_texts(one.costs, convention)
         if advice.rows[FITS].iloc[one.place] == EDGE:
             costs.append("perhaps over the budget")
@@ -106,13 +105,14 @@ def _reason(advice: Advice, asked: str) -> str:
     if not advice.quality:
         return f"it is the {by} of the {count} that fit {asked}{edge}"
     label = " and ".join(BY_NAME[name].label for name in advice.quality)
+    known = f" and have a known {label}" if len(advice.unscored) else ""
     if count == 1:
         return f"it alone of those that fit {asked} has a known {label}{edge}"
     if len(advice.level) == 1:
-        return f"its {label} is the best of the {count} that fit {asked}{edge}"
+        return f"its {label} is the best of the {count} that fit {asked}{known}{edge}"
     return (
-        f"it is the {by} of the {len(advice.level)} that no other is significantly better than in {label}, of {count} "
-        f"that fit {asked}{edge}"
+        f"it is the {by} of {len(advice.level)} whose {label} is not significantly worse than another's, among the "
+        f"{count} that fit {asked}{known}{edge}"
     )
 
 

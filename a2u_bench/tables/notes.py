@@ -187,8 +187,8 @@ def _own(frame: pd.DataFrame) -> list[str]:
 def _moving(label: str, operator: str, share: float) -> str:
     """How far absolute times move from run to run, by what the reference's own processes showed."""
     return (
-        f"{f'{label}: ' if label else ''}from process to process {operator} varied by ±{share:.1%}: the times of "
-        "another run may differ by as much, ratios of the same rounds do not"
+        f"{f'{label}: ' if label else ''}from process to process {operator} varied by {grades.varied(share)}: times "
+        "of another run may differ by as much, ratios of the same rounds do not"
     )
 
 

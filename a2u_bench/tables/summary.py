@@ -12,7 +12,7 @@ from a2u_bench import stats, units
 from a2u_bench.columns import RATIO, SUBJECT
 from a2u_bench.judge import folds, seeds
 from a2u_bench.judge.reading import Reading
-from a2u_bench.judge.verdicts import LEVEL, Rows, difference, numbers
+from a2u_bench.judge.verdicts import LEVEL, Rows, difference, ordering
 from a2u_bench.machine import grades
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values, workloads
@@ -46,7 +46,9 @@ def in_short(reading: Reading, frame: pd.DataFrame, variants: Sequence[str] = ()
         said.append(f"grade {grade}: {found.get('evidence')}; {MORE}")
     elif strays:
         most = max(share for _, share in strays.values())
-        said.append(f"times varied by ±{most:.1%} between processes{f' (grade {grade})' if grade else ''}; {MORE}")
+        said.append(
+            f"times varied by {grades.varied(most)} between processes{f' (grade {grade})' if grade else ''}; {MORE}"
+        )
     return list(map(plain, said))
 
 
@@ -66,15 +68,14 @@ def of_trainings(rows: pd.DataFrame) -> list[str]:
 def fastest(frame: pd.DataFrame, reading: Reading) -> list[str]:
     """Which operator of one workload is fastest, and how much faster than the next and the slowest; nothing where rows
     are of several workloads or too few. Where two are fastest, to the reference if it is one of them."""
-    latency = numbers(frame, "latency")
-    rows = np.argsort(np.where(np.isnan(latency), np.inf, latency), kind="stable")[: int((~np.isnan(latency)).sum())]
+    rows = np.argsort(ordering(frame, reading), kind="stable")[: int(frame["latency"].notna().sum())]
     if len(rows) < FEWEST_TO_ORDER or workloads(frame, SUBJECT).nunique() > 1:
         return []
     first, second, last = (int(row) for row in rows[[0, 1, -1]])
     names = {row: plain(str(frame["options"].iloc[row])) for row in (first, second, last)}
     slower = _slower(frame, rows, first, reading)
     if second in slower:
-        end = f", {names[last]} {slower[last]} times" if last in slower else f"; {names[last]} is {NOT_SLOWER}"
+        end = f"; {names[last]} {slower[last]} times" if last in slower else f"; {names[last]} is {NOT_SLOWER}"
         return [f"{names[first]} is fastest; {names[second]} is {slower[second]} times slower{end}"]
     second_is_reference = reading.against[frame.index[second]] == frame.index[second]  # ratios in the table are to it
     beside = second if second_is_reference else first

@@ -13,16 +13,20 @@ from a2u_bench.columns import FLOOR_SHARE, SUBJECT
 from a2u_bench.judge import verdicts
 from a2u_bench.judge.reading import Reading
 from a2u_bench.judge.verdicts import numbers
+from a2u_bench.paper_names import BENCH
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import workloads
 
 HALVES, WHOLE = ("float16", "bfloat16"), "float32"
 
 FAR = 100.0
-"""Times the roofline bound from which a latency is far above it."""
+"""Times the speed of light from which a latency is far above it."""
 
 FIRST = 100.0
 """Times a later call from which the first one is worth a note."""
+
+ODD = 10.0
+"""Times by which two counts of work differ from which one of them is wrong: a step that fvcore cannot see is less."""
 
 MOST = 3
 """Names in a note; a count tells of the others."""
@@ -30,10 +34,10 @@ MOST = 3
 
 def of_rows(frame: pd.DataFrame, reading: Reading | None = None, bound: bool = True) -> list[str]:
     """A sentence for each kind of result that is suspicious among these rows, the worst first in each; without `bound`
-    nothing on the roofline bound, from which small maps are always far."""
+    nothing on the speed of light, from which small maps are always far."""
     frame = frame[(frame["status"] == "ok").fillna(False).astype(bool)]
     far = _far_from_the_bound(frame) if bound else ""
-    said = [_slow_halves(frame, reading), far, _first_calls(frame), _equal_variants(frame)]
+    said = [_slow_halves(frame, reading), far, _first_calls(frame), _odd_macs(frame), _equal_variants(frame)]
     return [plain(text) for text in said if text]
 
 
@@ -56,7 +60,7 @@ def _slow_halves(frame: pd.DataFrame, reading: Reading | None) -> str:
 def _far_from_the_bound(frame: pd.DataFrame) -> str:
     times = 1 / numbers(frame, FLOOR_SHARE)
     names = [_name(frame, row) for row in range(len(frame))]
-    return _said(f"more than {FAR:g} times the roofline bound", names, times, times > FAR)
+    return _said(f"more than {FAR:g} times the time at the speed of light", names, times, times > FAR)
 
 
 def _first_calls(frame: pd.DataFrame) -> str:
@@ -67,6 +71,19 @@ def _first_calls(frame: pd.DataFrame) -> str:
     names = [f"{_name(frame, row)} ({units.exact(first[row])} s)" for row in range(len(frame))]
     what = f"a first call, which may compile or load, took more than {FIRST:g} times a later one"
     return _said(what, names, times, times > FIRST)
+
+
+def _odd_macs(frame: pd.DataFrame) -> str:
+    """Persons' own operators whose `macs` says much more or much less than fvcore counted."""
+    if "macs_fvcore" not in frame:
+        return ""
+    counted, stated = numbers(frame, "macs_fvcore"), numbers(frame, "macs")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        times = np.exp(np.abs(np.log(counted / stated)))
+    names = [_name(frame, row) for row in range(len(frame))]
+    own = np.array([":" in str(name) and not str(name).startswith(BENCH) for name in frame["operator"]], dtype=bool)
+    what = f"macs() and what fvcore counts are more than {ODD:g} times apart"
+    return _said(what, names, times, own & (times > ODD))
 
 
 def _equal_variants(frame: pd.DataFrame) -> str:

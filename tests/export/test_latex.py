@@ -181,7 +181,10 @@ def test_numbers_stand_under_each_other_at_their_points(texts, kind):
 
 def test_an_interval_without_its_value_stands_in_a_column_of_numbers():
     column = Cells(Heading("latency", "latency"), ["1.5 ±0.1", "0.12–406"], frozenset({1}))
-    assert [column.cell(row, False) for row in (0, 1)] == ["1.5 & $\\pm$0.1", "{\\bfseries 0.12--406} & "]
+    assert column.cell(0, False, False) == "1.5 & $\\pm$0.1"
+    assert column.cell(1, False, False) == r"\multicolumn{2}{r}{\bfseries 0.12--406}"
+    assert column.cell(1, False, True) == r"\multicolumn{2}{r@{}}{\bfseries 0.12--406}"
+    assert Cells(column.heading, ["1.5", "0.12–406"]).cell(1, False, True) == "{0.12--406}"
     assert column.tex.width > Cells(column.heading, ["1.5 ±0.1"]).tex.width
 
 

@@ -78,9 +78,11 @@ def test_the_digits_follow_the_spread(value, low, high, texts):
     [
         (4e-3, 0.1e-3, 406e-3, "0.10–406"),  # ± would reach below zero
         (16e-3, 1.03e-3, 235e-3, "1.0–235"),
-        (4e-3, 0.4e-6, 9e-3, "0.000–9.0"),
-        (4e-3, 1e-3, 8.9e-3, "4 ±4"),
-        (4e-3, -1e-3, 9e-3, "4 ±5"),  # as wide, and does reach there
+        (4e-3, 0.4e-6, 40e-3, "0.000–40"),
+        (11e-3, 5.1e-3, 22.8e-3, "5.1–23"),
+        (4e-3, 1e-3, 8.9e-3, "4 ±4"),  # not twice as far above
+        (4e-3, -1e-3, 90e-3, "4 ±46"),  # reaches below zero
+        (4e-3, 4e-3, 10e-3, "4 ±3"),
     ],
 )
 def test_an_interval_that_is_too_wide_for_a_spread_is_told_by_its_ends(value, low, high, text):

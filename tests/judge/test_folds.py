@@ -66,7 +66,7 @@ def test_costs_take_the_gain_of_the_kind_that_was_asked_for_and_the_ceiling_besi
     costs, told = scores.with_quality(frame, "restoration:seg/nl")
     assert costs["gain"].tolist() == pytest.approx([13.0333333])
     assert costs[scores.CEILING].tolist() == pytest.approx([18.0])
-    assert "features seg with guide nl, 8 epochs, mean over folds" in told
+    assert "features seg, guide nl, 8 epochs, mean over folds" in told
     with pytest.raises(UsageError, match="means several; choose: restoration:seg/mix or restoration:seg/nl"):
         scores.with_quality(frame, "restoration")
     with pytest.raises(UsageError, match="--quality matting: no such training is in what was read; "):

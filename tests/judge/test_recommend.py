@@ -23,12 +23,12 @@ def test_by_cost_alone_the_fastest_is_the_answer_and_the_next_are_beside_it(caps
     assert out == (
         "Use nearest: 26.2 ±0.7 µs, 1.049 MB, because it is the fastest of the 5 that fit latency=0.3ms, memory=8MB.\n"
         "\n"
-        "or instead gains           costs more\n"
-        "─────────────────────────────────────────────────────────────\n"
-        "bilinear   quality unknown latency ×2.00 ±0.03, memory ×1.25\n"
-        "DySample   quality unknown latency ×4.00, memory ×1.75\n"
-        "A2U        quality unknown latency ×7.00, memory ×2.50\n"
-        "CARAFE     quality unknown latency ×11.00 ±0.14, memory ×3.50\n"
+        "or instead gains               costs more\n"
+        "─────────────────────────────────────────────────────────────────\n"
+        "bilinear   nothing significant latency ×2.00 ±0.03, memory ×1.25\n"
+        "DySample   nothing significant latency ×4.00, memory ×1.75\n"
+        "A2U        nothing significant latency ×7.00, memory ×2.50\n"
+        "CARAFE     nothing significant latency ×11.00 ±0.14, memory ×3.50\n"
         "\n"
         "measured: z 1×64×32×32, scale 2, float32, contiguous, inference, eager, cpu, 4 threads\n"
         "× and differences: against nearest, only where they are significant\n"
@@ -72,7 +72,7 @@ def test_of_two_whose_quality_does_not_differ_significantly_the_faster_one_is_us
     trained = make_quality(tmp_path / "trained", {"conv/nearest": 21, "conv/bilinear": 28.95, "twin/a2u": 29})
     out = printed(capsys, "--budget", "latency<1ms", str(costs), str(trained))
     assert out.startswith("Use bilinear: ")
-    assert "it is the fastest of the 2 that no other is significantly better than in PSNR, of 3 that fit" in out
+    assert "it is the fastest of 2 whose PSNR is not significantly worse than another's, among the 3 that fit" in out
 
 
 def test_an_operator_must_be_known_in_every_task_that_is_named(capsys, tmp_path):

@@ -196,7 +196,7 @@ def test_the_grade_that_is_shown_is_the_one_that_the_samples_allow(tmp_path):
         said = make([run], Request()).notes
         assert any(note.startswith(f"environment: grade {grade}, ") for note in said)
         assert any(
-            "the times of another run may differ by as much, ratios of the same rounds do not" in note for note in said
+            "times of another run may differ by as much, ratios of the same rounds do not" in note for note in said
         )
 
 

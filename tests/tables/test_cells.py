@@ -122,7 +122,7 @@ def test_a_status_other_than_ok_is_shown_with_its_reason():
     table = lay_out(to_frame([*rows(), *bad, make_row(case("f"), "timeout", "", {})]))
     assert table.headings[-1].name == "status"
     assert table.cells[2][-1] == "failed"
-    assert table.notes == ("failed: a; b; c; d and 1 more – RuntimeError: boom", "timeout: f")
+    assert table.notes == ("failed: a; b; c; d; e – RuntimeError: boom", "timeout: f")
 
 
 def test_a_single_sample_shows_no_interval_and_equal_samples_a_zero_one():

@@ -52,7 +52,7 @@ SHOWN, FEW = 20, 5
 _SLOWER = r"[\d.]+( ± |–)[\d.]+ times"
 _BELOW = re.compile(
     r"(ratio|grade \w): .*|(times varied by|no ratio:|\d+ of \d+ rows kept) .*|"
-    rf".+ (is|are) fastest(; .+ is {_SLOWER} slower( than .+)?(, .+ {_SLOWER})?)?(; .+ is not significantly slower)?"
+    rf".+ (is|are) fastest(; .+ is {_SLOWER} slower( than .+)?(; .+ {_SLOWER})?)?(; .+ is not significantly slower)?"
 )
 """What the terminal says below a table; a sentence on times that says more is a claim."""
 

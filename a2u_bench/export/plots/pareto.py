@@ -59,7 +59,7 @@ def _drawn(
     """The figure with these numbers in place of names, and the points that have neither."""
     wide = page.is_wide()
     figure = page.sheet(8 + PANEL * (1 if wide else len(panels)) + below.height)
-    page.caption(figure, words, "Filled: nothing is significantly better in both")
+    page.caption(figure, words, "Filled: nothing beats it significantly")
     below.draw(figure)
     shape = (1, len(panels)) if wide else (len(panels), 1)
     stack = figure.subplots(*shape, sharex=True, squeeze=False).ravel()

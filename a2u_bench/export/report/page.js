@@ -8,7 +8,7 @@
   const measures = new Map(data.measures.map((measure) => [measure.name, measure]));
   const usual = { s: [1e3, "ms"], B: [1e-6, "MB"] }; // what a reader means such a quantity in
   const factor = (name) => (usual[measures.get(name)?.unit] ?? [1])[0];
-  const style = (name) => (factor(name) === 1 ? "s" : "r"); // counts with a prefix, quantities in their usual unit
+  const style = (name) => (factor(name) === 1 && name !== "latency_ratio" ? "s" : "r"); // prefixes are for counts
   const label = (name) => {
     const { label: text, unit } = measures.get(name);
     return text + (unit ? ` [${(usual[unit] ?? [1, unit])[1]}]` : "");

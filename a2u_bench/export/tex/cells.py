@@ -76,8 +76,8 @@ class Cells:
         aligned += (whole - 1) // 3 * THIN * (whole > GROUPED)
         parts = enumerate(text.partition(SPREAD) for text in self.texts)
         halves = (quads(half, row in self.best) for row, (_, spread, half) in parts if spread)
-        ends = (quads(text, row in self.best) for row, text in enumerate(self.texts) if _ENDS.fullmatch(text))
-        return max([aligned, *ends]) + max((THIN + quads("±") + wide for wide in halves), default=0.0)
+        aligned += max((THIN + quads("±") + wide for wide in halves), default=0.0)
+        return max([aligned, *(quads(text, True) for text in self.texts if _ENDS.fullmatch(text))])
 
     @cached_property
     def _heads(self) -> Sequence[str]:
@@ -97,7 +97,7 @@ class Cells:
         """The unit below that."""
         return self._over(f"[{unit(self.heading.unit)}]" if self.heading.unit else "", is_last)
 
-    def cell(self, row: int, folds: bool) -> str:
+    def cell(self, row: int, folds: bool, is_last: bool) -> str:
         """The cell of a row, in bold where it is best; `folds`: it may go over several lines."""
         text, best = self.texts[row], row in self.best
         if not self.numbers:
@@ -106,7 +106,8 @@ class Cells:
             return (f"\\textbf{{{shown}}}" if best else start(shown)) + cited
         bold = r"\bfseries " if best else ""
         if _ENDS.fullmatch(text):
-            return f"{{{bold}{escape(text)}}}{' & ' * self.spreads}"
+            ends = f"{{{bold}{escape(text)}}}"
+            return f"\\multicolumn{{2}}{{r{'@{}' * is_last}}}{ends}" if self.spreads else ends
         number, spread, half = text.partition(SPREAD)
         parts = [number, f"$\\pm${half}" if spread else ""] if self.spreads else [number]
         return " & ".join(f"{bold}{part}" if part else part for part in parts)
