@@ -122,7 +122,7 @@ def counted(plan: Any, tensors: tuple[torch.Tensor, ...]) -> dict[str, Any]:
     counts = cuda_counts.count(plan.kernel, programs, plan.threads, (*tensors, *plan.numbers), plan.constants, SAMPLED)
     times = programs / min(programs, SAMPLED)
     sizes = [tensor.numel() for tensor in tensors]
-    found = {name: getattr(counts, name) * times for name in ("sectors", "lines", "stores", "multiply_adds")}
+    found = {name: getattr(counts, name) * times for name in ("sectors", "lines", "stores", "first", "multiply_adds")}
     reads = {n: counts.reads[n] * times / size for n, size in enumerate(sizes)}
     return {**found, "reads": reads, "unmasked": counts.unmasked / max(sum(counts.reads.values()), 1)}
 
@@ -131,8 +131,8 @@ def instructions(code: Any, counts: dict[str, Any], threads: int) -> float:
     """Instructions that all threads execute together, a warp's counted once.
 
     A loop with multiply-adds repeats until all are done; where there are two, the shorter one is that of tiles whose
-    windows lie inside, and has the share of them. An outer loop repeats as often as its stores do. Where nothing is
-    multiplied, a loop counts once.
+    windows lie inside, and has the share of them. An outer loop repeats as often as its stores do, or, without them, as
+    its loads, which are of the first tensor. Where nothing is multiplied, a loop counts once.
     """
     hot = sorted((loop for loop in code.loops if loop.multiply_adds), key=lambda loop: loop.instructions)
     if not hot:
@@ -148,6 +148,8 @@ def instructions(code: Any, counts: dict[str, Any], threads: int) -> float:
     for loop in code.loops:
         if loop not in hot and (stores := sum(n for name, n in loop.opcodes.items() if name == "STG")):
             outer += loop.instructions * counts["stores"] / threads / stores
+        elif loop not in hot and loop.opcodes["LDG"]:
+            outer += loop.instructions * counts["first"] / threads / loop.opcodes["LDG"]
     return (per_thread + outer + code.once.instructions) * threads / 32
 
 

@@ -26,9 +26,13 @@ LINE = 128
 
 @dataclass
 class Counts:
-    """Of the programs that ran: reads of each argument's elements, sectors, cycles of the first level, sums."""
+    """Of the programs that ran: reads of each argument's elements, sectors, cycles of the first level, sums.
+
+    `first` is how many accesses of the first argument its threads make.
+    """
 
     reads: dict[int, int]
+    first: int = 0
     sectors: int = 0
     lines: int = 0
     stores: int = 0
@@ -72,6 +76,8 @@ class Counter:
         if loaded:
             tensor = self.places[bisect.bisect_right(self.begins, int(flat[kept][0])) - 1]
             self.counts.reads[tensor[2]] += int(kept.sum())
+            if tensor[2] == 0:
+                self.counts.first += -(-flat.size // vector)
         else:
             self.counts.stores += -(-flat.size // vector)
 

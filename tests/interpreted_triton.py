@@ -29,6 +29,10 @@ WINDOWS = [
 # the same in float32, where twice as many weights fit into the registers of a thread
 SINGLE = [
     (5, 2, 1, 2, 7, 3, "zero", 1, 1),
+    (5, 2, 1, 3, 6, 4, "zero", 2, 1),
+    (5, 2, 2, 6, 10, 18, "zero", 2, 2),
+    (5, 2, 1, 1, 5, 2, "zero", 1, 1),
+    (5, 2, 1, 2, 2, 4, "zero", 1, 1),
     (5, 2, 1, 1, 1, 29, "replicate", 1, 1),
     (5, 2, 1, 1, 2, 3, "reflect", 1, 1),
     (3, 2, 1, 2, 1, 2, "reflect", 1, 1),
@@ -243,14 +247,48 @@ def test_what_is_not_a_number_reaches_only_the_outputs_that_read_it() -> None:
     torch.testing.assert_close(cuda.reassemble(w, z, None, *plain), reference.reassemble(w, z, **named), equal_nan=True)
 
 
+@pytest.mark.parametrize(("border", "channels_last"), [("zero", False), ("replicate", False), ("zero", True)])
+def test_programs_that_go_on_in_the_next_tile_give_the_same_bits(
+    border: str, channels_last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from upsamplers.primitive.cuda import launch, tiling
+
+    monkeypatch.setattr(tiling, "THREADS", 16)
+    w, z, _, _, plain = window((5, 2, 2, 10, 7, 12, border, 2, 2))
+    w, z = w.float(), z.float()
+    if channels_last:
+        z = z.contiguous(memory_format=torch.channels_last)
+    found = []
+    for span in (None, 3, 7, 23):  # a group has 5 channels; those that are innermost 1 step of 8
+        monkeypatch.setattr(launch, "_made", Kept())
+        if span is not None:
+            monkeypatch.setattr(tiling, "stretches", lambda sets, steps, *rest, span=span: (steps, span))
+        found.append(cuda.reassemble(w, z, None, *plain))
+    assert not found[0].isnan().any()
+    assert all(torch.equal(one, found[0]) for one in found[1:])
+    torch.testing.assert_close(found[0], reference.reassemble(w, z, scale=2, kernel_size=5, border=border))
+
+
+def test_rows_of_pairs_that_are_no_aligned_fours_agree() -> None:
+    w, z, g, named, plain = window((5, 2, 1, 2, 6, 4, "zero", 1, 1))
+    y, gw, gz = adjoints(reference.reassemble, w, z, g, **named)
+    for before in (1, 2):
+        wide = [torch.nn.functional.pad(t.float(), (before, 4 - before))[..., before : before - 4] for t in (w, z, g)]
+        torch.testing.assert_close(cuda.reassemble(wide[0], wide[1], None, *plain), y.float())
+        torch.testing.assert_close(cuda.correlate(wide[2], wide[1], None, w.shape, *plain), gw.float())
+        torch.testing.assert_close(cuda.spread(wide[0], wide[2], None, z.shape, *plain), gz.float())
+
+
 def test_maps_wider_than_a_tile_and_offsets_past_32_bits_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     from upsamplers.primitive.cuda import launch, tiling
 
     monkeypatch.setattr(launch, "_made", Kept())
     monkeypatch.setattr(tiling, "wide", lambda *maps: True)
     monkeypatch.setattr(tiling, "THREADS", 4)
-    w, z, g, named, plain = window((3, 2, 1, 4, 3, 9, "zero", 1, 1))
-    y, gw, gz = adjoints(reference.reassemble, w, z, g, **named)
-    torch.testing.assert_close(cuda.reassemble(w, z, None, *plain), y)
-    torch.testing.assert_close(cuda.correlate(g, z, None, w.shape, *plain), gw)
-    torch.testing.assert_close(cuda.spread(w, g, None, z.shape, *plain), gz)
+    for k, width in ((3, 9), (5, 10)):
+        w, z, g, named, plain = window((k, 2, 1, 4, 5, width, "zero", 1, 1))
+        y, gw, gz = adjoints(reference.reassemble, w, z, g, **named)
+        w, z, g, y, gw, gz = (t if k == 3 else t.float() for t in (w, z, g, y, gw, gz))
+        torch.testing.assert_close(cuda.reassemble(w, z, None, *plain), y)
+        torch.testing.assert_close(cuda.correlate(g, z, None, w.shape, *plain), gw)
+        torch.testing.assert_close(cuda.spread(w, g, None, z.shape, *plain), gz)

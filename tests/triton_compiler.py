@@ -112,6 +112,7 @@ def fullest() -> None:
     w, z, g = (torch.zeros(1, n, *size) for n, size in ((25, (240, 240)), (256, (120, 120)), (256, (240, 240))))
     cuda.reassemble(w.unsqueeze(1), z, None, 2, 5, "zero")
     cuda.spread(w.unsqueeze(1), g, None, z.shape, 2, 5, "zero")
+    cuda.correlate(g, z, None, (1, *w.shape), 2, 5, "zero")
 
 
 if __name__ == "__main__":

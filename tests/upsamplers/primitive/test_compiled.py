@@ -92,6 +92,8 @@ CALLS: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, Tensor], dict[str, A
     "two types": (up, (half(*W.shape), Z), {}),
     "float64": (up, (W.double(), Z.double()), {}),
     "channels last": (up, (W, last(Z)), {}),
+    "pairs of columns": (up, (zeros(1, 1, 25, 32, 48), Z), {"kernel_size": 5}),
+    "an affinity of pairs of columns": (affinity, (G, Z), {"kernel_size": 5}),
     "rows apart": (up, (strided(W), strided(Z)), {}),
     "odd sizes": (up, (zeros(1, 1, 9, 10, 6), zeros(1, 3, 5, 3)), {}),
     "ones": (up, (zeros(1, 1, 9, 2, 2), zeros(1, 1, 1, 1)), {}),
@@ -141,7 +143,7 @@ def test_a_second_call_starts_what_triton_would_with_the_same_parameters(what: s
 def test_every_kernel_of_primitives_and_fused_passes_is_started_so(fake: FakeDriver) -> None:
     triton_compiler.everything()
     count = len(fake.starts)
-    assert len(fake.bound) == count == 31
+    assert len(fake.bound) == count == 32
     triton_compiler.everything()
     assert len(fake.bound) == count
     forget()

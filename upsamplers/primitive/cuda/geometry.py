@@ -17,7 +17,6 @@ from torch import Tensor
 from upsamplers.primitive.cuda import tiling
 from upsamplers.primitive.cuda.compiled import Launch as Launch
 from upsamplers.primitive.cuda.pointwise import window_scale
-from upsamplers.primitive.cuda.products import window_products
 from upsamplers.primitive.cuda.scatter import window_scatter
 from upsamplers.primitive.cuda.spread import window_spread
 from upsamplers.primitive.cuda.window import window_sum
@@ -90,6 +89,12 @@ def scale_of(a: Tensor, z: Tensor, out: Tensor, a_strides: tuple[int, ...], out_
     )
 
 
+def paired(z: Tensor, width: int, window: Window) -> bool:
+    """Whether two neighbouring points read aligned pairs of columns of z, of which each lies inside or outside."""
+    even = window.taps % 2 == 1 and window.start % 2 == width % 2 == 0
+    return even and window.border == "zero" and tiling.pairs(2, (z, tuple(z.stride()))) == 2
+
+
 def sum_of(w: Tensor, z: Tensor, out: Tensor, points: tuple[int, int], window: Window, repeats: bool) -> Launch:
     """wᵀz: w [b, G, K, …] and z [B, C, …] into a map of `points` × phases; one phase of w may repeat."""
     batch, channels = z.shape[0], z.shape[1] // w.shape[1]
@@ -100,89 +105,44 @@ def sum_of(w: Tensor, z: Tensor, out: Tensor, points: tuple[int, int], window: W
         return scale_of(w, z, out, (w_strides[0], w.stride(1), *w.stride()[3:]), tuple(out.stride()))
     room = tiling.HELD // words(out.dtype)
     phase_rows = tiling.largest_divisor(phases, room // (taps * phases))
-    rows = max(1, min(4, room // (taps * phases * phase_rows), height))
     lanes = tiling.channel_lanes(channels, z.stride(1) == 1 and out.stride(1) == 1)
-    tiles = tiling.tiles(-(-height // rows), width, tiling.THREADS // lanes, 16)
-    programs = tiles.count * batch * groups * (phases // phase_rows)
-    splits, span = tiling.channel_spans(channels, lanes, programs, tiling.THREADS, tiling.MOST_READ)
+    whole = phase_rows % 2 == 0 and window.pitch == lanes == 1 and not repeats
+    columns = 2 if whole and paired(z, width, window) else 1  # two columns, with half of the phases
+    phase_rows //= columns
+    rows = max(1, min(4, room // (taps * phases * phase_rows * columns), height))
+    tiles = tiling.wrapped(-(-height // rows), width // columns, tiling.THREADS // lanes // columns, 16 // columns)
+    sets = tiles.count * batch * groups * (phases // phase_rows // columns)
+    registers = None
+    if rows * taps * phases * phase_rows * columns <= room:
+        registers = tiling.REGISTERS if window.border == "zero" else tiling.BORDER_REGISTERS
+    steps, span = tiling.stretches(sets, -(-channels // lanes), tiling.THREADS, registers or tiling.BORDER_REGISTERS)
+    maps = [(map_, (*at[:-3], columns * at[-3], *at[-2:])) for map_, at in ((w, w_strides), (out, out_strides))]
+    together = min(vector(columns * phases, *maps), 2 * columns) if lanes == 1 else 1
     return Launch(
         window_sum,
-        programs * splits,
-        tiles.lanes * lanes,
+        -(-sets * steps // span),
+        tiles.lanes * lanes * columns,
         (w_strides, tuple(z.stride()), out_strides)
-        + (height, width, *z.shape[2:], channels, groups, tiles.count, tiles.across, splits, span),
+        + (height, width, *z.shape[2:], channels, groups, tiles.count, tiles.across, sets, steps, span),
         {
             "S": phases,
             "PHASE_ROWS": phase_rows,
+            "PARTS": columns,
             "K": window.taps,
             "PITCH": window.pitch,
             "START": window.start,
             "BORDER": BORDER_NUMBER[window.border],
             "ROWS": rows,
+            "COLUMNS": columns,
             "TILE_WIDTH": tiles.width,
             "TILE_HEIGHT": tiles.height,
             "LANES": lanes,
-            "PAIR": tiling.pairs(phases, (w, w_strides), (out, out_strides)) if lanes == 1 else 1,
+            "TOGETHER": together,
             "ACC": arithmetic(out.dtype),
-            "WIDE": tiling.wide(w, z, out),
+            "WIDE": tiling.wide(w, z, out) or sets * steps >= 2**30,
         },
-        held(rows * taps * phases * phase_rows * words(out.dtype), window.border),
+        registers,
     )
-
-
-def products_of(
-    g: Tensor, z: Tensor, out: Tensor, points: tuple[int, int], window: Window, repeats: bool
-) -> tuple[Launch, int]:
-    """The adjoint in w, into w's gradient `out`; one phase that repeats: into so many parts, yet to be summed."""
-    (batch, channels), groups, taps, phases = z.shape[:2], out.shape[1], window.taps, window.phases
-    channels //= groups
-    height, width = points
-    if taps == channels == window.pitch == 1 and not repeats and out.shape[0] == batch:
-        strides = (*out.stride()[:2], *out.stride()[3:])
-        return scale_of(g, z, out, tuple(g.stride()), strides), 1
-    room = tiling.HELD // words(out.dtype)
-    phase_rows, tap_rows = tiling.tap_split(taps, phases, room)
-    rows = groups * (phases // phase_rows) * (taps // tap_rows)
-    inner = z.stride(1) == 1 and channels > 1
-    lanes = min(8, tiling.power_above(channels))
-    if not inner:
-        lanes = tiling.product_lanes(height * width, rows * out.shape[0], channels)
-    tiles = tiling.tiles(height, width, max(tiling.THREADS // lanes, 1 if inner else min(32, tiling.THREADS)), 16)
-    parts = min(tiles.count, max(1, 1024 // rows)) if repeats else tiles.count
-    g_strides = tiling.phase_strides(g, phases)
-    if repeats:  # parts [parts, G, K, s, s], contiguous
-        taps_out = taps**2 * phases**2
-        out_strides: tuple[int, ...] = (groups * taps_out, taps_out, phases**2, 0, 0, phases, 1)
-    else:
-        out_strides = (out.stride(0), *tiling.weight_strides(out, phases, False)[1:])
-    plan = Launch(
-        window_products,
-        parts * rows * out.shape[0],
-        tiles.lanes * lanes,
-        (g_strides, tuple(z.stride()), out_strides)
-        + (height, width, *z.shape[2:], channels, groups, tiles.count, tiles.across)
-        + (parts, batch if out.shape[0] == 1 else 1),
-        {
-            "S": phases,
-            "PHASE_ROWS": phase_rows,
-            "TAP_ROWS": tap_rows,
-            "K": taps,
-            "PITCH": window.pitch,
-            "START": window.start,
-            "BORDER": BORDER_NUMBER[window.border],
-            "TILE_WIDTH": tiles.width,
-            "TILE_HEIGHT": tiles.height,
-            "LANES": lanes,
-            "CHANNELS_INNER": inner,
-            "EVERY_PIXEL": repeats,
-            "MOVED": window.border == "zero" and not repeats and min(z.shape[2:]) >= taps,
-            "EVEN": channels % lanes == 0,
-            "PAIR": tiling.pairs(phases, (g, g_strides)) if not inner else 1,
-            "ACC": arithmetic(out.dtype),
-            "WIDE": tiling.wide(g, z, out),
-        },
-    )
-    return plan, parts
 
 
 def outside(window: Window) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from upsamplers.primitive.cuda import geometry
+from upsamplers.primitive.cuda import geometry, product_launches
 from upsamplers.primitive.cuda.compiled import Launch as Launch
 from upsamplers.primitive.cuda.compiled import start
 from upsamplers.primitive.cuda.geometry import Window as Window
@@ -64,7 +64,7 @@ def multiply_windows(g: Tensor, z: Tensor, w_shape: Sequence[int], points: tuple
     if out.numel() == 0 or g.numel() == 0:
         return out.zero_()
     repeats = tuple(w_shape[3:]) != tuple(g.shape[2:])
-    plan, parts = planned(geometry.products_of, (g, z, out), points, window, repeats)
+    plan, parts = planned(product_launches.products_of, (g, z, out), points, window, repeats)
     if not repeats:
         launch(plan, z.device, g, z, out)
         return out

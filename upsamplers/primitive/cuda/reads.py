@@ -43,9 +43,15 @@ def pixels_of(tile, tiles_x, pixel, height, width, TILE_WIDTH: tl.constexpr, TIL
 
 @triton.jit
 def program_of(tiles, splits, parts, groups):
-    """What this program is: tile, split, part, group and batch (both 64-bit), the first of them changing fastest."""
-    tile = tl.program_id(0) % tiles
-    rest = tl.program_id(0) // tiles
+    """What this program is, as in place_of."""
+    return place_of(tl.program_id(0), tiles, splits, parts, groups)
+
+
+@triton.jit
+def place_of(number, tiles, splits, parts, groups):
+    """Tile, split, part, group and batch (both 64-bit) of this number, the first of them changing fastest."""
+    tile = number % tiles
+    rest = number // tiles
     split = rest % splits
     rest = rest // splits
     part = rest % parts
@@ -72,25 +78,48 @@ def zero_grid(COUNT: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, AC
 
 
 @triton.jit
-def pair_at(pointer, offset):
-    """Addresses [..., 2] of two neighbouring elements; the host checked that they are aligned as one."""
+def side_by_side(pointer, offset, COUNT: tl.constexpr):
+    """Addresses [..., COUNT] of neighbouring elements; the host checked that they are aligned as one."""
     BITS: tl.constexpr = pointer.dtype.element_ty.primitive_bitwidth
-    ALIGNMENT: tl.constexpr = BITS // 4  # bytes of two elements
+    ALIGNMENT: tl.constexpr = BITS // 8 * COUNT
     addresses = tl.expand_dims(pointer + offset, -1)
     if len(addresses.shape) == 2:
-        addresses = addresses + tl.arange(0, 2)[None, :]
-        return tl.multiple_of(tl.max_contiguous(addresses, [1, 2]), [1, ALIGNMENT])
+        addresses = addresses + tl.arange(0, COUNT)[None, :]
+        return tl.multiple_of(tl.max_contiguous(addresses, [1, COUNT]), [1, ALIGNMENT])
     else:
-        addresses = addresses + tl.arange(0, 2)[None, None, :]
-        return tl.multiple_of(tl.max_contiguous(addresses, [1, 1, 2]), [1, 1, ALIGNMENT])
+        addresses = addresses + tl.arange(0, COUNT)[None, None, :]
+        return tl.multiple_of(tl.max_contiguous(addresses, [1, 1, COUNT]), [1, 1, ALIGNMENT])
+
+
+@triton.jit
+def apart(together, COUNT: tl.constexpr):
+    """The 1, 2 or 4 neighbours along the last axis as a tuple."""
+    if COUNT == 1:
+        return (together,)
+    elif COUNT == 2:
+        first, second = tl.split(together)
+        return (first, second)
+    else:
+        even, odd = tl.split(tl.reshape(together, together.shape[:-1] + [2, 2]))
+        first, third = tl.split(even)
+        second, fourth = tl.split(odd)
+        return (first, second, third, fourth)
+
+
+@triton.jit
+def load_all(pointer, COUNT: tl.constexpr, ACC: tl.constexpr):
+    """COUNT neighbours by one access without a mask, as a tuple."""
+    if COUNT == 1:
+        return (tl.load(pointer).to(ACC),)
+    else:
+        return apart(tl.load(side_by_side(pointer, 0, COUNT)).to(ACC), COUNT)
 
 
 @triton.jit
 def load_phases(pointer, offset, mask, PAIR: tl.constexpr, ACC: tl.constexpr):
-    """One phase, or two neighbouring ones by one access, as a tuple."""
+    """One phase, or two or four neighbouring ones by one access, as a tuple."""
     if PAIR == 1:
         return (tl.load(pointer + offset, mask=mask, other=0).to(ACC),)
     else:
-        both = tl.load(pair_at(pointer, offset), mask=tl.expand_dims(mask, -1), other=0).to(ACC)
-        first, second = tl.split(both)
-        return (first, second)
+        both = tl.load(side_by_side(pointer, offset, PAIR), mask=tl.expand_dims(mask, -1), other=0).to(ACC)
+        return apart(both, PAIR)

@@ -14,8 +14,9 @@ from torch import Tensor
 HELD = 100
 """Registers of weights (or of their gradients) that a thread keeps while the channels pass: k = 5 at scale 2."""
 
-REGISTERS = 128
-"""Registers of a thread that holds so much: 16 warps then share a processor."""
+REGISTERS, BORDER_REGISTERS = 128, 168
+"""Registers of a thread that holds so much: 16 warps then share a processor; 12 where a border shows something, which
+takes more addresses."""
 
 READING = 4
 """How long it takes to read them, in channels."""
@@ -66,6 +67,30 @@ def tiles(height: int, width: int, lanes: int, widest: int = 32) -> Tiles:
     return Tiles(down, across, ceil(height / down) * ceil(width / across), ceil(width / across))
 
 
+def wrapped(height: int, width: int, lanes: int, widest: int) -> Tiles:
+    """Tiles that go on in the next rows where a row ends, so that the last one alone is not full; `across` is lanes."""
+    across = min(power_above(width), widest, lanes)
+    down = min(power_above(height), lanes // across)
+    return Tiles(down, across, ceil(ceil(height / down) * width / across), width)
+
+
+def stretches(sets: int, steps: int, threads: int, registers: int) -> tuple[int, int]:
+    """`sets` of weights with `steps` of channels each stand in one row: the steps of a set, of a program's stretch.
+
+    Each program has an equal part of one set, unless stretches of the whole row, as many as run at once, take less
+    time. These go on in the next set, which means to read its weights too.
+    """
+    splits, part = channel_spans(steps, 1, sets, threads, MOST_READ)
+    at_once = max(1, 65536 // (registers * threads))
+    slots = PROCESSORS * at_once
+    span = ceil(sets * steps / slots)
+    time = at_once * (span + READING * (1 + span / steps))
+    time_of_parts = ceil(sets * splits / PROCESSORS) * (part + READING)
+    if span >= 16 and sets + slots <= MOST_READ * sets and time < time_of_parts:
+        return steps, span
+    return splits * part, part
+
+
 @dataclass(frozen=True)
 class Channels:
     """How a group's channels meet a program: neighbouring lanes, channels a lane takes at once, splits of a span."""
@@ -85,7 +110,7 @@ def channel_spans(channels: int, lanes: int, programs: int, threads: int, most: 
     most = max(most, PROCESSORS // programs)
     allowed = range(1, max(1, min(most, channels // (16 * lanes))) + 1)
     slots = PROCESSORS * (RESIDENT // threads)
-    filling = [n for n in allowed if 10 * programs * n >= 7 * slots] or [allowed[-1]]
+    filling = [n for n in allowed if 3 * programs * n >= 2 * slots] or [allowed[-1]]
     splits = min(filling, key=lambda n: ceil(programs * n / PROCESSORS) * (ceil(channels / n / lanes) + READING))
     span = ceil(ceil(channels / splits) / lanes) * lanes
     return ceil(channels / span), span
