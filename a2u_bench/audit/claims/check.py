@@ -12,7 +12,6 @@ there, list items, and paragraphs that `\\par` ends.
 
 from __future__ import annotations
 
-import html
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -22,10 +21,10 @@ from typing import Any
 
 from a2u_bench.audit.claims import cells
 from a2u_bench.audit.claims.cells import Over
+from a2u_bench.audit.claims.lines import NOTE, read
 from a2u_bench.audit.claims.match import Row, Wrong, compare, rows, unread
 from a2u_bench.errors import UsageError
 from a2u_bench.export._provenance import PROGRAM
-from a2u_bench.export.tex.text import PREFIXES, SPECIAL, UNITS
 from a2u_bench.operators import papers
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values
@@ -36,33 +35,14 @@ from a2u_bench.tables.request import Request
 from a2u_bench.tables.view import View, make
 
 RESULTS = Path("results")
-NOTE = "this table: "
 FLAGS = (
     *("--format", "--convention", "--baseline", "--filter", "--by", "--columns", "--sort"),
     *("--names", "--notes"),
 )
 """All that a table's command may say: it comes from a stranger, so that nothing of it is ever run or written."""
 
-LARGEST = 16 << 20  # bytes: files come from strangers, so memory is bounded first
-UNREAD = (".html", ".htm", ".json", ".parquet")  # a row is not a line of these
-MOST_COLUMNS = 30  # that a cell lies over
 SHOWN, FEW = 20, 5
 """Wrong numbers, and rows that were not checked, that are told."""
-
-_SLOWER = r"[\d.]+( ± |–)[\d.]+ times"
-_BELOW = re.compile(
-    r"(ratio|grade \w): .*|(times varied by|no ratio:|\d+ of \d+ rows kept) .*|"
-    rf".+ (is|are) fastest(; .+ is {_SLOWER} slower( than .+)?(; .+ {_SLOWER})?)?(; .+ is not significantly slower)?"
-)
-"""What the terminal says below a table; a sentence on times that says more is a claim."""
-
-_OVER_SEVERAL = re.compile(r"\\multicolumn\{(\d+)\}\{(?:@\{\})?\w(?:@\{\})?\}(\{(?:[^{}]|\{[^{}]*\})*\})")
-_SPREAD = re.compile(r"&\s*(±\s*[\d.]*)")  # has a column of its own, and belongs to the number before it
-_COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
-_COMMENT, _COMMAND = re.compile(r"(?<!\\)%.*"), re.compile(r"\\[A-Za-z]+ ?|[{}]")
-_LETTERS = sorted(
-    ((text, letter) for letter, text in SPECIAL.items() if letter.isprintable()), key=lambda t: -len(t[0])
-)
 
 
 @dataclass(frozen=True)
@@ -105,7 +85,7 @@ class Checked:
 
 def check(file: Path, run: Path | None = None) -> Checked:
     """Compare each number in `file` with what its run, or `run`, has stored. UsageError where either cannot be read."""
-    lines = _read(file)
+    lines = read(file)
     folders, request = _command(lines)
     if run is not None and len(folders) > 1:
         raise UsageError(f"--run names one run, and {file} is of {len(folders)}: {', '.join(map(str, folders))}")
@@ -165,55 +145,6 @@ def _variants(view: View) -> dict[tuple[str, str], str]:
     """What is typed for an operator and the label of its variant."""
     columns = (to_values(view.frame[name]) for name in ("operator", "variant", "options"))
     return {(name, label): options for name, label, options in zip(*columns, strict=True) if name and label and options}
-
-
-def _read(path: Path) -> list[str]:
-    """The lines of a file as plain text, without those that are notes but for the command in them."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--claims {path}: {getattr(error, 'strerror', None) or error}") from None
-    if len(data) > LARGEST:
-        raise UsageError(f"--claims {path}: larger than {LARGEST >> 20} MiB; allowed: a table that `export` wrote")
-    if path.suffix.lower() in UNREAD:
-        raise UsageError(
-            f"--claims {path}: allowed: CSV, Markdown, LaTeX or plain text; export the table as one of these"
-        )
-    text = data.decode("utf-8-sig", errors="replace")
-    is_latex = path.suffix.lower() == ".tex" or "\\begin{tabular" in text
-    kept = [line for line in _COMMENTS.sub(_command_in, text).splitlines() if NOTE in line or not _is_note(line)]
-    return list(map(_of_latex if is_latex else _of_markdown, kept))
-
-
-def _is_note(line: str) -> bool:
-    return line.startswith(("- ", "%")) or line.endswith("\\par") or bool(_BELOW.fullmatch(line))
-
-
-def _command_in(comment: re.Match[str]) -> str:
-    """Of a comment the line with the command that made the table."""
-    return "\n".join(line for line in html.unescape(comment[0]).splitlines() if NOTE in line)
-
-
-def _of_markdown(line: str) -> str:
-    return html.unescape(re.sub(r"\\([^A-Za-z0-9\s])", r"\1", line)).replace("**", "")
-
-
-def _of_latex(line: str) -> str:
-    if NOTE in line:
-        return line.lstrip("% ")
-    line = _OVER_SEVERAL.sub(_over_several, _COMMENT.sub("", line)).replace(r" \\ ", " ").replace(r"\,", "")
-    for text, letter in _LETTERS:
-        line = line.replace(text, letter)
-    for letter, word in (*PREFIXES.items(), *((unit, name) for unit, name in UNITS.items())):
-        line = re.sub(rf"\\{word}(?![A-Za-z])", letter, line)
-    shown = _SPREAD.sub(r" \1 &", _COMMAND.sub("", line).replace("+-", "±"))
-    return shown or ("&" if line else "")  # a rule is no empty line
-
-
-def _over_several(found: re.Match[str]) -> str:
-    """What stands over several columns, in the first of them."""
-    return found[2] + "&" * (min(int(found[1][:2]), MOST_COLUMNS) - 1)
 
 
 def _command(lines: Sequence[str]) -> tuple[list[Path], Request]:
