@@ -198,6 +198,13 @@ def test_a_line_of_prose_is_read_as_one_of_a_table_is(tmp_path, old, new, wrong)
     assert [one.given for one in check(file, EXAMPLE).wrong] == wrong
 
 
+def test_one_value_stands_and_two_stand(tmp_path):
+    file = tmp_path / "text.txt"
+    for said, told in (("1.91 ms", "the 1 value stands"), ("1.91 ms and 22.8 times", "all 2 values stand")):
+        file.write_text(f"deconv takes {said}\n", encoding="utf-8")
+        assert f"{told} in example;" in list(check(file, EXAMPLE).lines())[-1].replace(str(EXAMPLE), "example")
+
+
 def test_rows_and_columns_may_be_left_out_and_moved(export):
     file = export("csv")
     header, *lines = file.read_text(encoding="utf-8").splitlines()

@@ -74,7 +74,8 @@ class Checked:
             told = f"{', '.join(self.unread[:FEW])}{more}"
             yield plain(f"{self.file}: not checked, since {runs} has no such operator: {told}")
         if self.holds:
-            yield plain(f"{self.file}: all {self.cells} values stand in {runs}; title and notes are not checked")
+            told = "the 1 value stands" if self.cells == 1 else f"all {self.cells} values stand"
+            yield plain(f"{self.file}: {told} in {runs}; title and notes are not checked")
         else:
             yield plain(f"{self.file}: {len(self.wrong)} of {self.cells} values do not stand in {runs}")
 
