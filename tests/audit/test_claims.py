@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from timed_runs import one_round, write_run
 
 from a2u_bench.audit.claims import check
-from a2u_bench.audit.claims.match import close
+from a2u_bench.audit.claims.match import _apart, close
 from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
 
@@ -203,6 +204,12 @@ def test_one_value_stands_and_two_stand(tmp_path):
     for said, told in (("1.91 ms", "the 1 value stands"), ("1.91 ms and 22.8 times", "all 2 values stand")):
         file.write_text(f"deconv takes {said}\n", encoding="utf-8")
         assert f"{told} in example;" in list(check(file, EXAMPLE).lines())[-1].replace(str(EXAMPLE), "example")
+
+
+def test_the_nearest_number_is_that_of_the_nearest_ratio():
+    apart = _apart(np.array([3.4, 0.0034, 0.0, -1.6]), "1.6")
+    assert apart.argmin() == 0 and np.isinf(apart[2:]).all()
+    assert _apart(np.array([5.0, 0.0]), "0").argmin() == 1
 
 
 def test_rows_and_columns_may_be_left_out_and_moved(export):

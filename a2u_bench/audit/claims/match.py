@@ -169,9 +169,18 @@ def _stands(given: str, half: str, end: str, row: Row, units: slice) -> bool:
 def _nearest(given: str, half: str, row: Row, units: slice) -> tuple[float, str, str, str]:
     """How far the value of the row is that comes nearest to a number, of which row and column it is, and its text."""
     digits = [max(0, -int(Decimal(text or "0").as_tuple().exponent)) for text in (given, half)]
-    far = np.abs(row.values[:, units] - float(given))
+    far = _apart(row.values[:, units], given)
     far[np.isnan(row.spreads[:, units]) & bool(half)] = np.inf
     place = np.unravel_index(far.argmin(), far.shape)
     stored = f"{row.values[:, units][place]:.{digits[0]}f}"
     spread = f" ±{row.spreads[:, units][place]:.{digits[1]}f}" if half else ""
     return float(far[place]), row.name, row.columns[place[0]], stored + spread
+
+
+def _apart(stored: NDArray[np.float64], given: str) -> NDArray[np.float64]:
+    """By what power of ten each number differs from a given one: without end where a sign differs, or one is zero."""
+    number = float(given)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far = np.abs(np.log10(np.abs(stored)) - math.log10(abs(number) or 1))
+    far[np.isnan(far) | (np.sign(stored) != math.copysign(1, number))] = np.inf
+    return np.where(stored == number, 0.0, far)
