@@ -267,6 +267,7 @@ def test_an_interval_without_its_value_stands_by_both_ends(form, tmp_path, capsy
         assert len(check(file, run.path).wrong) == wrong
     file.write_text("bilinear takes 1.07–3.91 ms\n", encoding="utf-8")
     assert [one.given for one in check(file, run.path).wrong] == ["1.07–3.91"]
+    assert [one.stored.count("–") for one in check(file, run.path).wrong] == [1]
     file.write_text("bilinear and carafe take 1.00–3.915 ms\n", encoding="utf-8")  # no interval, but two values
     assert check(file, run.path).holds
 

@@ -142,7 +142,7 @@ def compare(line: str, names: Set[str], rows: Sequence[Row], over: Sequence[Over
                 units = slice(place, place + 1)
             if not any(_stands(given, half, end, row, units) for row in narrowed):
                 said = f"{given} ±{half}" if half else f"{given}{TO}{end}" if end else given
-                _, name, column, stored = min(_nearest(given, half, row, units) for row in narrowed)
+                _, name, column, stored = min(_nearest(given, half, end, row, units) for row in narrowed)
                 wrong.append(Wrong(name, column, said, stored))
     return count, wrong
 
@@ -166,9 +166,16 @@ def _stands(given: str, half: str, end: str, row: Row, units: slice) -> bool:
     return bool((fits & close(row.spreads[:, units], half) if half else fits).any())
 
 
-def _nearest(given: str, half: str, row: Row, units: slice) -> tuple[float, str, str, str]:
+def _nearest(given: str, half: str, end: str, row: Row, units: slice) -> tuple[float, str, str, str]:
     """How far the value of the row is that comes nearest to a number, of which row and column it is, and its text."""
-    digits = [max(0, -int(Decimal(text or "0").as_tuple().exponent)) for text in (given, half)]
+    digits = [max(0, -int(Decimal(text or "0").as_tuple().exponent)) for text in (given, half or end)]
+    if end:
+        ends = row.ends[:, units]
+        far = _apart(ends[..., 0], given) + _apart(ends[..., 1], end)
+        if np.isfinite(far).any():
+            place = np.unravel_index(far.argmin(), far.shape)
+            told = TO.join(f"{one:.{places}f}" for one, places in zip(ends[place], digits, strict=True))
+            return float(far[place]), row.name, row.columns[place[0]], told
     far = _apart(row.values[:, units], given)
     far[np.isnan(row.spreads[:, units]) & bool(half)] = np.inf
     place = np.unravel_index(far.argmin(), far.shape)
