@@ -61,7 +61,7 @@ def command(
     from a2u_bench.judge.scores import with_quality
     from a2u_bench.sanitize import plain
     from a2u_bench.tables import notes as said
-    from a2u_bench.tables.naming import in_papers
+    from a2u_bench.tables.naming import in_papers, typed_names
     from a2u_bench.tables.order import is_unnamed_variant
 
     check_convention(convention)
@@ -71,7 +71,8 @@ def command(
     typed, found = are_typed(names), read_runs(runs or [])
     reading = read(found)
     frame, told = with_quality(reading.frame, quality)
-    kept, notes = narrow(frame, conditions)
+    known = known_operators(found)
+    kept, notes = narrow(frame, conditions, typed_names(found, known) if conditions else {})
     if kept.empty and conditions:
         raise UsageError(f"no row is left to draw: {'; '.join(notes)}")
     if not (variants or conditions):
@@ -81,7 +82,7 @@ def command(
             notes = (*notes, f"{count} variant{'s' * (count > 1)} not drawn (--variants)")
     frame = kept
     if not typed:
-        frame = frame.assign(**{CALLED: in_papers(frame, known_operators(found))})
+        frame = frame.assign(**{CALLED: in_papers(frame, known)})
 
     def draw(kind: str) -> Iterator[Picture]:
         return pictures(frame, kind, forms, convention, reading, style=style, settings=settings)

@@ -60,7 +60,7 @@ def command(
     from a2u_bench.machine.differences import differences
     from a2u_bench.tables import answer
     from a2u_bench.tables import notes as said
-    from a2u_bench.tables.naming import in_papers
+    from a2u_bench.tables.naming import in_papers, typed_names
     from a2u_bench.tables.order import is_unnamed_variant
 
     check_convention(convention)
@@ -71,14 +71,15 @@ def command(
     frame = recommend.with_exports(frame)  # before rows of other runtimes are left out
     asked = {"shape": shape, "scale": scale, "mode": mode, "runtime": runtime}
     texts = [f"{axis}={value}" for axis, value in asked.items() if value is not None]
-    frame, left = narrow(frame, [*texts, *(conditions or ())])
+    known = known_operators(read)
+    frame, left = narrow(frame, [*texts, *(conditions or ())], typed_names(read, known) if conditions else {})
     for axis in (*recommend.FLAGS, "dtype", "layout", "runtime", "device", "threads"):
         recommend.must_agree(frame, axis)
     if frame.empty:
         raise UsageError("no costs in what was read; name a run that `a2u-bench run` made")
     if RUN in frame and frame[RUN].nunique() == 1:
         frame = frame.drop(columns=RUN)
-    frame = frame.assign(**{answer.CALLED: in_papers(frame, known_operators(read))})
+    frame = frame.assign(**{answer.CALLED: in_papers(frame, known)})
     advice = recommend.advise(frame, limits, reading, None if variants else is_unnamed_variant(frame, reading))
     measured = [run.manifest for run in read if any(row["task"] is None for row in run.rows)]
     notes = [*answer.notes(advice, everything), *filter(None, [told]), *left[:1], *said.of_reading(reading)]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import operator as python
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -45,6 +46,9 @@ OPTIONS_TOO = ("mode",)
 """Columns whose names are operators' options as well: after `options=sapa:` it is the option."""
 
 FREE_TEXT = ("reason", "note")
+Typed = Mapping[str, Mapping[str, Sequence[str]]]
+"""Of a column what is typed for each name that tables print, in small letters."""
+
 _CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(<=|>=|!=|==|<|>|=)\s*(.*?)\s*", re.DOTALL)
 _BETWEEN_VALUES = re.compile(r",(?!\s*[A-Za-z_][\w-]*\s*=)")  # not the commas of a2u:rank=4,sharing=unshared
 
@@ -117,8 +121,13 @@ def quantity(text: str, flag: str, name: str, value: str) -> float:
         ) from None
 
 
-def parse(text: str, columns: Sequence[str], flag: str = "--filter") -> Condition:
-    """The condition in `text` on one of `columns`. UsageError for an unknown column or a value of another kind."""
+def parse(
+    text: str, columns: Sequence[str], flag: str = "--filter", printed: Typed = MappingProxyType({})
+) -> Condition:
+    """The condition in `text` on one of `columns`; names in it may be those that are `printed`.
+
+    UsageError for an unknown column, a value of another kind, or the name of several operators.
+    """
     name, sign, value = split(text, flag)
     if name not in columns:
         raise unknown(f"column in {flag}", name, columns)
@@ -126,14 +135,41 @@ def parse(text: str, columns: Sequence[str], flag: str = "--filter") -> Conditio
         if sign not in ("=", "!="):
             raise UsageError(f"{flag} {text!r}: {name} is a text; allowed: = and !=")
         words = [value] if name in FREE_TEXT else _BETWEEN_VALUES.split(value)
+        if name in printed:
+            words = _each_as_typed(words, printed[name], f"{flag} {text}")
         return Condition(name, sign, tuple(_word(name, word) for word in words), text)
     parts = value.split(",") if sign in ("=", "!=") else [value]
     return Condition(name, sign, tuple(quantity(text, flag, name, part.strip()) for part in parts), text)
 
 
-def narrow(frame: pd.DataFrame, texts: Sequence[str] | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _each_as_typed(words: Sequence[str], printed: Mapping[str, Sequence[str]], asked: str) -> list[str]:
+    """The words, whose commas may stand inside a printed name, each as it is typed."""
+    found, start = [], 0
+    while start < len(words):
+        ends = range(len(words), start, -1)
+        end = next((end for end in ends if ",".join(words[start:end]).strip().casefold() in printed), start + 1)
+        found.append(as_typed(",".join(words[start:end]), printed, asked))
+        start = end
+    return found
+
+
+def as_typed(text: str, printed: Mapping[str, Sequence[str]], asked: str) -> str:
+    """What is typed for a printed name; any other text as it is. UsageError for the name of several operators."""
+    text = text.strip()
+    meant = printed.get(text.casefold(), ())
+    if any(text in typed for typed in printed.values()):
+        return text
+    if len(meant) > 1:
+        raise UsageError(f"{asked}: {text!r} is the name of several operators; allowed: {'; '.join(meant)}")
+    return meant[0] if meant else text
+
+
+def narrow(
+    frame: pd.DataFrame, texts: Sequence[str] | None, printed: Typed = MappingProxyType({})
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The rows that meet every condition, and notes as `keep` makes them. UsageError for what is no condition."""
-    return keep(frame, [parse(text, list(map(str, frame.columns))) for text in apart(texts or ())])
+    columns = list(map(str, frame.columns))
+    return keep(frame, [parse(text, columns, printed=printed) for text in apart(texts or ())])
 
 
 def keep(frame: pd.DataFrame, conditions: Sequence[Condition]) -> tuple[pd.DataFrame, tuple[str, ...]]:

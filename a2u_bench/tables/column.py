@@ -75,6 +75,23 @@ def column(
     return heading, spread_texts(numbers, scale)
 
 
+def by_headings(names: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
+    """The names, with or without a minus before them, of which those that are headings become their columns."""
+    labels = {name: (LABELS.get(name, name), SHOWN[name].label) for name in columns if name in SHOWN}
+    works = [work for work, _ in units.CONVENTIONS.values()]
+    found = {
+        label.format(work=work).casefold(): name
+        for name, both in reversed(labels.items())  # of two with one heading the first is meant
+        for label in both
+        for work in works
+    }
+
+    def meant(name: str) -> str:
+        return name if name in columns else found.get(name.casefold(), name)
+
+    return tuple(f"-{meant(name[1:])}" if name.startswith("-") else meant(name) for name in names)
+
+
 def spread_texts(columns: Sequence[Sequence[Any]], scale: units.Scale) -> list[str]:
     """`1.234 ±0.012`, a wide interval as `0.12–406`, or the value alone where its interval is unknown.
 

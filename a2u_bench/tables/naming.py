@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from a2u_bench.paper_names import Known, names, setting
+from a2u_bench.paper_names import Known, label, names, setting
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values
+from a2u_bench.store.read import Run
 
 INDENT = "\u00a0\u00a0"
 
@@ -34,6 +35,30 @@ def in_papers(frame: pd.DataFrame, known: Mapping[str, Known]) -> pd.Series:
     by_options = {options: options if text in twice else text for options, text in called.items()}
     texts = [options if options is None else plain(by_options.get(options, options)) for _, _, options in _rows(frame)]
     return pd.Series(texts, index=frame.index, dtype="string")
+
+
+def typed_names(runs: Iterable[Run], known: Mapping[str, Known]) -> dict[str, dict[str, list[str]]]:
+    """What is typed for the names that tables of these runs may print, in small letters: for those of `operator`, and
+    for those of `options`. A name of several has all of them."""
+    columns = ("operator", "variant", "options")
+    rows = dict.fromkeys(tuple(row[name] for name in columns) for run in runs for row in run.rows)
+    frame = pd.DataFrame(list(rows), columns=columns, dtype="string")
+    subjects, operators = _subjects(frame), _operators(frame)
+    alone = ((f"{label(one, known)}, {_setting(one, told, text, {})}", text) for one, told, text in subjects)
+    printed = zip(to_values(in_papers(frame, known)), to_values(frame["options"]), strict=True)
+    return {
+        "operator": _gathered((label(one, known), one) for one in operators)
+        | _gathered((name, one) for one, name in names(operators, known).items()),
+        "options": _gathered(alone) | _gathered((name, text) for name, text in printed if name and text),
+    }
+
+
+def _gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, text in pairs:
+        texts = found.setdefault(name.casefold(), [])
+        texts += [] if text in texts else [text]
+    return found
 
 
 def with_pairs(frame: pd.DataFrame, known: Mapping[str, Known]) -> pd.DataFrame:

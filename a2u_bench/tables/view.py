@@ -27,6 +27,7 @@ from a2u_bench.store.read import Run
 from a2u_bench.tables import naming, summary
 from a2u_bench.tables import notes as sentences
 from a2u_bench.tables.changes import table_of_changes
+from a2u_bench.tables.column import by_headings
 from a2u_bench.tables.layout import EVERY, MEASURES, SCORES, Marks, Table, apart, lay_out
 from a2u_bench.tables.order import fastest_first, is_unnamed_variant
 from a2u_bench.tables.request import Request
@@ -155,11 +156,16 @@ def make(runs: Sequence[Run], request: Request) -> View:
     if request.convention not in units.CONVENTIONS:
         raise unknown("convention", request.convention, units.CONVENTIONS)
     asked = gates.parse_all(request.fail_if)
+    printed = naming.typed_names(runs, request.known) if request.known and (request.filters or request.baseline) else {}
+    if printed and request.baseline not in (None, peers.PEERS):
+        request = replace(request, baseline=_operator(str(request.baseline), printed))
     reading = read(runs, request.baseline)
     frame = reading.frame
     columns = [str(name) for name in frame.columns]
+    shown, by, order = (by_headings(names, columns) for names in (request.columns, request.by, request.order))
+    request = replace(request, columns=shown, by=by, order=order)
     _check_names(request, columns)
-    wanted = [conditions.parse(text, columns) for text in conditions.apart(request.filters)]
+    wanted = [conditions.parse(text, columns, printed=printed) for text in conditions.apart(request.filters)]
     if request.baseline == peers.PEERS:  # every other row is compared with one of theirs
         frame = frame[~peers.is_peer(frame)]
     frame, notes = conditions.keep(frame, wanted)
@@ -213,6 +219,12 @@ def _shown(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """The measures that the table will show and that may be better or worse."""
     wanted = SHOWN if EVERY in columns else columns or (*MEASURES, *SCORES)
     return [name for name in wanted if name in frame and name in SHOWN and SHOWN[name].better]
+
+
+def _operator(text: str, printed: conditions.Typed) -> str:
+    """What is typed for an operator, with its options or at its defaults, that tables call so."""
+    options = conditions.as_typed(text, printed["options"], f"--baseline {text}")
+    return options if options != text else conditions.as_typed(text, printed["operator"], f"--baseline {text}")
 
 
 def _relative(asked: Sequence[gates.Gate]) -> str:

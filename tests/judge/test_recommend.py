@@ -126,6 +126,13 @@ def test_operators_have_their_names_in_papers_and_the_answer_says_how_it_is_type
     assert "called" not in content["rows"][0]
 
 
+def test_operators_are_chosen_by_the_names_that_are_printed_too(capsys, tmp_path):
+    run = make_run(tmp_path / "run")
+    text = printed(capsys, str(run), "--budget", "latency=1s", "--filter", "operator=CARAFE")
+    assert text.startswith("Use CARAFE (carafe): ") and "1 of 7 rows kept" in text
+    assert main(["plot", str(run), "--kind", "pareto", "--out", str(tmp_path), "--filter", "operator=CARAFE,A2U"]) == 0
+
+
 def test_what_is_within_only_perhaps_is_marked(capsys, tmp_path):
     run = make_run(tmp_path / "run", [case("nearest")])  # 26.2144 µs, interval up to 2 % above
     content = json.loads(printed(capsys, "--budget", "latency=26.5us", "--json", str(run)))

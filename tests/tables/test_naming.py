@@ -8,10 +8,16 @@ import sys
 import pytest
 
 import upsamplers
+from a2u_bench.case import Case
+from a2u_bench.columns import make_row
+from a2u_bench.errors import UsageError
 from a2u_bench.operators import papers
 from a2u_bench.paper_names import Known, Publication, is_own, names, setting
 from a2u_bench.store.frames import to_frame
+from a2u_bench.store.read import Run
 from a2u_bench.tables.naming import in_papers, indented, with_pairs
+from a2u_bench.tables.request import Request
+from a2u_bench.tables.view import make
 
 
 def test_what_is_read_from_the_files_is_what_the_operators_state():
@@ -91,3 +97,77 @@ def test_pairs_are_named_after_their_operators():
     assert with_pairs(rows, papers.known_in([]))["pair"].fillna("").tolist() == [
         *("S2D / pixel shuffle", "twin / A2U, k 1", "any convex 3×3 kernel", "of another kind", "")
     ]
+
+
+OWN = {name: Known("soft", own=True) for name in ("mine:Soft", "lab:Soft")}
+
+
+SETTINGS = {"a2u:rank=4": "rank 4, shared", "a2u:rank=4,sharing=unshared": "rank 4, unshared", "a2u": "rank 1, shared"}
+
+
+@pytest.fixture
+def view_of(tmp_path):
+    """The view of a run as it was asked for."""
+    rows = []
+    for options in ("bilinear", *SETTINGS, "carafe", *OWN):
+        operator = options if options in OWN else options.partition(":")[0]
+        case = Case(operator, SETTINGS.get(options, "default"), options, 1, 8, 4, 4)
+        rows.append(make_row(case, "ok", "", {"latency": 1e-3}))
+    run = Run(tmp_path, {"reference": "bilinear"}, rows, ())
+    return lambda **asked: make([run], Request(known=papers.known_in([]) | OWN, **asked))
+
+
+@pytest.mark.parametrize(
+    ("condition", "kept"),
+    [
+        ("operator=CARAFE", ["carafe"]),
+        ("operator=Carafe,bilinear", ["bilinear", "carafe"]),
+        ("operator=a2u", [*SETTINGS]),
+        ("operator=Soft (mine)", ["mine:Soft"]),
+        ("options=A2U", ["a2u"]),
+        ("options=A2U, rank 4, CARAFE", ["a2u:rank=4", "carafe"]),
+        ("options=a2u:rank=4,sharing=unshared,carafe", ["a2u:rank=4,sharing=unshared", "carafe"]),
+        ("options=A2U, rank 4, unshared,dtype=float32", ["a2u:rank=4,sharing=unshared"]),
+        ("operator!=A2U", ["bilinear", "carafe", "mine:Soft", "lab:Soft"]),
+    ],
+)
+def test_a_filter_takes_operators_as_tables_name_them(view_of, condition, kept):
+    assert view_of(filters=(condition,)).frame["options"].tolist() == kept
+
+
+def test_a_baseline_is_taken_as_tables_name_it_and_known_as_it_is_typed(view_of):
+    for name, typed in (
+        ("CARAFE", "carafe"),
+        ("a2u, RANK 4", "a2u:rank=4"),
+        ("soft (lab)", "lab:Soft"),
+        ("a2u", "a2u"),
+    ):
+        view = view_of(baseline=name)
+        assert view.request.baseline == typed
+        assert view.frame.loc[view.frame["options"] == typed, "verdict"].tolist() == ["baseline"]
+    alone = view_of(baseline="A2U", filters=("options=a2u,carafe",))
+    assert alone.frame["verdict"].iloc[0] == "baseline"
+
+
+@pytest.mark.parametrize(
+    "asked", [{"filters": ("operator=soft",)}, {"filters": ("operator=a2u,SOFT",)}, {"baseline": "soft"}]
+)
+def test_a_name_of_several_is_an_error_that_has_them(view_of, asked):
+    with pytest.raises(UsageError, match="is the name of several operators; allowed: mine:Soft; lab:Soft"):
+        view_of(**asked)
+
+
+def test_a_name_that_no_table_prints_is_still_an_error(view_of):
+    with pytest.raises(UsageError, match="no row has operator 'CARAF'"):
+        view_of(filters=("operator=CARAF",))
+    with pytest.raises(UsageError, match="'CARAF' is not in this table"):
+        view_of(baseline="CARAF")
+
+
+def test_columns_are_known_by_their_headings_too(view_of):
+    shown = view_of(columns=("options", "ratio", "Peak mem", "peak memory", "macs", "MACs", "FLOPs"))
+    assert shown.request.columns == ("options", "latency_ratio", "peak_memory", "peak_memory", *["macs"] * 3)
+    assert view_of(order=("-Ratio", "operator"), by=("B",)).request.order == ("-latency_ratio", "operator")
+    assert view_of(by=("operator", "B")).request.by == ("operator", "batch")
+    with pytest.raises(UsageError, match="unknown column 'ratios'"):
+        view_of(columns=("ratios",))
