@@ -6,7 +6,7 @@ An operator file states facts and defines `weights`; the rest of what is here fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
@@ -48,7 +48,8 @@ class Facts:
     name: str
     title: str
     family: Family
-    paper: Paper
+    paper: Paper | None = None  # of what is not published, none
+    _: KW_ONLY
     kernel_size: int  # default side k of the window
     groups: str  # G, as a formula: "1", "C", "groups"
     taps: str  # K, as a formula: "k²", "C·k²", "4"

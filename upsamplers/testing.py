@@ -64,7 +64,8 @@ def check_facts(op: Upsampler) -> None:
     assert isinstance(facts, Facts), f"facts must be a Facts; got {facts!r}"
     for field in ("name", "title", "groups", "taps"):
         assert getattr(facts, field), f"{facts.name}: facts.{field} is empty"
-    assert facts.paper.title and facts.paper.authors and facts.paper.year > 1900, (
+    paper = facts.paper
+    assert paper is None or (paper.title and paper.authors and paper.year > 1900), (
         f"{facts.name}: the paper is incomplete"
     )
     assert facts.variants, f"{facts.name}: declares no variant"

@@ -37,7 +37,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
             one["border"],
             one["groups"].partition(" in ")[0],
             one["taps"].partition(" (")[0],
-            f"{one['title']} ({one['authors'].partition(',')[0]}, {one['year']})",
+            _with_paper(one),
         )
         for one in operators
     )
@@ -46,6 +46,24 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
         "G: kernel groups, K: taps of a kernel; `a2u-bench show NAME` says more",
     )
     print_table(Table("", headings, cells, notes))
+
+
+def _with_paper(one: dict[str, Any]) -> str:
+    title, authors = one["title"], one["authors"]
+    return f"{title} ({authors.partition(',')[0]}, {one['year']})" if one["paper"] else str(title)
+
+
+def _paper(paper: Any) -> dict[str, Any]:
+    """Where an operator was published, unknown of what is not."""
+    if paper is None:
+        return dict.fromkeys(("paper", "authors", "venue", "year", "arxiv"))
+    return {
+        "paper": paper.title,
+        "authors": paper.authors,
+        "venue": paper.venue,
+        "year": paper.year,
+        "arxiv": paper.arxiv or None,
+    }
 
 
 def _operators() -> list[dict[str, Any]]:
@@ -58,11 +76,7 @@ def _operators() -> list[dict[str, Any]]:
         {
             "name": facts.name,
             "title": facts.title,
-            "paper": facts.paper.title,
-            "authors": facts.paper.authors,
-            "venue": facts.paper.venue,
-            "year": facts.paper.year,
-            "arxiv": facts.paper.arxiv or None,
+            **_paper(facts.paper),
             "family": facts.family,
             "guide": facts.guide if facts.guide_size == "output" else "image",
             "groups": facts.groups,

@@ -247,9 +247,9 @@ def test_a_named_operator_that_cannot_serve_a_site_is_wrong_usage():
 
 def test_a_user_s_own_operator_that_fails_leaves_the_others_counted(tmp_path, monkeypatch):
     (tmp_path / "failing_plugin.py").write_text(
-        "from upsamplers import Facts, Paper, Upsampler\n"
+        "from upsamplers import Facts, Upsampler\n"
         "class Fails(Upsampler):\n"
-        "    facts = Facts('fails', 'Fails', 'first order', Paper('a', 't', 'v', 2020), 3, '1', '9')\n"
+        "    facts = Facts('fails', 'Fails', 'first order', kernel_size=3, groups='1', taps='9')\n"
         "    def weights(self, z, guide=None):\n"
         "        return z.new_ones(1, 1, 9, 2, 2)\n"
         "    def macs(self, height, width):\n"

@@ -14,7 +14,9 @@ import pytest
 
 import upsamplers
 from a2u_bench import operators
+from a2u_bench.cli import main
 from a2u_bench.errors import UsageError
+from a2u_bench.operators import papers
 from a2u_bench.suites.expand import make_plan
 from upsamplers import registry, testing
 
@@ -217,3 +219,48 @@ def test_a_class_itself_is_an_operator_and_what_is_none_is_told_in_one_line():
         upsamplers.UnknownOperator, match=r"no operator .*: it must be a subclass of upsamplers\.Upsampler"
     ):
         upsamplers.create(dict, channels=8)  # type: ignore[arg-type]
+
+
+UNPUBLISHED = """
+import torch
+from upsamplers import Facts, Paper, Upsampler
+
+
+class Mean(Upsampler):
+    facts = Facts("mean", "A mean", "distance-based", kernel_size=3, groups="1", taps="k²", border="replicate")
+
+    def weights(self, z, guide=None):
+        return torch.full((1, 1, 9, self.scale, self.scale), 1 / 9, dtype=z.dtype, device=z.device)
+
+    def macs(self, height, width):
+        return self.channels * 9 * self.scale**2 * height * width
+
+
+class Cited(Mean):
+    paper = Paper("You", "", "arXiv", 2026)
+    facts = Facts("cited", "A mean", "distance-based", paper, kernel_size=3, groups="1", taps="k²")
+"""
+
+
+def test_an_operator_needs_no_paper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "not_published.py").write_text(UNPUBLISHED)
+    monkeypatch.syspath_prepend(tmp_path)
+    mean = registry.operator_class("not_published:Mean")
+    testing.check_operator(mean)
+    with pytest.raises(AssertionError, match="cited: the paper is incomplete"):
+        testing.check_operator(registry.operator_class("not_published:Cited"))
+    assert papers.of_own(["not_published:Mean"])["not_published:Mean"].paper is None
+    assert make_plan(ops="not_published:Mean", device="cpu").skipped == ()
+    capsys.readouterr()
+    assert main(["show", "not_published:Mean"]) == 0
+    assert "paper" not in capsys.readouterr().out
+    assert main(["show", "not_published:Mean", "--json"]) == 0
+    assert '"paper": null' in capsys.readouterr().out
+    install(monkeypatch, Point("not_published:Mean", mean))
+    assert main(["ls"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("mean ")]
+    assert line.endswith("A mean")
+    assert main(["ls", "--json"]) == 0
+    assert '"paper": null' in capsys.readouterr().out

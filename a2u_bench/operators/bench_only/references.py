@@ -16,8 +16,6 @@ from upsamplers.operator import Facts, Paper, Upsampler, check_option
 STEEP = 10.0
 """Logits by which a parameter changes them, so that some hundred small steps can make a weight 0 or 1."""
 
-NO_PAPER = Paper("", "", "", 0)
-
 
 class Constant(Upsampler):
     """w [1, 1, k², s, s], one kernel a phase, whatever the features.
@@ -34,7 +32,6 @@ class Constant(Upsampler):
         name="constant",
         title="A constant kernel",
         family="learned static",
-        paper=NO_PAPER,
         kernel_size=3,
         groups="1",
         taps="k²",
