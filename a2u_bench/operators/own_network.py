@@ -42,7 +42,7 @@ def own_network(text: str, seed: int = 0) -> nn.Module:
     options: dict[str, Any] = {}
     if "=" in tail:
         try:
-            options = dict(strings.parse(text).options)
+            options = dict(strings.options_in(tail, text))
         except UsageError as error:
             raise UsageError(str(error).replace("operator", "network", 1)) from None
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -37,15 +38,33 @@ def split(text: str | Iterable[str]) -> list[str]:
 def parse(text: str) -> OperatorString:
     """Read one operator string: ``name``, ``name:key=value,…``, or ``package.module:Class[:key=value,…]``.
 
-    Raises UsageError for anything else, and for an option that is given twice.
+    Where a file in this folder is named, ``mine.py:Class``, its module is meant. Raises UsageError for anything else,
+    and for an option that is given twice.
     """
     head, colon, tail = text.rpartition(":")
     if "=" not in tail:
         if not tail or (colon and not (head and tail.isidentifier())):
             raise UsageError(f"cannot read operator {text!r}. Allowed: NAME or NAME:option=value,option=value")
-        return OperatorString(text)
+        return OperatorString(_in_file(text))
     if not head:
         raise UsageError(f"operator {text!r} has options but no name. Allowed: NAME:option=value,option=value")
+    return OperatorString(_in_file(head), options_in(tail, text))
+
+
+def _in_file(name: str) -> str:
+    """The name, or of a class in a file of this folder its module and class. UsageError for a file elsewhere."""
+    path, colon, member = name.partition(":")
+    if not colon or not path.endswith(".py"):
+        return name
+    folder, file = os.path.split(os.path.relpath(path))
+    own = f"{file.removesuffix('.py')}:{member}"
+    if folder:
+        raise UsageError(f"operator {name!r} is in no file of this folder. Allowed: {own}, with PYTHONPATH={folder}")
+    return own
+
+
+def options_in(tail: str, text: str) -> dict[str, OptionValue]:
+    """The options of ``key=value,…``, which ends `text`. UsageError for anything else, and for one given twice."""
     options: dict[str, OptionValue] = {}
     for part in tail.split(","):
         key, equals, value = part.partition("=")
@@ -55,7 +74,7 @@ def parse(text: str) -> OperatorString:
         if key in options:
             raise UsageError(f"option {key!r} is given twice in {text!r}")
         options[key] = parse_value(value.strip())
-    return OperatorString(head, options)
+    return options
 
 
 def parse_value(text: str) -> OptionValue:

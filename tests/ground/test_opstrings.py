@@ -46,6 +46,20 @@ def test_an_operator_of_one_s_own_keeps_its_module():
     assert strings.parse("my.ops:Mine:rank=2") == strings.OperatorString("my.ops:Mine", {"rank": 2})
 
 
+@pytest.mark.parametrize("text", ["mine.py:Soft", "./mine.py:Soft", "{here}/mine.py:Soft"])
+def test_a_file_of_this_folder_means_its_module(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = text.format(here=tmp_path)
+    assert strings.parse(text) == strings.OperatorString("mine:Soft")
+    assert strings.parse(f"{text}:rank=2") == strings.OperatorString("mine:Soft", {"rank": 2})
+
+
+@pytest.mark.parametrize("text", ["lab/mine.py:Soft", "../mine.py:Soft", "./lab/mine.py:Soft:rank=2"])
+def test_a_file_of_another_folder_is_answered_with_what_to_type(text):
+    with pytest.raises(UsageError, match=r"Allowed: mine:Soft, with PYTHONPATH=(lab|\.\.)$"):
+        strings.parse(text)
+
+
 @pytest.mark.parametrize("text", ["a2u:", ":rank=4", "a2u:rank=", "a2u:=4", "a2u:rank=1,rank=2", "a2u:rank=4,x", ":x"])
 def test_what_cannot_be_read_is_wrong_usage_in_one_line(text):
     with pytest.raises(UsageError) as caught:

@@ -178,11 +178,16 @@ def test_the_nearest_class_of_a_module_is_named(template: type[upsamplers.Upsamp
         operators.operator("mine:Sof")
 
 
-def test_a_name_of_a_file_is_answered_with_that_of_its_module(tmp_path, monkeypatch):
+def test_the_library_answers_a_file_with_the_name_of_its_module(tmp_path, monkeypatch):
     (tmp_path / "mine_file.py").write_text("class Soft(Upsampler): pass")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(UsageError, match=r"write mine_file:Soft, without \.py"):
-        operators.operator("mine_file.py:Soft")
+    with pytest.raises(upsamplers.UnknownOperator, match=r"write mine_file:Soft, without \.py"):
+        upsamplers.facts("mine_file.py:Soft")
+
+
+def test_a_file_of_this_folder_means_its_module(template: type[upsamplers.Upsampler]) -> None:
+    plan = make_plan(ops="mine.py:Soft", device="cpu")
+    assert [case.options for case in plan.cases] == ["mine:Soft", "bilinear"]
 
 
 def test_the_library_takes_the_names_that_the_command_line_takes(template: type[upsamplers.Upsampler]) -> None:
