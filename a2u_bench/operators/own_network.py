@@ -68,19 +68,25 @@ def own_network(text: str, seed: int = 0) -> nn.Module:
 
 
 def sites(network: nn.Module, shape: Sequence[int], seed: int = 0) -> list[Choice]:
-    """The sites of a network for one image of this shape, each with why it would be left alone."""
+    """The sites of a network for one image of this shape, each with why it would be left alone.
+
+    UsageError for a network that raises at such an image.
+    """
     from upsamplers import Choice, NetworkError, find_sites
 
     try:
         return [Choice(site, "", site.reason) for site in find_sites(network, image(shape, seed))]
     except NetworkError as error:
-        raise BenchError(str(error)) from None
+        raise UsageError(str(error)) from None
 
 
 def swapped(
     network: nn.Module, text: str, shape: Sequence[int], asked: Sequence[str] | None, cascade: bool, seed: int = 0
 ) -> tuple[nn.Module, list[Choice]]:
-    """The network with what an operator string means at its sites, and what was done at each."""
+    """The network with what an operator string means at its sites, and what was done at each.
+
+    UsageError for a site that is not there and an image that the network does not take, BenchError where none takes it.
+    """
     import torch
 
     from upsamplers import NetworkError, OptionError, choices, swap
@@ -94,7 +100,8 @@ def swapped(
     except OptionError as error:
         raise UsageError(str(error)) from None
     except NetworkError as error:
-        raise BenchError(str(error)) from None
+        there = {"all", *(one.site.name for one in sites(network, shape, seed))}
+        raise (BenchError if there.issuperset(asked or ()) else UsageError)(str(error)) from None
     return made, list(choices(made))
 
 

@@ -65,9 +65,12 @@ def parse_share(flag: str, text: str) -> float:
     try:
         if rest:
             raise ValueError
-        return units.read(number, "") / (100 if percent else 1)
+        share = units.read(number, "") / (100 if percent else 1)
     except ValueError:
         raise UsageError(f"{flag} {text!r}: no share. Allowed: a number or a percentage, as 0.02 or 2%") from None
+    if share >= 1:
+        raise UsageError(f"{flag} {text!r}: not below 1. Allowed: a number or a percentage, as 0.02 or 2%")
+    return share
 
 
 def texts(values: str | Iterable[int | str]) -> list[str]:

@@ -82,6 +82,8 @@ WRONG = {
     "a duration below nothing": (["run", "--timeout", "-1"], ["--timeout '-1'", "90s"]),
     "a duration of nothing": (["run", "--timeout", "0s"], ["timeout 0", "from 0.001"]),
     "a share that is none": (["run", "--target-ci", "5%%"], ["--target-ci '5%%'", "2%"]),
+    "a share of more than all": (["run", "--target-ci", "2"], ["--target-ci '2'", "not below 1", "2%"]),
+    "a percentage of all": (["run", "--target-ci", "100%"], ["--target-ci '100%'", "not below 1"]),
     "an unknown operator": (["run", "--ops", "bilinaer"], ["bilinaer", "bilinear"]),
     "an unknown operator's option": (["run", "--ops", "nearest:rank=2"], ["rank"]),
     "an unknown suite": (["run", "--suite", "quik"], ["quik", "quick"]),
@@ -127,6 +129,18 @@ def test_without_any_run_there_is_advice(command, capsys, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     assert main([command]) == 2
     one_line(capsys, "a2u-bench run --ops all")
+
+
+@pytest.mark.parametrize(
+    "command", ["compare", "compare --json", "export --format html", "plot", "report", "recommend"]
+)
+def test_a_selection_of_nothing_is_wrong_usage(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    budget = ["--budget", "latency=1s"] if command == "recommend" else []
+    asked = [*command.split(), str(make_run(tmp_path / "r")), "--filter", "latency<0ms", *budget]
+    assert main(asked) == 2
+    one_line(capsys, "no row is left to ", ": 0 of 2 rows kept by --filter latency<0ms")
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
 
 
 def test_an_unknown_baseline_or_column_is_wrong_usage(capsys, tmp_path):

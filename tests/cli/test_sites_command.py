@@ -98,11 +98,12 @@ WRONG = {
     "wrong.py:make": (1, "wrong.py: ZeroDivisionError: division by zero"),
     "ownnet.py:Net --op caraffe": (2, "Did you mean 'carafe'?"),
     "ownnet.py:Net --op sapa": (1, "no site of Net takes sapa: up#0: needs a guide"),
-    "ownnet.py:Net --op carafe --sites up": (1, "no site 'up'; did you mean 'up#0'?"),
+    "ownnet.py:Net --op carafe --sites up": (2, "no site 'up'; did you mean 'up#0'?"),
     "ownnet.py:none --op carafe": (1, "has no site"),
     "ownnet.py:Net --cascade": (2, "--cascade needs --op OP"),
     "ownnet.py:Net --shape 3x16x16": (2, "cannot read shape '3x16x16'"),
-    "ownnet.py:Net --shape 1x4x16x16": (1, "Net raises on these inputs (1×4×16×16): RuntimeError"),
+    "ownnet.py:Net --shape 1x4x16x16": (2, "Net raises on these inputs (1×4×16×16): RuntimeError"),
+    "ownnet.py:Net --op carafe --shape 1x4x16x16": (2, "Net raises on these inputs"),
 }
 
 
