@@ -18,8 +18,8 @@ RESULTS = Path("results")
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """The runs in these folders, each once, or the newest under `results/`; what is wrong with them goes to standard
-    error."""
+    """The runs in these folders, or of these names under `results/`, each once, or the newest there; what is wrong with
+    them goes to standard error."""
     import os
 
     from a2u_bench.sanitize import plain
@@ -30,7 +30,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         folders = [newest_run(RESULTS)]
         typer.echo(plain(f"reading {folders[0]}"), err=True)
     places: dict[str, list[Path]] = {}
-    for folder in folders:
+    for folder in map(there, folders):
         places.setdefault(os.path.abspath(folder), []).append(folder)
     runs = [read_run(named[0]) for named in places.values()]
     for run, named in zip(runs, places.values(), strict=True):
@@ -40,6 +40,27 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         for problem in (*run.problems, *lacks(run)):
             typer.echo(plain(f"note: {run.path}: {problem}"), err=True)
     return runs
+
+
+def there(folder: Path) -> Path:
+    """The folder, or where none is here that of its name under `results/`. UsageError where neither is."""
+    import os
+
+    from a2u_bench.errors import UsageError
+
+    kept = RESULTS / folder
+    if folder.is_absolute() or os.path.isdir(folder):
+        return folder
+    if os.path.isdir(kept):
+        return kept
+    try:
+        os.stat(folder)
+    except FileNotFoundError:
+        allowed = f"a folder that `a2u-bench run` made, or its name under {RESULTS}/"
+        raise UsageError(f"{str(folder)!r}: no such folder, and no {kept}; allowed: {allowed}") from None
+    except (OSError, ValueError):  # whoever reads it says what is wrong with it
+        pass
+    return folder
 
 
 MOST = 200

@@ -19,10 +19,11 @@ def command(
     """
     import json
 
+    from a2u_bench.cli._table import there
     from a2u_bench.sanitize import plain
     from a2u_bench.store.merge import merge
 
-    merged = merge(runs, out)
+    merged = merge([there(run) for run in runs], out)
     for problem in merged.problems:
         typer.echo(plain(f"note: {problem}"), err=True)
     for difference in merged.differences:

@@ -7,6 +7,7 @@ import csv
 import gc
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -184,6 +185,45 @@ def test_the_newest_run_is_compared_and_exported_when_none_is_named(capsys, tmp_
     assert err == f"reading {Path('results/second')}\n"
     assert main(["export", "--format", "csv"]) == 0
     assert [row["operator"] for row in csv.DictReader(capsys.readouterr().out.splitlines())] == ["bilinear"]
+
+
+READ = {
+    "compare": (),
+    "export": (),
+    "plot": ("--kind", "memory"),
+    "recommend": ("--budget", "latency=1s"),
+    "report": (),
+    "doctor": (),
+    "merge": ("results/other", "--out", "merged"),
+}
+
+
+@pytest.mark.parametrize("command", READ)
+def test_a_run_is_known_by_its_name_under_results_too(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([command, "mine", *READ[command]]) == 2
+    one_line(capsys, "'mine': no such folder, and no results/mine; allowed: ")
+    make_run(Path("results/other"))
+    make_run(Path("results/mine"), ("carafe", "bilinear"))
+    (tmp_path / "mine").touch()  # a file is no run
+    read = []
+    monkeypatch.setattr("a2u_bench.store.read._must_be_folder", lambda folder: read.append(str(folder)))
+    main([command, "mine", *READ[command]])
+    assert read[0] == "results/mine"
+    capsys.readouterr()
+    read.clear()
+    shutil.rmtree("merged", ignore_errors=True)
+    (tmp_path / "mine").unlink()
+    make_run(Path("mine"))
+    main([command, "mine", *READ[command]])
+    assert read[0] == "mine"
+
+
+def test_a_run_that_is_named_in_two_ways_is_one(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_run(Path("results/mine"))
+    assert main(["compare", "mine", "results/mine"]) == 0
+    assert "results/mine: named 2 times" in capsys.readouterr().err
 
 
 def test_export_has_the_names_of_the_schema_and_goes_to_a_file_when_asked(capsys, tmp_path):
