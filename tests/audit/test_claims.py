@@ -190,6 +190,8 @@ PROSE = (
         ("1.91 ms", "1.91ms", []),
         ("1.91 ms", "1.19ms", ["1.19"]),
         ("deconv takes", "carafe takes", ["1.91", "22.8"]),
+        ("22.8 times", "2 times", ["2"]),  # as many as there are processes
+        ("22.8 times", "64 times", ["64"]),  # and channels
     ],
 )
 def test_a_line_of_prose_is_read_as_one_of_a_table_is(tmp_path, old, new, wrong):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from a2u_bench.audit.claims import cells
 from a2u_bench.audit.claims.cells import Over
-from a2u_bench.columns import is_axis
+from a2u_bench.columns import RATIO, SUBJECT, is_axis
 from a2u_bench.judge.seeds import over_seeds
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import is_trained, to_records
@@ -30,9 +31,19 @@ SAME = 1e-12
 
 _VALUE = r"-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?"
 
-_UNIT = r"\s*%|[pnuµmkMGTP]?[sB]\b|×|x\b"
+_UNIT = r"\s*%|\s+times\b|[pnuµmkMGTP]?[sB]\b|×|x\b"
 
 _NUMBER = re.compile(rf"(?<![\w.:=/-])({_VALUE})(?:\s*±\s*({_VALUE})|{TO}({_VALUE}))?({_UNIT})?(?![\w×=/-]|\.\d)")
+
+TIMES = ("times", "×", "x")
+"""What follows a number that compares one operator with another, outside a table."""
+
+RATIOS = frozenset({RATIO, "after/before"})
+MEASURED = (
+    *("latency", "latency_device", "latency_cold", "params", "macs"),
+    *("peak_memory", "workspace_memory", "saved_memory"),
+)
+"""What a text may say that one operator has so many times more of than another."""
 
 _BETWEEN = re.compile(r"[\s|&,;\"()]+")
 
@@ -64,6 +75,7 @@ class Row:
 
     operator: str
     name: str
+    workload: tuple[str, ...]
     words: frozenset[str]
     texts: tuple[str, ...]
     columns: tuple[str, ...]
@@ -110,6 +122,7 @@ def _row(record: Mapping[str, Any]) -> Row:
     return Row(
         record["options"],
         f"{record.get('pair') or record['options']} {shape}".strip(),
+        tuple(str(value) for name, value in sorted(record.items()) if is_axis(name) and name not in SUBJECT),
         frozenset({*axes, shape, shape.replace("×", "x")}),
         tuple(sorted((text for text in texts.values() if any(map(str.isdigit, text))), key=len, reverse=True)),
         columns,
@@ -121,7 +134,8 @@ def _row(record: Mapping[str, Any]) -> Row:
 
 def compare(line: str, names: Set[str], rows: Sequence[Row], over: Sequence[Over] = ()) -> tuple[int, list[Wrong]]:
     """How many numbers of a line, which says these names and is about these rows, were compared, and those that none of
-    the rows has: in any column, or, in a table, in those that the heading of the number's cell names, in its unit."""
+    the rows has: in any column, or, in a table, in those that the heading of the number's cell names, in its unit. What
+    is so many `times` something must be a ratio, or how much more one of the rows has than another."""
     if not rows:
         return 0, []
     words = {*_BETWEEN.split(line), *names}
@@ -140,11 +154,29 @@ def compare(line: str, names: Set[str], rows: Sequence[Row], over: Sequence[Over
             if above.exponent is not None and not unit:
                 place = EXPONENTS.index(above.exponent)
                 units = slice(place, place + 1)
-            if not any(_stands(given, half, end, row, units) for row in narrowed):
+            fitting = narrowed
+            if unit.strip() in TIMES and not above.columns:
+                fitting = [row.only(RATIOS) for row in meant if RATIOS & set(row.columns)] + list(_quotients(rows))
+                units = slice(EXPONENTS.index(0), EXPONENTS.index(0) + 1)
+            if not any(_stands(given, half, end, row, units) for row in fitting):
                 said = f"{given} ±{half}" if half else f"{given}{TO}{end}" if end else given
-                _, name, column, stored = min(_nearest(given, half, end, row, units) for row in narrowed)
+                found = (_nearest(given, half, end, row, units) for row in fitting)
+                _, name, column, stored = min(found, default=(0, meant[0].name, RATIO, ""))
                 wrong.append(Wrong(name, column, said, stored))
     return count, wrong
+
+
+def _quotients(rows: Sequence[Row]) -> Iterator[Row]:
+    """How many times one of these rows has more of each measure than another one of its workload."""
+    for one, other in permutations(rows, 2):
+        if one.workload == other.workload and one.operator != other.operator:
+            both = [name for name in MEASURED if name in one.columns and name in other.columns]
+            above, below = (np.array([row.values[row.columns.index(name)] for name in both]) for row in (one, other))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                times = above / below
+            nothing, name = np.full_like(times, np.nan), f"{one.name} over {other.operator}"
+            ends = np.full((*times.shape, 2), np.nan)
+            yield replace(one, name=name, columns=tuple(both), values=times, spreads=nothing, ends=ends)
 
 
 def unread(line: str) -> str:
