@@ -46,6 +46,7 @@ OPTIONS_TOO = ("mode",)
 """Columns whose names are operators' options as well: after `options=sapa:` it is the option."""
 
 FREE_TEXT = ("reason", "note")
+
 Typed = Mapping[str, Mapping[str, Sequence[str]]]
 """Of a column what is typed for each name that tables print, in small letters."""
 
