@@ -39,7 +39,7 @@ WAYS = {
 }
 """The ways down of pairs."""
 
-BOLD = "bold: the best, and those that neither are significantly worse nor stand behind one that is"
+BOLD = "bold: the best, and the next ones before the first that is significantly worse"
 
 
 def facts(reading: Reading, frame: pd.DataFrame, shown: Sequence[str], convention: str) -> tuple[str, ...]:

@@ -53,7 +53,8 @@ class Outcome:
             for words, names in (("fails", self.failed), ("unclear", self.unclear))
             if names
         ]
-        return f"{FLAG} {self.gate.text}: {'; '.join([*parts, f'{self.passed} within it'])}"
+        parts += [f"{self.passed} within it"] if self.passed or not parts else []
+        return f"{FLAG} {self.gate.text}: {'; '.join(parts)}"
 
 
 def parse_all(texts: Sequence[str]) -> list[Gate]:

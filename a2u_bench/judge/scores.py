@@ -74,7 +74,8 @@ def _joined(costs: pd.DataFrame, means: pd.DataFrame, name: str) -> tuple[pd.Dat
     label = BY_NAME[name].label
     kind = "" if pd.isna(first["features"]) else f", features {first['features']}, guide {first['guide']}"
     over = "seeds of the best pair" if not kind else "folds"
-    told = f"{label}: {first['task']} of {first['data']}{kind}, {first['epochs']} epochs, mean over {over}"
+    epochs = "1 epoch" if first["epochs"] == 1 else f"{first['epochs']} epochs"
+    told = f"{label}: {first['task']} of {first['data']}{kind}, {epochs}, mean over {over}"
     if len(ceilings):
         found[CEILING] = pd.Series(float(ceilings.max()), index=costs.index, dtype="Float64")
     if len(settings) > 1:
