@@ -54,7 +54,7 @@ def ordering(frame: pd.DataFrame, reading: Reading | None = None) -> Numbers:
         base = pd.Series(reading.against[frame.index], frame.index).where(~np.isnan(ratio), -1)[timed]
         bases = base.groupby(workload[timed])
         several = (bases.nunique() > 1) | (bases.min() < 0)
-        latency = np.where(workload.map(several).fillna(True).to_numpy(dtype=bool), latency, ratio)
+        latency = np.where(workload.isin(several.index[~several.to_numpy(dtype=bool)]), ratio, latency)
     return np.where(timed, latency, np.inf)
 
 

@@ -177,4 +177,4 @@ def test_cases_that_are_not_drawn_or_judged_are_named(capsys, tmp_path):
     assert main(commands(run, tmp_path)["plot"]) == 0
     assert "not drawn, since they did not end ok: FADE" in capsys.readouterr().err
     assert main(commands(run, tmp_path)["recommend"]) == 0
-    assert "not judged, since they did not end ok: fade" in capsys.readouterr().out
+    assert "not judged, since they did not end ok: FADE" in capsys.readouterr().out
