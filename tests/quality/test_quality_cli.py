@@ -66,7 +66,7 @@ def test_pairs_are_trained_stored_and_shown(tmp_path, images, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith("reconstruction, waves-")
     assert "8 images, 1 epoch, rate 0.002, 2 seeds, cpu, 1 thread" in printed
-    assert "conv/nearest" in printed
+    assert "conv / nearest" in printed
     assert "PSNR: " in printed
     found = read_run(out)
     assert found.problems == ()
@@ -136,7 +136,7 @@ def test_a_loss_that_is_no_number_fails_that_pair_and_no_other(tmp_path, images,
     assert (failed["status"], failed["reason"]) == ("failed", "the loss is nan in epoch 1, step 1 of 1")
     assert failed["psnr"] is None
     assert well["status"] == "ok"
-    assert "failed: twin/max_unpool – the loss is nan" in capsys.readouterr().out
+    assert "failed: twin / max unpooling – the loss is nan" in capsys.readouterr().out
 
 
 def test_an_operator_that_cannot_be_or_that_raises_has_its_row(tmp_path, images):
@@ -156,7 +156,7 @@ def test_an_exit_code_of_1_says_that_not_one_training_ended_ok(tmp_path, images,
     assert quality("--data", images, "--pairs", "carafe:groups=3,pool/hostile:Throws", *words) == 1
     out, err = capsys.readouterr()
     assert err.splitlines()[-1] == ("error: not one training ended ok (1 skipped, 1 failed); the table says why")
-    assert "failed: pool/hostile:Throws – RuntimeError: two lines" in out
+    assert "failed: pool / throws – RuntimeError: two lines" in out
     assert [row["status"] for row in read_run(tmp_path / "run").rows] == ["skipped", "failed"]
 
 
