@@ -231,7 +231,7 @@ def test_a_pool_of_jobs_trains_to_the_rows_of_one_process(tmp_path, images, capf
     flags = ("--data", images, "--pairs", "nearest,twin/max_unpool", *TINY)
     assert quality(*flags, "--out", tmp_path / "one") == 0
     assert quality(*flags, "--jobs", "2", "--out", tmp_path / "two") == 0
-    assert "twin/max_unpool" in capfd.readouterr().out
+    assert "twin / max unpooling" in capfd.readouterr().out
     one, two = (
         sorted(
             ({**row, "train_time": None, "core_time": None} for row in read_run(tmp_path / name).rows),
@@ -314,7 +314,7 @@ def test_interrupted_trainings_say_what_goes_on_and_what_gathers_it(images, caps
     flags = ("--data", images, "--pairs", "nearest,twin/max_unpool", *TINY, "--out", tmp_path / "r")
     assert quality(*flags) == 130
     out, error = capsys.readouterr()
-    assert "conv/nearest" in out
+    assert "conv / nearest" in out
     assert error.splitlines()[-1] == (
         f"interrupted; 1 row is kept in {tmp_path / 'r'}; 1 job of Slurm goes on; "
         f"the same command with --out {tmp_path / 'r'} --resume gathers what there is and goes on"

@@ -186,7 +186,7 @@ def test_trainings_come_back_from_the_cluster_with_their_nodes(cluster, tmp_path
     command = [sys.executable, "-m", "a2u_bench", "quality", *flags, "--out", str(tmp_path / "r")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "conv/nearest" in done.stdout
+    assert "conv / nearest" in done.stdout
     run = read_run(tmp_path / "r")
     assert [(row["status"], row["pair"]) for row in run.rows] == [("ok", "conv/nearest")] * 2
     assert {row["seed"] for row in run.rows} == {0, 1}
