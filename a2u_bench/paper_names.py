@@ -14,7 +14,7 @@ ORIGINAL = "original"
 BENCH = "a2u_bench."
 """What begins the names of operators that only the bench has."""
 
-PEERS = f"{BENCH}peers:"
+PEERS_MODULE = f"{BENCH}peers:"
 """Before the class of an operator's formula in plain PyTorch."""
 
 
@@ -56,8 +56,8 @@ def _is_ours(operator: str, known: Mapping[str, Known]) -> bool:
 
 def label(operator: str, known: Mapping[str, Known]) -> str:
     """The operator's name in a paper; of one that is not known the class, or the name itself."""
-    if operator.startswith(PEERS):
-        formula = operator.removeprefix(PEERS).lower()
+    if operator.startswith(PEERS_MODULE):
+        formula = operator.removeprefix(PEERS_MODULE).lower()
         own = next((one.label for name, one in known.items() if name.replace("_", "") == formula), formula)
         return f"{own} (PyTorch)"
     return known[operator].label if operator in known else operator.rpartition(":")[2]

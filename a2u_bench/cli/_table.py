@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from a2u_bench.tables.request import Request
     from a2u_bench.tables.view import View
 
-RESULTS = Path("results")
-
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
     """The runs in these folders, or of these names under `results/`, each once, or the newest there; what is wrong with
@@ -24,7 +22,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
     from a2u_bench.sanitize import plain
     from a2u_bench.store.completeness import lacks
-    from a2u_bench.store.read import newest_run, read_run
+    from a2u_bench.store.read import RESULTS, newest_run, read_run, there
 
     if not folders:
         folders = [newest_run(RESULTS)]
@@ -40,27 +38,6 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         for problem in (*run.problems, *lacks(run)):
             typer.echo(plain(f"note: {run.path}: {problem}"), err=True)
     return runs
-
-
-def there(folder: Path) -> Path:
-    """The folder, or where none is here that of its name under `results/`. UsageError where neither is."""
-    import os
-
-    from a2u_bench.errors import UsageError
-
-    kept = RESULTS / folder
-    if folder.is_absolute() or os.path.isdir(folder):
-        return folder
-    if os.path.isdir(kept):
-        return kept
-    try:
-        os.stat(folder)
-    except FileNotFoundError:
-        allowed = f"a folder that `a2u-bench run` made, or its name under {RESULTS}/"
-        raise UsageError(f"{str(folder)!r}: no such folder, and no {kept}; allowed: {allowed}") from None
-    except (OSError, ValueError):  # whoever reads it says what is wrong with it
-        pass
-    return folder
 
 
 MOST = 200

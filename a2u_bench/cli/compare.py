@@ -104,8 +104,6 @@ def command(
             "Allowed: BEFORE AFTER"
         )
     view = make(read, request if ranking else beside_peers(request, read))
-    if view.frame.empty and keep:
-        raise UsageError(f"no row is left to show: {'; '.join(view.brief)}")
     if ranking is not None:
         _print_ranking(view, ranking, as_json)
     else:

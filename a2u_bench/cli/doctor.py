@@ -26,9 +26,8 @@ def command(
 
         machines = {"": record.record()}
     else:
-        from a2u_bench.cli._table import there
         from a2u_bench.machine.differences import by_node
-        from a2u_bench.store.read import read_run
+        from a2u_bench.store.read import read_run, there
 
         machines = by_node(read_run(there(run)).manifest)
     reports = {node: doctor.examine(one if isinstance(one, dict) else {}) for node, one in machines.items()}

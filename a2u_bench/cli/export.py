@@ -119,7 +119,7 @@ def command(
     )
     view, write = make(read, request), exporter(form)
     if form in DOCUMENTS and view.frame.empty:
-        raise UsageError(f"no row is left to show: {'; '.join(view.brief) or 'the runs hold none'}")
+        raise UsageError("the runs hold no row to show")
     if bib is not None:
         view = _with_citations(view, bib)
     if form in ("csv", "parquet"):

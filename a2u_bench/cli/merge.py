@@ -19,9 +19,9 @@ def command(
     """
     import json
 
-    from a2u_bench.cli._table import there
     from a2u_bench.sanitize import plain
     from a2u_bench.store.merge import merge
+    from a2u_bench.store.read import there
 
     merged = merge([there(run) for run in runs], out)
     for problem in merged.problems:

@@ -73,8 +73,6 @@ def command(
     frame, told = with_quality(reading.frame, quality)
     known = known_operators(found)
     kept, notes = narrow(frame, conditions, typed_names(found, known) if conditions else {})
-    if kept.empty and conditions:
-        raise UsageError(f"no row is left to draw: {'; '.join(notes)}")
     if not (variants or conditions):
         hidden = is_unnamed_variant(kept, reading)
         kept = kept[~hidden]

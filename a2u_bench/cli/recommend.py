@@ -71,12 +71,10 @@ def command(
     frame = recommend.with_exports(frame)  # before rows of other runtimes are left out
     asked = {"shape": shape, "scale": scale, "mode": mode, "runtime": runtime}
     texts = [f"{axis}={value}" for axis, value in asked.items() if value is not None]
-    costs, known = frame, known_operators(read)
-    frame, left = narrow(costs, [*texts, *(conditions or ())], typed_names(read, known) if conditions else {})
+    known = known_operators(read)
+    frame, left = narrow(frame, [*texts, *(conditions or ())], typed_names(read, known) if conditions else {})
     for axis in (*recommend.FLAGS, "dtype", "layout", "runtime", "device", "threads"):
         recommend.must_agree(frame, axis)
-    if frame.empty and len(costs):
-        raise UsageError(f"no row is left to choose from: {'; '.join(left)}")
     if frame.empty:
         raise UsageError("no costs in what was read; name a run that `a2u-bench run` made")
     if RUN in frame and frame[RUN].nunique() == 1:

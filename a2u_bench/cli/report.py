@@ -42,8 +42,6 @@ def command(
     known, asked = known_operators(read), tuple(conditions or ())
     view = make(read, Request(convention, columns=SHOWN, filters=asked, changes=False, known=known))
     rows = len(view.frame)
-    if not rows and conditions:
-        raise UsageError(f"no row is left to show: {'; '.join(view.brief)}")
     if rows > MOST:
         raise UsageError(f"{rows} rows are too many for one page of at most {MOST}; choose some with --filter")
     text = page(gather(view))

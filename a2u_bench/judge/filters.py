@@ -176,7 +176,7 @@ def narrow(
 def keep(frame: pd.DataFrame, conditions: Sequence[Condition]) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The rows that meet every condition, and notes that say how many do not and of how many it is unknown.
 
-    UsageError, with what there is, for a text that no row has.
+    UsageError, with what there is, for a text that no row has, and where rows have none that meets every condition.
     """
     kept = pd.Series(True, index=frame.index)
     notes = []
@@ -189,6 +189,8 @@ def keep(frame: pd.DataFrame, conditions: Sequence[Condition]) -> tuple[pd.DataF
     if conditions:
         said = " ".join(f"--filter {condition.text}" for condition in conditions)
         notes.insert(0, f"{int(kept.sum())} of {_rows(len(frame))} kept by {said}")
+        if len(frame) and not kept.any():
+            raise UsageError(f"no row is left: {'; '.join(notes)}")
     return frame[kept], tuple(notes)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from a2u_bench.columns import RATIO, SUBJECT, VERDICT
 from a2u_bench.errors import UsageError
 from a2u_bench.judge.verdicts import Rows
-from a2u_bench.paper_names import PEERS as BEGIN
+from a2u_bench.paper_names import PEERS_MODULE
 from a2u_bench.store.frames import to_values, workloads
 
 PEERS = "peers"
@@ -24,12 +24,12 @@ COLUMNS = ("latency", RATIO, VERDICT)
 
 def has_peers(rows: Iterable[Mapping[str, Any]]) -> bool:
     """Whether some of these rows are of peers."""
-    return any(str(row.get("options", "")).startswith(BEGIN) for row in rows)
+    return any(str(row.get("options", "")).startswith(PEERS_MODULE) for row in rows)
 
 
 def is_peer(frame: pd.DataFrame) -> NDArray[np.bool_]:
     """Which rows are of peers."""
-    return np.asarray(frame["options"].fillna("").str.startswith(BEGIN).to_numpy(dtype=bool))
+    return np.asarray(frame["options"].fillna("").str.startswith(PEERS_MODULE).to_numpy(dtype=bool))
 
 
 def base_of(frame: pd.DataFrame) -> Rows:
@@ -50,5 +50,5 @@ def base_of(frame: pd.DataFrame) -> Rows:
 
 def _subject(options: str | None) -> tuple[str, str]:
     """What an operator and its peer have in common: `dysample:style=pl` and `a2u_bench.peers:DySample:style=pl`."""
-    name, _, given = (options or "").removeprefix(BEGIN).partition(":")
+    name, _, given = (options or "").removeprefix(PEERS_MODULE).partition(":")
     return name.replace("_", "").lower(), given

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +36,9 @@ from a2u_bench.store.lines import (
 from a2u_bench.store.migrate import is_known, to_current
 
 MOST = 1 << 30  # processes, and rounds of one
+
+RESULTS = Path("results")
+"""Where runs are kept unless another place is named."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,22 @@ def each_curve(folder: Path) -> Iterator[dict[str, Any]]:
     for _, line in contents(folder / CURVES, Problems()):
         if isinstance(line.get("case"), str):
             yield line
+
+
+def there(folder: Path, *beside: Path) -> Path:
+    """The folder or, where none is here, that of its name in one `beside` or under `results/`. UsageError where there
+    is nothing of this name; what is no folder is for whoever reads it to tell."""
+    roots = () if folder.is_absolute() else (*beside, RESULTS)
+    found = next((one for one in (folder, *(root / folder for root in roots)) if os.path.isdir(one)), folder)
+    try:
+        os.stat(found)
+    except FileNotFoundError:
+        where = "".join(f", and no {root / folder}" for root in roots)
+        allowed = f"a folder that `a2u-bench run` made, or its name under {RESULTS}/"
+        raise UsageError(f"{str(folder)!r}: no such folder{where}; allowed: {allowed}") from None
+    except (OSError, ValueError):
+        pass
+    return found
 
 
 def newest_run(root: Path) -> Path:

@@ -33,7 +33,7 @@ def answer(advice: Advice, limits: Sequence[Limit], convention: str = "mac") -> 
     asked = ", ".join(limit.text for limit in limits)
     if advice.use is None:
         return _nothing(advice, asked, convention)
-    name, typed = (_name(advice.rows, advice.use, column) for column in (CALLED, "options"))
+    name, typed = _name(advice.rows, advice.use), _name(advice.rows, advice.use, "options")
     name = name if name == typed else f"{name} ({typed})"
     shown = ["latency", "peak_memory", *(limit.name for limit in limits), *advice.quality]
     facts = [_fact(advice.rows, one, advice.use, convention) for one in dict.fromkeys(shown)]
@@ -153,8 +153,8 @@ def _difference(one: Difference, convention: str) -> str:
     return f"{label} {'+' if one.value > 0 else '−'}{text} {scale.prefix}{unit}".rstrip()
 
 
-def _name(rows: pd.DataFrame, place: int, column: str = CALLED) -> str:
-    name = rows[column].iloc[place]
+def _name(rows: pd.DataFrame, place: int, names: str = CALLED) -> str:
+    name = rows[names].iloc[place]
     return "unknown" if pd.isna(name) else str(name)
 
 

@@ -140,7 +140,7 @@ def test_a_selection_of_nothing_is_wrong_usage(command, capsys, tmp_path, monkey
     budget = ["--budget", "latency=1s"] if command == "recommend" else []
     asked = [*command.split(), str(make_run(tmp_path / "r")), "--filter", "latency<0ms", *budget]
     assert main(asked) == 2
-    one_line(capsys, "no row is left to ", ": 0 of 2 rows kept by --filter latency<0ms")
+    one_line(capsys, "no row is left: ", "0 of 2 rows kept by --filter latency<0ms")
     assert [path.name for path in tmp_path.iterdir()] == ["r"]
 
 

@@ -269,7 +269,7 @@ ONE_LINE = {
     "a label that LaTeX cannot read": (["--format", "latex", "--label", "a b}"], "--label 'a b}': allowed: letters"),
     "names of another kind": (["--format", "latex", "--names", "long"], "paper, option"),
     "notes of another length": (["--format", "latex", "--notes", "long"], "none, short, full"),
-    "nothing left": (["--format", "latex", "--filter", "latency<1ns"], "no row is left to show: 0 of 5 rows kept by"),
+    "nothing left": (["--format", "latex", "--filter", "latency<1ns"], "no row is left: 0 of 5 rows kept by"),
     "an operator that is not there": (["--filter", "operator=carafe"], "no row has operator 'carafe'"),
 }
 

@@ -428,7 +428,7 @@ def test_a_style_or_names_that_there_are_not_are_one_line(asked, said, capsys, t
 
 def test_nothing_left_to_draw_is_one_line(capsys, tmp_path):
     assert main(["plot", str(make_run(tmp_path / "run")), "--out", str(tmp_path), "--filter", "latency<1ns"]) == 2
-    assert "no row is left to draw: 0 of " in capsys.readouterr().err
+    assert "no row is left: 0 of " in capsys.readouterr().err
 
 
 def test_one_kind_goes_into_one_file_of_the_format_that_its_name_says(capsys, tmp_path):

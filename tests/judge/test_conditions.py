@@ -48,17 +48,23 @@ FRAME = to_frame(
         (["shape=1×8×4×4,1X8x8x4"], [0, 1, 2, 3]),
         (["status==ok"], [0, 1, 2]),
         (["operator=a2u", "latency>1ms"], [1]),
-        (["latency<1ns"], []),
         (["latency>1ms,operator=a2u"], [1]),
         (["operator=a2u,carafe,latency>1ms"], [1, 2]),
         (["options=a2u:rank=4,sharing=unshared,dtype=fp32"], [0]),
         (["dtype=fp16"], [2]),
-        (["floor_share<2,operator=a2u"], []),
     ],
 )
 def test_rows_that_meet_every_condition_are_kept(texts, rows):
     kept, _ = keep(FRAME, [parse(text, COLUMNS) for text in apart(texts)])
     assert kept["case"].tolist() == [FRAME["case"].iloc[index] for index in rows]
+
+
+@pytest.mark.parametrize("text", ["latency<1ns", "floor_share<2,operator=a2u"])
+def test_a_selection_of_nothing_is_wrong_usage_but_not_of_what_has_no_rows(text):
+    conditions = [parse(one, COLUMNS) for one in apart([text])]
+    with pytest.raises(UsageError, match="no row is left: 0 of 4 rows kept by --filter"):
+        keep(FRAME, conditions)
+    assert keep(FRAME.iloc[:0], conditions[:1])[0].empty
 
 
 def test_what_was_left_out_is_said_and_what_is_unknown_apart():

@@ -241,10 +241,8 @@ def test_a_test_image_that_is_damaged_ends_the_run_and_once_mended_nothing_is_tr
 def test_two_tasks_stand_in_two_tables_and_two_tabs_of_a_report(tmp_path, capsys):
     first = make_quality(tmp_path / "toy", {"conv/nearest": 21, "twin/a2u": 29})
     second = make_quality(tmp_path / "mattes", {"conv/nearest": 9, "twin/a2u": 3}, task="matting")
-    for command, order in (
-        (["compare"], "twin/a2u > conv/nearest"),
-        (["export", "--format", "markdown"], "twin / A2U > conv / nearest"),
-    ):
+    order = "twin / A2U > conv / nearest"
+    for command in (["compare"], ["export", "--format", "markdown"]):
         assert main([*command, str(first), str(second)]) == 0
         tables, _, comments = capsys.readouterr().out.replace("&gt;", ">").partition("<!--")
         toy, mattes = tables[: tables.index("matting, ")], tables[tables.index("matting, ") :]

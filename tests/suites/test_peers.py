@@ -17,7 +17,7 @@ from a2u_bench.cli._table import show
 from a2u_bench.errors import UsageError
 from a2u_bench.judge.peers import PEERS
 from a2u_bench.operators.bench_only import peers
-from a2u_bench.paper_names import PEERS as BEGIN
+from a2u_bench.paper_names import PEERS_MODULE
 from a2u_bench.run import schedule
 from a2u_bench.run.schedule import compose
 from a2u_bench.store.read import Run
@@ -58,19 +58,19 @@ def test_a_peer_is_the_operator_s_definition(name: str, variant: Variant, scale:
 
 def name_of(text: str) -> str:
     """What an operator's string and its peer's have in common."""
-    return text.removeprefix(BEGIN).replace("_", "").lower()
+    return text.removeprefix(PEERS_MODULE).replace("_", "").lower()
 
 
 def test_the_suite_measures_every_operator_in_one_block_with_its_peer() -> None:
     plan = make_plan(suite="peers", device="cpu")
     axes = {(case.shape[1], case.mode, case.threads) for case in plan.cases}
     assert len(axes) == 8 and len(plan.cases) == 8 * 72
-    named = {case.operator for case in plan.cases if not case.options.startswith(BEGIN)}
+    named = {case.operator for case in plan.cases if not case.options.startswith(PEERS_MODULE)}
     assert named == {name for name in upsamplers.names() if upsamplers.facts(name).guide_size == "output"}
     for block in compose(plan.cases, plan, {}):
         timed = [case.options for case in (*block, *schedule.beside(plan, block[0]))]
-        theirs = {name_of(text) for text in timed if text.startswith(BEGIN)}
-        ours = {name_of(text) for text in timed if not text.startswith(BEGIN)}
+        theirs = {name_of(text) for text in timed if text.startswith(PEERS_MODULE)}
+        ours = {name_of(text) for text in timed if not text.startswith(PEERS_MODULE)}
         assert ours - {"bilinear"} == theirs - {"bilinear"}
 
 
@@ -82,7 +82,7 @@ def test_threads_that_are_asked_for_are_those_of_the_suite_no_more() -> None:
 def timed(options: str, **axes: Any) -> Case:
     """The case of an operator, or of a peer, whose name is a class in a module."""
     return replace(
-        case(options, **axes), operator=":".join(options.split(":")[: 2 if options.startswith(BEGIN) else 1])
+        case(options, **axes), operator=":".join(options.split(":")[: 2 if options.startswith(PEERS_MODULE) else 1])
     )
 
 
@@ -93,10 +93,10 @@ def peers_run(tmp_path: Path) -> Run:
         tmp_path / "run",
         {
             timed("max_unpool", threads=1): one_round(2e-3 * NOISE),
-            timed(f"{BEGIN}MaxUnpool", threads=1): one_round(6e-3 * NOISE),
+            timed(f"{PEERS_MODULE}MaxUnpool", threads=1): one_round(6e-3 * NOISE),
             timed("dysample:style=pl", threads=1): one_round(5e-3 * NOISE),
-            timed(f"{BEGIN}DySample:style=pl", threads=1): one_round(5e-3 * NOISE),
-            timed(f"{BEGIN}DySample", threads=1): one_round(1e-3 * NOISE),
+            timed(f"{PEERS_MODULE}DySample:style=pl", threads=1): one_round(5e-3 * NOISE),
+            timed(f"{PEERS_MODULE}DySample", threads=1): one_round(1e-3 * NOISE),
             timed("max_unpool", threads=2): one_round(3e-3 * NOISE),
             timed("bilinear", threads=1): one_round(1e-3 * NOISE),
         },
@@ -118,7 +118,7 @@ def test_each_operator_is_compared_with_its_own_peer_on_the_same_workload(peers_
 def test_a_run_of_peers_prints_the_comparison(peers_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     show([peers_run])
     out = capsys.readouterr().out
-    assert "faster" in out and "same" in out and BEGIN not in out
+    assert "faster" in out and "same" in out and PEERS_MODULE not in out
 
 
 def test_peers_that_were_not_measured_are_wrong_usage(tmp_path: Path) -> None:

@@ -29,13 +29,12 @@ from a2u_bench.export._provenance import PROGRAM
 from a2u_bench.operators import papers
 from a2u_bench.sanitize import plain
 from a2u_bench.store.frames import to_values
-from a2u_bench.store.read import Run, read_run
+from a2u_bench.store.read import Run, read_run, there
 from a2u_bench.tables import notes
 from a2u_bench.tables.naming import in_papers, whole
 from a2u_bench.tables.request import Request
 from a2u_bench.tables.view import View, make
 
-RESULTS = Path("results")
 FLAGS = (
     *("--format", "--convention", "--baseline", "--filter", "--by", "--columns", "--sort"),
     *("--names", "--notes"),
@@ -94,7 +93,7 @@ def check(file: Path, run: Path | None = None) -> Checked:
     folders = folders if run is None else [run]
     if not folders:
         raise UsageError(f"--claims {file} does not say of which run it is; name it: --run RUN")
-    runs = [read_run(_there(folder, file)) for folder in folders]
+    runs = [read_run(there(folder, file.parent)) for folder in folders]
     view = make(runs, request)
     lines = _as_typed(lines, view, runs)
     named, variants = whole(row.operator for row in rows(view)), _variants(view)
@@ -175,8 +174,3 @@ def _command(lines: Sequence[str]) -> tuple[list[Path], Request]:
             given[flag] = value if equals else next(rest, "")
     columns = tuple(part.strip() for part in given.get("--columns", "").split(",") if part.strip())
     return folders, Request(baseline=given.get("--baseline"), columns=columns)
-
-
-def _there(folder: Path, file: Path) -> Path:
-    """The run's folder: from here, from where the text lies, or, as only its name is written, where runs are kept."""
-    return next((one for one in (folder, file.parent / folder, RESULTS / folder) if one.is_dir()), folder)
