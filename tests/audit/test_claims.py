@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from timed_runs import case as timed_case
 from timed_runs import one_round, write_run
 
 from a2u_bench.audit.claims import check
@@ -272,6 +273,24 @@ def test_an_interval_without_its_value_stands_by_both_ends(form, tmp_path, capsy
     assert [one.stored.count("–") for one in check(file, run.path).wrong] == [1]
     file.write_text("bilinear and carafe take 1.00–3.915 ms\n", encoding="utf-8")  # no interval, but two values
     assert check(file, run.path).holds
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ("carafe takes 4 times as long as a2u", []),
+        ("a2u takes 0.25 times as long as carafe", []),
+        ("carafe takes 3 times as long as a2u", ["3"]),  # as many as there are processes
+        ("carafe takes 4 times as long", ["4"]),  # as what?
+        ("a2u takes 16 times as long as carafe", ["16"]),  # of another shape
+    ],
+)
+def test_so_many_times_is_the_quotient_of_two_rows_of_a_workload(said, wrong, tmp_path):
+    larger = timed_case("carafe", channels=16)
+    timed = {"a2u": one_round([1.0] * 3), "carafe": one_round([4.0] * 3), larger: one_round([1 / 16] * 3)}
+    run = write_run(tmp_path / "run", timed, reference=None)
+    (tmp_path / "text.txt").write_text(f"{said}\n", encoding="utf-8")
+    assert [one.given for one in check(tmp_path / "text.txt", run.path).wrong] == wrong
 
 
 def test_a_table_with_a_space_after_the_sign_of_a_spread_is_read_as_well(export):
