@@ -191,6 +191,18 @@ PROSE = (
         ("1.91 ms", "1.91ms", []),
         ("1.91 ms", "1.19ms", ["1.19"]),
         ("deconv takes", "carafe takes", ["1.91", "22.8"]),
+        ("1.91 ms", "1.91 s", ["1.91"]),
+        ("1.91 ms", "1914 us", []),
+        ("1.91 ms", "64 ms", ["64"]),  # as many as there are channels
+        ("1.91 ms", "37.75M", []),  # a count, whatever it is of
+        ("1.91 ms", "36.93k params", []),
+        ("1.91 ms", "36.93 k parameters", []),
+        ("1.91 ms", "37.75 k params", ["37.75"]),
+        ("1.91 ms", "37.75 MMACs", []),
+        ("1.91 ms", "36.93 kMACs", ["36.93"]),
+        ("1.91 ms", "3.408 MB", []),
+        ("1.91 ms", "3.408 GB", ["3.408"]),
+        ("1.91 ms", "36.93 kB", ["36.93"]),
         ("22.8 times", "2 times", ["2"]),  # as many as there are processes
         ("22.8 times", "64 times", ["64"]),  # and channels
     ],

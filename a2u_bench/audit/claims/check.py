@@ -2,9 +2,9 @@
 
 Any text is read, line by line. A line that names operators of the run, or stands under a heading that does, is about
 their rows, or those of them of whose axes it says most: shape, dtype, device. Each number in it must be a rounding of a
-value of such a row, with whatever prefix of its unit, and what follows a ± one of half the interval of the same value;
-of a range, such as 1.2–9, both ends of one interval, or two values; `8 times` a ratio, or how much more one row has of
-something than another;
+value of such a row, in the unit that stands behind it and in whatever prefix where none does, and what follows a ± one
+of half the interval of the same value; of a range, such as 1.2–9, both ends of one interval, or two values; `8 times`
+a ratio, or how much more one row has of something than another;
 in a table under a heading that names columns, a value of its own column in the unit that stands there. Cells under
 other words are not checked, and said.
 Rows of a table that name no operator of the run are said. Not checked are the notes under a table: what `compare` says

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from a2u_bench.audit.claims import cells
 from a2u_bench.audit.claims.cells import Over
+from a2u_bench.audit.claims.spoken import NUMBER, Spoken, numbers
 from a2u_bench.columns import RATIO, SUBJECT, is_axis
 from a2u_bench.judge.seeds import over_seeds
 from a2u_bench.sanitize import plain
@@ -28,15 +29,6 @@ EXPONENTS = (*PREFIXES, cells.PER_CENT)
 
 SAME = 1e-12
 """Of a number: less is the computer's own rounding."""
-
-_VALUE = r"-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?"
-
-_UNIT = r"\s*%|\s+times\b|[pnuµmkMGTP]?[sB]\b|×|x\b"
-
-_NUMBER = re.compile(rf"(?<![\w.:=/-])({_VALUE})(?:\s*±\s*({_VALUE})|{TO}({_VALUE}))?({_UNIT})?(?![\w×=/-]|\.\d)")
-
-TIMES = ("times", "×", "x")
-"""What follows a number that compares one operator with another, outside a table."""
 
 RATIOS = frozenset({RATIO, "after/before"})
 MEASURED = (
@@ -108,10 +100,10 @@ def rows(view: View) -> Iterator[Row]:
 
 def _row(record: Mapping[str, Any]) -> Row:
     texts = {name: value for name, value in record.items() if isinstance(value, str) and value}
-    numbers = {name: value for name, value in record.items() if isinstance(value, (int, float))}
+    known = {name: value for name, value in record.items() if isinstance(value, (int, float))}
     found = []
-    for name, value in numbers.items():
-        low, high = (numbers.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
+    for name, value in known.items():
+        low, high = (known.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
         factors = (1, 2) if name in WORK else (1, 100) if name in SHARES else (1,)  # FLOPs; per cent
         found += [(name, value * factor, high / 2 - low / 2, (low, high)) for factor in factors]
     columns, values, spreads, ends = zip(*found, strict=True)
@@ -148,21 +140,24 @@ def compare(line: str, names: Set[str], rows: Sequence[Row], over: Sequence[Over
         for text in texts:
             rest = rest.replace(text, " ")
         narrowed = [row.only(above.columns) for row in meant]
-        for given, half, end, unit in _NUMBER.findall(rest):
+        for said in numbers(rest):
             count += 1
-            units = slice(-1, None) if unit.endswith("%") else slice(0, -1)
-            if above.exponent is not None and not unit:
-                place = EXPONENTS.index(above.exponent)
-                units = slice(place, place + 1)
-            fitting = narrowed
-            if unit.strip() in TIMES and not above.columns:
+            exponent = above.exponent if said.exponent is None else said.exponent
+            places = slice(0, -1)
+            if exponent is not None:
+                places = slice(EXPONENTS.index(exponent), EXPONENTS.index(exponent) + 1)
+            if above.columns:
+                fitting = narrowed
+            elif said.times:
                 fitting = [row.only(RATIOS) for row in meant if RATIOS & set(row.columns)] + list(_quotients(rows))
-                units = slice(EXPONENTS.index(0), EXPONENTS.index(0) + 1)
-            if not any(_stands(given, half, end, row, units) for row in fitting):
-                said = f"{given} ±{half}" if half else f"{given}{TO}{end}" if end else given
-                found = (_nearest(given, half, end, row, units) for row in fitting)
-                _, name, column, stored = min(found, default=(0, meant[0].name, RATIO, ""))
-                wrong.append(Wrong(name, column, said, stored))
+            elif said.columns:
+                fitting = [row.only(said.columns) for row in meant if said.columns & set(row.columns)]
+            else:
+                fitting = meant
+            if not any(_stands(said, row, places) for row in fitting) and not _apart_stand(said, fitting, places):
+                found = (_nearest(said, row, places) for row in fitting)
+                _, name, column, stored = min(found, default=(0, meant[0].name, "", ""))
+                wrong.append(Wrong(name, column, str(said), stored))
     return count, wrong
 
 
@@ -182,37 +177,42 @@ def _quotients(rows: Sequence[Row]) -> Iterator[Row]:
 def unread(line: str) -> str:
     """The first cell of a row of a table, which names no operator of the run, where there are numbers in others."""
     first, *others = cells.split(_SHAPE.sub("", line)) if re.search("[&|]", line) else [line]
-    numbers = sum(bool(_NUMBER.search(cell)) for cell in others)
-    return first if numbers > 1 and not _NUMBER.fullmatch(first) else ""
+    with_numbers = sum(bool(NUMBER.search(cell)) for cell in others)
+    return first if with_numbers > 1 and not NUMBER.fullmatch(first) else ""
 
 
-def _stands(given: str, half: str, end: str, row: Row, units: slice) -> bool:
+def _stands(said: Spoken, row: Row, units: slice) -> bool:
     """Whether a number, and what follows its ±, are those of a value of the row; with an `end`, whether both are those
-    of an interval, or of two values."""
-    if end:
+    of an interval."""
+    if said.end:
         low, high = row.ends[:, units, 0], row.ends[:, units, 1]
-        return bool((close(low, given) & close(high, end)).any()) or all(
-            _stands(one, "", "", row, units) for one in (given, end)
-        )
-    fits = close(row.values[:, units], given)
-    return bool((fits & close(row.spreads[:, units], half) if half else fits).any())
+        return bool((close(low, said.given) & close(high, said.end)).any())
+    fits = close(row.values[:, units], said.given)
+    return bool((fits & close(row.spreads[:, units], said.half) if said.half else fits).any())
 
 
-def _nearest(given: str, half: str, end: str, row: Row, units: slice) -> tuple[float, str, str, str]:
+def _apart_stand(said: Spoken, rows: Sequence[Row], units: slice) -> bool:
+    """Whether the two ends of a range are values of these rows."""
+    return bool(said.end) and all(
+        any(close(row.values[:, units], one).any() for row in rows) for one in (said.given, said.end)
+    )
+
+
+def _nearest(said: Spoken, row: Row, units: slice) -> tuple[float, str, str, str]:
     """How far the value of the row is that comes nearest to a number, of which row and column it is, and its text."""
-    digits = [max(0, -int(Decimal(text or "0").as_tuple().exponent)) for text in (given, half or end)]
-    if end:
+    digits = [max(0, -int(Decimal(text or "0").as_tuple().exponent)) for text in (said.given, said.half or said.end)]
+    if said.end:
         ends = row.ends[:, units]
-        far = _apart(ends[..., 0], given) + _apart(ends[..., 1], end)
+        far = _apart(ends[..., 0], said.given) + _apart(ends[..., 1], said.end)
         if np.isfinite(far).any():
             place = np.unravel_index(far.argmin(), far.shape)
             told = TO.join(f"{one:.{places}f}" for one, places in zip(ends[place], digits, strict=True))
             return float(far[place]), row.name, row.columns[place[0]], told
-    far = _apart(row.values[:, units], given)
-    far[np.isnan(row.spreads[:, units]) & bool(half)] = np.inf
+    far = _apart(row.values[:, units], said.given)
+    far[np.isnan(row.spreads[:, units]) & bool(said.half)] = np.inf
     place = np.unravel_index(far.argmin(), far.shape)
     stored = f"{row.values[:, units][place]:.{digits[0]}f}"
-    spread = f" ±{row.spreads[:, units][place]:.{digits[1]}f}" if half else ""
+    spread = f" ±{row.spreads[:, units][place]:.{digits[1]}f}" if said.half else ""
     return float(far[place]), row.name, row.columns[place[0]], stored + spread
 
 
