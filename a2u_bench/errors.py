@@ -19,7 +19,7 @@ class UsageError(Exception):
 
 
 MANY = 12
-"""Names of the schema that an error spells out, at most; of more it gives those that are near, and the usual ones."""
+"""Names that an error spells out, at most; of more of the schema it gives those that are near, and the usual ones."""
 OF_THE_SCHEMA = ("column", "measure", "quantity")
 USUAL = ("operator", "options", "shape", "dtype", "latency", "peak_memory", "params", "macs", "psnr")
 

@@ -22,6 +22,9 @@ WORK = {"mac": MACS, "flop": FLOPS}
 SEVERAL = "; "
 """Stands between the parts of a reason."""
 
+NAMED = 2
+"""Authors of a source that are all named."""
+
 COUNTED = "work: multiply-adds of convolutions, linear layers and wᵀz; no bias, norm, softmax or pooling"
 OF_WHOLE = "; that of a whole network as its authors counted it, in the lines below"
 
@@ -203,11 +206,13 @@ def _sites(found: Iterable[PublishedSite]) -> str:
 
 
 def _citations(sources: Iterable[Source | None]) -> list[str]:
-    """One line a source, in the order in which they are met."""
+    """A line for each source, as it is met: its authors, or the first of many, and where it can be read."""
     lines = []
     for source in dict.fromkeys(source for source in sources if source):
-        arxiv = f", arXiv {source.arxiv}" if source.arxiv else ""
+        authors = source.authors.split(", ")
+        who = source.authors if len(authors) <= NAMED else f"{authors[0]} et al."
+        found = f"arXiv {source.arxiv}" if source.arxiv else f"“{source.title}”"
+        venue = f"{source.venue} " if source.venue != "arXiv" else ""
         where = f"; {source.where}" if source.where else ""
-        printed = f"{source.venue} {source.year}{arxiv}{where}"
-        lines.append(f"{source.key}: {source.authors}: {source.title}. {printed}")
+        lines.append(f"{source.key}: {who}, {venue}{source.year}, {found}{where}")
     return lines

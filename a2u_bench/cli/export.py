@@ -173,4 +173,4 @@ def _with_citations(view: View, bib: Path) -> View:
     apart = ("" if text.endswith("\n") else "\n") + "\n" if text and made else ""
     with bib.open("ab") as file:  # what stands in it, a person's own entries among it, stays to the last byte
         file.write(f"{apart}{made}".encode())
-    return replace(view, request=replace(view.request, cited=cited))
+    return replace(view, request=replace(view.request, cited=cited, bibliography=str(bib)))

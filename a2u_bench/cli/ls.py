@@ -24,9 +24,6 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
         Heading("name", "name", right=False, whole=True),
         Heading("family", "family", right=False, whole=True),
         Heading("guide", "guide", right=False, whole=True),
-        Heading("border", "border", right=False, whole=True),
-        Heading("groups", "G", right=False, whole=True),
-        Heading("taps", "K", right=False, whole=True),
         Heading("paper", "title (paper)", right=False),
     )
     cells = tuple(
@@ -34,16 +31,13 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
             one["name"],
             one["family"].removesuffix("-based").removesuffix(" order").removeprefix("learned "),
             one["guide"],
-            one["border"],
-            one["groups"].partition(" in ")[0],
-            one["taps"].partition(" (")[0],
             _with_paper(one),
         )
         for one in operators
     )
     notes = (
         "family: w from distance, learned and static, or from features of first or second order",
-        "G: kernel groups, K: taps of a kernel; `a2u-bench show NAME` says more",
+        "a2u-bench show NAME: options, border, groups and taps of its kernels, cost",
     )
     print_table(Table("", headings, cells, notes))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from a2u_bench.quality.pairs import Pair, Ways
     from a2u_bench.quality.trial import TrainingJob, Trial
     from a2u_bench.run.jobs.launcher import Job
     from a2u_bench.store.read import Run
@@ -86,7 +87,6 @@ def command(
     from a2u_bench.cli._store import carry_through, describe, open_store
     from a2u_bench.cli._table import listed, show
     from a2u_bench.errors import UsageError
-    from a2u_bench.quality import pairs as every_pair
     from a2u_bench.quality import presets
     from a2u_bench.quality.progress import progress
     from a2u_bench.quality.run import run, set_up
@@ -105,7 +105,7 @@ def command(
     folds = asked.folds(features, guide, folds)
     seeds = (folds or 3) if seeds is None else seeds
     _at_least_one(seeds=seeds, epochs=epochs, images=images, test_images=test_images, threads=threads)
-    chosen = every_pair.read(pairs or "core", asked.ways)
+    chosen = _pairs(pairs or "core", asked.ways, quiet=only is not None)
     schedule = presets.preset(preset or asked.preset, asked.presets).changed(epochs, images, test_images, learning_rate)
     where = device if launcher == "slurm" or only is not None else operators.device(device)
     problem = asked.load(data or asked.data, schedule)
@@ -164,6 +164,16 @@ def command(
             show([found], as_json=as_json)
 
     return carry_through(store, work, carrier, table, strict, "training")
+
+
+def _pairs(asked: str | list[str], ways: Ways, quiet: bool) -> tuple[Pair, ...]:
+    """The pairs that are meant; unless `quiet`, with a note where nobody said how they go down."""
+    from a2u_bench.quality import pairs
+
+    found = pairs.read(asked, ways)
+    if note := pairs.unlike(asked, ways) if not quiet else "":
+        typer.echo(f"note: {note}", err=True)
+    return found
 
 
 def _digest(origin: Mapping[str, Any]) -> str:

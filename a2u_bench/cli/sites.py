@@ -98,8 +98,8 @@ def _table(network: str, shape: Any, found: Any, params: tuple[int, int | None])
     ]
     if after is not None:
         headings += [Heading("params", "params"), Heading("align", "align")]
-    headings.append(Heading("reason", "why not, and what to know", right=False, most=44))
     cells = []
+    told: dict[str, list[str]] = {}
     for choice in found:
         site = choice.site
         cell = [
@@ -111,19 +111,22 @@ def _table(network: str, shape: Any, found: Any, params: tuple[int, int | None])
         ]
         if after is not None:
             cell += [whole(choice.params), whole(choice.align)] if choice.operator else ["", ""]
-        cells.append((*cell, choice.reason or "; ".join(site.notes)))
+        cells.append(tuple(cell))
+        if about := choice.reason or "; ".join(site.notes):
+            told.setdefault(about, []).append(site.name)
     taken = sum(bool(choice.operator) if after is not None else not choice.reason for choice in found)
     notes = [
         f"{len(found)} site{'s' * (len(found) != 1)}, {taken} of them {'swapped' if after is not None else 'to swap'}"
     ]
+    notes += [f"{', '.join(names)}: {about}" for about, names in told.items()]
     if not found:
         notes = ["no site: nothing that upsamples was called"]
     if after is None:
         notes.append(f"parameters: {whole(before)}")
     else:
         removed = sum(choice.removed for choice in found)
-        told = f", of which {whole(removed)} of layers that are no longer needed are gone" if removed else ""
-        notes.append(f"parameters: {whole(before)} before, {whole(after)} after{told}")
+        gone = f", of which {whole(removed)} of layers that are no longer needed are gone" if removed else ""
+        notes.append(f"parameters: {whole(before)} before, {whole(after)} after{gone}")
         notes.append("align: parameters of 1×1 convolutions where widths differ, part of params")
     return Table(f"{network}, image {_size(shape)}", tuple(headings), tuple(cells), tuple(notes))
 

@@ -63,7 +63,7 @@ def facts(reading: Reading, frame: pd.DataFrame, shown: Sequence[str], conventio
 def commands(reading: Reading, arguments: Sequence[str]) -> tuple[str, ...]:
     """The commands of the runs, and that of the table: `arguments` is its command line without the program."""
     said = dict.fromkeys(f"measured by: {text}" for run in reading.runs if (text := _run_command(run.manifest)))
-    return tuple(map(plain, (*said, f"this table: {shlex.join([PROGRAM, *map(_without_folders, arguments)])}")))
+    return tuple(map(plain, (*said, f"this table: {shlex.join([PROGRAM, *arguments])}")))
 
 
 def printed(note: str, names: Collection[str] = ()) -> str:
@@ -185,11 +185,11 @@ def _run_command(manifest: Mapping[str, Any]) -> str:
     if not isinstance(command, list) or not command or not all(isinstance(part, str) for part in command):
         return ""
     first = Path(command[0]).name
-    words = map(_without_folders, command[1:])
+    words = map(without_folders, command[1:])
     return shlex.join([PROGRAM if first in ("__main__.py", PROGRAM) else first, *words])
 
 
-def _without_folders(word: str) -> str:
+def without_folders(word: str) -> str:
     """A word of a command, of a path its last part: where somebody's files lie is nobody's business."""
     flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
     is_path = value.startswith(("/", "~", "./", "../")) or "\\" in value or value.count("/") > 0

@@ -107,7 +107,10 @@ def command(view: View, form: str) -> list[str]:
         arguments += ["--names", "option"]
     if request.notes != "short":
         arguments += ["--notes", request.notes]
-    return arguments
+    for flag, text in (("--label", request.label), ("--bib", request.bibliography)):
+        arguments += _joined(flag, [text] if text else [])
+    caption = _joined("--caption", [request.caption] if request.caption else [])
+    return [*map(provenance.without_folders, arguments), *caption]
 
 
 def _joined(flag: str, values: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from a2u_bench import stats
 from a2u_bench.columns import RATIO, RUN, SUBJECT, VERDICT, is_axis
-from a2u_bench.errors import UsageError, nearest
+from a2u_bench.errors import MANY, UsageError, nearest
 from a2u_bench.judge.timings import MEASURES as TIMED
 from a2u_bench.stats import Estimate, Numbers
 from a2u_bench.store.frames import SEEDS, workloads
@@ -135,7 +135,9 @@ def named(frame: pd.DataFrame, baseline: str) -> NDArray[np.bool_]:
     allowed = [str(text) for text in frame["options"].dropna().unique()]
     match = nearest(baseline, allowed)
     hint = f"did you mean {match!r}? " if match else ""
-    raise UsageError(f"--baseline {baseline!r} is not in this table; {hint}allowed: {'; '.join(allowed) or 'none'}")
+    plain = dict.fromkeys(str(name) for name in frame["operator"].dropna())
+    shown = allowed if len(allowed) <= MANY else [*plain, "or any of them with its options"]
+    raise UsageError(f"--baseline {baseline!r} is not in this table; {hint}allowed: {'; '.join(shown) or 'none'}")
 
 
 def choose(first: NDArray[np.bool_], one: Estimate, other: Estimate) -> Estimate:

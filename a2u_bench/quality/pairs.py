@@ -82,6 +82,19 @@ def read(text: str | Sequence[str], ways: Ways = RECONSTRUCTION) -> tuple[Pair, 
     return tuple(found.values())
 
 
+def unlike(text: str | Sequence[str], ways: Ways) -> str:
+    """A sentence where operators of a list stand without a way down and do not all have the same one; "" elsewhere."""
+    parts = strings.split(text)
+    alone = [part for part in parts if part not in ("core", *ways.untrained) and "/" not in part]
+    if parts == ["a2u"] or not ways.downs:
+        return ""
+    found = [_pair(part, ways) for part in alone]
+    if len({pair.down for pair in found}) < 2:
+        return ""
+    names = ", ".join(pair.name for pair in found)
+    return f"each operator has the way down that papers give it: {names}; to compare them alone, name one for all"
+
+
 def every_a2u() -> tuple[str, ...]:
     """Every sharing mode at rank 1, 2 and 4, each dynamics, k = 3 and k = 1."""
     axes = product((3, 1), ("dynamic", "hybrid", "static"), (1, 2, 4), ("shared", "semi-shared", "unshared"))

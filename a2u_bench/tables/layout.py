@@ -36,7 +36,7 @@ __all__ = [
 
 MEASURES = (
     *("params", "macs", "macs_fvcore", "latency", RATIO, "peak_memory", "process_memory", "saved_memory"),
-    *("upsampling_latency", "upsampling_macs", VERDICT),
+    *("upsampling_latency", VERDICT),
 )
 """The columns shown when none are chosen, where they are known."""
 

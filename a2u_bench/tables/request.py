@@ -29,6 +29,7 @@ class Request:
     caption: str = ""  # over a table in a document; "": what its rows have in common
     label: str = ""  # by which a document refers to it
     cited: Mapping[str, str] = field(default_factory=dict)  # keys of operators' papers
+    bibliography: str = ""  # the file that has them
     separators: tuple[str, str] = (",", ".")  # between the cells of CSV, and of decimals
     in_document: bool = False  # a person's own operators stand last, pairs are named after their operators in papers
     decimals: int | None = None  # that counts have at most

@@ -68,7 +68,11 @@ def _first_calls(frame: pd.DataFrame) -> str:
         return ""
     first = numbers(frame, "first_call")
     times = 1 + first / numbers(frame, "latency")
-    names = [f"{_name(frame, row)} ({units.exact(first[row])} s)" for row in range(len(frame))]
+    apart = frame["dtype"].nunique() > 1
+    names = [
+        f"{_name(frame, row)}{f' in {dtype}' if apart else ''} ({units.exact(first[row])} s)"
+        for row, dtype in enumerate(frame["dtype"].fillna("an unknown dtype"))
+    ]
     what = f"a first call, which may compile or load, took more than {FIRST:g} times a later one"
     return _said(what, names, times, times > FIRST)
 

@@ -59,6 +59,29 @@ def test_a_file_and_a_module_are_the_same(given: str, there: Path, capsys: pytes
     assert "1 site, 1 of them to swap\nparameters: 242\n" in out
 
 
+SEVERAL = """
+from torch import nn
+
+class Several(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.same, self.also, self.up = nn.Upsample(scale_factor=1), nn.Upsample(scale_factor=1), nn.Upsample(None, 2)
+
+    def forward(self, x):
+        return self.up(self.also(self.same(x)))
+"""
+
+
+def test_why_a_site_keeps_what_it_has_is_said_once_below(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (there / "several.py").write_text(SEVERAL)
+    table, notes = printed(capsys, "several.py:Several").split("3 sites, 0 of them to swap\n")
+    assert notes.splitlines()[:2] == [
+        "same#0, also#0: keeps the size",
+        "up#0: the input image: nothing is learned before it",
+    ]
+    assert "keeps the size" not in table and max(map(len, table.splitlines())) <= 80
+
+
 def test_an_operator_says_what_it_adds(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, "ownnet.py:Net", "--op", "carafe:kernel_size=3", "--cascade")
     assert "×2×2" in out and "1 site, 1 of them swapped" in out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,7 +17,7 @@ from test_golden_exports import compiled
 from a2u_bench.case import Case
 from a2u_bench.cli import main
 from a2u_bench.columns import BY_NAME, make_row
-from a2u_bench.export._provenance import _without_folders
+from a2u_bench.export._provenance import without_folders
 from a2u_bench.export.tex import bibtex
 from a2u_bench.operators import papers
 from a2u_bench.paper_names import Known, Publication
@@ -108,6 +109,18 @@ def test_under_the_table_stands_one_sentence_and_the_rest_is_in_comments(capsys)
     assert "grade" in exported(capsys, REFERENCE, "--format", "markdown", "--notes", "full")
 
 
+def test_the_command_in_a_file_makes_the_file_again(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = ["export", REFERENCE, "--caption", "Cost / quality, 50% of -- it's ours", "--label", "tab:ours"]
+    assert main([*asked, "--bib", str(tmp_path / "net.bib"), "--out", "table.tex"]) == 0
+    made = (tmp_path / "table.tex").read_text(encoding="utf-8")
+    command = next(line for line in made.splitlines() if line.startswith("% this table: ")).partition(": a2u-bench ")[2]
+    (tmp_path / "results").symlink_to(Path(REFERENCE).parent)
+    assert main([*shlex.split(command), "--out", "again.tex"]) == 0
+    assert (tmp_path / "again.tex").read_text(encoding="utf-8") == made
+    assert main(["check", "--claims", "again.tex"]) == 0
+
+
 @pytest.mark.parametrize(
     ("word", "said"),
     [
@@ -120,7 +133,7 @@ def test_under_the_table_stands_one_sentence_and_the_rest_is_in_comments(capsys)
     ],
 )
 def test_no_folder_of_anyone_is_in_a_file_that_is_published(word, said):
-    assert _without_folders(word) == said
+    assert without_folders(word) == said
 
 
 def test_work_in_a_network_is_said_to_be_torch_s_count_of_the_whole(capsys):

@@ -132,6 +132,15 @@ def test_costs_and_trainings_are_tables_of_their_own(tmp_path):
     assert page.count('data-value="29.1"') == 1
 
 
+def test_rows_stand_in_the_order_of_compare(tmp_path):
+    runs = [read_run(make_run(tmp_path / "run"))]
+    view = make(runs, Request(variants=True))
+    (compared,) = view.tables()
+    shown = gather(make(runs, Request(columns=report_content.SHOWN))).tables[0]
+    assert [line.cells[0].text for line in shown.lines] == [row[0] for row in compared.cells]
+    assert [row[0] for row in compared.cells] != list(view.named(view.frame)["options"])
+
+
 def test_a_filter_keeps_rows_and_says_so(tmp_path):
     page = own(write(tmp_path, make_run(tmp_path / "run"), arguments=("--filter", "operator=a2u")))
     assert page.count("<tr data-case=") == 2
@@ -259,7 +268,8 @@ def test_in_a_browser_the_table_sorts_filters_and_redraws_the_plots(tmp_path):
     assert not [title for title in found["buttons"] if re.search("cloud|share|chart studio", title, re.IGNORECASE)]
     called = {"carafe": "CARAFE", "a2u": "A2U", "a2u:rank=4,sharing=unshared": "A2U, rank 4, sharing unshared"}
     called |= {"dysample": "DySample"}
-    assert found["before"] == [*(called.get(one, one) for one in COSTS), "FADE"]
+    fastest_first = ["nearest", "bilinear", "dysample", "a2u", "a2u:rank=4,sharing=unshared", "carafe"]
+    assert found["before"] == [*(called.get(one, one) for one in fastest_first), "FADE"]
     slowest_last = [called.get(one, one) for one, _ in sorted(COSTS.items(), key=lambda one: one[1])]
     assert found["rising"] == [*slowest_last, "FADE"]  # what is unknown stays last
     assert found["falling"] == [*reversed(slowest_last), "FADE"]

@@ -62,8 +62,9 @@ def test_a_run_of_trainings_has_the_papers_of_own_operators(tmp_path, images, mo
 
 def test_pairs_are_trained_stored_and_shown(tmp_path, images, capsys):
     out = tmp_path / "run"
-    assert quality("--data", images, "--pairs", "nearest,twin/index_net", *TINY, "--out", out) == 0
-    printed = capsys.readouterr().out
+    assert quality("--data", images, "--pairs", "nearest,index_net", *TINY, "--out", out) == 0
+    printed, said = capsys.readouterr()
+    assert "conv/nearest, twin/index_net; to compare them alone, name one for all" in said
     assert printed.startswith("reconstruction, waves-")
     assert "8 images, 1 epoch, rate 0.002, 2 seeds, cpu, 1 thread" in printed
     assert "conv / nearest" in printed

@@ -6,6 +6,7 @@ import pytest
 
 from a2u_bench.errors import UsageError
 from a2u_bench.quality import pairs, presets
+from a2u_bench.quality.restoration import WAYS as RESTORATION
 
 
 def names(text):
@@ -75,3 +76,20 @@ def test_an_unknown_preset_names_the_nearest():
         presets.preset("shirt")
     with pytest.raises(UsageError, match=r"--learning-rate -1: out of range"):
         presets.preset("short").changed(learning_rate=-1)
+
+
+@pytest.mark.parametrize(
+    ("text", "ways", "said"),
+    [
+        ("bilinear carafe a2u", pairs.RECONSTRUCTION, "conv/bilinear, pool/carafe, twin/a2u"),
+        ("core,carafe,bilinear", pairs.RECONSTRUCTION, "pool/carafe, conv/bilinear"),
+        ("carafe sapa", pairs.RECONSTRUCTION, ""),  # one way down for both
+        ("conv/bilinear conv/carafe", pairs.RECONSTRUCTION, ""),
+        ("core", pairs.RECONSTRUCTION, ""),
+        ("a2u", pairs.RECONSTRUCTION, ""),
+        ("bilinear carafe", RESTORATION, ""),  # where nothing goes down
+    ],
+)
+def test_ways_down_that_nobody_named_and_that_differ_are_said(text, ways, said):
+    found = pairs.unlike(text, ways)
+    assert (said in found and found.endswith("name one for all")) if said else not found

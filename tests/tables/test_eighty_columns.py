@@ -35,6 +35,7 @@ COMMANDS = {
     "compare": ["compare", EXAMPLE],
     "compare with verdicts": ["compare", EXAMPLE, "--baseline", "bilinear", "--filter", "shape=1x64x32x32"],
     "compare two runs": ["compare", EXAMPLE, LATER],
+    "compare a network with a baseline": ["compare", str(RESULTS / "segformer-b1-cpu"), "--baseline", "original"],
     "compare the committed run": ["compare", REFERENCE, "--baseline", "bilinear"],
     "recommend": ["recommend", REFERENCE, "--budget", "latency=2ms,memory=64MB", "--all"],
     "shares of the floor": ["compare", REFERENCE, "--columns", "latency,floor,floor_share,onnx"],

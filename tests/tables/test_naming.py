@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +15,12 @@ from a2u_bench.errors import UsageError
 from a2u_bench.operators import papers
 from a2u_bench.paper_names import Known, Publication, is_own, names, setting
 from a2u_bench.store.frames import to_frame
-from a2u_bench.store.read import Run
+from a2u_bench.store.read import Run, read_run
 from a2u_bench.tables.naming import in_papers, indented, with_pairs
 from a2u_bench.tables.request import Request
 from a2u_bench.tables.view import make
+
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 def test_what_is_read_from_the_files_is_what_the_operators_state():
@@ -162,6 +165,13 @@ def test_a_name_that_no_table_prints_is_still_an_error(view_of):
         view_of(filters=("operator=CARAF",))
     with pytest.raises(UsageError, match="'CARAF' is not in this table"):
         view_of(baseline="CARAF")
+
+
+def test_an_error_on_a_baseline_names_operators_where_their_variants_are_many():
+    run = [read_run(RESULTS / "reference-cpu")]
+    with pytest.raises(UsageError, match=r"table; allowed: a2u; bicubic; .*with its options$") as error:
+        make(run, Request(baseline="original"))
+    assert "rank=4" not in str(error.value)
 
 
 def test_columns_are_known_by_their_headings_too(view_of):

@@ -65,6 +65,11 @@ def test_a_first_call_of_a_hundred_later_ones_is_told_with_its_seconds():
     ]
 
 
+def test_a_long_first_call_says_of_which_dtype_it_is_where_there_are_several():
+    (said_now,) = said(row("a2u"), row("a2u", "float16", first_call=0.3))
+    assert said_now.endswith(": a2u in float16 (0.3000 s) 301 times")
+
+
 def test_variants_whose_outputs_are_equal_are_told():
     rows = [row("sapa", digest="aa"), row("sapa:embedding=64", digest="aa"), row("sapa:mode=gated", digest="bb")]
     assert said(*rows) == ["variants whose outputs are equal to the last bit: sapa = sapa:embedding=64"]

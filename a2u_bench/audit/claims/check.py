@@ -37,7 +37,7 @@ from a2u_bench.tables.view import View, make
 
 FLAGS = (
     *("--format", "--convention", "--baseline", "--filter", "--by", "--columns", "--sort"),
-    *("--names", "--notes"),
+    *("--names", "--notes", "--caption", "--label", "--bib"),
 )
 """All that a table's command may say: it comes from a stranger, so that nothing of it is ever run or written."""
 

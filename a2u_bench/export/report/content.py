@@ -22,10 +22,11 @@ from a2u_bench.store.frames import is_trained
 from a2u_bench.store.lines import LONGEST
 from a2u_bench.store.read import Run
 from a2u_bench.tables.layout import MEASURES, lay_out, scores
+from a2u_bench.tables.order import fastest_first
 from a2u_bench.tables.view import View
 
 CERTIFICATE = "certificate.json"
-SHOWN = (*MEASURES, "floor", "output_memory", "first_memory", "onnx", "compiles")
+SHOWN = (*MEASURES, "upsampling_macs", "floor", "output_memory", "first_memory", "onnx", "compiles")
 """Columns of costs, where they are known."""
 
 MOST_SAMPLES = 200_000
@@ -90,7 +91,9 @@ class Content:
 
 def gather(view: View) -> Content:
     """The content for what was asked for."""
-    runs, frame, convention = view.runs, view.frame, view.request.convention
+    runs, convention = view.runs, view.request.convention
+    trained = is_trained(view.frame)
+    frame = pd.concat([fastest_first(view.frame[~trained], True, view.reading), view.frame[trained]])
     samples = frames.samples_by_case(runs)
     numbers = pd.array(range(len(frame)), dtype="Int64")
     numbered = frame.assign(**{NUMBER: numbers}).assign(**{CALLED: view.named(frame)["options"]})
