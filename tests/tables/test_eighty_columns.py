@@ -50,6 +50,11 @@ def test_it_fits(name, monkeypatch):
     assert [line for line in lines if cell_len(line) > 80] == []
 
 
+@pytest.mark.parametrize("name", ["compare a network with a baseline", "compare the committed run"])
+def test_what_nobody_chose_needs_no_second_part(name, monkeypatch):
+    assert [line for line in printed(monkeypatch, COMMANDS[name]) if "part 2" in line] == []
+
+
 @pytest.mark.parametrize(
     "run", ["primitive-cpu", "restoration", "peers-cpu", "reference-cpu", "engines-cpu", "quality-fashion-short"]
 )
