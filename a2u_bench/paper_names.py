@@ -20,7 +20,7 @@ PEERS_MODULE = f"{BENCH}peers:"
 
 @dataclass(frozen=True)
 class Publication:
-    """Where an operator was published; family names of its authors, joined by commas."""
+    """Where an operator was published; its authors' names, or family names alone, joined by commas."""
 
     authors: str
     title: str
@@ -36,6 +36,11 @@ class Known:
     label: str
     paper: Publication | None = None
     own: bool = False  # a person's
+
+
+def first_family(authors: str) -> str:
+    """The family name of the first of these authors."""
+    return (authors.partition(",")[0].split() or [""])[-1]
 
 
 def to_manifest(own: Mapping[str, Known]) -> dict[str, dict[str, Any]]:

@@ -21,7 +21,7 @@ Family = Literal["distance-based", "learned static", "first order", "second orde
 
 @dataclass(frozen=True)
 class Paper:
-    """Where an operator was published."""
+    """Where an operator was published; its authors' names, or family names alone, joined by commas."""
 
     authors: str
     title: str

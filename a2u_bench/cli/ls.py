@@ -43,8 +43,9 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON ins
 
 
 def _with_paper(one: dict[str, Any]) -> str:
-    title, authors = one["title"], one["authors"]
-    return f"{title} ({authors.partition(',')[0]}, {one['year']})" if one["paper"] else str(title)
+    from a2u_bench.paper_names import first_family
+
+    return f"{one['title']} ({first_family(one['authors'])}, {one['year']})" if one["paper"] else str(one["title"])
 
 
 def _paper(paper: Any) -> dict[str, Any]:

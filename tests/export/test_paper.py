@@ -20,7 +20,7 @@ from a2u_bench.columns import BY_NAME, make_row
 from a2u_bench.export._provenance import without_folders
 from a2u_bench.export.tex import bibtex
 from a2u_bench.operators import papers
-from a2u_bench.paper_names import Known, Publication
+from a2u_bench.paper_names import Known, Publication, first_family
 from a2u_bench.store.write import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,7 +165,7 @@ def test_papers_are_cited_once_an_operator_and_stand_in_the_bibliography(run, tm
         ("inproceedings", "dai2021learning"),
         ("book", "gonzalez2018digital"),
     ]
-    assert "  author = {Dai and Lu and Shen},\n" in entries
+    assert "  author = {Yutong Dai and Hao Lu and Chunhua Shen},\n" in entries
     assert "  eprint = {2011.14288},\n" in entries
 
 
@@ -179,6 +179,16 @@ def test_every_paper_has_a_key_of_its_own_and_a_kind_that_suits_its_venue():
     assert journals == {"ACM TOG", "IJCV", "IEEE TPAMI", "IEEE TPAMI 39(12)", "IEEE Trans. ASSP 29(6)"}
     assert bibtex._where("IEEE TPAMI 39(12)")[1] == {"journal": "IEEE TPAMI", "volume": "39", "number": "12"}
     assert r"Husz{\'{a}}r" in bibtex.bibliography(keys, known)
+
+
+def test_authors_have_given_names_and_the_first_one_s_family_name_is_in_the_key():
+    known = papers.known()
+    authors = [name for one in known.values() if one.paper for name in one.paper.authors.split(", ")]
+    assert len(authors) > 100 and all(len(name.split()) > 1 for name in authors)
+    assert bibtex.keys(known)["carafe"] == "wang2019carafe"
+    assert [first_family(names) for names in ("Chen Change Loy, Dahua Lin", "Lu, Dai", "You", "")] == [
+        *("Loy", "Lu", "You", ""),
+    ]
 
 
 def test_two_papers_that_would_share_a_key_get_letters():

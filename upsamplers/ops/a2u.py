@@ -123,7 +123,7 @@ class A2U(Upsampler):
         label="A2U",
         family="second order",
         paper=Paper(
-            "Dai, Lu, Shen",
+            "Yutong Dai, Hao Lu, Chunhua Shen",
             "Learning Affinity-Aware Upsampling for Deep Image Matting",
             "CVPR",
             2021,

@@ -96,7 +96,8 @@ class AnyUp(HeadMean):
         title="AnyUp",
         family="second order",
         paper=Paper(
-            "Wimmer, Truong, Rakotosaona, Oechsle, Tombari, Schiele, Lenssen",
+            "Thomas Wimmer, Prune Truong, Marie-Julie Rakotosaona, Michael Oechsle, Federico Tombari, "
+            "Bernt Schiele, Jan Eric Lenssen",
             "AnyUp: Universal Feature Upsampling",
             "ICLR",
             2026,

@@ -37,7 +37,10 @@ class Bicubic(Upsampler):
         label="bicubic",
         family="distance-based",
         paper=Paper(
-            "Keys", "Cubic convolution interpolation for digital image processing", "IEEE Trans. ASSP 29(6)", 1981
+            "Robert G. Keys",
+            "Cubic convolution interpolation for digital image processing",
+            "IEEE Trans. ASSP 29(6)",
+            1981,
         ),
         kernel_size=5,
         groups="1",

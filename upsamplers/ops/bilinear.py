@@ -25,7 +25,7 @@ class Bilinear(Upsampler):
         title="Bilinear interpolation",
         label="bilinear",
         family="distance-based",
-        paper=Paper("Gonzalez, Woods", "Digital Image Processing, 4th edition", "Pearson", 2018),
+        paper=Paper("Rafael C. Gonzalez, Richard E. Woods", "Digital Image Processing, 4th edition", "Pearson", 2018),
         kernel_size=3,
         groups="1",
         taps="9 (4 nonzero)",

@@ -53,7 +53,7 @@ class Carafe(Upsampler):
         title="CARAFE",
         family="first order",
         paper=Paper(
-            "Wang, Chen, Xu, Liu, Loy, Lin",
+            "Jiaqi Wang, Kai Chen, Rui Xu, Ziwei Liu, Chen Change Loy, Dahua Lin",
             "CARAFE: Content-Aware ReAssembly of FEatures",
             "ICCV",
             2019,

@@ -28,7 +28,11 @@ class Convex(Upsampler):
         label="convex (RAFT)",
         family="first order",
         paper=Paper(
-            "Teed, Deng", "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", "ECCV", 2020, "2003.12039"
+            "Zachary Teed, Jia Deng",
+            "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow",
+            "ECCV",
+            2020,
+            "2003.12039",
         ),
         kernel_size=3,
         groups="1",

@@ -27,7 +27,7 @@ class Deconv(Upsampler):
         label="deconvolution",
         family="learned static",
         paper=Paper(
-            "Noh, Hong, Han",
+            "Hyeonwoo Noh, Seunghoon Hong, Bohyung Han",
             "Learning Deconvolution Network for Semantic Segmentation",
             "ICCV",
             2015,

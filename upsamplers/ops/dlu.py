@@ -49,7 +49,7 @@ class DLU(Upsampler):
         title="DLU",
         family="first order",
         paper=Paper(
-            "Fu, Hu, Dong, Gao, Li, Zhong",
+            "Ruigang Fu, Qingyong Hu, Xiaohu Dong, Yinghui Gao, Biao Li, Ping Zhong",
             "Lighten CARAFE: Dynamic Lightweight Upsampling with Guided Reassemble Kernels",
             "arXiv",
             2024,

@@ -35,7 +35,7 @@ class EUCB(Upsampler):
         title="EUCB",
         family="learned static",
         paper=Paper(
-            "Rahman, Munir, Marculescu",
+            "Md Mostafijur Rahman, Mustafa Munir, Radu Marculescu",
             "EMCAD: Efficient Multi-scale Convolutional Attention Decoding for Medical Image Segmentation",
             "CVPR",
             2024,

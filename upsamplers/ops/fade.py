@@ -33,7 +33,7 @@ class Fade(SemiShiftUpsampler):
         title="FADE",
         family="first order",
         paper=Paper(
-            "Lu, Liu, Fu, Cao",
+            "Hao Lu, Wenze Liu, Hongtao Fu, Zhiguo Cao",
             "FADE: Fusing the Assets of Decoder and Encoder for Task-Agnostic Upsampling",
             "ECCV",
             2022,

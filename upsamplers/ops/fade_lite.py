@@ -27,7 +27,7 @@ class FadeLite(SemiShiftUpsampler):
         title="FADE-Lite",
         family="first order",
         paper=Paper(
-            "Lu, Liu, Fu, Cao",
+            "Hao Lu, Wenze Liu, Hongtao Fu, Zhiguo Cao",
             "FADE: A Task-Agnostic Upsampling Operator for Encoder-Decoder Architectures",
             "IJCV",
             2024,

@@ -126,7 +126,7 @@ class FeatUpJbu(ImageGuided):
         title="FeatUp JBU",
         family="second order",
         paper=Paper(
-            "Fu, Hamilton, Brandt, Feldman, Zhang, Freeman",
+            "Stephanie Fu, Mark Hamilton, Laura E. Brandt, Axel Feldman, Zhoutong Zhang, William T. Freeman",
             "FeatUp: A Model-Agnostic Framework for Features at Any Resolution",
             "ICLR",
             2024,

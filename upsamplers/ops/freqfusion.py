@@ -61,7 +61,7 @@ class FreqFusion(Upsampler):
         title="FreqFusion",
         family="first order",
         paper=Paper(
-            "Chen, Fu, Gu, Yan, Harada, Huang",
+            "Linwei Chen, Ying Fu, Lin Gu, Chenggang Yan, Tatsuya Harada, Gao Huang",
             "Frequency-Aware Feature Fusion for Dense Image Prediction",
             "IEEE TPAMI",
             2024,

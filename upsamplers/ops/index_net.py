@@ -62,7 +62,11 @@ class IndexNet(Upsampler):
         title="IndexNet",
         family="first order",
         paper=Paper(
-            "Lu, Dai, Shen, Xu", "Indices Matter: Learning to Index for Deep Image Matting", "ICCV", 2019, "1908.00672"
+            "Hao Lu, Yutong Dai, Chunhua Shen, Songcen Xu",
+            "Indices Matter: Learning to Index for Deep Image Matting",
+            "ICCV",
+            2019,
+            "1908.00672",
         ),
         kernel_size=1,
         groups="1, or C in modes o2o and m2o",

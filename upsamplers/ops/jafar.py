@@ -62,7 +62,7 @@ class Jafar(HeadMean):
         title="JAFAR",
         family="second order",
         paper=Paper(
-            "Couairon, Chambon, Serrano, Haugeard, Cord, Thome",
+            "Paul Couairon, Loick Chambon, Louis Serrano, Jean-Emmanuel Haugeard, Matthieu Cord, Nicolas Thome",
             "JAFAR: Jack up Any Feature at Any Resolution",
             "NeurIPS",
             2025,

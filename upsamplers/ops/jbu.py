@@ -46,7 +46,12 @@ class Jbu(ImageGuided):
         name="jbu",
         title="Joint bilateral upsampling",
         family="first order",
-        paper=Paper("Kopf, Cohen, Lischinski, Uyttendaele", "Joint Bilateral Upsampling", "ACM TOG", 2007),
+        paper=Paper(
+            "Johannes Kopf, Michael F. Cohen, Dani Lischinski, Matt Uyttendaele",
+            "Joint Bilateral Upsampling",
+            "ACM TOG",
+            2007,
+        ),
         kernel_size=5,
         groups="1",
         taps="⌈K/s⌉²",

@@ -58,7 +58,7 @@ class LdaAqu(Upsampler):
         title="LDA-AQU",
         family="second order",
         paper=Paper(
-            "Du, Hu, Zhao, Jin, Ma",
+            "Zewen Du, Zhenjiang Hu, Guiyu Zhao, Ying Jin, Hongbin Ma",
             "LDA-AQU: Adaptive Query-guided Upsampling via Local Deformable Attention",
             "ACM MM",
             2024,

@@ -22,7 +22,7 @@ class MaxUnpool(Upsampler):
         label="max unpooling",
         family="first order",
         paper=Paper(
-            "Badrinarayanan, Kendall, Cipolla",
+            "Vijay Badrinarayanan, Alex Kendall, Roberto Cipolla",
             "SegNet: A Deep Convolutional Encoder-Decoder Architecture for Image Segmentation",
             "IEEE TPAMI 39(12)",
             2017,

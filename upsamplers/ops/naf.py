@@ -91,7 +91,7 @@ class Naf(NeighbourhoodAttention):
         title="NAF",
         family="second order",
         paper=Paper(
-            "Chambon, Couairon, Zablocki, Boulch, Thome, Cord",
+            "Loick Chambon, Paul Couairon, Eloi Zablocki, Alexandre Boulch, Nicolas Thome, Matthieu Cord",
             "NAF: Zero-Shot Feature Upsampling via Neighborhood Attention Filtering",
             "CVPR",
             2026,

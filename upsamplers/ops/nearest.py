@@ -16,7 +16,7 @@ class Nearest(Upsampler):
         title="Nearest-neighbour interpolation",
         label="nearest",
         family="distance-based",
-        paper=Paper("Gonzalez, Woods", "Digital Image Processing, 4th edition", "Pearson", 2018),
+        paper=Paper("Rafael C. Gonzalez, Richard E. Woods", "Digital Image Processing, 4th edition", "Pearson", 2018),
         kernel_size=1,
         groups="1",
         taps="1",

@@ -18,7 +18,8 @@ class PixelShuffle(Upsampler):
         label="pixel shuffle",
         family="learned static",
         paper=Paper(
-            "Shi, Caballero, Huszár, Totz, Aitken, Bishop, Rueckert, Wang",
+            "Wenzhe Shi, Jose Caballero, Ferenc Huszár, Johannes Totz, Andrew P. Aitken, Rob Bishop, "
+            "Daniel Rueckert, Zehan Wang",
             "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural "
             "Network",
             "CVPR",

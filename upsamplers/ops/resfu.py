@@ -57,7 +57,7 @@ class ReSFU(Upsampler):
         title="ReSFU",
         family="second order",
         paper=Paper(
-            "Zhou, Wang, Zheng, Meng",
+            "Minghao Zhou, Hong Wang, Yefeng Zheng, Deyu Meng",
             "A Refreshed Similarity-based Upsampler for Direct High-Ratio Feature Upsampling",
             "arXiv",
             2024,

@@ -44,7 +44,7 @@ class Sapa(Upsampler):
         title="SAPA",
         family="second order",
         paper=Paper(
-            "Lu, Liu, Ye, Fu, Liu, Cao",
+            "Hao Lu, Wenze Liu, Zixuan Ye, Hongtao Fu, Yuliang Liu, Zhiguo Cao",
             "SAPA: Similarity-Aware Point Affiliation for Feature Upsampling",
             "NeurIPS",
             2022,

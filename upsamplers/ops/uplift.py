@@ -34,7 +34,7 @@ class Uplift(Upsampler):
         title="UPLiFT's attender",
         family="first order",
         paper=Paper(
-            "Walmer, Suri, Aggarwal, Shrivastava",
+            "Matthew Walmer, Saksham Suri, Anirud Aggarwal, Abhinav Shrivastava",
             "UPLiFT: Efficient Pixel-Dense Feature Upsampling with Local Attenders",
             "CVPR",
             2026,

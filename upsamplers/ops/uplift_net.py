@@ -79,7 +79,7 @@ class UpliftNet(ImageGuided):
         title="UPLiFT",
         family="first order",
         paper=Paper(
-            "Walmer, Suri, Aggarwal, Shrivastava",
+            "Matthew Walmer, Saksham Suri, Anirud Aggarwal, Abhinav Shrivastava",
             "UPLiFT: Efficient Pixel-Dense Feature Upsampling with Local Attenders",
             "CVPR",
             2026,

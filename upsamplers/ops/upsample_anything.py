@@ -61,7 +61,7 @@ class UpsampleAnything(ImageGuided):
         title="Upsample Anything",
         family="first order",
         paper=Paper(
-            "Seo, Hamilton, Kim",
+            "Minseok Seo, Mark Hamilton, Changick Kim",
             "Upsample Anything: A Simple and Hard to Beat Baseline for Feature Upsampling",
             "CVPR",
             2026,

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from string import ascii_lowercase
 
-from a2u_bench.paper_names import Known, Publication
+from a2u_bench.paper_names import Known, Publication, first_family
 from a2u_bench.sanitize import plain
 
 PROCEEDINGS = ("CVPR", "ICCV", "ECCV", "NeurIPS", "ICLR", "ICML", "ACM MM", "AAAI", "BMVC", "WACV")
@@ -74,7 +74,7 @@ def _where(venue: str) -> tuple[str, dict[str, str]]:
 
 def _key(paper: Publication) -> str:
     words = [word for word in re.split(r"\W+", _ascii(paper.title).lower()) if word and word not in _UNSAID]
-    author = re.sub(r"\W", "", _ascii(paper.authors.split(",")[0]).lower())
+    author = re.sub(r"\W", "", _ascii(first_family(paper.authors)).lower())
     return f"{author}{paper.year}{words[0] if words else ''}"
 
 
