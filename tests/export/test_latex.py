@@ -84,8 +84,15 @@ def test_a_default_table_of_costs_stands_in_one_column(asked, cites, tmp_path, c
     assert "Overfull" not in compiled(made, tmp_path, "twocolumn")
 
 
-def test_a_table_that_does_not_fit_a_column_is_no_wider_than_its_cells(capsys):
+def test_a_default_table_of_a_network_stands_in_one_column(tmp_path, capsys):
     made = exported(capsys, "segformer-b1-cpu")
+    assert "\\begin{table}\n" in made
+    assert "Overfull" not in compiled(made, tmp_path, "twocolumn")
+
+
+def test_a_table_that_does_not_fit_a_column_is_no_wider_than_its_cells(capsys):
+    columns = "params,macs,latency,latency_ratio,peak_memory,upsampling_latency,upsampling_macs"
+    made = exported(capsys, "segformer-b1-cpu", "--columns", columns)
     assert "\\begin{table*}\n" in made
     assert "tabularx" not in made
     assert "\\linewidth" not in made
