@@ -79,8 +79,8 @@ def unrecorded() -> Iterator[None]:
 
 
 def sizes(tensor: Tensor) -> tuple[int, ...]:
-    """The tensor's shape for a decision. While torch.jit traces, sizes are tensors, about which it warns."""
-    if not is_jit():
+    """The tensor's shape for a decision. While a graph is recorded, sizes are tensors, about which torch.jit warns."""
+    if torch._C._get_tracing_state() is None:
         return tuple(tensor.shape)
     with unrecorded():
         return tuple(tensor.shape)

@@ -49,10 +49,9 @@ def einsum_macs(equation: str, shapes: list[list[int]]) -> int:
     return math.prod(extents.values())
 
 
-def _shape(value: Any) -> list[int]:
-    """The sizes of a traced tensor."""
-    sizes: list[int] = value.type().sizes()
-    return sizes
+def _shape(value: Any) -> Any:
+    """The sizes of a traced tensor; None in the place of one that was not given."""
+    return None if value.type().kind() == "NoneType" else value.type().sizes()
 
 
 def _free(inputs: list[Any], outputs: list[Any]) -> int:
@@ -65,7 +64,7 @@ def _per_output(macs: int) -> Handle:
 
 def _primitive(formula: Callable[..., int]) -> Handle:
     def handle(inputs: list[Any], outputs: list[Any]) -> int:
-        tensors = [value for value in inputs if value.type().kind() == "TensorType"]
+        tensors = [value for value in inputs if value.type().kind() in ("TensorType", "NoneType")]
         return formula([_shape(value) for value in tensors], _shape(outputs[0]))
 
     return handle
