@@ -37,12 +37,12 @@ def parts(channels: int, side: int) -> dict[str, float]:
     assert isinstance(op, A2U)
     z, guide = torch.randn(1, channels, side, side), torch.randn(1, channels, 2 * side, 2 * side)
 
-    a, mean = op._own_affinity(guide, 2)
+    a, mean = op._affinity_of(guide, 2)
     w = op._up_kernels(mean, a)
     gates = functional.pixel_shuffle(op._logits(op.up_head, mean, a), 2).sigmoid()
     return {
         "forward": shortest(lambda: op(z, guide)),
-        "affinity": shortest(lambda: op._own_affinity(guide, 2)),
+        "affinity": shortest(lambda: op._affinity_of(guide, 2)),
         "P": shortest(lambda: op.up_head(mean[:, :, None, None])),
         "P and w": shortest(lambda: op._up_kernels(mean, a)),
         "softmax": shortest(lambda: gates.unflatten(1, (-1, 1)).transpose(1, 2).softmax(2)),

@@ -28,12 +28,20 @@ def moved(batch: int, per: int, height: int, width: int, scale: int, groups: int
 
 
 def factors(
-    batch: int, channels: int, height: int, width: int, scale: int, side: int, rank: int, sets: int, own: bool
-) -> tuple[Any, ...]:
-    """The arguments of `affinity`, with as many groups as divide the channels by two."""
-    kernels = (noise(batch if own else 1, sets, rank, side, side) for _ in range(2))
+    batch: int, channels: int, height: int, width: int, scale: int, side: int, rank: int, sets: int, own: bool,
+    y_side: int | None = None,
+) -> tuple[Any, ...]:  # fmt: skip
+    """The arguments of `affinity`, with as many groups as divide the channels by two; with y where it has a side."""
+    kernels = (noise(batch if own else 1, sets, rank, e, e) for e in (side, y_side or side))
     norms = (noise(channels) + shift for shift in range(4))
-    return noise(batch, channels, scale * height, scale * width), *kernels, *norms, scale, channels // 2, 1e-5
+    x, y = noise(batch, channels, scale * height, scale * width), noise(batch, channels, height, width)
+    return x, y + 1 if y_side else None, *kernels, *norms, scale, channels // 2, 1e-5
+
+
+def hybrid(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of `affinity` with kernels of U that every sample shares."""
+    x, y, u, *others = arguments
+    return x, y, u[:1], *others
 
 
 def gate(batch: int, channels: int, height: int, width: int, scale: int) -> tuple[Any, ...]:
@@ -68,6 +76,13 @@ CASES: dict[str, list[tuple[Any, ...]]] = {
         factors(1, 4, 9, 21, 4, 5, 1, 1, True),
         factors(1, 4, 6, 5, 2, 1, 1, 1, True),
         factors(1, 20, 4, 3, 2, 6, 1, 2, True),  # more channels than a line of cache holds
+        factors(2, 4, 3, 2, 2, 6, 2, 2, True, 5),
+        factors(2, 6, 5, 3, 3, 6, 1, 6, False, 5),
+        factors(1, 4, 9, 17, 2, 3, 1, 1, True, 7),
+        factors(2, 4, 4, 3, 1, 5, 3, 2, True, 5),
+        factors(1, 4, 1, 1, 4, 6, 1, 1, True, 1),
+        hybrid(factors(2, 4, 3, 2, 2, 6, 1, 2, True)),
+        hybrid(factors(2, 4, 3, 2, 2, 6, 1, 2, True, 5)),
     ],
     "pooled": [
         (noise(batch, channels, *size), side)

@@ -52,7 +52,11 @@ def primitives() -> dict[str, list[Call]]:
 
 FUSED: dict[str, list[Call]] = {
     "sample_moved": [moved(2, 2, 2, 3, 2, 2, scoped) for scoped in (False, True)],
-    "affinity": [factors(2, 4, 3, 2, 2, 6, 2, 2, True), factors(2, 4, 3, 2, 2, 6, 1, 1, False)],
+    "affinity": [
+        factors(2, 4, 3, 2, 2, 6, 2, 2, True),
+        factors(2, 4, 3, 2, 2, 6, 1, 1, False),
+        factors(2, 4, 3, 2, 2, 6, 2, 2, True, 5),
+    ],
     "pooled": [(noise(2, 3, 4, 5), 2)],
     "gated": [gate(2, 3, 2, 3, 2)],
     "normalised_kernels": [

@@ -104,7 +104,8 @@ def fused(z: torch.Tensor, g: torch.Tensor) -> None:
     gating.forward(g, g, logits[:, :1], 2)
     gating.backward(g, g, g, logits[:, :1], 2, [True, True, True])
     kernels, norm = torch.zeros(1, 1, 1, 6, 6), torch.zeros(32)
-    affinities.forward(g, kernels, kernels, norm, norm, norm, norm, 2, 32, 1e-5)
+    for y, side in ((None, 6), (z, 5)):
+        affinities.forward(g, y, kernels, kernels[..., :side, :side], norm, norm, norm, norm, 2, 32, 1e-5)
 
 
 def fullest() -> None:

@@ -196,7 +196,7 @@ def test_fused_passes_copy_no_map_into_float32(dtype: torch.dtype) -> None:
     offset, start = torch.randn(1, 32, 32, 32).to(dtype), torch.zeros(1, 32, 1, 1)
     gate = torch.randn(1, 1, 16, 16).to(dtype)
     every = {
-        "affinity": (x, kernels, kernels, norm, norm, norm, norm, 2, 32, 1e-5),
+        "affinity": (x, None, kernels, kernels, norm, norm, norm, norm, 2, 32, 1e-5),
         "pooled": (x, 6),
         "gated": (up, x, gate, 2),
         "sample_moved": (torch.randn(1, 64, 32, 32).to(dtype), offset, None, start, 2, 4),

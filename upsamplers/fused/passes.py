@@ -38,8 +38,9 @@ class Pass:
         kernels: backend -> (forward, backward), or None where the backend has none. forward gives what `shape` does;
             backward takes the cotangent, the arguments, and a list of which tensors need a gradient, and gives those.
             The operator's gradients have the type and memory format of their tensors; others are copied.
-        macs: (shapes of the tensors, shape of the result) -> multiply-adds by the published convention.
-        fits: (arguments) -> whether the kernels are made for them; where not, the definition runs.
+        macs: (shapes of the tensors, None for one that is not given, shape of the result) -> multiply-adds by the
+            published convention.
+        fits: (backend, arguments) -> whether its kernels are made for them; where not, the definition runs.
     """
 
     name: str
@@ -61,7 +62,7 @@ class Pass:
         if (
             kernels is None
             or any(one.device != device or not one.numel() for one in tensors)
-            or not (self.fits is None or self.fits(*arguments))
+            or not (self.fits is None or self.fits(backend, *arguments))
         ):
             return self.definition(*arguments)
         if route.is_direct(*tensors):

@@ -51,9 +51,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from torch import Tensor, nn
-from torch.nn import functional
 
-from upsamplers.affinity import Factor, contract, kernel_side, scaled_affinity
+from upsamplers.affinity import Factor, contract, kernel_side
 from upsamplers.convolution import linear, product
 from upsamplers.errors import StateDictError, Unsupported
 from upsamplers.fused import affinity, normalised_kernels, pooled
@@ -183,12 +182,8 @@ class A2U(Upsampler):
 
     def weights(self, z: Tensor, guide: Tensor | None = None) -> Tensor:
         """w [B, G, k², sH, sW], positive, summing to one over the taps; in (0, 1) for k = 1."""
-        x, y, stride, y_stride = self._maps(z, guide)
-        if x is y:
-            a, mean = self._own_affinity(x, stride)
-        else:
-            a = scaled_affinity(self.u(x, stride), self.v(y, y_stride), self.rank)
-            mean = functional.adaptive_avg_pool2d(x, 1).flatten(1)
+        x, y, stride, _ = self._maps(z, guide)
+        a, mean = self._affinity_of(x, stride, None if y is x else y)
         return self._up_kernels(mean, a)
 
     def _up_kernels(self, mean: Tensor, a: Tensor) -> Tensor:
@@ -219,13 +214,17 @@ class A2U(Upsampler):
                 f"got z {tuple(z.shape)}; give the guide or create with guide_channels={self.channels}"
             )
 
-    def _own_affinity(self, x: Tensor, stride: int) -> tuple[Tensor, Tensor]:
-        """The affinity of a map with itself [B, d, H, W], and the map's mean [B, C]: it is pooled once for both."""
-        side = kernel_side(self.u.kernel_size, stride)
-        means = pooled(x, side) if self.u.generator or self.v.generator else x.mean((2, 3)).unsqueeze(0)
-        u, v = (factor.kernels_of(means[:-1], side) for factor in (self.u, self.v))
+    def _affinity_of(self, x: Tensor, stride: int, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The affinity of x with y [B, d, H, W], or with itself, and the mean of x [B, C]: each map is pooled once."""
+        side = y_side = kernel_side(self.u.kernel_size, stride)
+        made = self.u.generator or (y is None and self.v.generator)
+        means = cells = pooled(x, side) if made else x.mean((2, 3)).unsqueeze(0)
+        if y is not None:
+            y_side = kernel_side(self.v.kernel_size, 1)
+            cells = pooled(y, y_side) if self.v.generator else cells
+        u, v = self.u.kernels_of(means[:-1], side), self.v.kernels_of(cells[:-1], y_side)
         affine = (one for factor in (self.u, self.v) for one in (factor.norm.weight, factor.norm.bias))
-        return affinity(x, u, v, *affine, stride, self.u.norm.num_groups, self.u.norm.eps), means[-1]
+        return affinity(x, y, u, v, *affine, stride, self.u.norm.num_groups, self.u.norm.eps), means[-1]
 
     def _logits(self, head: nn.Conv2d, mean: Tensor, a: Tensor) -> Tensor:
         """P, made of the map's mean [B, C], applied to the affinity of every point: [B, s²k²G, H, W]."""
@@ -241,7 +240,7 @@ class A2U(Upsampler):
     def down_weights(self, guide: Tensor) -> Tensor:
         """The twin's w [B, G, s²k², H, W], summing to one over the taps, for a guide [B, Cg, sH, sW]."""
         self._check_down(guide)
-        a, mean = self._own_affinity(guide, self.scale)
+        a, mean = self._affinity_of(guide, self.scale)
         return self._down_kernels(mean, a)
 
     def halve(self, guide: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -249,7 +248,7 @@ class A2U(Upsampler):
         if self.affinity == "cross":
             return super().halve(guide)
         self._check_down(guide)
-        a, mean = self._own_affinity(guide, self.scale)
+        a, mean = self._affinity_of(guide, self.scale)
         w = self._down_kernels(mean, a)
         return downassemble(w, guide, self.scale, self.down_kernel_size, self.border), self._up_kernels(mean, a)
 

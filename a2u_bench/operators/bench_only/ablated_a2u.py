@@ -92,10 +92,10 @@ class A2U(Published):
         """w [B, 1, k², sH, sW]."""
         assert guide is not None
         self.check(z, guide)
-        a, seen = self._own_affinity(guide, self.scale)
+        a, seen = self._affinity_of(guide, self.scale)
         return self._up_kernels(seen, a)
 
-    def _own_affinity(self, x: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+    def _affinity_of(self, x: Tensor, stride: int, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The affinity, and the map itself, of which the heads and the fine resolution see what they need."""
         return self._affinity(x, stride), x
 

@@ -23,6 +23,13 @@ def is_served(operator: str, backend: str) -> bool:
     return there and (one is None or one.kernels(backend) is not None)
 
 
+def is_taken(operator: str, backend: str, call: tuple[Any, ...]) -> bool:
+    """Whether a backend's kernels are made for this call."""
+    one = PASSES.get(operator.removeprefix("upsamplers::").removesuffix("_backward"))
+    given = call[1:] if operator.endswith("_backward") else call
+    return one is None or one.fits is None or one.fits(backend, *given)
+
+
 SERVED = [(operator, backend) for operator in REGISTERED for backend in BACKENDS if is_served(operator, backend)]
 
 
@@ -41,6 +48,8 @@ def nothing_launched(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_result_is_as_was_said_before_it_was_made(operator: str, backend: str, nothing_launched: None) -> None:
     function: Any = getattr(torch.ops.upsamplers, operator.removeprefix("upsamplers::")).default
     for call in calls(operator):
+        if not is_taken(operator, backend, call):
+            continue
         for kinds in TYPES:
             for arguments in layouts(as_types(call, *kinds)):
                 opcheck(function, (*arguments, backend), test_utils="test_faketensor")

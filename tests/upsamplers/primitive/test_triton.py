@@ -56,7 +56,7 @@ def test_every_fused_pass_agrees_with_its_definition_under_the_interpreter_and_o
 @pytest.mark.parametrize("capability", ["80", "90"])
 def test_every_kernel_compiles_for_a_gpu_and_keeps_its_sums_in_registers(capability: str, tmp_path: Path) -> None:
     lines = run(HERE / "triton_compiler.py", capability, tmp_path).splitlines()
-    assert len(lines) == 32, lines
+    assert len(lines) == 35, lines
     spilled = [line for line in lines if int(line.split()[2]) > 0]
     assert not spilled, f"name, registers, bytes spilled: {spilled}"
     fullest = [line.split()[:2] for line in lines[-3:]]
@@ -82,17 +82,20 @@ def test_the_audit_finds_five_by_five_weights_in_128_registers_and_read_few_time
 
 
 @needs_triton
+@pytest.mark.parametrize("y_side", [None, 5])
 @pytest.mark.parametrize("kinds", [(torch.bfloat16, torch.float32), (torch.float32, torch.bfloat16)], ids=str)
 def test_the_affinity_s_gradients_take_a_map_of_one_type_and_kernels_of_another(
     kinds: tuple[torch.dtype, torch.dtype],
+    y_side: int | None,
 ) -> None:
     from upsamplers.primitive.cuda import affinities
 
-    call = as_types(factors(2, 4, 3, 2, 2, 6, 2, 2, True), *kinds)
-    leaves = [one.double().requires_grad_() for one in call[:7]]
-    a = PASSES["affinity"].definition(*leaves, *call[7:])
+    call = as_types(factors(2, 4, 3, 2, 2, 6, 2, 2, True, y_side), *kinds)
+    fresh = [one if one is None else one.double().requires_grad_() for one in call[:8]]
+    leaves = [one for one in fresh if one is not None]
+    a = PASSES["affinity"].definition(*fresh, *call[8:])
     g = noise(*a.shape).to(kinds[0])
-    every = (*call, [True] * 7)
+    every = (*call, [one is not None for one in fresh])
     found = affinities.backward(g, *every)
     for ours, exact in zip(found, torch.autograd.grad(a, leaves, g.double()), strict=True):
         torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-4)

@@ -99,10 +99,10 @@ def _moments(call: _Call) -> packets.Flat:
 
 
 def forward(
-    x: Tensor, u: Tensor, v: Tensor, u_gain: Tensor, u_bias: Tensor, v_gain: Tensor, v_bias: Tensor, stride: int,
-    groups: int, eps: float,
+    x: Tensor, y: None, u: Tensor, v: Tensor, u_gain: Tensor, u_bias: Tensor, v_gain: Tensor, v_bias: Tensor,
+    stride: int, groups: int, eps: float,
 ) -> Tensor:  # fmt: skip
-    """The affinity a [B, d, H, W]."""
+    """The affinity a [B, d, H, W] of one map: there are no kernels for two."""
     call = _call(x, u, v, u_gain, u_bias, v_gain, v_bias, stride, groups, eps)
     out = torch.empty(x.shape[0], call.many // 2, call.height, call.width, dtype=call.x.dtype)
     plane = passes.BLOCK * call.row
@@ -113,7 +113,7 @@ def forward(
 
 
 def backward(
-    g: Tensor, x: Tensor, u: Tensor, v: Tensor, u_gain: Tensor, u_bias: Tensor, v_gain: Tensor, v_bias: Tensor,
+    g: Tensor, x: Tensor, y: None, u: Tensor, v: Tensor, u_gain: Tensor, u_bias: Tensor, v_gain: Tensor, v_bias: Tensor,
     stride: int, groups: int, eps: float, needs: list[bool],
 ) -> list[Tensor]:  # fmt: skip
     """The gradients in each tensor that needs one."""
@@ -145,4 +145,4 @@ def backward(
     norms = [of_norm[0, :, 1], of_norm[0, :, 0], of_norm[1, :, 1], of_norm[1, :, 0]]
     norms = [one.to(like.dtype) for one, like in zip(norms, (u_gain, u_bias, v_gain, v_bias), strict=True)]
     apart = [one.clone(memory_format=torch.contiguous_format) for one in (*factors, *norms)]  # no views of one tensor
-    return [one for one, needed in zip((of_x.to(x.dtype), *apart), needs, strict=True) if needed]
+    return [one for one, needed in zip((of_x.to(x.dtype), None, *apart), needs, strict=True) if needed]

@@ -3,8 +3,9 @@
 # mypy: ignore-errors
 """A2U's affinity in Triton: moments of the projections, GroupNorm as one line for each, and the sum over channels.
 
-A lane is a point, and reads each window once for all 2d kernels of a channel; projections live in registers alone and
-are made anew where they are needed again. The numbers of a projection are p = r for U and d + r for V.
+A lane is a point, and reads each window of a map once for all that project it; projections live in registers alone
+and are made anew where they are needed again. The numbers of a projection are p = r for U and d + r for V. U reads x at
+stride S; V reads x too where Y_SIDE is 0, else y at stride 1, by kernels of that side.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from upsamplers.primitive.cuda.reads import zeros
 
 
 @triton.jit
-def projections(
-    x, u, v, x_strides, u_strides, v_strides, i, j, high, wide, own,
-    RANKS: tl.constexpr, SIDE: tl.constexpr, S: tl.constexpr, PAD: tl.constexpr, LANES: tl.constexpr, ACC: tl.constexpr,
+def projected(
+    x, kernels, x_strides, strides, i, j, high, wide, own,
+    FACTORS: tl.constexpr, RANKS: tl.constexpr, SIDE: tl.constexpr, S: tl.constexpr, LANES: tl.constexpr,
+    ACC: tl.constexpr,
 ):  # fmt: skip
-    """The 2d projections of one channel at each lane's point; x, u, v point at the channel's plane and kernels."""
-    sums = zeros(2 * RANKS, LANES, ACC)
+    """One channel of one map at each lane's point, by the d kernels of each factor that reads it."""
+    PAD: tl.constexpr = (SIDE - 1) // 2
+    sums = zeros(FACTORS * RANKS, LANES, ACC)
     for ky in range(SIDE):
         row = i * S + ky - PAD
         there = own & (row >= 0) & (row < high)
@@ -31,25 +34,43 @@ def projections(
             inside = there & (column >= 0) & (column < wide)
             value = tl.load(line + column.to(tl.int64) * x_strides[3], mask=inside, other=0).to(ACC)
             new = ()
-            for r in tl.static_range(RANKS):
-                weight = tl.load(u + r * u_strides[2] + ky * u_strides[3] + kx * u_strides[4]).to(ACC)
-                new = new + (sums[r] + value * weight,)
-            for r in tl.static_range(RANKS):
-                weight = tl.load(v + r * v_strides[2] + ky * v_strides[3] + kx * v_strides[4]).to(ACC)
-                new = new + (sums[RANKS + r] + value * weight,)
+            for f in tl.static_range(FACTORS):
+                for r in tl.static_range(RANKS):
+                    at = kernels[f] + r * strides[f][2] + ky * strides[f][3] + kx * strides[f][4]
+                    new = new + (sums[f * RANKS + r] + value * tl.load(at).to(ACC),)
             sums = new
+    return sums
+
+
+@triton.jit
+def projections(
+    x, y, u, v, x_strides, y_strides, u_strides, v_strides, i, j, height, width, high, wide, own,
+    RANKS: tl.constexpr, SIDE: tl.constexpr, Y_SIDE: tl.constexpr, S: tl.constexpr, LANES: tl.constexpr,
+    ACC: tl.constexpr,
+):  # fmt: skip
+    """The 2d projections of one channel at each lane's point; x, y, u, v point at the channel's planes and kernels."""
+    if Y_SIDE == 0:
+        sums = projected(
+            x, (u, v), x_strides, (u_strides, v_strides), i, j, high, wide, own, 2, RANKS, SIDE, S, LANES, ACC
+        )
+    else:
+        of_v = projected(y, (v,), y_strides, (v_strides,), i, j, height, width, own, 1, RANKS, Y_SIDE, 1, LANES, ACC)
+        of_u = projected(x, (u,), x_strides, (u_strides,), i, j, high, wide, own, 1, RANKS, SIDE, S, LANES, ACC)
+        sums = of_u + of_v
     return sums
 
 
 @triton.jit(do_not_specialize=["channels", "per_set", "height", "width", "high", "wide"])
 def projection_moments(
-    x, u, v, out, x_strides, u_strides, v_strides, channels, per_set, height, width, high, wide,
-    RANKS: tl.constexpr, SIDE: tl.constexpr, S: tl.constexpr, PAD: tl.constexpr, LANES: tl.constexpr, ACC: tl.constexpr,
+    x, y, u, v, out, x_strides, y_strides, u_strides, v_strides, channels, per_set, height, width, high, wide,
+    RANKS: tl.constexpr, SIDE: tl.constexpr, Y_SIDE: tl.constexpr, S: tl.constexpr, LANES: tl.constexpr,
+    ACC: tl.constexpr,
 ):  # fmt: skip
     """out [B, 2d, C, 2]: mean and sum of squared deviations of each projection of one channel."""
     batch = tl.cast(tl.program_id(0) // channels, tl.int64)
     channel = tl.cast(tl.program_id(0) % channels, tl.int64)
     x += batch * x_strides[0] + channel * x_strides[1]
+    y += batch * y_strides[0] + channel * y_strides[1]
     u += batch * u_strides[0] + (channel // per_set) * u_strides[1]
     v += batch * v_strides[0] + (channel // per_set) * v_strides[1]
     points = height * width
@@ -62,8 +83,8 @@ def projection_moments(
         point = first + tl.arange(0, LANES)
         own = point < points
         values = projections(
-            x, u, v, x_strides, u_strides, v_strides, point // width, point % width, high, wide, own,
-            RANKS, SIDE, S, PAD, LANES, ACC,
+            x, y, u, v, x_strides, y_strides, u_strides, v_strides, point // width, point % width, height, width, high,
+            wide, own, RANKS, SIDE, Y_SIDE, S, LANES, ACC,
         )  # fmt: skip
         count = tl.minimum(points - first, LANES).to(ACC)
         share = count / (first + count)
@@ -113,9 +134,10 @@ def norm_lines(
 
 @triton.jit(do_not_specialize=["channels", "per_set", "height", "width", "high", "wide", "tiles", "span", "batches"])
 def affine_products(
-    x, u, v, lines, out, x_strides, u_strides, v_strides, channels, per_set, height, width, high, wide, tiles, span,
-    batches,
-    RANKS: tl.constexpr, SIDE: tl.constexpr, S: tl.constexpr, PAD: tl.constexpr, LANES: tl.constexpr, ACC: tl.constexpr,
+    x, y, u, v, lines, out, x_strides, y_strides, u_strides, v_strides, channels, per_set, height, width, high, wide,
+    tiles, span, batches,
+    RANKS: tl.constexpr, SIDE: tl.constexpr, Y_SIDE: tl.constexpr, S: tl.constexpr, LANES: tl.constexpr,
+    ACC: tl.constexpr,
 ):  # fmt: skip
     """out [splits, B, d, H, W]: Σ over a span of channels of LeakyReLU of both lines, multiplied, over √C."""
     tile = tl.program_id(0) % tiles
@@ -126,15 +148,17 @@ def affine_products(
     points = height * width
     own = point < points
     x += batch * x_strides[0]
+    y += batch * y_strides[0]
     sums = zeros(RANKS, LANES, ACC)
     for channel in range(split * span, tl.minimum((split + 1) * span, channels)):
         kernel = tl.cast(channel // per_set, tl.int64)
         values = projections(
             x + tl.cast(channel, tl.int64) * x_strides[1],
+            y + tl.cast(channel, tl.int64) * y_strides[1],
             u + batch * u_strides[0] + kernel * u_strides[1],
             v + batch * v_strides[0] + kernel * v_strides[1],
-            x_strides, u_strides, v_strides, point // width, point % width, high, wide, own,
-            RANKS, SIDE, S, PAD, LANES, ACC,
+            x_strides, y_strides, u_strides, v_strides, point // width, point % width, height, width, high, wide, own,
+            RANKS, SIDE, Y_SIDE, S, LANES, ACC,
         )  # fmt: skip
         new = ()
         for r in tl.static_range(RANKS):

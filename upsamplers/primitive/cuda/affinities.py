@@ -21,21 +21,23 @@ def _kernel_strides(kernels: Tensor) -> tuple[int, ...]:
 
 
 def forward(
-    x: Tensor, u: Tensor, v: Tensor, u_gain: Tensor, u_bias: Tensor, v_gain: Tensor, v_bias: Tensor, stride: int,
-    groups: int, eps: float,
+    x: Tensor, y: Tensor | None, u: Tensor, v: Tensor, u_gain: Tensor, u_bias: Tensor, v_gain: Tensor, v_bias: Tensor,
+    stride: int, groups: int, eps: float,
 ) -> Tensor:  # fmt: skip
     """The affinity a [B, d, H, W]."""
+    kind, y_side = (x.dtype, 0) if y is None else (torch.promote_types(x.dtype, y.dtype), v.shape[-1])
+    y = x if y is None else y
     (batch, channels, high, wide), (sets, ranks, side) = x.shape, u.shape[1:4]
     height, width = high // stride, wide // stride
-    real, lanes = accumulator(x.dtype), tiling.THREADS
+    real, lanes = accumulator(kind), tiling.THREADS
     shape = (channels, channels // sets, height, width, high, wide)
-    maps = (x.stride(), _kernel_strides(u), _kernel_strides(v))
+    maps = (x.stride(), y.stride(), _kernel_strides(u), _kernel_strides(v))
     constants: dict[str, Any] = {
-        "RANKS": ranks, "SIDE": side, "S": stride, "PAD": (side - 1) // 2, "LANES": lanes, "ACC": arithmetic(x.dtype),
+        "RANKS": ranks, "SIDE": side, "Y_SIDE": y_side, "S": stride, "LANES": lanes, "ACC": arithmetic(kind),
     }  # fmt: skip
     moments = torch.empty(batch, 2 * ranks, channels, 2, dtype=real, device=x.device)
     plan = Launch(projection_moments, batch * channels, lanes, (*maps, *shape), constants)
-    launch.launch(plan, x.device, x, u, v, moments)
+    launch.launch(plan, x.device, x, y, u, v, moments)
     lines = torch.empty_like(moments)
     plan = Launch(
         norm_lines,
@@ -51,23 +53,25 @@ def forward(
     plan = Launch(
         affine_products, tiles * batch * share.splits, lanes, (*maps, *shape, tiles, share.span, batch), constants
     )
-    launch.launch(plan, x.device, x, u, v, lines, out)
-    return out.sum(0, dtype=real).to(x.dtype) if share.splits > 1 else out[0].to(x.dtype)
+    launch.launch(plan, x.device, x, y, u, v, lines, out)
+    return out.sum(0, dtype=real).to(kind) if share.splits > 1 else out[0].to(kind)
 
 
 def backward(
-    g: Tensor, x: Tensor, u: Tensor, v: Tensor, u_gain: Tensor, u_bias: Tensor, v_gain: Tensor, v_bias: Tensor,
-    stride: int, groups: int, eps: float, needs: list[bool],
+    g: Tensor, x: Tensor, y: Tensor | None, u: Tensor, v: Tensor, u_gain: Tensor, u_bias: Tensor, v_gain: Tensor,
+    v_bias: Tensor, stride: int, groups: int, eps: float, needs: list[bool],
 ) -> list[Tensor]:  # fmt: skip
     """The gradients in each tensor that needs one, in the widest of their types: torch's own adjoints take one type."""
-    tensors = (x, u, v, u_gain, u_bias, v_gain, v_bias)
+    alone, y, y_stride = (True, x, stride) if y is None else (False, y, 1)
+    tensors = (x, y, u, v, u_gain, u_bias, v_gain, v_bias)
     kind = functools.reduce(torch.promote_types, (one.dtype for one in tensors))
-    x, u, v, u_gain, u_bias, v_gain, v_bias = (one.to(kind) for one in tensors)
-    ways = [_Way(x, u, u_gain, u_bias, stride, groups, eps), _Way(x, v, v_gain, v_bias, stride, groups, eps)]
+    x, y, u, v, u_gain, u_bias, v_gain, v_bias = (one.to(kind) for one in tensors)
+    ways = [_Way(x, u, u_gain, u_bias, stride, groups, eps), _Way(y, v, v_gain, v_bias, y_stride, groups, eps)]
     g = (g.to(kind) / math.sqrt(x.shape[1])).unsqueeze(2)  # [B, d, 1, H, W]
     back = [way.back((g * other.active).flatten(0, 1)) for way, other in zip(ways, reversed(ways), strict=True)]
-    (x_u, of_u, *norm_u), (x_v, of_v, *norm_v) = back
-    everything = (x_u + x_v, of_u, of_v, *norm_u, *norm_v)
+    (of_x, of_u, *norm_u), (of_y, of_v, *norm_v) = back
+    maps = (of_x + of_y, None) if alone else (of_x, of_y)
+    everything = (*maps, of_u, of_v, *norm_u, *norm_v)
     return [one for one, needed in zip(everything, needs, strict=True) if needed]
 
 
