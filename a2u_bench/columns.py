@@ -133,6 +133,8 @@ RANKED = ("psnr", "sad", "gain")
 """What ranks the trainings of a task: reconstruction's, matting's, restoration's. Each has one of them."""
 
 RUN, SHAPE, FLOOR_SHARE, RATIO, VERDICT = "run", "shape", "floor_share", "latency_ratio", "verdict"
+BASES = ("reference", "baseline")
+"""Verdicts of the rows that ratios are to."""
 
 SIDES = ("batch", "channels", "height", "width")
 """What a shape is made of."""

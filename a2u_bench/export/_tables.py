@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from a2u_bench.columns import VERDICT
+from a2u_bench.columns import BASES, VERDICT
 from a2u_bench.export import _provenance as provenance
 from a2u_bench.judge.reading import Reading
 from a2u_bench.store.frames import run_labels, to_values
@@ -75,7 +75,7 @@ def _caption(table: Table) -> str:
 def _reference(view: View) -> str:
     """What the ratios of the view are to, as its tables name it; "" where that differs from run to run."""
     reading: Reading = view.reading
-    own = view.named(reading.frame.loc[reading.frame[VERDICT].isin(["reference", "baseline"]).fillna(False)])
+    own = view.named(reading.frame.loc[reading.frame[VERDICT].isin(BASES).fillna(False)])
     names = own["options"].dropna().unique()
     return str(names[0]) if len(names) == 1 else ""
 

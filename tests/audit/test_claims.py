@@ -203,6 +203,17 @@ PROSE = (
         ("1.91 ms", "3.408 MB", []),
         ("1.91 ms", "3.408 GB", ["3.408"]),
         ("1.91 ms", "36.93 kB", ["36.93"]),
+        ("1.91 ms", "1.91 +- 0.04 ms", []),
+        ("1.91 ms", "1.91 +/- 0.09 ms", ["1.91 ±0.09"]),
+        ("1.91 ms", "1,91 ms", []),
+        ("1.91 ms", "1,91 ± 0,04 ms", []),
+        ("1.91 ms", "1,81 ms", ["1.81"]),
+        ("1.91 ms", "36,928 parameters", []),
+        ("1.91 ms", "37,928 parameters", ["37928"]),
+        ("1.91 ms", "37.75 M multiply-adds", []),
+        ("1.91 ms", "37.75 G multiply-adds", ["37.75"]),
+        ("1.91 ms", "1.91 ms [3] [4, 5–7]", []),  # citations
+        ("On 1", "As Noh et al. (2015) had it [2], on 1", []),
         ("22.8 times", "2 times", ["2"]),  # as many as there are processes
         ("22.8 times", "64 times", ["64"]),  # and channels
     ],
@@ -212,6 +223,20 @@ def test_a_line_of_prose_is_read_as_one_of_a_table_is(tmp_path, old, new, wrong)
     file = tmp_path / "text.txt"
     file.write_text(PROSE.replace(old, new), encoding="utf-8")
     assert [one.given for one in check(file, EXAMPLE).wrong] == wrong
+
+
+def test_csv_of_semicolons_with_decimal_commas_stands(export):
+    file = export("csv", "--sep", ";", "--decimal", ",")
+    found = check(file, EXAMPLE)
+    assert found.holds and found.cells > 20
+    assert [one.given for one in check(change(file, "36928", "36929"), EXAMPLE).wrong] == ["36929"]
+
+
+def test_who_is_wrong_hears_of_what_can_have_been_meant(tmp_path):
+    (tmp_path / "text.txt").write_text("deconv on 1×64×32×32 needs 1.87 ms, dysample 65\n", encoding="utf-8")
+    columns = [one.column for one in check(tmp_path / "text.txt", EXAMPLE).wrong]
+    assert len(columns) == 2
+    assert not [name for name in columns if name.endswith(("_low", "_high")) or name in ("channels", "height")]
 
 
 def test_one_value_stands_and_two_stand(tmp_path):
@@ -295,12 +320,16 @@ def test_an_interval_without_its_value_stands_by_both_ends(form, tmp_path, capsy
         ("carafe takes 3 times as long as a2u", ["3"]),  # as many as there are processes
         ("carafe takes 4 times as long", ["4"]),  # as what?
         ("a2u takes 16 times as long as carafe", ["16"]),  # of another shape
+        ("a2u is 2 times slower", []),  # than bilinear, the reference
+        ("a2u is 2 times slower than bilinear", []),
+        ("a2u is 2 times slower than carafe", ["2"]),
     ],
 )
 def test_so_many_times_is_the_quotient_of_two_rows_of_a_workload(said, wrong, tmp_path):
     larger = timed_case("carafe", channels=16)
     timed = {"a2u": one_round([1.0] * 3), "carafe": one_round([4.0] * 3), larger: one_round([1 / 16] * 3)}
-    run = write_run(tmp_path / "run", timed, reference=None)
+    timed["bilinear"] = one_round([0.5] * 3)
+    run = write_run(tmp_path / "run", timed, reference="bilinear")
     (tmp_path / "text.txt").write_text(f"{said}\n", encoding="utf-8")
     assert [one.given for one in check(tmp_path / "text.txt", run.path).wrong] == wrong
 
@@ -312,19 +341,20 @@ def test_a_table_with_a_space_after_the_sign_of_a_spread_is_read_as_well(export)
 
 
 @pytest.mark.parametrize("form", ["markdown", "latex"])
-def test_a_person_s_own_operator_is_checked_by_the_name_that_its_facts_had(export, tmp_path, form):
+@pytest.mark.parametrize("name", ["soft", "größe_上采样"])
+def test_a_person_s_own_operator_is_checked_by_the_name_that_its_facts_had(export, tmp_path, form, name):
     """A run in which CARAFE is a person's own class, called Soft."""
     run = tmp_path / "mine"
     shutil.copytree(EXAMPLE, run)
     rows, manifest = run / "rows.jsonl", json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     text = rows.read_text(encoding="utf-8")
     rows.write_text(text.replace('"carafe"', '"mine:Soft"'), encoding="utf-8")
-    manifest["own"] = {"mine:Soft": "soft"}
+    manifest["own"] = {"mine:Soft": name}
     (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     file = export(form, runs=(run,))
     found = check(file, run)
     assert found.holds and found.unread == ()
-    line = next(line for line in file.read_text(encoding="utf-8").splitlines() if re.match(r"(\| )?soft", line))
+    line = next(line for line in file.read_text(encoding="utf-8").splitlines() if re.match(rf"(\| )?{name[:2]}", line))
     wrong = check(change(file, line, line.replace("61.86", "16.86", 1)), run).wrong
     assert [one.row.split()[0] for one in wrong] == ["mine:Soft"]
 

@@ -24,6 +24,7 @@ from a2u_bench.audit.claims import cells
 from a2u_bench.audit.claims.cells import Over
 from a2u_bench.audit.claims.lines import NOTE, read
 from a2u_bench.audit.claims.match import Row, Wrong, compare, rows, unread
+from a2u_bench.columns import BASES, VERDICT
 from a2u_bench.errors import UsageError
 from a2u_bench.export._provenance import PROGRAM
 from a2u_bench.operators import papers
@@ -75,7 +76,7 @@ class Checked:
             yield plain(f"{self.file}: not checked, since {runs} has no such operator: {told}")
         if self.holds:
             told = "the 1 value stands" if self.cells == 1 else f"all {self.cells} values stand"
-            yield plain(f"{self.file}: {told} in {runs}; title and notes are not checked")
+            yield plain(f"{self.file}: {told} in {runs}; words, title and notes are not checked")
         else:
             yield plain(f"{self.file}: {len(self.wrong)} of {self.cells} values do not stand in {runs}")
 
@@ -100,6 +101,7 @@ def check(file: Path, run: Path | None = None) -> Checked:
     if request.baseline is None and (said := [line for line in lines if re.search(r"\bbaseline\b", line)]):
         marked = next((name for line in said for name in named.findall(line)), None)
         view = make(runs, replace(request, baseline=marked))  # as a CSV says it
+    references = set(to_values(view.frame.loc[view.frame[VERDICT].isin(BASES).fillna(False), "options"]))
     stored: dict[str, list[Row]] = {}
     for row in rows(view):
         stored.setdefault(row.operator, []).append(row)
@@ -118,7 +120,7 @@ def check(file: Path, run: Path | None = None) -> Checked:
         ) is not None:
             said_names = {variant}
         about = [row for name in said_names or heading for row in stored[name]]
-        here, found = compare(line, said_names, about, over)
+        here, found = compare(line, said_names, about, over, references)
         if here and len(cells.split(line)) == len(over):
             strange |= dict.fromkeys(one.words for one in over if one.words and not one.columns)
         heading = (said_names or heading) if line.strip() and not (said_names and here) else set()

@@ -6,6 +6,7 @@ import html
 import re
 from pathlib import Path
 
+from a2u_bench.audit.claims.spoken import UNIT
 from a2u_bench.errors import UsageError
 from a2u_bench.export.tex.text import PREFIXES, SPECIAL, UNITS
 
@@ -27,6 +28,10 @@ _OVER_SEVERAL = re.compile(r"\\multicolumn\{(\d+)\}\{(?:@\{\})?\w(?:@\{\})?\}(\{
 _SPREAD = re.compile(r"&\s*(±\s*[\d.]*)")  # has a column of its own, and belongs to the number before it
 _COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
 _COMMENT, _COMMAND = re.compile(r"(?<!\\)%.*"), re.compile(r"\\[A-Za-z]+ ?|[{}]")
+_CITED = re.compile(r"\s?\[\d+(?:\s?[,–-]\s?\d+)*\]|\b(?:19|20)\d\d[a-z]?(?=\))")
+_THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_DECIMAL = re.compile(rf"(?<=\d),(?=\d+\s*(?:±\s*[\d,.]+\s*)?{UNIT})")
+_NUMBERED = re.compile(r"U\+([0-9A-F]{4,6})")  # a letter that no font of every document has
 _LETTERS = sorted(
     ((text, letter) for letter, text in SPECIAL.items() if letter.isprintable()), key=lambda t: -len(t[0])
 )
@@ -48,7 +53,8 @@ def read(path: Path) -> list[str]:
     text = data.decode("utf-8-sig", errors="replace")
     is_latex = path.suffix.lower() == ".tex" or "\\begin{tabular" in text
     kept = [line for line in _COMMENTS.sub(_command_in, text).splitlines() if NOTE in line or not _is_note(line)]
-    return list(map(_of_latex if is_latex else _of_markdown, kept))
+    lines = map(_of_latex if is_latex else _of_markdown, kept)
+    return [_of_csv(line) if path.suffix.lower() == ".csv" else _of_prose(line) for line in lines]
 
 
 def _is_note(line: str) -> bool:
@@ -64,6 +70,19 @@ def _of_markdown(line: str) -> str:
     return html.unescape(re.sub(r"\\([^A-Za-z0-9\s])", r"\1", line)).replace("**", "")
 
 
+def _of_csv(line: str) -> str:
+    """A row whose cells semicolons part, where a comma is a decimal's."""
+    return re.sub(r"(?<=\d),(?=\d)", ".", line) if ";" in line else line
+
+
+def _of_prose(line: str) -> str:
+    """A line without citations, its numbers without commas: 61,860 is 61860, and 5,6 ms 5.6 ms."""
+    if NOTE in line:
+        return line
+    line = _CITED.sub("", line).replace("+/-", "±").replace("+-", "±")
+    return _DECIMAL.sub(".", _THOUSANDS.sub(lambda found: found[0].replace(",", ""), line))
+
+
 def _of_latex(line: str) -> str:
     if NOTE in line:
         return line.lstrip("% ")
@@ -73,6 +92,7 @@ def _of_latex(line: str) -> str:
     for letter, word in (*PREFIXES.items(), *((unit, name) for unit, name in UNITS.items())):
         line = re.sub(rf"\\{word}(?![A-Za-z])", letter, line)
     shown = _SPREAD.sub(r" \1 &", _COMMAND.sub("", line).replace("+-", "±"))
+    shown = _NUMBERED.sub(lambda found: chr(int(found[1], 16)), shown)
     return shown or ("&" if line else "")  # a rule is no empty line
 
 

@@ -124,10 +124,13 @@ def _row(record: Mapping[str, Any]) -> Row:
     )
 
 
-def compare(line: str, names: Set[str], rows: Sequence[Row], over: Sequence[Over] = ()) -> tuple[int, list[Wrong]]:
+def compare(
+    line: str, names: Set[str], rows: Sequence[Row], over: Sequence[Over] = (), references: Set[str] = frozenset()
+) -> tuple[int, list[Wrong]]:
     """How many numbers of a line, which says these names and is about these rows, were compared, and those that none of
-    the rows has: in any column, or, in a table, in those that the heading of the number's cell names, in its unit. What
-    is so many `times` something must be a ratio, or how much more one of the rows has than another."""
+    the rows has: in any column of its unit, or, in a table, in those that the heading of its cell names. What is so
+    many `times` something must be how much more one of the rows has than another, or a ratio, where the line names the
+    row alone or one of the `references` of ratios beside it."""
     if not rows:
         return 0, []
     words = {*_BETWEEN.split(line), *names}
@@ -149,7 +152,9 @@ def compare(line: str, names: Set[str], rows: Sequence[Row], over: Sequence[Over
             if above.columns:
                 fitting = narrowed
             elif said.times:
-                fitting = [row.only(RATIOS) for row in meant if RATIOS & set(row.columns)] + list(_quotients(rows))
+                to_reference = [row for row in meant if not (others := names - {row.operator}) or others & references]
+                fitting = [row.only(RATIOS) for row in to_reference if RATIOS & set(row.columns)]
+                fitting += _quotients(rows)
             elif said.columns:
                 fitting = [row.only(said.columns) for row in meant if said.columns & set(row.columns)]
             else:
@@ -209,11 +214,17 @@ def _nearest(said: Spoken, row: Row, units: slice) -> tuple[float, str, str, str
             told = TO.join(f"{one:.{places}f}" for one, places in zip(ends[place], digits, strict=True))
             return float(far[place]), row.name, row.columns[place[0]], told
     far = _apart(row.values[:, units], said.given)
+    far[[not _is_told(name) for name in row.columns]] = np.inf
     far[np.isnan(row.spreads[:, units]) & bool(said.half)] = np.inf
     place = np.unravel_index(far.argmin(), far.shape)
     stored = f"{row.values[:, units][place]:.{digits[0]}f}"
     spread = f" ±{row.spreads[:, units][place]:.{digits[1]}f}" if said.half else ""
     return float(far[place]), row.name, row.columns[place[0]], stored + spread
+
+
+def _is_told(column: str) -> bool:
+    """Whether a person can have meant a column who is wrong: no end of an interval, and no axis."""
+    return not (column.endswith(("_low", "_high")) or is_axis(column))
 
 
 def _apart(stored: NDArray[np.float64], given: str) -> NDArray[np.float64]:

@@ -14,16 +14,16 @@ from a2u_bench.units import CONVENTIONS, PREFIXES, TO
 _EXPONENTS = {prefix: exponent for exponent, prefix in PREFIXES.items()} | {"u": -6}
 _OF = {unit: frozenset(name for name, column in SHOWN.items() if column.unit == unit) for unit in ("s", "B", "dB")}
 _OF |= {word: frozenset(WORK) for word, _ in CONVENTIONS.values()}
-_OF |= dict.fromkeys(("params", "parameters"), frozenset({"params"}))
+_OF |= {"multiply-adds": frozenset(WORK), **dict.fromkeys(("params", "parameters"), frozenset({"params"}))}
 """The columns that a unit, or what is counted, can be of."""
 
 _VALUE = r"-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?"
-_UNIT = (
-    r"\s*(?P<share>%)|(?P<times>\s+times\b|×|x\b)|(?P<counted>[kMGT])\b"
-    rf"|\s*(?P<prefix>[{''.join(_EXPONENTS)}]?)\s*(?P<unit>{'|'.join(_OF)})\b"
+UNIT = (
+    r"(?:\s*(?P<share>%)|(?P<times>\s+times\b|×|x\b)"
+    rf"|\s*(?P<prefix>[{''.join(_EXPONENTS)}]?)\s*(?P<unit>{'|'.join(_OF)})\b|\s?(?P<counted>[kMGT])\b)"
 )
 NUMBER = re.compile(
-    rf"(?<![\w.:=/-])(?P<given>{_VALUE})(?:\s*±\s*(?P<half>{_VALUE})|{TO}(?P<end>{_VALUE}))?(?:{_UNIT})?(?![\w×=/-]|\.\d)"
+    rf"(?<![\w.:=/-])(?P<given>{_VALUE})(?:\s*±\s*(?P<half>{_VALUE})|{TO}(?P<end>{_VALUE}))?{UNIT}?(?![\w×=/-]|\.\d)"
 )
 
 
