@@ -17,6 +17,7 @@ PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G",
 SPREAD = " ±"
 TO = "–"  # between the ends of an interval
 USUAL = {"s": "ms", "B": "MB"}  # what a person means such a quantity in, who must say so
+LOPSIDED = 1.5  # times that an interval reaches farther above its value than below, from which it has no ±
 NONE = 1e-9  # of a value: less is the computer's own rounding, and no spread
 EXACT_DIGITS = 4  # significant digits of a value without a spread
 _EXACT = f"%#.{EXACT_DIGITS}g"
@@ -123,9 +124,9 @@ def measured(value: float, low: float, high: float, scale: Scale = UNSCALED, spr
 
 
 def is_wide(value: float, low: float, high: float) -> bool:
-    """Whether a value is known to a factor of two or worse: `4 ±203` would read as a negative time, and a ± says of an
-    interval that reaches so much farther above its value than below nothing true of either side."""
-    return 0 < 2 * (value - low) <= high - value and low > 0
+    """Whether a value is known to a factor of LOPSIDED or worse: `4 ±203` would read as a negative time, and a ± says
+    of an interval that reaches so much farther above its value than below nothing true of either side."""
+    return 0 < LOPSIDED * (value - low) <= high - value and low > 0
 
 
 def ratio(value: float) -> str:

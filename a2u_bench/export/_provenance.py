@@ -105,7 +105,7 @@ def _scores(trained: pd.DataFrame, shown: Sequence[str]) -> list[str]:
     half = ", ± half their 95 % interval" if counts.max() > 1 else ""
     told = [f"scores are means of {_range(counts[counts > 0])} {what}{half}"]
     if restored and "share" in shown:
-        told.append("share is how far the gain is on the way to the ceiling")
+        told.append("share is how far the error is on the way from bilinear's to the ceiling's")
     downs = {str(pair).partition("/")[0] for pair in trained["pair"].dropna() if "/" in str(pair)}
     ways = [words for down, words in WAYS.items() if down in downs]
     return [*told, *([f"pairs are how the network goes down / up: {', '.join(ways)}"] if ways else [])]

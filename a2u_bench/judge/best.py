@@ -26,7 +26,8 @@ SAME = (*SUBJECT, "pair")
 def best(frame: pd.DataFrame, names: Sequence[str], reading: Reading | None = None) -> dict[str, pd.Series]:
     """For each measure, whether each row is the best of its workload in it, or not significantly worse than the best.
 
-    Significance is that of `judge.difference` to the best one, after Holm's correction over the table. Worse are also a
+    The best latency is that of the first in `verdicts.ordering`. Significance is that of `judge.difference` to the best
+    one, after Holm's correction over the table. Worse are also a
     latency that is *slower* than another one of the table, by its verdict, and whatever is behind a row that is worse.
     Nobody is best where nobody is significantly worse, nor with a zero, which is there to have no such cost at all;
     measures in which nobody can be are left out. `frame` is a part of the reading's, with its index.
@@ -43,9 +44,11 @@ def _best(frame: pd.DataFrame, name: str, reading: Reading | None) -> pd.Series:
     sign = -1.0 if BY_NAME[name].better == "higher" else 1.0
     group = workloads(frame, SAME)
     value = pd.Series(sign * verdicts.numbers(frame, name))
+    if name == "latency":
+        value = pd.Series(verdicts.ordering(frame, reading)).replace(np.inf, np.nan)
     rows = np.flatnonzero(value.notna())
-    sizes = value.iloc[rows]
-    first = sizes.groupby(group.to_numpy()[rows]).transform("idxmin").to_numpy(dtype=np.intp)
+    first = value.iloc[rows].groupby(group.to_numpy()[rows]).transform("idxmin").to_numpy(dtype=np.intp)
+    rows, first = rows[rows != first], first[rows != first]
     found = difference(frame, name, rows, first, reading)
     worse = np.zeros(len(frame), dtype=bool)
     worse[rows] = (stats.holm(found.probability) <= LEVEL) & (sign * found.log > 0)

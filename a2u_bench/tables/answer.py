@@ -69,7 +69,8 @@ def notes(advice: Advice, everything: bool) -> list[str]:
     """Whose costs these are, and each operator that is no alternative, with why."""
     said = [f"measured: {in_common(advice.rows if len(advice.rows) else advice.judged)}"]
     if advice.alternatives and advice.use is not None:
-        said.append(f"× and differences: against {_name(advice.rows, advice.use)}, only where they are significant")
+        base = _name(advice.rows, advice.use)
+        said.append(f"× and differences: against {base}, only where they are significant (5 %, each by itself)")
     shown = {one.place for one in advice.alternatives} | {advice.use}
     rest = advice.rows.drop(advice.unscored.index)
     rest = rest[[place not in shown for place in advice.rows.index.get_indexer(rest.index)]]

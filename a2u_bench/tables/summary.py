@@ -11,6 +11,7 @@ import pandas as pd
 from a2u_bench import stats, units
 from a2u_bench.columns import RATIO, SUBJECT
 from a2u_bench.judge import folds, seeds
+from a2u_bench.judge.best import best
 from a2u_bench.judge.reading import Reading
 from a2u_bench.judge.verdicts import LEVEL, Rows, difference, ordering
 from a2u_bench.machine import grades
@@ -21,6 +22,9 @@ from a2u_bench.tables.notes import PAIRED, ratios
 
 FEWEST_TO_ORDER = 3
 """Operators: of fewer a table says all."""
+
+MOST = 3
+"""Names of the fastest, of many."""
 
 NOT_SLOWER = "not significantly slower"
 
@@ -66,32 +70,38 @@ def of_trainings(rows: pd.DataFrame) -> list[str]:
 
 
 def fastest(frame: pd.DataFrame, reading: Reading) -> list[str]:
-    """Which operator of one workload is fastest, and how much faster than the next and the slowest; nothing where rows
-    are of several workloads or too few. Where two are fastest, to the reference if it is one of them."""
+    """Which operators of one workload are fastest, those in bold, and how much faster than the next and the slowest;
+    nothing where rows are of several workloads or too few. Where several are fastest, to the reference if it is one."""
     rows = np.argsort(ordering(frame, reading), kind="stable")[: int(frame["latency"].notna().sum())]
     if len(rows) < FEWEST_TO_ORDER or workloads(frame, SUBJECT).nunique() > 1:
         return []
+    is_best = best(frame, ("latency",), reading)["latency"].to_numpy(dtype=bool)
     first, second, last = (int(row) for row in rows[[0, 1, -1]])
-    names = {row: plain(str(frame["options"].iloc[row])) for row in (first, second, last)}
-    slower = _slower(frame, rows, first, reading)
-    if second in slower:
-        end = f"; {names[last]} {slower[last]} times" if last in slower else f"; {names[last]} is {NOT_SLOWER}"
-        return [f"{names[first]} is fastest; {names[second]} is {slower[second]} times slower{end}"]
-    second_is_reference = reading.against[frame.index[second]] == frame.index[second]  # ratios in the table are to it
-    beside = second if second_is_reference else first
-    slower = _slower(frame, rows, beside, reading)
-    end = f"{slower[last]} times slower than {names[beside]}" if last in slower else NOT_SLOWER
-    return [f"{names[first]} and {names[second]} are fastest; {names[last]} is {end}"]
+    top = [int(row) for row in rows if is_best[row]] or [first, second]
+    names = {row: plain(str(frame["options"].iloc[row])) for row in (*top, second, last)}
+    reference = next((row for row in top if reading.against[frame.index[row]] == frame.index[row]), first)
+    times, certain = _slower(frame, rows, reference, reading)
+    if len(top) == 1:
+        end = f"; {names[last]} {times[last]} times" if last in certain else f"; {names[last]} is {NOT_SLOWER}"
+        return [f"{names[first]} is fastest; {names[second]} is {times[second]} times slower{end}"]
+    end = f"{times[last]} times slower than {names[reference]}" if last in certain else NOT_SLOWER
+    return [f"{_together([names[row] for row in top])} are fastest; {names[last]} is {end}"]
 
 
-def _slower(frame: pd.DataFrame, rows: Rows, base: int, reading: Reading) -> dict[int, str]:
-    """How many times slower than a row are those that are significantly slower, as `2.0 ± 0.1` or `1.1–9.3`."""
+def _together(names: Sequence[str]) -> str:
+    """`a, b and c`; of many the first ones and how many more."""
+    shown = [*names[:MOST], f"{len(names) - MOST} more"] if len(names) > MOST + 1 else list(names)
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _slower(frame: pd.DataFrame, rows: Rows, base: int, reading: Reading) -> tuple[dict[int, str], set[int]]:
+    """How many times slower than a row the others are, as `2.0 ± 0.1` or `1.1–9.3`, and which of them significantly."""
     others = rows[rows != base]
     found = difference(frame, "latency", others, np.repeat(base, len(others)), reading)
     low, high = found.interval()
     certain = (stats.holm(found.probability) <= LEVEL) & (found.log > 0)
-    parts = (part[certain] for part in (others, found.value, low, high))
-    return {
+    times = {
         int(row): units.measured(value, least, most, spread=" ± ") if np.isfinite(most) else units.ratio(value)
-        for row, value, least, most in zip(*parts, strict=True)
+        for row, value, least, most in zip(others, found.value, low, high, strict=True)
     }
+    return times, set(map(int, others[certain]))

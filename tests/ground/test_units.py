@@ -80,7 +80,8 @@ def test_the_digits_follow_the_spread(value, low, high, texts):
         (16e-3, 1.03e-3, 235e-3, "1.0–235"),
         (4e-3, 0.4e-6, 40e-3, "0.000–40"),
         (11e-3, 5.1e-3, 22.8e-3, "5.1–23"),
-        (4e-3, 1e-3, 8.9e-3, "4 ±4"),  # not twice as far above
+        (1.5e-3, 0.82e-3, 2.75e-3, "0.82–2.8"),  # `1.5 ±1.0` would read as 0.5 to 2.5
+        (4e-3, 1e-3, 8.4e-3, "4 ±4"),  # not half as far again above
         (4e-3, -1e-3, 90e-3, "4 ±46"),  # reaches below zero
         (4e-3, 4e-3, 10e-3, "4 ±3"),
     ],

@@ -31,7 +31,7 @@ def test_by_cost_alone_the_fastest_is_the_answer_and_the_next_are_beside_it(caps
         "CARAFE     nothing significant latency ×11.00 ±0.14, memory ×3.50\n"
         "\n"
         "measured: z 1×64×32×32, scale 2, float32, contiguous, inference, eager, cpu, 4 threads\n"
-        "× and differences: against nearest, only where they are significant\n"
+        "× and differences: against nearest, only where they are significant (5 %, each by itself)\n"
         "over the budget: A2U, rank 4, sharing unshared\n"
         "not judged, since they did not end ok: FADE\n"
         "no quality is known: name a run of `a2u-bench quality` as well, and quality decides\n"

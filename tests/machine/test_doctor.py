@@ -12,6 +12,7 @@ import pytest
 from timed_runs import one_round, write_run
 
 from a2u_bench.case import Case
+from a2u_bench.cli import main
 from a2u_bench.columns import make_row
 from a2u_bench.judge.reading import read
 from a2u_bench.machine import doctor, grades
@@ -189,10 +190,12 @@ def test_the_grade_falls_where_the_reference_varied_by_more_than_it_promises(sha
     assert grades.with_samples(stored, "bilinear", share) == stored  # an F cannot fall, and nothing rises
 
 
-def test_the_grade_that_is_shown_is_the_one_that_the_samples_allow(tmp_path):
+def test_the_grade_that_is_shown_is_the_one_that_the_samples_allow(tmp_path, capsys):
     steady, stray = np.array([1.0, 1.001, 0.999]), np.array([1.0, 1.1, 0.9])
     for name, times, grade in (("steady", steady, "A"), ("stray", stray, "D")):
         run = write_run(tmp_path / name, {"bilinear": one_round(times), "a": one_round(times)}, machine=WELL)
+        assert main(["doctor", str(run.path)]) == 0
+        assert capsys.readouterr().out.startswith(f"grade {grade}: {grades.MEANING[grade]}")
         said = make([run], Request()).notes
         assert any(note.startswith(f"environment: grade {grade}, ") for note in said)
         assert any(

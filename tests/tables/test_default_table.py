@@ -118,6 +118,14 @@ ROUGH = np.array([1.06, 0.94, 1.05, 0.95, 1.02, 0.98])
             {"first": 0.5 * NOISE, "bilinear": 1 + 0 * NOISE, "slow": 1.05 * ROUGH**40},
             "first is fastest; bilinear is 2.0000 ± 0.0015 times slower; slow is not significantly slower",
         ),
+        (  # as many as are in bold
+            {"bilinear": NOISE, "b": 1.01 * ROUGH, "c": 1.02 * ROUGH, "d": 1.03 * ROUGH, "e": 9 * NOISE},
+            "bilinear, b, c and d are fastest; e is 9.000 ± 0 times slower than bilinear",
+        ),
+        (
+            {"bilinear": NOISE, **dict.fromkeys("bcdef", 1.01 * ROUGH), "slow": 9 * NOISE},
+            "bilinear, b, c and 3 more are fastest; slow is 9.000 ± 0 times slower than bilinear",
+        ),
     ],
 )
 def test_the_sentence_is_of_one_mind_with_ratios_and_verdicts(timed, said, tmp_path, capsys):
