@@ -247,6 +247,20 @@ def test_what_is_not_a_number_reaches_only_the_outputs_that_read_it() -> None:
     torch.testing.assert_close(cuda.reassemble(w, z, None, *plain), reference.reassemble(w, z, **named), equal_nan=True)
 
 
+@pytest.mark.parametrize(
+    "case",
+    [(5, 2, 1, 2, 19, 6, "zero", 1, 1), (5, 2, 1, 2, 19, 7, "reflect", 1, 1), (3, 2, 1, 2, 33, 4, "zero", 1, 1)],
+    ids=str,
+)
+def test_gradients_that_are_no_numbers_reach_only_the_points_that_were_read(case: tuple[Any, ...]) -> None:
+    w, z, g, named, plain = window(case)
+    w, z, g = w.float(), z.float(), g.float()
+    for row, column in ((0, 0), (9, -1), (20, 0), (-1, -1)):
+        g[0, 0, row, column] = float("nan")
+    _, _, gz = adjoints(reference.reassemble, w, z, g, **named)
+    torch.testing.assert_close(cuda.spread(w, g, None, z.shape, *plain), gz, equal_nan=True)
+
+
 @pytest.mark.parametrize(("border", "channels_last"), [("zero", False), ("replicate", False), ("zero", True)])
 def test_programs_that_go_on_in_the_next_tile_give_the_same_bits(
     border: str, channels_last: bool, monkeypatch: pytest.MonkeyPatch

@@ -70,7 +70,7 @@ def test_the_audit_finds_five_by_five_weights_in_128_registers_and_read_few_time
     lines = run(HERE.parent / "docs" / "cuda_audit.py", "--json", "--only", cases, "--jobs", "2").splitlines()
     *rows, points = (json.loads(line) for line in lines)
     assert [row["kernel"] for row in rows] == ["window_sum", "pair_products", "window_scatter"]
-    for row, share in zip(rows, (0.6, 0.5, 0.4), strict=True):
+    for row, share in zip(rows, (0.6, 0.5, 0.5), strict=True):
         assert row["spilled"] == 0 and row["registers"] <= 128, row
         assert row["share"] >= share, row
         first, second = row["reads"][:2]  # of w (dw: of g) and of the map

@@ -152,27 +152,30 @@ def outside(window: Window) -> tuple[int, int]:
     return max(-window.start, 0), max(window.start + window.taps - window.pitch, 0)
 
 
-def scatter_of(w: Tensor, g: Tensor, out: Tensor, points: tuple[int, int], window: Window, repeats: bool) -> Launch:
+def scatter_of(w: Tensor, g: Tensor, out: Tensor, window: Window, repeats: bool) -> Launch:
     """The adjoint in z of an upsampling window whose weights fit into registers, into z's gradient `out`."""
-    batch, channels, z_height, z_width = out.shape
+    batch, channels, height, width = out.shape
     groups, phases, taps = w.shape[1], window.phases, window.taps
     channels //= groups
     w_strides, g_strides = tiling.weight_strides(w, phases, repeats), tiling.phase_strides(g, phases)
     before, after = outside(window)
     weights = taps**2 * phases**2 * words(out.dtype)
-    rows = max(1, min(4, tiling.HELD // weights, z_height))
+    whole = phases == 2 and taps in (3, 5) and window.border == "zero" and not repeats
+    columns = 2 if whole and width % 2 == 0 else 1  # two columns, with half of the phases
+    maps = [(map_, (*at[:-3], columns * at[-3], *at[-2:])) for map_, at in ((w, w_strides), (g, g_strides))]
+    rows = max(1, min(4, tiling.HELD // weights, height))
     threads = 2 * tiling.THREADS
-    height = max(1, min(threads // 32, tiling.power_above(-(-z_height // rows))))
-    across = -(-z_width // (33 - taps))
-    tiles = -(-z_height // (rows * height)) * across
-    most = max(1, tiling.MOST_READ * z_width // (32 * across))  # neighbouring tiles read taps − 1 columns twice
-    splits, span = tiling.channel_spans(channels, 1, tiles * batch * groups, threads, most)
+    down = max(1, min(threads // 32, tiling.power_above(-(-height // rows))))
+    owned = 32 - (taps - 1) // columns * columns  # columns of z of a warp; the first warp's begin at START
+    across = width - window.start // columns * columns  # with a gap behind each band of rows
+    tiles = -(-(-(-height // (rows * down)) * across) // owned)
+    most = tiling.MOST_READ * owned // 32
+    splits, span = tiling.channel_spans(channels, 1, tiles * batch * groups, threads, max(1, most))
     return Launch(
         window_scatter,
         tiles * batch * groups * splits,
-        height * 32,
-        (w_strides, g_strides, tuple(out.stride()))
-        + (*points, z_height, z_width, channels, groups, tiles, across, splits, span),
+        down * 32,
+        (w_strides, g_strides, tuple(out.stride())) + (height, width, channels, groups, tiles, splits, span),
         {
             "S": phases,
             "K": taps,
@@ -181,9 +184,9 @@ def scatter_of(w: Tensor, g: Tensor, out: Tensor, points: tuple[int, int], windo
             "BEFORE": before,
             "FOLDS": 1 + before + after,
             "ROWS": rows,
-            "TILE_HEIGHT": height,
-            "TILE_WIDTH": 32,
-            "PAIR": tiling.pairs(phases, (w, w_strides), (g, g_strides)),
+            "COLUMNS": columns,
+            "TILE_HEIGHT": down,
+            "TOGETHER": min(vector(columns * phases, *maps), 2 * columns),
             "ACC": arithmetic(out.dtype),
             "WIDE": tiling.wide(w, g, out),
         },
@@ -201,7 +204,7 @@ def spread_of(w: Tensor, g: Tensor, out: Tensor, points: tuple[int, int], window
     before, after = outside(window)
     weights = window.taps**2 * phases**2 * words(out.dtype)
     if lanes == 1 and window.pitch == 1 and weights <= tiling.HELD and channels > 1:
-        return scatter_of(w, g, out, points, window, repeats)
+        return scatter_of(w, g, out, window, repeats)
     rows = 4 if window.pitch == 1 and window.border == "zero" and window.taps > 1 and phases <= 4 else 1
     rows = min(rows, tiling.power_above(z_height))
     tiles = tiling.tiles(-(-z_height // rows), z_width, tiling.THREADS // lanes)
