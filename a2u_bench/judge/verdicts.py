@@ -48,14 +48,21 @@ def ordering(frame: pd.DataFrame, reading: Reading | None = None) -> Numbers:
     """What orders the rows of each workload by how fast they are, infinite where that is unknown: their ratios to one
     reference, which hold where absolute times drift, if all that were timed have one; else their latencies."""
     latency = numbers(frame, "latency")
-    timed = ~np.isnan(latency)
-    if reading is not None and RATIO in frame:
-        ratio, workload = numbers(frame, RATIO), workloads(frame, SUBJECT)
-        base = pd.Series(reading.against[frame.index], frame.index).where(~np.isnan(ratio), -1)[timed]
-        bases = base.groupby(workload[timed])
-        several = (bases.nunique() > 1) | (bases.min() < 0)
-        latency = np.where(workload.isin(several.index[~several.to_numpy(dtype=bool)]), ratio, latency)
-    return np.where(timed, latency, np.inf)
+    by_ratio = are_ordered_by_ratio(frame, reading)
+    found = np.where(by_ratio, numbers(frame, RATIO), latency) if by_ratio.any() else latency
+    return np.where(np.isnan(latency), np.inf, found)
+
+
+def are_ordered_by_ratio(frame: pd.DataFrame, reading: Reading | None = None) -> NDArray[np.bool_]:
+    """Whether each row is of a workload in which all that were timed have a ratio, and to the same reference."""
+    if reading is None or RATIO not in frame:
+        return np.zeros(len(frame), dtype=bool)
+    timed = ~np.isnan(numbers(frame, "latency"))
+    workload = workloads(frame, SUBJECT)
+    base = pd.Series(reading.against[frame.index], frame.index).where(~np.isnan(numbers(frame, RATIO)), -1)[timed]
+    bases = base.groupby(workload[timed])
+    several = (bases.nunique() > 1) | (bases.min() < 0)
+    return workload.isin(several.index[~several.to_numpy(dtype=bool)]).to_numpy(dtype=bool)
 
 
 def estimates(frame: pd.DataFrame, name: str) -> Estimate:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,9 @@ from example_rows import COSTS, case, make_quality, make_run, measures
 from timed_runs import NOISE, one_round, write_run
 
 from a2u_bench.columns import make_row
+from a2u_bench.export.plots.pareto import draw
 from a2u_bench.judge.pareto import front
-from a2u_bench.judge.reading import read
+from a2u_bench.judge.reading import Reading, read
 from a2u_bench.judge.scores import with_quality
 from a2u_bench.store.frames import runs_to_frame, to_frame
 from a2u_bench.store.read import read_run
@@ -44,6 +47,34 @@ def test_latencies_are_compared_round_by_round_though_their_own_intervals_touch(
     assert front(found.frame, ["latency"]).tolist() == [True, True, True]
     turned = found.frame.iloc[[2, 1, 0]]  # rows are known by the index of the frame, however it is sorted
     assert front(turned, ["latency"], found).tolist() == [True, False, True]
+
+
+def drifted(folder: Path) -> Reading:
+    """c is 1.1 times bilinear in three slow processes, b 1.2 times in three fast ones; b has the least MACs."""
+    timed = {"bilinear": one_round(np.repeat([1.0, 3.0], 3))}
+    timed |= {"b": one_round(1.2 * NOISE[:3]), "c": one_round(3.3 * NOISE[:3], first=3)}
+    macs = {"bilinear": 5, "b": 2, "c": 3}
+    return read([write_run(folder, timed, rows={name: {"macs": count} for name, count in macs.items()})])
+
+
+def test_where_all_have_a_ratio_to_the_reference_the_front_goes_by_it_and_not_by_absolute_latency(tmp_path):
+    found = drifted(tmp_path / "run")
+    assert found.frame["latency"].tolist() == pytest.approx([3**0.5, 1.2, 3.3], rel=1e-3)
+    assert found.frame["latency_ratio"].tolist() == pytest.approx([1, 1.2, 1.1], rel=1e-3)
+    assert front(found.frame, ["latency"], found).tolist() == [True, False, False]
+    assert front(found.frame, ["latency", "macs"], found).tolist() == [True, True, True]
+    more = found.frame.assign(macs=[1, 2, 3])
+    assert front(more, ["latency", "macs"], found).tolist() == [True, False, False]
+
+
+def test_a_figure_fills_and_joins_what_is_on_the_front_of_what_it_draws(tmp_path):
+    found = drifted(tmp_path / "run")
+    ((_, figure),) = draw(found.frame, reading=found)
+    (axes,) = figure.axes
+    marked = [line for line in axes.lines if line.get_marker() != "None"]
+    assert [np.asarray(line.get_xdata()).item() for line in marked] == pytest.approx([1, 1.2, 1.1], rel=1e-3)
+    assert [np.asarray(line.get_ydata()).item() for line in marked] == pytest.approx([5, 2, 3])
+    assert [line.get_markerfacecolor() != "white" for line in marked] == [True, True, True]
 
 
 def test_of_quality_more_is_better():

@@ -16,7 +16,7 @@ from a2u_bench.export.plots.labels import Named, Segment, beside
 from a2u_bench.export.plots.numbers import Numbers, until_named
 from a2u_bench.export.plots.places import FEW
 from a2u_bench.export.plots.rows import NAME, drawable, workloads
-from a2u_bench.judge import pareto
+from a2u_bench.judge import pareto, verdicts
 from a2u_bench.judge.reading import Reading
 from a2u_bench.judge.scores import CEILING
 
@@ -28,7 +28,7 @@ BROAD = 2  # panels beside each other on a slide that are wide enough for a labe
 def draw(frame: pd.DataFrame, convention: str = "mac", reading: Reading | None = None) -> Iterator[tuple[str, Figure]]:
     """One figure a workload, with a panel for each other quantity that two operators or more have.
 
-    Latencies are drawn as ratios to the reference, with their intervals, where all are known.
+    Latencies are drawn as they are judged: as ratios to the reference, with their intervals, where all have one.
     """
     for words, group in workloads(drawable(frame, "latency")):
         panels = [name for name in AGAINST if name in group and _is_known(group, name).sum() > 1]
@@ -63,7 +63,7 @@ def _drawn(
     below.draw(figure)
     shape = (1, len(panels)) if wide else (len(panels), 1)
     stack = figure.subplots(*shape, sharex=True, squeeze=False).ravel()
-    across = RATIO if RATIO in group and group[RATIO].notna().all() else "latency"
+    across = RATIO if verdicts.are_ordered_by_ratio(group, reading).all() else "latency"
     scale, unit = page.scaled(group[across].tolist(), "s") if across == "latency" else (units.UNSCALED, "")
     colour = page.colouring([str(name) for name in group["operator"]])
     page.logarithmic(stack[0].xaxis, scale.of(group[across].min()), scale.of(group[across].max()))
@@ -71,7 +71,8 @@ def _drawn(
     usual = _usual(group)
     drawn = []
     for axes, name in zip(stack, panels, strict=True):
-        known = group[_is_known(group, name)]
+        shown = _is_known(group, name)
+        known = group[shown]
         values = known[name].astype(float) * (factor if name == "macs" else 1)
         column = BY_NAME[name]
         if column.better == "higher":
@@ -87,7 +88,8 @@ def _drawn(
             Named(scale.of(x), own.of(y), text, colour(str(operator))[0])
             for x, y, text, operator in zip(known[across], values, known[NAME], known["operator"], strict=True)
         ]
-        front = pareto.front(known, ["latency", name], reading).tolist()
+        judged = group.assign(**{name: group[name].where(shown)})  # all, so that latency is judged as it is drawn
+        front = pareto.front(judged, ["latency", name], reading)[shown].tolist()
         bars = _whiskers(axes, known, across, scale, points)
         _mark(axes, points, front, [colour(str(operator))[1] for operator in known["operator"]], column.better)
         drawn.append((axes, points, front, bars))
