@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from example_rows import COSTS, case, make_quality, make_run, measures
+from matplotlib.axis import Axis
 from matplotlib.collections import PolyCollection
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
@@ -113,11 +114,27 @@ def test_a_logarithmic_axis_has_numbers_however_short_it_is(least, most, letter)
     axis = getattr(figure.subplots(), f"{letter}axis")
     page.logarithmic(axis, least, most)
     figure.draw_without_rendering()
-    low, high = axis.get_view_interval()
-    places = [place for place in axis.get_majorticklocs() if low <= place <= high]
+    places = numbered(axis)
     written = axis.get_major_formatter().format_ticks(places)
     assert len(set(written)) > 1
     assert [float(text.replace(",", "")) for text in written] == pytest.approx(places)
+
+
+def numbered(axis: Axis) -> list[float]:
+    """Where an axis has numbers."""
+    low, high = axis.get_view_interval()
+    return [place for place in axis.get_majorticklocs() if low <= place <= high]
+
+
+def test_an_axis_has_numbers_over_the_intervals_that_it_shows_and_not_over_the_values_alone():
+    wide = {"latency_low": 1e-3 / 12, "latency_high": 3e-2}
+    rows = example().assign(latency=[1e-3 * (1 + 0.1 * place) for place in range(len(COSTS))], **wide)
+    curves = over(scale=[2, 4]).assign(latency=1e-3, floor=None, **wide)
+    with page.style():
+        ((_, figure),) = pareto.draw(rows)
+        assert numbered(figure.axes[-1].xaxis) == pytest.approx([0.1, 1, 10])
+        ((_, figure),) = latency.draw(curves, "scale")
+        assert numbered(figure.axes[0].yaxis) == pytest.approx([0.1, 1, 10])
 
 
 def test_a_share_above_100_percent_is_drawn_with_its_reason():

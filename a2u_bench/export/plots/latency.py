@@ -56,6 +56,7 @@ def _drawn(words: str, group: pd.DataFrame, against: str, below: Numbers) -> tup
     ends: dict[str, tuple[float, str]] = {}
     early: list[Named] = []  # ends before the right edge, so it is named where it ends
     drawn: list[Segment] = []
+    heights: list[float] = []
     for name, line in group.groupby(NAME, sort=False):
         line = line.sort_values(PLACE).drop_duplicates(PLACE)
         hue, marker = colour(str(line["operator"].iloc[0]))
@@ -64,6 +65,7 @@ def _drawn(words: str, group: pd.DataFrame, against: str, below: Numbers) -> tup
         axes.plot(xs, ys, color=hue, marker=marker, markersize=page.points(2.8), linestyle=dashes, markeredgewidth=0)
         lows, highs = _ends(line, scale)
         page.whiskers(axes, xs, ys, lows, highs, colour=hue)
+        heights += [*ys, *lows, *highs]
         drawn += [*pairwise(zip(xs, ys, strict=True))]
         drawn += [((x, low), (x, high)) for x, low, high in zip(xs, lows, highs, strict=True)]
         if xs[-1] == group[PLACE].max():
@@ -71,8 +73,7 @@ def _drawn(words: str, group: pd.DataFrame, against: str, below: Numbers) -> tup
         else:
             early.append(Named(xs[-1], ys[-1], str(name), hue))
     floors = _floors(axes, group, scale.exponent)
-    heights = [scale.of(value) for value in group["latency"]] + floors
-    page.logarithmic(axes.yaxis, min(heights), max(heights))
+    page.logarithmic(axes.yaxis, min([*heights, *floors]), max(heights))
     ticks = group.drop_duplicates(PLACE).sort_values(PLACE)
     if against == RUNTIME:
         axes.set_xlim(0.7, len(ticks) + 0.3)

@@ -66,7 +66,8 @@ def _drawn(
     across = RATIO if verdicts.are_ordered_by_ratio(group, reading).all() else "latency"
     scale, unit = page.scaled(group[across].tolist(), "s") if across == "latency" else (units.UNSCALED, "")
     colour = page.colouring([str(name) for name in group["operator"]])
-    page.logarithmic(stack[0].xaxis, scale.of(group[across].min()), scale.of(group[across].max()))
+    reach = group[[end for end in (across, f"{across}_low", f"{across}_high") if end in group]].astype(float)
+    page.logarithmic(stack[0].xaxis, scale.of(reach.min().min()), scale.of(reach.max().max()))
     work, factor = units.CONVENTIONS[convention]
     usual = _usual(group)
     drawn = []

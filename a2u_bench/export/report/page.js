@@ -124,7 +124,7 @@
       marker: { size: 9, color: marks.map((mark) => mark.color), symbol: marks.map((mark) => mark.symbol) },
     };
     const scale = (name) => {
-      const values = known.map((row) => row[name]);
+      const values = known.flatMap((row) => [name, `${name}_low`, `${name}_high`].map((end) => row[end] ?? row[name]));
       const narrow = measures.get(name).unit === "dB" || Math.max(...values) < 3 * Math.min(...values); // no 1, 2 or 5 in it
       return axis(label(name), narrow ? { tickformat: `~${style(name)}` } : { ...logarithmic, tickformat: `~${style(name)}` });
     };
