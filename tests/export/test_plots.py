@@ -17,6 +17,7 @@ from matplotlib.axis import Axis
 from matplotlib.collections import PolyCollection
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch
 from matplotlib.text import Text
 
 import upsamplers
@@ -87,9 +88,9 @@ def test_quality_is_a_panel_of_its_own_where_networks_were_trained(tmp_path):
 )
 def test_latency_along_an_axis_is_a_line_an_operator_over_the_floor(kind, frame, label):
     found = texts(svg(frame, kind))
-    assert {label, "nearest", "a2u", "floor of this machine"} <= found
+    assert {label, "nearest", "a2u", "speed of light, least of these"} <= found
     without = frame.assign(floor=frame["floor"].mask(frame["floor"] > 0))
-    assert "floor of this machine" not in texts(svg(without, kind))
+    assert "speed of light, least of these" not in texts(svg(without, kind))
 
 
 def test_runtimes_stand_side_by_side_in_the_order_of_the_run_and_a_line_that_lacks_one_ends_early():
@@ -337,14 +338,30 @@ def test_names_keep_clear_of_what_is_written_already():
         assert overlapping(figure) == []
 
 
-def test_the_floor_is_thin_lines_under_the_others(tmp_path, monkeypatch):
+def test_the_least_speed_of_light_is_a_thin_line_under_all_others(tmp_path, monkeypatch):
     (figure,) = drawn("runtime", "column", monkeypatch, str(RESULTS / "engines-cpu"), "--out", str(tmp_path))
     axes = figure.axes[0]
     assert not any(isinstance(one, PolyCollection) for one in axes.collections)
-    floors = [line for line in axes.lines if line.get_linestyle() == "--"]
-    assert len(floors) == 2
-    assert all(line.get_linewidth() < 1 and line.get_zorder() < 2 for line in floors)
+    (floor,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert floor.get_linewidth() < 1
+    assert floor.get_zorder() < 2
+    lines = [line for line in axes.lines if line.get_marker() not in ("None", "|", "_", "")]
+    assert max(np.asarray(floor.get_ydata())) < min(np.asarray(line.get_ydata()).min() for line in lines)
     assert overlapping(figure) == []
+
+
+def test_a_hair_line_leads_from_the_end_of_each_curve_to_its_name(tmp_path, monkeypatch):
+    (figure,) = drawn("runtime", "column", monkeypatch, str(RESULTS / "engines-cpu"), "--out", str(tmp_path))
+    axes, margin = figure.axes
+    lines = [line for line in axes.lines if line.get_marker() not in ("None", "|", "_", "")]
+    curves = {tuple(axes.transData.transform(np.asarray(line.get_xydata())[-1]).round(3)) for line in lines}
+    leads = [one for one in figure.findobj(ConnectionPatch) if isinstance(one, ConnectionPatch)]
+    paths = [one.get_transform().transform(one.get_path().vertices) for one in leads]
+    assert {tuple(path[0].round(3)) for path in paths} == curves
+    names = [text.get_transform().transform(text.get_position())[1] for text in margin.texts]
+    assert [path[-1][1] for path in paths] == pytest.approx(names)
+    at = {text.get_text(): height for text, height in zip(margin.texts, names, strict=True)}
+    assert at["bilinear"] == pytest.approx(min(y for _, y in curves), abs=1)  # which has room
 
 
 def test_heights_are_moved_apart_and_stay_in_order():

@@ -1,4 +1,4 @@
-"""Latency against scale, channels, size or runtime: a line an operator, named at its right end, over the floors."""
+"""Latency against scale, channels, size or runtime: a line an operator, named at its end, over the speed of light."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import pairwise
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch
 
 from a2u_bench import units
 from a2u_bench.export.plots import page
@@ -53,7 +54,7 @@ def _drawn(words: str, group: pd.DataFrame, against: str, below: Numbers) -> tup
     axes, margin = figure.subplots(1, 2, width_ratios=(1.75, 1), sharey=True)
     margin.set_axis_off()
     scale, unit = page.scaled(group["latency"].tolist(), "s")
-    ends: dict[str, tuple[float, str]] = {}
+    ends: dict[str, tuple[float, float, str]] = {}
     early: list[Named] = []  # ends before the right edge, so it is named where it ends
     drawn: list[Segment] = []
     heights: list[float] = []
@@ -69,7 +70,7 @@ def _drawn(words: str, group: pd.DataFrame, against: str, below: Numbers) -> tup
         drawn += [*pairwise(zip(xs, ys, strict=True))]
         drawn += [((x, low), (x, high)) for x, low, high in zip(xs, lows, highs, strict=True)]
         if xs[-1] == group[PLACE].max():
-            ends[str(name)] = (ys[-1], hue)
+            ends[str(name)] = (xs[-1], ys[-1], hue)
         else:
             early.append(Named(xs[-1], ys[-1], str(name), hue))
     floors = _floors(axes, group, scale.exponent)
@@ -107,37 +108,35 @@ def _dashes(group: pd.DataFrame, line: pd.DataFrame) -> str | tuple[int, tuple[i
 
 
 def _floors(axes: Axes, group: pd.DataFrame, exponent: int) -> list[float]:
-    """Thin lines at the lowest and the highest floor among the operators; their ends, or none where none is known."""
+    """A thin line at the least floor of the operators, which bounds them all; its heights, none where none is known."""
     if "floor" not in group:
         return []
     known = group[(group["floor"] > 0).fillna(False).astype(bool)]
     if known.empty:
         return []
-    floors = known.groupby(PLACE)["floor"].agg(["min", "max"]).astype(float) / 10.0**exponent
-    xs = [float(x) for x in floors.index]
-    for which, label in (("min", "floor of this machine"), ("max", None)):
-        (line,) = axes.plot(xs, floors[which].tolist(), color=page.GREY, label=label, zorder=1.5)
-        line.set(linewidth=page.points(0.5), linestyle=(0, (3, 2)))
-    return [float(floors["min"].min()), float(floors["max"].max())]
+    least = known.groupby(PLACE)["floor"].min().astype(float) / 10.0**exponent
+    heights, xs = least.tolist(), [float(x) for x in least.index]
+    (line,) = axes.plot(xs, heights, color=page.GREY, label="speed of light, least of these", zorder=1.5)
+    line.set(linewidth=page.points(0.5), linestyle=(0, (3, 2)))
+    return heights
 
 
-def _names(figure: Figure, axes: Axes, margin: Axes, ends: dict[str, tuple[float, str]], texts: dict[str, str]) -> None:
+def _names(
+    figure: Figure, axes: Axes, margin: Axes, ends: dict[str, tuple[float, float, str]], texts: dict[str, str]
+) -> None:
     """Each line's name in the right margin, at the height of its end where there is room, with a hair line to it."""
     figure.draw_without_rendering()
+    axes.set_ylim(axes.get_ylim())  # what is drawn from here on moves nothing
     box, pixel = axes.get_window_extent(), page.points(figure.dpi / 72)
-    points = [axes.transData.transform((1.0, y))[1] for y, _ in ends.values()]
+    points = [axes.transData.transform((x, y))[1] for x, y, _ in ends.values()]
     gaps = [(texts[name].count("\n") + 1) * page.SMALLEST * 1.08 * pixel for name in ends]
     heights = apart(points, gaps, box.y0 - 8 * pixel, box.y1 + 4 * pixel)
-    for (name, (_, hue)), point, height in zip(ends.items(), points, heights, strict=True):
-        start, end = ((y - box.y0) / box.height for y in (point, height))
-        margin.plot(
-            [-0.1, 0.0, 0.04],
-            [start, end, end],
-            color=page.GREY,
-            linewidth=page.points(0.3),
-            transform=margin.transAxes,
-            clip_on=False,
-        )
+    for (name, (x, y, hue)), height in zip(ends.items(), heights, strict=True):
+        end, thin = (height - box.y0) / box.height, page.points(0.3)
+        lead = ConnectionPatch((x, y), (0.0, end), axes.transData, margin.transAxes, color=page.GREY, linewidth=thin)
+        lead.set_in_layout(False)
+        figure.add_artist(lead)
+        margin.plot([0.0, 0.04], [end, end], color=page.GREY, linewidth=thin, transform=margin.transAxes, clip_on=False)
         margin.text(
             *(0.06, end, texts[name]),
             transform=margin.transAxes,
