@@ -47,8 +47,8 @@ def command(
 ) -> None:
     """Draw the costs of a run as figures.
 
-    Costs against each other, against scale, channels, size or runtime, the floor, memory. Each workload is a figure of
-    its own. An operator has one colour and marker in all of them. The names of the files are printed.
+    Costs against each other, against scale, channels, size or runtime, the speed of light, memory. Each workload is a
+    figure of its own. An operator has one colour and marker in all of them. The names of the files are printed.
     """
     import json
 

@@ -133,7 +133,7 @@ class _Run:
             except (CaseEnded, BenchError) as error:
                 why = error.reason if isinstance(error, CaseEnded) else str(error)
                 self.known[place] = None
-                self.unknown[place] = f"no floor ({re.sub('[:;]', ',', why)})"  # which end parts of a note
+                self.unknown[place] = f"no speed of light ({re.sub('[:;]', ',', why)})"  # which end parts of a note
             if self.store:
                 self.store.write_manifest({"ceilings": [*others, *filter(None, self.known.values())]})
         if place in self.unknown and case.mode == "inference":

@@ -1,4 +1,4 @@
-"""The sentences under a table: how sure it is, what disturbed its runs, where memory comes from, what a floor is."""
+"""Sentences under a table: how sure it is, what disturbed its runs, what memory and the speed of light are."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FLOOR = (
 
 BEYOND = (
     "above the speed of light: {}. This run measured the machine's rates too low for them, as where other programs use "
-    "it, so their floor is no bound"
+    "it, so it is no bound for them"
 )
 
 

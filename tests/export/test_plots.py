@@ -121,6 +121,13 @@ def test_a_logarithmic_axis_has_numbers_however_short_it_is(least, most, letter)
     assert [float(text.replace(",", "")) for text in written] == pytest.approx(places)
 
 
+@pytest.mark.parametrize(("kind", "frame"), [("floor", example()), ("scale", over(scale=[2, 4]))])
+def test_figures_and_tables_call_the_speed_of_light_by_one_name(kind, frame):
+    words = " ".join(texts(svg(frame, kind)))
+    assert "speed of light" in words
+    assert "floor" not in words
+
+
 def numbered(axis: Axis) -> list[float]:
     """Where an axis has numbers."""
     low, high = axis.get_view_interval()

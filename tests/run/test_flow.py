@@ -190,9 +190,15 @@ def test_ceilings_of_another_node_stay_and_are_not_taken_for_this_one_s():
 @pytest.mark.parametrize(
     ("error", "note"),
     [
-        (CaseEnded("timeout", "measuring took longer than 120 s", True), "no floor (measuring took longer than 120 s)"),
-        (CaseEnded("failed", "RuntimeError: CUDA; out", True), "no floor (RuntimeError, CUDA, out)"),
-        (BenchError("no process to measure in started within 120 s"), "no floor (no process to measure in started"),
+        (
+            CaseEnded("timeout", "measuring took longer than 120 s", True),
+            "no speed of light (measuring took longer than 120 s)",
+        ),
+        (CaseEnded("failed", "RuntimeError: CUDA; out", True), "no speed of light (RuntimeError, CUDA, out)"),
+        (
+            BenchError("no process to measure in started within 120 s"),
+            "no speed of light (no process to measure in started",
+        ),
     ],
 )
 def test_where_ceilings_cannot_be_measured_it_is_tried_once_and_each_row_without_a_floor_says_why(error, note):

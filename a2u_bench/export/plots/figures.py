@@ -47,7 +47,7 @@ KINDS: dict[str, Kind] = {
         lambda frame, *_: latency.draw(frame, "runtime"),
         "fewer than two runtimes; measure with --runtime eager,onnxruntime",
     ),
-    "floor": Kind(lambda frame, *_: share.draw(frame), "no case that ended ok has a floor and a latency"),
+    "floor": Kind(lambda frame, *_: share.draw(frame), "no case that ended ok has a speed of light and a latency"),
     "memory": Kind(lambda frame, *_: memory.draw(frame), "no case that ended ok has a peak memory"),
 }
 

@@ -1,4 +1,4 @@
-"""How near each operator comes to what the machine could do: floor ÷ latency, the best on top."""
+"""How near each operator comes to what the machine could do: speed of light ÷ latency, the best on top."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _figure(words: str, group: pd.DataFrame) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
     axes.axvline(100, color=page.GREY, linewidth=page.points(0.8))
     page.rows_of(axes, group[NAME].tolist(), size)
-    axes.set_xlabel("share of the floor reached: floor ÷ latency")
+    axes.set_xlabel("share of the speed of light reached")
     return figure
 
 
