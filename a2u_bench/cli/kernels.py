@@ -69,9 +69,11 @@ def command(
     if group >= max(look.groups for look in looks):
         most = max(look.groups for look in looks) - 1
         raise UsageError(f"--group {group}: out of range; allowed: 0 to {most}")
-    trained = f"weights of {weights.name}" if weights else f"untrained, seed {seed}"
-    words = f"{(image or kernels.BUNDLED).name}, {width}×{height}, scale {looks[0].scale}, {trained}"
-    words += "; features are random filters"
+    trained = f"Weights of {weights.name}" if weights else f"Untrained, seed {seed}"
+    key = f"{trained}. Kernels at the points numbered in the image"
+    if not asked and len(places) == kernels.POINTS:
+        key += f": 1–{kernels.POINTS - 1} on edges, {kernels.POINTS} in a flat place"
+    words = f"{(image or kernels.BUNDLED).name}, {width}×{height}, scale {looks[0].scale}; features are random filters"
     if any(look.groups > 1 for look in looks):
         words += f"; kernels of group {group}, entropy is the mean over groups"
     if any(look.mixes_channels for look in looks):
@@ -79,16 +81,17 @@ def command(
     if enlarged := [look.name for look in looks if look.reads_enlarged]:
         words += f"; the kernel of {', '.join(enlarged)} is over pixels of an enlarged map"
     with page.style(settings=settings):
-        data = page.save(kernels.draw(used, looks, places, words, group), form)
+        data = page.save(kernels.draw(used, looks, places, (words, key), group), form)
     out.write_bytes(data)
+    told = f"{words}. {key}"
     if not as_json:
         typer.echo(str(out))
-        typer.echo(plain(f"note: {words}"), err=True)
+        typer.echo(plain(f"note: {told}"), err=True)
         return
     import json
 
     found = [_numbers(look, places, group) for look in looks]
-    typer.echo(json.dumps({"file": str(out), "shows": words, "operators": found}, indent=2))
+    typer.echo(json.dumps({"file": str(out), "shows": told, "operators": found}, indent=2))
 
 
 def _numbers(look: Look, places: Sequence[tuple[int, int]], group: int) -> dict[str, Any]:

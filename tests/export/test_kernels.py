@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import struct
 import zlib
 
@@ -234,6 +235,16 @@ def test_the_command_draws_operators_side_by_side(form, capsys, tmp_path):
     assert out.stat().st_size > 5000
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"), [((), "image: 1–3 on edges, 4 in a flat place"), (("--points", "20,20"), "image")]
+)
+def test_the_picture_says_that_weights_are_untrained_and_what_its_points_are(asked, said, tmp_path):
+    out = tmp_path / "kernels.svg"
+    assert main(["kernels", "--op", "dysample", "--size", "64", "--seed", "3", *asked, "--out", str(out)]) == 0
+    words = " ".join(" ".join(re.findall(r"<!-- (.*?) -->", out.read_text(), re.DOTALL)).split())
+    assert words.endswith(f" Untrained, seed 3. Kernels at the points numbered in the {said}")  # the title is last
+
+
 def test_the_same_request_is_the_same_picture_and_numbers(capsys, tmp_path):
     told = []
     for name in ("a.png", "b.png"):
@@ -291,7 +302,7 @@ def test_maps_of_entropy_are_on_one_scale_that_a_bar_explains():
     picture, _ = read_image(BUNDLED, 48)
     looked = [look_at(picture, text, scale=2, channels=16, seed=0) for text in ("a2u", "carafe", "nearest")]
     with page.style():
-        figure = draw(looked[0][1], [look for look, _ in looked], [(20, 20)], "what it shows")
+        figure = draw(looked[0][1], [look for look, _ in looked], [(20, 20)], ("what it shows", "its key"))
     first, second, third = (axes.images[0] for axes in figure.axes[1:4])
     assert first.get_clim() == second.get_clim() != third.get_clim()
     least, most = (end([look.map() for look, _ in looked[:2]]) for end in (np.min, np.max))
@@ -303,5 +314,5 @@ def test_kernels_of_one_tap_alone_have_no_bar():
     picture, _ = read_image(BUNDLED, 48)
     look, used = look_at(picture, "nearest", scale=2, channels=16, seed=0)
     with page.style():
-        figure = draw(used, [look], [(20, 20)], "")
+        figure = draw(used, [look], [(20, 20)], ("", ""))
     assert "entropy [bits]" not in [axes.get_ylabel() for axes in figure.axes]

@@ -12,6 +12,9 @@ from a2u_bench import operators
 from a2u_bench.errors import UsageError
 from a2u_bench.export.plots.kernels.features import halve, lift, normalised
 
+POINTS = 4
+"""Points of a picture that are worth a look."""
+
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
 
@@ -126,7 +129,7 @@ def usual_scale(wanted: Sequence[str]) -> int:
     return 8 if "any" in guides else 2
 
 
-def chosen_points(image: Array, count: int = 4) -> list[tuple[int, int]]:
+def chosen_points(image: Array, count: int = POINTS) -> list[tuple[int, int]]:
     """Points (x, y) worth a look: the steepest edges that are apart from each other, and the flattest place last."""
     grey = image.mean(2)
     down, right = np.gradient(grey)

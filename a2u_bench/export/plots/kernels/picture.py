@@ -19,14 +19,17 @@ FLAT = 1e-6  # bits
 CELL = 25.0  # mm of the side of a kernel, at most
 
 
-def draw(image: Array, looks: Sequence[Look], points: Sequence[tuple[int, int]], words: str, group: int = 0) -> Figure:
-    """The figure; call it, and save it, inside `page.style()`."""
+def draw(
+    image: Array, looks: Sequence[Look], points: Sequence[tuple[int, int]], words: tuple[str, str], group: int = 0
+) -> Figure:
+    """The figure; call it, and save it, inside `page.style()`. `words`: what was drawn, and the key that always stands
+    above it."""
     columns = 1 + len(looks)
     width = page.COLUMN if len(looks) <= NARROW else page.TEXT
     tall = width / columns * image.shape[0] / image.shape[1]
     cell = min(width / columns, CELL)
-    figure = page.sheet(tall + 12 + (cell + 2.5) * len(points) + 6, width)
-    page.caption(figure, words)
+    figure = page.sheet(tall + 12 + (cell + 2.5) * len(points) + 9, width)
+    page.caption(figure, *words)
     grid = figure.subplots(1 + len(points), columns, squeeze=False, height_ratios=[tall + 6, *[cell] * len(points)])
     around = reach(looks, points, group)
     _image(grid[0, 0], image, points)
