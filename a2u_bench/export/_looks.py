@@ -25,7 +25,8 @@ ORDER = (
 def looks(operators: Iterable[str]) -> dict[str, tuple[str, int]]:
     """The colour and the number of the marker of each operator.
 
-    A person's own have what is left over, by a hash of the name; of two that meet in one figure the second gives way.
+    A person's own have what is left over, by a hash of the name: the first from there on in a colour that no other of
+    the figure has, while there is one; of two that meet in one figure the second gives way.
     """
     wanted = sorted(set(operators))
     found = {name: _look(ORDER.index(name)) for name in wanted if name in ORDER}
@@ -35,7 +36,9 @@ def looks(operators: Iterable[str]) -> dict[str, tuple[str, int]]:
         if name not in found:
             free = free or list(left)
             start = int(hashlib.sha256(name.encode()).hexdigest(), 16) % len(left)
-            found[name] = next(one for one in (*left[start:], *left[:start]) if one in free)
+            order = [one for one in (*left[start:], *left[:start]) if one in free]
+            taken = {colour for colour, _ in found.values()}
+            found[name] = next((one for one in order if one[0] not in taken), order[0])
             free.remove(found[name])
     return found
 

@@ -24,7 +24,7 @@ import upsamplers
 from a2u_bench.cli import main
 from a2u_bench.columns import make_row
 from a2u_bench.export import plots
-from a2u_bench.export._looks import ORDER, looks
+from a2u_bench.export._looks import COLOURS, ORDER, looks
 from a2u_bench.export.plots import latency, memory, page, pareto, share
 from a2u_bench.export.plots.labels import Named, apart, beside, wrapped
 from a2u_bench.export.plots.numbers import numbers
@@ -202,8 +202,17 @@ def test_an_own_operator_has_a_look_that_none_of_ours_has():
     found = looks([*own, "a2u"])
     assert len(set(found.values())) == left + 1
     assert not {found[name] for name in own} & set(looks(ORDER).values())
-    assert looks(["lab:Up00"])["lab:Up00"] == looks(["lab:Up00", "a2u", "nearest"])["lab:Up00"]
     assert len(looks([*own, "lab:One", "lab:Two"])) == left + 2  # beyond them looks come again
+
+
+def test_an_own_operator_has_a_colour_that_no_other_of_the_figure_has_while_there_is_one():
+    ours = ["a2u", "carafe", "bilinear", "dysample"]
+    for number in range(30):
+        own = [f"lab:Up{number}", f"lab:Other{number}", f"lab:Third{number}"]
+        assert len({colour for colour, _ in looks([*ours, *own]).values()}) == len(COLOURS)
+        look = looks(own[:1])[own[0]]
+        others = [name for name in ours if looks([name])[name][0] != look[0]]
+        assert looks([*others, own[0]])[own[0]] == look  # which it keeps where nobody has its colour
 
 
 def test_a_figure_says_what_was_measured_only_where_that_is_asked_for():
