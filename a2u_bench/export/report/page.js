@@ -82,7 +82,8 @@
     modeBarButtonsToRemove: ["sendChartToCloud", "sendDataToCloud", "lasso2d", "select2d"],
   };
   const axis = (title, more) => ({ title: { text: title, standoff: 10 }, automargin: true, gridcolor: "#d5d5d5", zeroline: false, ...more });
-  const logarithmic = { type: "log", tickformat: "~r", dtick: "D2" }; // 1, 2, 5
+  // numbers at 1, 2 and 5, along many decades at powers of ten
+  const logarithmic = (values) => ({ type: "log", tickformat: "~r", dtick: Math.max(...values) > 300 * Math.min(...values) ? 1 : "D2" });
   const open = (event) => {
     const point = event.points && event.points[0];
     if (point && point.customdata !== undefined) location.hash = `case-${point.customdata}`;
@@ -126,7 +127,7 @@
     const scale = (name) => {
       const values = known.flatMap((row) => [name, `${name}_low`, `${name}_high`].map((end) => row[end] ?? row[name]));
       const narrow = measures.get(name).unit === "dB" || Math.max(...values) < 3 * Math.min(...values); // no 1, 2 or 5 in it
-      return axis(label(name), narrow ? { tickformat: `~${style(name)}` } : { ...logarithmic, tickformat: `~${style(name)}` });
+      return axis(label(name), narrow ? { tickformat: `~${style(name)}` } : { ...logarithmic(values), tickformat: `~${style(name)}` });
     };
     plot("#costs", known.length ? [trace] : [], { height: 460, xaxis: scale(across), yaxis: scale(up) });
   };
@@ -153,6 +154,8 @@
         marker: { size: 8, color: marks.map((mark) => mark.color), symbol: marks.map((mark) => mark.symbol) },
       },
     ];
+    const ends = known.flatMap((row) => [row.latency, row.latency_low, row.latency_high, row.floor]);
+    const shown = ends.filter((value) => value > 0);
     if (known.some((row) => row.floor > 0)) {
       traces.push({
         type: "scatter",
@@ -167,7 +170,7 @@
     const names = { tickvals: places, ticktext: known.map((row) => safe(row.name)), range: [-0.7, known.length - 0.3] };
     plot("#latency", known.length ? traces : [], {
       height: 90 + 20 * known.length,
-      xaxis: axis("latency with its interval; grey: speed of light [ms]", logarithmic),
+      xaxis: axis("latency with its interval; grey: speed of light [ms]", logarithmic(shown)),
       yaxis: axis("", names),
     });
   };
