@@ -18,9 +18,11 @@ FLAGS = (
 )
 
 
-def dom(page: Path, profile: Path, seconds: int = 20) -> str:
+def dom(page: Path, profile: Path, seconds: int = 20, width: int = 1200) -> str:
     """The page's elements after its scripts ran for so many seconds of their own time."""
-    return _run(profile, f"--virtual-time-budget={seconds * 1000}", "--dump-dom", page.as_uri())
+    return _run(
+        profile, f"--window-size={width},900", f"--virtual-time-budget={seconds * 1000}", "--dump-dom", page.as_uri()
+    )
 
 
 def screenshot(page: Path, profile: Path, to: Path, width: int = 1200, height: int = 1600, seconds: int = 20) -> None:

@@ -244,10 +244,22 @@ window.addEventListener("hashchange", () => setTimeout(() => {
 """
 
 
-def probed(page: Path, profile: Path) -> dict:
+WIDTHS = """
+<script>
+const values = [...document.querySelectorAll(".facts td")].map((one) => one.clientWidth);
+const found = { page: document.documentElement.scrollWidth, window: innerWidth, values: values.filter(Boolean) };
+const place = document.createElement("pre");
+place.id = "probe";
+place.textContent = JSON.stringify(found);
+document.body.append(place);
+</script>
+"""
+
+
+def probed(page: Path, profile: Path, probe: str = PROBE, width: int = 1200) -> dict:
     text = page.read_text(encoding="utf-8")
-    page.write_text(text.replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
-    found = re.search(r'<pre id="probe">(.*?)</pre>', dom(page, profile), re.DOTALL)
+    page.write_text(text.replace("</body>", f"{probe}</body>"), encoding="utf-8")
+    found = re.search(r'<pre id="probe">(.*?)</pre>', dom(page, profile, width=width), re.DOTALL)
     assert found, "the page's script did not come to its end"
     return json.loads(html.unescape(found[1]))
 
@@ -288,6 +300,18 @@ def test_in_a_browser_an_axis_too_short_for_a_1_2_or_5_has_numbers_all_the_same(
     cases = [case("carafe"), case("a2u:rank=4,sharing=unshared")]  # 0.288 and 0.419 ms
     write(tmp_path, make_run(tmp_path / "run", cases))
     assert probed(tmp_path / "report.html", tmp_path / "profile")["ticks"] > 1
+
+
+@needs_browser
+def test_in_a_narrow_browser_tables_scroll_by_themselves_and_values_keep_their_width(tmp_path):
+    run = make_run(tmp_path / "run")
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(manifest | {"a_name_of_many_letters_" * 4: "a value " * 9}))
+    write(tmp_path, run)
+    found = probed(tmp_path / "report.html", tmp_path / "profile", WIDTHS, width=420)
+    assert found["window"] < 640
+    assert found["page"] <= found["window"]
+    assert min(found["values"]) > found["window"] / 2
 
 
 @needs_browser
