@@ -281,6 +281,7 @@ def drawn(kind: str, style: str, monkeypatch, *arguments: str) -> list[Figure]:
 
 def overlapping(figure: Figure) -> list[tuple[str, str]]:
     """Pairs of texts of a figure that are printed over each other."""
+    figure.draw_without_rendering()  # saving as SVG left axes' labels where they are at its 72 dots an inch
     written = [text for axes in figure.axes for text in (*axes.texts, axes.xaxis.label, axes.yaxis.label)]
     written += [text for axes in figure.axes if (legend := axes.get_legend()) for text in legend.get_texts()]
     boxes = [
@@ -303,6 +304,19 @@ def test_every_point_of_the_committed_run_has_its_name_and_nothing_is_over_anoth
         assert len(named) == 21
         assert len({below.get(name, name) for name in named}) == 21
     assert overlapping(figure) == []
+
+
+@pytest.mark.parametrize("style", page.STYLES)
+def test_no_line_of_the_front_or_to_a_name_runs_through_a_name_as_it_is_saved(style, tmp_path, monkeypatch):
+    (figure,) = drawn("pareto", style, monkeypatch, str(RESULTS / "reference-cpu"), "--out", str(tmp_path))
+    figure.dpi = page.DOTS
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        lines = [line for line in axes.lines if line.get_color() == page.GREY]
+        paths = [axes.transData.transform_path(line.get_path()) for line in lines]
+        boxes = {text.get_text(): text.get_window_extent().padded(-2) for text in axes.texts}
+        assert len(paths) > 1
+        assert [name for name, box in boxes.items() if any(path.intersects_bbox(box, False) for path in paths)] == []
 
 
 def test_where_points_crowd_variants_have_numbers_that_are_explained_below(tmp_path, monkeypatch):

@@ -141,6 +141,7 @@ def sheet(height: float, width: float | None = None) -> Figure:
     tall = min(height * chosen.factor, chosen.highest or math.inf)
     figure = Figure(
         figsize=(across / 25.4, tall / 25.4),
+        dpi=DOTS,  # letters are as wide when they are placed as when they are saved
         layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, hspace=0.03, wspace=0.03),
     )
     FigureCanvasAgg(figure)

@@ -68,7 +68,7 @@ class Room:
         self.spots = {point: self._at((point.x, point.y)) for point in named}
         self.discs = _squares(list(self.spots.values()), self.radius)
         ends = [(self._at(start), self._at(end)) for start, end in lines]
-        self.walls = _squares([spot for one in ends for spot in _between(*one, 2 * self.pixel)], 0.5)
+        self.walls = _squares([spot for one in ends for spot in _between(*one, 2 * self.pixel)], self.pixel)
         others = [*axes.texts, *filter(None, [axes.get_legend()])]
         taken = [one.get_window_extent(self.renderer).extents for one in others]
         self.texts = np.array(taken, dtype=float).reshape(-1, 4)
@@ -143,7 +143,7 @@ class Room:
             if not leads and (_gaps(others, box) < _gaps(here[None], box)).any():
                 continue
             for end in _ends(spot, box)[: None if leads else 1]:
-                line = _squares(_between(spot, end, self.pixel)[1:], 0.5)
+                line = _squares(_between(spot, end, self.pixel)[1:], self.pixel / 2)
                 if not _cover(line[:, None], crossed[None]).any():
                     self._take(point, text, box, end, line if leads else line[:0])
                     return True
