@@ -27,7 +27,7 @@ def command(
     sort: Annotated[Many | None, typer.Option(metavar="NAMES", help="latency, or -latency for slowest first.")] = None,
     keep: Annotated[
         Many | None,
-        typer.Option("--filter", metavar="CONDITION", help="operator=a2u,carafe; latency<2ms. Repeat for and."),
+        typer.Option("--filter", metavar="CONDITION", help="operator=a2u,carafe; latency<2ms. All must hold."),
     ] = None,
     ranking: Annotated[
         str | None, typer.Option(metavar="AXIS", help="Whether operators rank alike along it: dtype, threads, shape, …")

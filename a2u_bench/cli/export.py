@@ -42,7 +42,7 @@ def command(
     sort: Annotated[Many | None, typer.Option(metavar="NAMES", help="latency, or -latency for slowest first.")] = None,
     keep: Annotated[
         Many | None,
-        typer.Option("--filter", metavar="CONDITION", help="operator=a2u,carafe; latency<2ms. Repeat for and."),
+        typer.Option("--filter", metavar="CONDITION", help="operator=a2u,carafe; latency<2ms. All must hold."),
     ] = None,
     variants: Annotated[
         bool, typer.Option("--variants", help="Tables: operators at all their options, not at their defaults alone.")

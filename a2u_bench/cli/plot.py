@@ -31,7 +31,7 @@ def command(
     ] = None,
     conditions: Annotated[
         list[str] | None,
-        typer.Option("--filter", metavar="CONDITION", help="operator=a2u, latency<2ms; all must hold."),
+        typer.Option("--filter", metavar="CONDITION", help="operator=a2u,carafe; latency<2ms. All must hold."),
     ] = None,
     quality: Annotated[
         str, typer.Option(metavar="TASK", help="Of several: reconstruction, matting, restoration:seg/mix.")

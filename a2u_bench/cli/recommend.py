@@ -32,7 +32,7 @@ def command(
     ] = None,
     conditions: Annotated[
         Many | None,
-        typer.Option("--filter", metavar="CONDITION", help="dtype=float32,device=cpu; all must hold."),
+        typer.Option("--filter", metavar="CONDITION", help="dtype=float32; device=cpu. All must hold."),
     ] = None,
     quality: Annotated[
         str, typer.Option(metavar="TASK", help="Of several: reconstruction, matting, restoration:seg/mix.")

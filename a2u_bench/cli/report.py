@@ -15,7 +15,7 @@ def command(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The HTML file.")] = Path("report.html"),
     conditions: Annotated[
         list[str] | None,
-        typer.Option("--filter", metavar="CONDITION", help="operator=a2u, latency<2ms; all must hold."),
+        typer.Option("--filter", metavar="CONDITION", help="operator=a2u,carafe; latency<2ms. All must hold."),
     ] = None,
     convention: Annotated[str, typer.Option(help="mac, or flop: two for each multiply-add.")] = "mac",
     as_json: Annotated[

@@ -1,6 +1,7 @@
 """Conditions as they are typed, `latency<2ms`, `operator=a2u,carafe`, `shape=1x64x32x32`, and which rows meet them.
 
-One grammar for `--filter`, `--budget` and `--fail-if`: a column, a sign, a value; several are joined by commas.
+One grammar for `--filter`, `--budget` and `--fail-if`: a column, a sign, a value; several are joined by semicolons or
+commas.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ Typed = Mapping[str, Mapping[str, Sequence[str]]]
 _CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(<=|>=|!=|==|<|>|=)\s*(.*?)\s*", re.DOTALL)
 _BETWEEN_VALUES = re.compile(r",(?!\s*[A-Za-z_][\w-]*\s*=)")  # not the commas of a2u:rank=4,sharing=unshared
 
+_MARK = re.compile("([,;])")
+_AND = re.compile(r"\s(?:and|or|&+|\|+)\s+[A-Za-z_]\w*\s*[<>!=]", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Condition:
@@ -65,31 +68,33 @@ class Condition:
 
 
 def apart(texts: Sequence[str]) -> list[str]:
-    """The single conditions in `texts`, parted at commas that a column and a sign follow.
+    """The single conditions in `texts`, parted at semicolons, and at commas that a column and a sign follow.
 
-    A comma between values stays, and so does one between the options of an operator.
+    A comma between values stays, and so does one between the options of an operator, and both inside a free text.
     """
     found: list[str] = []
     for text in texts:
-        first = True
-        for part in text.split(","):
-            if first or _begins(part, found[-1]):
+        first, *rest = _MARK.split(text)
+        found.append(first)
+        for mark, part in zip(rest[::2], rest[1::2], strict=True):
+            if _begins(part, found[-1], mark):
                 found.append(part)
             else:
-                found[-1] += f",{part}"
-            first = False
+                found[-1] += mark + part
     return [part.strip() for part in found if part.strip()]
 
 
-def _begins(part: str, before: str) -> bool:
-    """Whether the text after a comma is a condition of its own rather than the rest of the one before."""
+def _begins(part: str, before: str, mark: str) -> bool:
+    """Whether the text after a mark is a condition of its own rather than the rest of the one before."""
     here, last = _CONDITION.fullmatch(part), _CONDITION.fullmatch(before)
     if last is None or not before.strip() or not part.strip():
         return True
-    if here is None or last[1] in FREE_TEXT:
+    if last[1] in FREE_TEXT:
         return False
     name = ALIASES.get(here[1], here[1])
     if last[1] in WITH_OPTIONS:
+    if mark == ";" or here is None:
+        return mark == ";"
         return name in SHOWN and not (name in OPTIONS_TOO and ":" in last[3].rpartition(",")[2])
     return True
 
@@ -108,6 +113,10 @@ def quantity(text: str, flag: str, name: str, value: str) -> float:
     """The value, in SI units, of a condition on that column. UsageError for one without its unit or of another kind."""
     unit = SHOWN[name].unit
     kind, example = KINDS[unit]
+    if found[1] not in FREE_TEXT and _AND.search(found[3]):
+        raise UsageError(
+            f"{flag} {text!r}: two conditions in one. Allowed: a ; between conditions, which all must hold"
+        )
     short = next((alias for alias, full in ALIASES.items() if full == name and alias in text), name)
     if value.startswith("-"):
         raise UsageError(f"{flag} {text}: below zero. Allowed: a number from 0 up, such as {example}")

@@ -52,11 +52,23 @@ FRAME = to_frame(
         (["operator=a2u,carafe,latency>1ms"], [1, 2]),
         (["options=a2u:rank=4,sharing=unshared,dtype=fp32"], [0]),
         (["dtype=fp16"], [2]),
+        (["operator=a2u,carafe; latency<2ms"], [0]),
+        (["options=a2u:rank=4,sharing=unshared;height=4;"], [0]),
+        (["latency>1ms;dtype=fp32,memory>64MB"], [1]),
     ],
 )
 def test_rows_that_meet_every_condition_are_kept(texts, rows):
     kept, _ = keep(FRAME, [parse(text, COLUMNS) for text in apart(texts)])
     assert kept["case"].tolist() == [FRAME["case"].iloc[index] for index in rows]
+
+
+def test_every_mark_stays_in_a_free_text():
+    assert apart(["note=slow; latency=2ms, hot"]) == ["note=slow; latency=2ms, hot"]
+
+
+def test_after_a_semicolon_a_condition_is_expected():
+    with pytest.raises(UsageError, match="'carafe': no condition"):
+        [parse(one, COLUMNS) for one in apart(["operator=a2u; carafe"])]
 
 
 @pytest.mark.parametrize("text", ["latency<1ns", "floor_share<2,operator=a2u"])
@@ -87,6 +99,8 @@ def test_what_was_left_out_is_said_and_what_is_unknown_apart():
         ("latency<fast", "such as latency=2ms"),
         ("operator<a2u", "allowed: = and !="),
         ("height=tall", "'tall' is no plain number"),
+        ("latency<2ms and params=0", "Allowed: a ; between conditions, which all must hold"),
+        ("operator=a2u OR latency<2ms", "Allowed: a ; between conditions"),
         ("latency<2", "no unit. Allowed: a number with its unit, such as latency<2ms"),
     ],
 )
