@@ -17,7 +17,7 @@ import pandas as pd
 
 from a2u_bench import units
 from a2u_bench.case import typed
-from a2u_bench.columns import SHAPE, SHOWN
+from a2u_bench.columns import SHAPE, SHOWN, SUBJECT
 from a2u_bench.errors import UsageError, nearest, unknown
 
 ALIASES = {"memory": "peak_memory", "mem": "peak_memory", "time": "latency", "quality": "psnr"}
@@ -47,15 +47,17 @@ OPTIONS_TOO = ("mode",)
 """Columns whose names are operators' options as well: after `options=sapa:` it is the option."""
 
 FREE_TEXT = ("reason", "note")
+WHO = (*SUBJECT, "pair")
+"""Columns by which operators are chosen one by one."""
 
 Typed = Mapping[str, Mapping[str, Sequence[str]]]
 """Of a column what is typed for each name that tables print, in small letters."""
 
 _CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(<=|>=|!=|==|<|>|=)\s*(.*?)\s*", re.DOTALL)
-_BETWEEN_VALUES = re.compile(r",(?!\s*[A-Za-z_][\w-]*\s*=)")  # not the commas of a2u:rank=4,sharing=unshared
-
 _MARK = re.compile("([,;])")
 _AND = re.compile(r"\s(?:and|or|&+|\|+)\s+[A-Za-z_]\w*\s*[<>!=]", re.IGNORECASE)
+_BETWEEN_VALUES = re.compile(r",(?!\s*[A-Za-z_][\w-]*\s*=)")  # not the commas of a2u:rank=4,sharing=unshared
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -91,12 +93,17 @@ def _begins(part: str, before: str, mark: str) -> bool:
         return True
     if last[1] in FREE_TEXT:
         return False
-    name = ALIASES.get(here[1], here[1])
-    if last[1] in WITH_OPTIONS:
     if mark == ";" or here is None:
         return mark == ";"
+    name = ALIASES.get(here[1], here[1])
+    if last[1] in WITH_OPTIONS:
         return name in SHOWN and not (name in OPTIONS_TOO and ":" in last[3].rpartition(",")[2])
     return True
+
+
+def choose_operators(texts: Sequence[str]) -> bool:
+    """Whether a condition in `texts` is about who rather than about what was measured."""
+    return any(split(one, "--filter")[0] in WHO for one in apart(texts))
 
 
 def split(text: str, flag: str) -> tuple[str, str, str]:
@@ -106,6 +113,10 @@ def split(text: str, flag: str) -> tuple[str, str, str]:
         raise UsageError(
             f"{flag} {text!r}: no condition. Allowed: a column, one of = != < <= > >=, a value: {EXAMPLES[flag]}"
         )
+    if found[1] not in FREE_TEXT and _AND.search(found[3]):
+        raise UsageError(
+            f"{flag} {text!r}: two conditions in one. Allowed: a ; between conditions, which all must hold"
+        )
     return ALIASES.get(found[1], found[1]), found[2].replace("==", "="), found[3]
 
 
@@ -113,10 +124,6 @@ def quantity(text: str, flag: str, name: str, value: str) -> float:
     """The value, in SI units, of a condition on that column. UsageError for one without its unit or of another kind."""
     unit = SHOWN[name].unit
     kind, example = KINDS[unit]
-    if found[1] not in FREE_TEXT and _AND.search(found[3]):
-        raise UsageError(
-            f"{flag} {text!r}: two conditions in one. Allowed: a ; between conditions, which all must hold"
-        )
     short = next((alias for alias, full in ALIASES.items() if full == name and alias in text), name)
     if value.startswith("-"):
         raise UsageError(f"{flag} {text}: below zero. Allowed: a number from 0 up, such as {example}")

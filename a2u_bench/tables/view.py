@@ -106,7 +106,7 @@ class View:
         """What stands in a table: without variants that nobody named, fastest first unless another order was asked
         for; and the notes, with how many are left out and who is how much slower than the fastest."""
         request, said = self.request, []
-        if not (request.variants or request.by or request.filters):
+        if not (request.variants or request.by or conditions.choose_operators(request.filters)):
             hidden = is_unnamed_variant(frame, self.reading)
             if count := int(hidden.sum()):
                 said.append(f"{units.whole(count)} variant{'s' * (count > 1)} not shown (compare --variants)")

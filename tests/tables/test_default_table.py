@@ -80,6 +80,23 @@ def test_every_variant_stands_where_it_is_asked_for(asked, names, tmp_path, caps
     assert shown(capsys, write(tmp_path / "run", [cost(*row) for row in ROWS.items()]), *asked)[0] == names
 
 
+@pytest.mark.parametrize(("condition", "hidden"), [("", 2), ("latency<9ms", 2), ("time<4.5ms;height=8", 1)])
+def test_a_condition_on_anything_but_who_leaves_variants_hidden_and_counted(condition, hidden, tmp_path, capsys):
+    run = write(tmp_path / "run", [cost(*row) for row in ROWS.items()])
+    names, printed = shown(capsys, run, "--filter", condition)
+    assert names == ["nearest", "carafe:groups=2", "a2u"]
+    assert f"{hidden} variant{'s' * (hidden > 1)} not shown (compare --variants)" in printed
+
+
+@pytest.mark.parametrize("condition", ["options!=carafe:groups=2", "latency<9ms,variant!=other"])
+def test_a_condition_on_who_shows_variants(condition, tmp_path, capsys):
+    rows = [cost(*row) for row in ROWS.items()]
+    run = write(tmp_path / "run", [*rows, cost("carafe", 6.0) | {"variant": "other"}])
+    names, printed = shown(capsys, run, "--filter", condition)
+    assert {"a2u", "a2u:rank=2", "a2u:rank=4"} <= set(names)
+    assert "not shown" not in printed
+
+
 def test_a_variant_whose_default_has_another_workload_stands(tmp_path, capsys):
     run = write(tmp_path / "run", [cost("a2u", 3.0), cost("a2u:rank=2", 4.0, height=16)])
     assert shown(capsys, run)[0] == ["a2u", "a2u:rank=2"]
