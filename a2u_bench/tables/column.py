@@ -47,11 +47,9 @@ def column(
     of them, but two digits that say something.
     """
     measure = measure or name
-    work, factor = units.CONVENTIONS[convention]
+    factor = units.CONVENTIONS[convention][1]
     values = frame[name]
-    label = LABELS.get(name, SHOWN[name].label if name in SHOWN else name).format(work=work)
-    if name in WORK and name != "macs" and factor != 1:
-        label = f"{label} {work}"
+    label = label_of(name, convention)
     if name == FLOOR_SHARE:
         return Heading(name, label), [UNKNOWN if v is None else units.ratio(v) for v in to_values(values[:most])]
     if name in SHARES:
@@ -73,6 +71,13 @@ def column(
     if decimals is not None and schema is not None and schema.dtype == "Int64" and len(numbers) == 1:
         return heading, units.counts(numbers[0], scale, decimals)
     return heading, spread_texts(numbers, scale)
+
+
+def label_of(name: str, convention: str = "mac") -> str:
+    """What is written over a column."""
+    work, factor = units.CONVENTIONS[convention]
+    label = LABELS.get(name, SHOWN[name].label if name in SHOWN else name).format(work=work)
+    return f"{label} {work}" if name in WORK and name != "macs" and factor != 1 else label
 
 
 def by_headings(names: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from a2u_bench.columns import RANKED, RATIO, RUN, SHAPE, SHOWN, VERDICT
 from a2u_bench.errors import unknown
 from a2u_bench.sanitize import plain, some
 from a2u_bench.store.frames import to_records, to_values
-from a2u_bench.tables.column import UNKNOWN, column
+from a2u_bench.tables.column import UNKNOWN, column, label_of
 from a2u_bench.tables.pivot import grid
 from a2u_bench.tables.table import Heading, Table
 from a2u_bench.tables.workload import TRAINING, WORKLOAD, all_trained, apart, axis_text, in_common, shared, with_names
@@ -74,9 +74,9 @@ def lay_out(
     """The table of a frame. Axes on which all rows agree stand in the title, the others are columns.
 
     The first key of `by` stands at the side, before the other axes; each combination of the others is a column, or
-    one for each of `columns`. `columns` chooses what is shown after the axes, EVERY all that hold something. Beyond
-    `most` lines a note says how many are not shown. `decimals` as in `column`. Raises UsageError for names that are no
-    column.
+    one for each of `columns`. `columns` chooses what is shown after the axes, EVERY all that hold something; none has
+    the heading of one of the axes. Beyond `most` lines a note says how many are not shown. `decimals` as in `column`.
+    Raises UsageError for names that are no column.
     """
     frame = with_names(frame.reset_index(drop=True))
     allowed = [str(name) for name in frame.columns]
@@ -93,7 +93,8 @@ def lay_out(
     varying = [name for name in workload if name in frame and name not in keys and name not in agreed]
     side = [*keys[:1], *(name for name in (subject, *varying) if name not in keys)]
     title = [in_common(frame, keys)]
-    shown = [name for name in columns or measures if name in frame and name not in (*side, *across)]
+    taken = {label_of(name) for name in (*side, *across)}
+    shown = [name for name in dict.fromkeys(columns or measures) if name in frame and label_of(name) not in taken]
     said = [*_unwell(frame), *notes]
     marks = marks or Marks()
     if across and len(frame):

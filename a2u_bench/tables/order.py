@@ -14,7 +14,7 @@ from a2u_bench.judge.verdicts import ordering
 from a2u_bench.store import frames
 
 
-def fastest_first(frame: pd.DataFrame, below: bool, reading: Reading) -> pd.DataFrame:
+def fastest_first(frame: pd.DataFrame, below: bool, reading: Reading | None) -> pd.DataFrame:
     """The rows of each workload as `ordering` says, or, with `below`, variants after their operator at its defaults."""
     workload = frames.workloads(frame, SUBJECT)
     speed = pd.Series(ordering(frame, reading), frame.index)

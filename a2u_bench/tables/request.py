@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from a2u_bench.columns import RATIO, VERDICT
 from a2u_bench.paper_names import Known
+from a2u_bench.tables.layout import EVERY
 
 
 @dataclass(frozen=True)
@@ -38,5 +39,4 @@ class Request:
     @property
     def has_ratios(self) -> bool:
         """Whether ratios, or verdicts, which are of them, are shown."""
-        shown = RATIO in self.columns or VERDICT in self.columns
-        return shown or not (self.by or self.columns)
+        return not {RATIO, VERDICT, EVERY}.isdisjoint(self.columns) or not (self.by or self.columns)

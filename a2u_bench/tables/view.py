@@ -128,7 +128,8 @@ class View:
         """As was asked for, else fastest first; then a person's own."""
         request = self.request
         if not (request.order or request.by):
-            frame = fastest_first(frame, request.variants, self.reading)
+            by_latency = "latency" in request.columns and not request.has_ratios  # by what a reader sees
+            frame = fastest_first(frame, request.variants, None if by_latency else self.reading)
         if request.in_document:
             frame = frame.iloc[np.argsort(self._own(frame), kind="stable")]
         return frame

@@ -167,6 +167,42 @@ def test_where_absolute_times_drift_the_ratio_says_who_is_fastest(tmp_path, caps
     assert capsys.readouterr().out.startswith("Use late")
 
 
+@pytest.mark.parametrize(
+    ("columns", "order"),
+    [
+        ("latency", ["early", "bilinear", "late"]),
+        ("params,latency", ["early", "bilinear", "late"]),
+        ("latency,ratio", ["late", "bilinear", "early"]),
+        ("latency,verdict", ["late", "bilinear", "early"]),
+        ("latency,all", ["late", "bilinear", "early"]),
+        ("params", ["late", "bilinear", "early"]),
+    ],
+)
+def test_rows_go_by_the_latency_where_it_is_shown_without_a_ratio(columns, order, tmp_path):
+    timed = {
+        "early": one_round([1.08, 1.08, 1.08]),
+        "bilinear": one_round([1.0, 1.0, 1.0, 2.0, 2.0, 2.0]),
+        "late": one_round([1.96, 1.95, 1.96], first=3),
+    }
+    run = write_run(tmp_path / "run", timed)
+    (table,) = make([run], Request(columns=tuple(columns.split(",")))).tables()
+    assert [row[0] for row in table.cells] == order
+
+
+@pytest.mark.parametrize(
+    ("asked", "headings"),
+    [
+        ({"columns": ("operator", "latency")}, ["options", "shape", "latency"]),
+        ({"columns": ("latency", "variant", "latency, warm", "latency")}, ["options", "shape", "latency", "variant"]),
+        ({"columns": ("operator", "macs"), "by": ("height", "operator")}, ["height", "shape", "macs", "macs"]),
+    ],
+)
+def test_no_column_stands_twice(asked, headings, tmp_path):
+    write(tmp_path / "run", [cost("a2u", 3.0), cost("carafe", 2.0), cost("carafe", 2.0, height=16)])
+    (table,) = make([read_run(tmp_path / "run")], Request(**asked)).tables()
+    assert [heading.name for heading in table.headings] == headings
+
+
 def test_an_interval_that_is_too_wide_for_a_spread_stands_alone_and_is_explained(tmp_path, capsys):
     timed = {"bilinear": one_round([1, 1.01, 1.02]), "wild": one_round([1, 3, 90])}
     run = write_run(tmp_path / "run", timed)
