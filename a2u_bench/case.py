@@ -23,13 +23,16 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 ALIASES = {
     "dtype": {
         "fp64": "float64",
+        "double": "float64",
         "fp32": "float32",
+        "float": "float32",
+        "single": "float32",
         "fp16": "float16",
         "half": "float16",
         "bf16": "bfloat16",
     },
     "layout": {"nchw": "contiguous", "nhwc": "channels_last"},
-    "device": {"cuda:0": "cuda"},
+    "device": {"cuda:0": "cuda", "gpu": "cuda"},
 }
 """Other names that people type, by axis."""
 

@@ -7,6 +7,7 @@ import re
 import warnings
 from functools import cache
 
+from a2u_bench.case import typed
 from a2u_bench.errors import UsageError
 from a2u_bench.machine import nvml
 
@@ -30,6 +31,7 @@ def device(name: str) -> str:
     `cuda:1` is the second GPU; it is then the only one for this process and those that it starts, which call it cuda.
     UsageError for a device that is not here or cannot be used, with the reason.
     """
+    name = typed("device", name)
     if name == "cpu":
         return name
     import torch

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from a2u_bench import operators as build
-from a2u_bench.case import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES, Case
+from a2u_bench.case import ALLOCATORS, DEVICES, DTYPES, LAYOUTS, MODES, RUNTIMES, Case, typed
 from a2u_bench.errors import UsageError, unknown
 from a2u_bench.machine.system import usable_cores
 from a2u_bench.operators import papers, strings
@@ -222,8 +222,8 @@ def _allocators(given: Sequence[str]) -> tuple[str | None, ...]:
 
 
 def _devices(values: str | Sequence[str]) -> tuple[str, ...]:
-    """The devices that are asked for, as they are typed."""
-    given = tuple(dict.fromkeys(texts(values) or ["auto"]))
+    """The devices that are asked for, by their first names."""
+    given = tuple(dict.fromkeys(typed("device", value) for value in texts(values) or ["auto"]))
     for value in given:
         if not build.is_device(value):
             raise unknown("device", value, (*DEVICES, "cuda:1"))

@@ -10,7 +10,7 @@ import pytest
 
 from a2u_bench import operators
 from a2u_bench.errors import UsageError
-from a2u_bench.operators import papers
+from a2u_bench.operators import device, papers
 from a2u_bench.paper_names import Known, Publication
 from a2u_bench.suites.expand import make_plan
 from a2u_bench.suites.named import SUITES
@@ -51,6 +51,17 @@ def test_names_that_people_type_mean_those_that_rows_have():
     plan = make_plan(ops="nearest", shapes=["1x4x3x5"], dtypes=["bf16,fp16"], layouts=["nhwc"], device="cpu")
     assert {case.dtype for case in plan.cases} == {"bfloat16", "float16"}
     assert {case.layout for case in plan.cases} == {"channels_last"}
+
+
+def test_a_gpu_and_the_types_of_c_are_named_by_their_first_names(monkeypatch):
+    names = ["float", "single", "FP32", "double", "fp64", "half"]
+    plan = make_plan(ops="nearest", shapes=["1x4x3x5"], dtypes=names, device="gpu", elsewhere=True)
+    assert {case.device for case in plan.cases} == {"cuda"}
+    assert {case.dtype for case in plan.cases} == {"float32", "float64", "float16"}
+    monkeypatch.setattr("a2u_bench.operators.devices.why_not_cuda", lambda index: f"none is number {index}")
+    for asked in (lambda: make_plan(ops="nearest", device="gpu"), lambda: device("gpu")):
+        with pytest.raises(UsageError, match="--device cuda: none is number 0"):
+            asked()
 
 
 def test_repeated_and_comma_listed_values_make_axes():
