@@ -40,7 +40,7 @@ def unknown(what: str, given: str, allowed: Iterable[str]) -> UsageError:
         shown = list(dict.fromkeys([*near, *(name for name in USUAL if name in members)]))
         return UsageError(
             f"unknown {what} {given!r}.{hint} Allowed: {', '.join(shown)} and {len(members) - len(shown)} more; "
-            "the first line of `a2u-bench export --format csv` has every column"
+            "the first line of `a2u-bench export --columns all` has every stored column"
         )
     return UsageError(f"unknown {what} {given!r}.{hint} Allowed: {', '.join(members)}")
 

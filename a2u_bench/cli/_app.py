@@ -30,6 +30,9 @@ ClickException: type[Exception] = next(kind for kind in typer.BadParameter.__mro
 READERS = ("compare", "export", "plot", "recommend", "report")
 """Commands that read runs, print and end; none of them loads torch."""
 
+NUMBERS = {"integer": "an integer", "number": "a number", "float": "a number"}
+"""What the parser wants, by its own words for it, which differ from version to version."""
+
 
 def command_names() -> list[str]:
     """Every command: the modules of this package, in alphabetical order."""
@@ -136,7 +139,10 @@ def _usage(error: Any, given: Sequence[str]) -> str:
     if "extra argument" in message and (option := next((one for one in given if one in ("--ops", "--op")), None)):
         return f"{message}; several operators are one text: {option} 'nearest bilinear' or {option} nearest,bilinear"
     names = getattr(getattr(error, "param", None), "opts", ())
-    values = [after for before, after in pairwise(given) if before in names]
+    pairs = [*pairwise(given), *(one.partition("=")[::2] for one in given if "=" in one)]
+    values = [after for before, after in pairs if before in names]
+    if values and (number := next((NUMBERS[kind] for kind in NUMBERS if f"valid {kind}" in message), "")):
+        return f"{names[0]} {values[-1]!r}: allowed: {number}"
     shown = f" (given: {', '.join(map(repr, values))})" if values else ""
     return f"{message.removesuffix('.')}{shown}; a2u-bench {context.info_name} --help says more"
 

@@ -78,7 +78,9 @@ WRONG = {
     "operators as words of their own": (["run", "--ops", "nearest", "bilinear"], ["--ops 'nearest bilinear'"]),
     "an unknown option": (["run", "--opz", "all"], ["'--opz'", "Did you mean '--op", "--shape"]),
     "an option without its value": (["run", "--ops"], ["--ops"]),
-    "a number that is none": (["run", "--seed", "x"], ["--seed", "'x'", "valid integer"]),
+    "an integer that is none": (["run", "--seed", "x"], ["error: --seed 'x': allowed: an integer\n"]),
+    "an integer that is none, after =": (["run", "--seed=1.5"], ["error: --seed '1.5': allowed: an integer\n"]),
+    "a number that is none": (["quality", "--learning-rate", "x"], ["error: --learning-rate 'x': allowed: a number\n"]),
     "a duration that is none": (["run", "--time-budget", "5 parsecs"], ["--time-budget '5 parsecs'", "90s", "5min"]),
     "a duration below nothing": (["run", "--timeout", "-1"], ["--timeout '-1'", "90s"]),
     "a duration of nothing": (["run", "--timeout", "0s"], ["timeout 0", "from 0.001"]),
@@ -171,7 +173,7 @@ def test_an_unknown_column_is_answered_with_those_near_it_and_where_all_stand(ar
     err = capsys.readouterr().err
     assert near in err
     assert len(err) < 320
-    assert "`a2u-bench export --format csv` has every column" in err
+    assert "`a2u-bench export --columns all` has every stored column" in err
 
 
 def test_the_newest_run_is_compared_and_exported_when_none_is_named(capsys, tmp_path, monkeypatch):
