@@ -224,6 +224,8 @@ def _meets(values: pd.Series, condition: Condition) -> pd.Series:
 
 
 def _unmet(word: str, condition: Condition, known: Sequence[str]) -> UsageError:
+    if not known:
+        return UsageError(f"--filter {condition.text}: no row has a {condition.name}")
     match = nearest(word, known)
     hint = f" Did you mean {match!r}?" if match else ""
     shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")

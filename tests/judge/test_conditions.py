@@ -109,6 +109,12 @@ def test_a_condition_that_cannot_be_read_is_wrong_usage(text, said):
         parse(text, COLUMNS)
 
 
+@pytest.mark.parametrize("sign", ["=", "!="])
+def test_of_a_text_that_no_row_has_any_of_nothing_is_allowed(sign):
+    with pytest.raises(UsageError, match=f"^--filter note{sign}x: no row has a note$"):
+        keep(FRAME, [parse(f"note{sign}x", COLUMNS)])
+
+
 @pytest.mark.parametrize(("text", "said"), [("operator=a2v", "Did you mean 'a2u'"), ("shape=1x1x1x1", "1x8x4x4")])
 def test_a_text_that_no_row_has_is_wrong_usage(text, said):
     with pytest.raises(UsageError, match=said):
