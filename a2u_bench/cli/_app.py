@@ -138,9 +138,9 @@ def _usage(error: Any, given: Sequence[str]) -> str:
         return _unknown(f"no such command {name!r}", name, context.command.list_commands(context))
     if "extra argument" in message and (option := next((one for one in given if one in ("--ops", "--op")), None)):
         return f"{message}; several operators are one text: {option} 'nearest bilinear' or {option} nearest,bilinear"
-    names = getattr(getattr(error, "param", None), "opts", ())
-    pairs = [*pairwise(given), *(one.partition("=")[::2] for one in given if "=" in one)]
-    values = [after for before, after in pairs if before in names]
+    names: Sequence[str] = getattr(getattr(error, "param", None), "opts", ())
+    values = [after for before, after in pairwise(given) if before in names]
+    values += [value for name, sign, value in (one.partition("=") for one in given) if sign and name in names]
     if values and (number := next((NUMBERS[kind] for kind in NUMBERS if f"valid {kind}" in message), "")):
         return f"{names[0]} {values[-1]!r}: allowed: {number}"
     shown = f" (given: {', '.join(map(repr, values))})" if values else ""

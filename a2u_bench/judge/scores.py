@@ -79,5 +79,5 @@ def _joined(costs: pd.DataFrame, means: pd.DataFrame, name: str) -> tuple[pd.Dat
     if len(ceilings):
         found[CEILING] = pd.Series(float(ceilings.max()), index=costs.index, dtype="Float64")
     if len(settings) > 1:
-        told += f"; {len(settings) - 1} other settings of training left out"
+        told += f"; {len(settings) - 1} other setting{'s' * (len(settings) > 2)} of training left out"
     return costs.assign(**found), told

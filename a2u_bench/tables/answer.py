@@ -151,7 +151,7 @@ def _difference(one: Difference, convention: str) -> str:
     size = abs(one.value)
     low, high = sorted((abs(one.low), abs(one.high))) if one.low * one.high > 0 else (size, size)
     text = units.measured(size, low, high, scale) if has_spread else units.exact(size, scale)
-    return f"{label} {'+' if one.value > 0 else '−'}{text} {scale.prefix}{unit}".rstrip()
+    return f"{label} {'+' if one.value > 0 else '-'}{text} {scale.prefix}{unit}".rstrip()
 
 
 def _name(rows: pd.DataFrame, place: int, names: str = CALLED) -> str:

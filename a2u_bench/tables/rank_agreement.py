@@ -77,7 +77,7 @@ def to_table(found: Sequence[Comparison]) -> Table:
         swaps = plain("; ".join(f"{a} and {b}" for a, b in one.swaps)) or "none for sure"
         pair = plain(f"{one.first} to {one.second}")
         cells.append((pair, str(one.workloads), str(one.operators), f"{one.tau:.2f}", swaps))
-    note = "τ: 1 where the order of latencies is the same, −1 where it is turned round; the least of all workloads"
+    note = "τ: 1 where the order of latencies is the same, -1 where it is turned round; the least of all workloads"
     return Table(f"ranking by latency along {axis}", heads, tuple(cells), (note,))
 
 

@@ -105,7 +105,7 @@ def test_trainings_of_another_setting_are_left_out_and_said(tmp_path):
     runs.append(make_quality(tmp_path / "long", {"twin/a2u": 35}, epochs=100))
     joined, told = with_quality(runs_to_frame([read_run(run) for run in runs]))
     assert joined.loc[joined["options"] == "a2u", "psnr"].tolist() == pytest.approx([29.1])
-    assert told.endswith("; 1 other settings of training left out")
+    assert told.endswith("; 1 other setting of training left out")
 
 
 def test_each_task_ranks_by_its_own_score(tmp_path):

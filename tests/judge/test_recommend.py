@@ -55,7 +55,7 @@ def test_nothing_that_is_beaten_stands_beside_the_answer_where_quality_is_known(
     out = printed(capsys, "--budget", "latency<1ms", str(costs), str(trained))
     assert out.startswith("Use A2U (a2u): 184 ±5 µs, 2.621 MB, PSNR 29.1 ±0.2 dB, because its PSNR is the best")
     assert "because its PSNR is the best of the 4 that fit latency<1ms" in out
-    assert "PSNR −5.0" in out
+    assert "PSNR -5.0" in out
 
 
 def test_quality_decides_only_within_the_budget(capsys, tmp_path):
