@@ -40,8 +40,15 @@ def command(
     lines = tuple((name, str(value)) for name, value in told.items() if value is not None)
     print_table(Table(content["name"], unnamed, lines))
     if options:
-        heads = tuple(Heading(name, name, right=False) for name in ("option", "default", "allowed"))
-        texts = ((o["name"], _word(o["default"]), ", ".join(map(_word, o["allowed"])) or o["type"]) for o in options)
+        heads = (
+            *(Heading(name, name, right=False, whole=True) for name in ("option", "default")),
+            Heading("allowed", "allowed", right=False, most=14),
+            Heading("about", "", right=False),
+        )
+        texts = (
+            (o["name"], _word(o["default"]), ", ".join(map(_word, o["allowed"])) or o["type"], o["about"] or "")
+            for o in options
+        )
         typer.echo()
         print_table(Table("", heads, tuple(texts)))
     heads = (
@@ -58,9 +65,12 @@ def command(
 def _content(operator: str) -> dict[str, Any]:
     """What is known of an operator as plain data: facts, options, and each variant with its costs."""
     from a2u_bench import operators
+    from a2u_bench.operators import docstrings
 
     asked = operators.operator(operator)
     facts = operators.facts(asked.name)
+    written = operators.operator_class(asked.name)
+    meanings = docstrings.of_options(written)
     paper = facts.paper
     variants = [_cost(one) for one in operators.every_variant() if one.name == asked.name]
     if asked.text not in [variant["options"] for variant in variants]:
@@ -68,6 +78,7 @@ def _content(operator: str) -> dict[str, Any]:
     return {
         "name": facts.name,
         "title": facts.title,
+        "about": docstrings.about(written) or None,
         "family": facts.family,
         "paper": f"{paper.authors}: {paper.title}. {paper.venue}, {paper.year}" if paper else None,
         "arxiv": (paper.arxiv if paper else "") or None,
@@ -82,7 +93,13 @@ def _content(operator: str) -> dict[str, Any]:
         "twin": "yes" if facts.twin else "no",
         "scales": ", ".join(map(str, facts.scales)) or "any",
         "options": [
-            {"name": name, "type": option.kind.__name__, "default": option.default, "allowed": list(option.choices)}
+            {
+                "name": name,
+                "type": option.kind.__name__,
+                "default": option.default,
+                "allowed": list(option.choices),
+                "about": meanings.get(name),
+            }
             for name, option in operators.options(asked.name).items()
         ],
         "variants": variants,

@@ -47,7 +47,8 @@ class FreqFusion(Upsampler):
         compressed_channels: m; with norms, ⌊m/8⌋ groups of it.
         kernel_size, high_kernel_size: k of w and k_h of the high-pass kernels, odd.
         hamming: whether kernels are weighted by a Hamming window.
-        resample: whether the upsampled map is resampled, by g = resample_groups groups of channels.
+        resample: whether the upsampled map is resampled.
+        resample_groups: g, groups of channels that are resampled alike.
         similarity: concat: A = B = map and cosines; only: A = cosines, B = map.
         resample_norm: whether the maps that make the offsets are normalised.
 

@@ -14,6 +14,12 @@ class MaxUnpool(Upsampler):
     """Max-unpooling: each value of z goes to where the guide's s×s block has its maximum: w [B, C, 1, sH, sW].
 
     The twin is max pooling. A tie goes to the first of the block in row-major order, as torch's pooling has it.
+
+    Args:
+        channels: C of z and of the guide.
+        guide_channels: the same.
+        scale: s >= 1.
+        twin: of no effect: max pooling has no parameters and is always there.
     """
 
     facts = Facts(
