@@ -31,7 +31,7 @@ def document(view: View, form: str) -> Document:
     found = (view if full else replace(view, request=replace(request, notes="none"))).tables()
     facts = [provenance.facts(view.reading, view.frame, _shown(table), request.convention) for table in found]
     under: list[tuple[str, ...]] = [()] * len(found)
-    comments = [*view.brief, *chain.from_iterable(map(of_trainings, view.trainings()))]
+    comments = [*view.brief, *view.left_out(), *chain.from_iterable(map(of_trainings, view.trainings()))]
     if full:
         names = {*run_labels(view.runs), *filter(None, to_values(view.named(view.frame)["options"]))}
         notes = [(*table.notes, *_bold(table), *said) for table, said in zip(found, facts, strict=True)]

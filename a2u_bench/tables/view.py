@@ -105,17 +105,24 @@ class View:
     def _shown_costs(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         """What stands in a table: without variants that nobody named, fastest first unless another order was asked
         for; and the notes, with how many are left out and who is how much slower than the fastest."""
-        request, said = self.request, []
-        if not (request.variants or request.by or conditions.choose_operators(request.filters)):
-            hidden = is_unnamed_variant(frame, self.reading)
-            if count := int(hidden.sum()):
-                said.append(f"{units.whole(count)} variant{'s' * (count > 1)} not shown (compare --variants)")
-            frame = frame[~hidden]
-        frame = self._in_order(frame)
+        request, hidden = self.request, self._hidden(frame)
+        said = _left_out(hidden)
+        frame = self._in_order(frame[~hidden])
         if request.notes == "none":
             return frame, ()
         fastest = summary.fastest(self.named(frame), self.reading)
         return frame, (*fastest, *self._called(self.below(said)), *summary.of_ranges(frame))
+
+    def left_out(self) -> list[str]:
+        """How many rows of variants no table of costs shows; nothing where none is hidden."""
+        return _left_out(self._hidden(self.frame[~frames.is_trained(self.frame)]))
+
+    def _hidden(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """Which rows are variants that neither a run nor this view names."""
+        request = self.request
+        if self.changes or request.variants or request.by or conditions.choose_operators(request.filters):
+            return np.zeros(len(frame), dtype=bool)
+        return is_unnamed_variant(frame, self.reading)
 
     def _called(self, notes: Sequence[str]) -> list[str]:
         """Notes with operators as this view names them, but those that repeat what was typed."""
@@ -214,6 +221,11 @@ def _outcome(view: View, gate: gates.Gate) -> Outcome:
         f"{name} ({word})" for part, word in ((gone, "only before"), (more, "once more after")) for name in apart(part)
     ]
     return replace(outcome, unclear=(*outcome.unclear, *alone))
+
+
+def _left_out(hidden: NDArray[np.bool_]) -> list[str]:
+    count = int(hidden.sum())
+    return [f"{units.whole(count)} variant{'s' * (count > 1)} not shown (compare --variants)"] if count else []
 
 
 def _shown(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
