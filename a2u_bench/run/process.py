@@ -7,6 +7,7 @@ import signal
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -45,6 +46,8 @@ class Process:
         self._place = context.RawValue("i", 0)  # of the case that is timed, in memory that both sides share
         self._process = context.Process(target=worker.serve, args=(theirs, log, self._place, *settings), daemon=True)
         try:
+            if context.get_start_method() == "forkserver":
+                _start_forkserver()
             self._process.start()
             theirs.close()
             if not self._connection.poll(START_TIMEOUT):
@@ -55,6 +58,8 @@ class Process:
             self.close()
             raise BenchError(f"no process to measure in could be started: {words or error}") from None
         except BaseException:
+            if self._process.pid is None:  # Ctrl-C while the forkserver loads, of which nobody would see the end
+                _end_forkserver()
             self.close()
             raise
         if status != "ok":
@@ -140,3 +145,22 @@ class Process:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _start_forkserver() -> None:
+    """A forkserver is running. Ctrl-C, which a terminal sends to all processes, is blocked in it, also while it loads,
+    and in whatever it forks; one that comes in this moment reaches this process after it."""
+    resource_tracker.ensure_running()  # first: where it starts, it ends with nothing blocked
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which a child inherits
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _end_forkserver() -> None:
+    """The forkserver ends at once, even while it loads."""
+    server: Any = vars(forkserver)["_forkserver"]  # there is no public name for it
+    if server._forkserver_pid is not None:
+        os.kill(server._forkserver_pid, signal.SIGKILL)
+        server._stop()
