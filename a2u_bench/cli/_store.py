@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,20 @@ def describe(store: Store, threads: Sequence[int], devices: Collection[str] = ("
     if again or "machine" not in store.manifest:
         described = record.record(torch=lambda: processes.torch_facts(devices))
         store.write_manifest({"machine": described, "doctor": doctor.examine(described, threads).to_manifest()})
+
+
+@contextmanager
+def going_on(store: Store, resume: bool) -> Iterator[None]:
+    """While cases are measured: where a run goes on, its reference is timed again, and its rows are stored anew at the
+    end, whatever ends it."""
+    from a2u_bench.run.samples import renew_references
+
+    try:
+        yield
+    finally:
+        if resume:
+            with suppress(OSError):  # a full disk, of which the work tells; whoever goes on comes here again
+                renew_references(store)
 
 
 def carry_through(

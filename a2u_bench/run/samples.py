@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from a2u_bench import stats
 from a2u_bench.measure.clock import launch_bound
 from a2u_bench.stats import Estimate
+from a2u_bench.store.read import each_sample
+
+if TYPE_CHECKING:
+    from a2u_bench.store.write import Store
 
 KINDS = ("latency", "latency_device", "latency_cold")
 """What a round may have of each case, by the names of columns and of samples."""
@@ -59,6 +63,24 @@ def sample(case: str, process: int, index: int, *times: Sequence[float]) -> dict
     there."""
     line = {"case": case, "process": process, "round": index}
     return line | {name: list(some) for name, some in zip(KINDS, times, strict=False) if some or name == KINDS[0]}
+
+
+def renew_references(store: Store) -> None:
+    """Store each row of the reference anew that has more samples since: those that were timed beside other cases."""
+    text = store.manifest.get("reference")
+    rows = {(row["case"], row["origin"]): row for row in store.rows if row["options"] == text and row["status"] == "ok"}
+    taken = {key: Taken(notes=dict.fromkeys(_lasting(row["note"]))) for key, row in rows.items()}
+    for line in each_sample(store.folder, []) if rows else ():
+        if (key := (line["case"], line.get("origin"))) in taken:
+            taken[key].add(line)
+    for key, row in rows.items():
+        if len(taken[key].warm) > (row["processes"] or 0):
+            store.append_row({**row, **taken[key].columns()})
+
+
+def _lasting(note: str | None) -> list[str]:
+    """The parts of a note that are not made of samples."""
+    return [part for part in (note or "").split("; ") if part and not part.startswith("launch-bound")]
 
 
 def _interval(name: str, estimate: Estimate) -> dict[str, float | None]:

@@ -77,7 +77,7 @@ def read_run(folder: Path) -> Run:
         begun = "; no case has ended yet" if why == MISSING else ""
         return Run(folder, manifest, (), (*problems, f"{ROWS}: {why}{begun}"))
     found = Problems()
-    known = rows.read(contents(folder / ROWS, found), found.add)
+    known = rows.read(contents(folder / ROWS, found), found.add, manifest.get("reference"))
     more = found.sentences(ROWS)
     problems = (*problems, *more)
     if not known and (not manifest or any(TORN not in problem for problem in more)):

@@ -19,22 +19,25 @@ _TYPES = {name: {"string": str, "Int64": int, "Float64": float}[column.dtype] fo
 _INTERVALS = tuple((f"{name}_low", name, f"{name}_high") for name in BY_NAME if f"{name}_low" in BY_NAME)
 
 
-def read(lines: Iterable[tuple[int, Mapping[str, Any]]], add: Add) -> list[Row]:
-    """Rows from numbered lines: a value of the wrong type is unknown, a line that is no row is left out."""
+def read(lines: Iterable[tuple[int, Mapping[str, Any]]], add: Add, reference: object = None) -> list[Row]:
+    """Rows from numbered lines: a value of the wrong type is unknown, a line that is no row is left out.
+
+    `reference`: the options of the run's.
+    """
     rows = []
-    seen = set()
+    seen: dict[tuple[Any, Any], Row] = {}
     for number, content in lines:
         row = checked(content, add, number)
         key = row["case"], row["origin"]
         if not row["case"] or row["status"] not in STATUSES:
             add("no case or no known status, left out", number)
             continue
-        if key in seen:
+        if key in seen and not _gives_way(seen[key], row, reference):
             add("a case that stands above already; both kept, and each is judged", number)
-        elif not is_open(row["status"], row["stopped"]):
-            seen.add(key)
+        else:
+            seen[key] = row
         rows.append(row)
-    return last_words(rows)
+    return last_words(rows, reference)
 
 
 def checked(content: Mapping[str, Any], add: Add = lambda what, line: None, number: int = 0) -> Row:
@@ -60,14 +63,18 @@ def checked(content: Mapping[str, Any], add: Add = lambda what, line: None, numb
     return row
 
 
-def last_words(rows: Sequence[Row]) -> list[Row]:
-    """The rows without those of which a later one of the case has taken the place (`record.is_open`)."""
-    last = {(row["case"], row["origin"]): place for place, row in enumerate(rows)}
-    return [
-        row
-        for place, row in enumerate(rows)
-        if last[row["case"], row["origin"]] == place or not is_open(row["status"], row["stopped"])
-    ]
+def last_words(rows: Sequence[Row], reference: object = None) -> list[Row]:
+    """The rows without those of which a later one of the case has taken the place."""
+    last = {(row["case"], row["origin"]): row for row in rows}
+    found = ((row, last[row["case"], row["origin"]]) for row in rows)
+    return [row for row, later in found if later is row or not _gives_way(row, later, reference)]
+
+
+def _gives_way(row: Row, later: Row, reference: object) -> bool:
+    """Whether a later row of its case takes the place of a row: of one that is open, and of the reference's where it
+    counts more processes, because a run that goes on times that again."""
+    more = later["options"] is not None and later["options"] == reference
+    return is_open(row["status"], row["stopped"]) or (more and (row["processes"] or 0) < (later["processes"] or 0))
 
 
 def _typed(value: Any, column: Column, add: Add, number: int) -> Any:

@@ -88,7 +88,7 @@ class Store:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """What is stored: of each case its last word."""
-        return last_words(self._rows)
+        return last_words(self._rows, self.manifest.get("reference"))
 
     def append_row(self, row: Mapping[str, Any]) -> None:
         """One row, on disk when this returns. ValueError for NaN and infinity; OSError where it cannot be written."""

@@ -10,8 +10,10 @@ from fakes import FakeClock, FakeStore, FakeWorkers
 
 from a2u_bench import stats
 from a2u_bench.case import Case
+from a2u_bench.columns import make_row
 from a2u_bench.run.process import CaseEnded
 from a2u_bench.run.runner import run
+from a2u_bench.run.samples import renew_references
 from a2u_bench.store.read import read_run, read_samples
 from a2u_bench.store.write import Store
 from a2u_bench.suites.plan import Plan, Reference, Settings
@@ -141,6 +143,23 @@ def test_a_run_that_is_asked_for_more_times_its_reference_beside_what_is_new(tmp
     samples = stats.gather(read_samples(tmp_path)[0])
     assert len(samples[case("ref").id]) == 6
     assert stats.ratio(samples[case("b").id], samples[case("ref").id]).freedom == 2
+
+
+def test_a_row_of_the_reference_that_is_stored_anew_keeps_what_is_not_made_of_samples(tmp_path):
+    old = make_row(case("ref"), "ok", "", {"params": 7, "latency": 1.0, "processes": 1, "note": "x; launch-bound: y"})
+    others = [make_row(case("a"), "ok", "", {"processes": 1}), make_row(case("ref", dtype="float64"), "failed", "", {})]
+    with Store.create(tmp_path, {"reference": "ref"}) as store:
+        store.append_rows([old, *others])
+        for number, one in enumerate([old, old, others[0], others[0], others[1]]):
+            store.append_samples([{"case": one["case"], "process": number, "round": 0, "latency": [3.0]}])
+        renew_references(store)
+        renew_references(store)
+        rows = store.rows
+    assert list(read_run(tmp_path).rows) == rows
+    assert [row["case"] for row in rows] == [one["case"] for one in (*others, old)]
+    kept = ("params", "note", "processes", "samples")
+    assert [rows[-1][name] for name in kept] == [7, "x", 2, 2]
+    assert rows[-1]["latency"] == pytest.approx(3.0)
 
 
 def test_a_resumed_block_counts_the_rounds_that_it_shares_with_the_reference(tmp_path):

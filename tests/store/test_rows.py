@@ -15,6 +15,7 @@ from a2u_bench.store.frames import to_frame
 from a2u_bench.store.lines import parse_line
 from a2u_bench.store.read import read_run
 from a2u_bench.store.rows import last_words
+from a2u_bench.store.write import Store
 
 MANIFEST = {"format": "a2u-bench run", "version": 1, "created": "2025-01-01T00:00:00+00:00"}
 
@@ -135,6 +136,20 @@ def test_no_row_but_one_that_lacked_time_gives_way(tmp_path):
     assert run.problems == (
         "rows.jsonl: a case that stands above already; both kept, and each is judged (line 2 and 1 more)",
     )
+
+
+def test_a_row_of_the_reference_gives_way_to_one_that_counts_more_processes_and_no_other_does(tmp_path):
+    given = [row(1, processes=3), {**row(2, processes=3), "options": "other"}, row(3, processes=3)]
+    given += [row(1, processes=6), {**row(2, processes=6), "options": "other"}, row(3, processes=3)]
+    folder = write(tmp_path, [line({"version": 1, **one}) for one in given])
+    (folder / "manifest.json").write_text(json.dumps({**MANIFEST, "reference": "nearest"}))
+    run = read_run(folder)
+    assert list(run.rows) == given[1:]
+    assert run.problems == (
+        "rows.jsonl: a case that stands above already; both kept, and each is judged (line 5 and 1 more)",
+    )
+    with Store.open(folder, {}, resume=True) as store:
+        assert store.rows == given[1:]
 
 
 def test_an_interval_that_does_not_hold_its_value_is_left_out_and_said(tmp_path):
