@@ -58,6 +58,26 @@ def describe(store: Store, threads: Sequence[int], devices: Collection[str] = ("
         store.write_manifest({"machine": described, "doctor": doctor.examine(described, threads).to_manifest()})
 
 
+def tell_settings(store: Store, changed: Mapping[str, Any]) -> None:
+    """Say in one line which settings of a run differ from now on, where its manifest is `changed` as it goes on."""
+    from a2u_bench.sanitize import plain
+
+    before, after = store.manifest.get("settings"), changed.get("settings")
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return
+    differ = [
+        f"{name} {_setting(before[name])} before, {_setting(value)} now"
+        for name, value in after.items()
+        if name in before and before[name] != value
+    ]
+    if differ:
+        typer.echo(plain(f"note: {store.folder}: goes on with other settings: {'; '.join(differ)}"), err=True)
+
+
+def _setting(value: object) -> str:
+    return "default" if value is None else str(value)
+
+
 @contextmanager
 def going_on(store: Store, resume: bool) -> Iterator[None]:
     """While cases are measured: where a run goes on, its reference is timed again, and its rows are stored anew at the

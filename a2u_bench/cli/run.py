@@ -113,7 +113,7 @@ def command(
 
     from a2u_bench import operators
     from a2u_bench.cli._forecast import rows_in
-    from a2u_bench.cli._store import carry_through, describe, going_on, open_store, words_of
+    from a2u_bench.cli._store import carry_through, describe, going_on, open_store, tell_settings, words_of
     from a2u_bench.cli._table import check_convention, listed, show
     from a2u_bench.columns import is_open
     from a2u_bench.errors import UsageError
@@ -180,6 +180,7 @@ def command(
 
     def work() -> None:
         if changed := plan.going_on(store.manifest, {row["case"] for row in store.rows}, store.finished):
+            tell_settings(store, changed)
             store.write_manifest(changed)
         with going_on(store, resume), progress() as listener:
             if carrier is not None:

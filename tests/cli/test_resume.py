@@ -72,3 +72,16 @@ def test_a_run_that_goes_on_with_nothing_new_stores_no_row_again(measure, tmp_pa
     stored = (tmp_path / "r" / "rows.jsonl").read_bytes()
     assert measure(*words, "--resume") == 0
     assert (tmp_path / "r" / "rows.jsonl").read_bytes() == stored
+
+
+def test_a_run_that_goes_on_says_in_one_line_which_settings_differ_where_something_is_left(measure, tmp_path, capsys):
+    assert measure("--ops", "bilinear", "--time-budget", "4", "--processes", "3") == 0
+    capsys.readouterr()
+    more = ("--ops", "bilinear nearest", "--resume")
+    assert measure(*more, "--processes", "4") == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    said = "goes on with other settings: time_budget 4.0 before, default now; processes 3 before, 4 now"
+    assert notes == [f"note: {tmp_path / 'r'}: {said}"]
+    for words in ((*more, "--processes", "5"), ("--ops", "bilinear nearest bicubic", "--resume", "--processes", "4")):
+        assert measure(*words) == 0  # nothing is left, or nothing differs
+        assert "settings" not in capsys.readouterr().err
