@@ -76,8 +76,11 @@ def print_forecast(
     many = f", {len(jobs)} job{'' if len(jobs) == 1 else 's'}" if jobs else ""
     time = f";{basis and f' {basis}'}" if seconds is None else f", about {minutes(seconds)}{basis and f' {basis}'}"
     kept = "nothing was stored" if found else "nothing was done"
+    if not count:
+        typer.echo(f"no {what} is left {end}; {kept}")
+        return
     typer.echo(f"{count} {what}{'' if count == 1 else 's'} {end}{many}{time}; {kept}")
-    if found is not None and count:
+    if found is not None:
         parts = " + ".join(f"{part} {minutes(seconds)}" for part, seconds in found.parts.items())
         typer.echo(f"{parts}; {found.words()}")
 

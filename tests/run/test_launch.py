@@ -462,6 +462,17 @@ def test_a_dry_run_of_a_resumed_run_counts_what_is_missing(capsys, tmp_path):
     assert "1 case to measure, 1 job," in capsys.readouterr().out
 
 
+def test_a_dry_run_of_cases_that_cannot_be_measured_says_that_no_case_is_left(capsys):
+    flags = ["--ops", "nearest,bilinear", "--shape", "1x4x4x4", "--threads", "1", "--device", "cpu", "--dry-run"]
+    assert main(["run", *flags, "--memory-limit", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "no case is left to measure; nothing was stored\n"
+    assert err.count("predicted: needs at least") >= 1
+    assert main(["run", *flags, "--memory-limit", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["cases"], told["seconds"], told["samples"]) == (0, 0.0, [0, 0])
+
+
 def test_a_job_ends_with_the_process_that_started_it(tmp_path):
     if sys.platform != "linux":
         pytest.skip("only Linux has a death signal")
