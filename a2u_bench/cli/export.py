@@ -96,7 +96,7 @@ def command(
         if form in DOCUMENTS:
             raise UsageError(empty)
         typer.echo(plain(f"note: {empty}"), err=True)
-    from a2u_bench.export.latex import DECIMALS, label_of
+    from a2u_bench.export.latex import DECIMALS
     from a2u_bench.tables.request import Request
     from a2u_bench.tables.view import make  # loads pandas: not for a run that is not there
 
@@ -112,7 +112,8 @@ def command(
         as_typed=typed,
         notes=notes,
         caption=plain(caption),
-        label=label or (f"tab:{label_of(out.stem)}" if out else ""),
+        label=label,
+        file=out.stem if out else "",
         separators=(sep, decimal),
         in_document=True,
         decimals=DECIMALS if form == "latex" else None,

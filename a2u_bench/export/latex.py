@@ -33,13 +33,13 @@ def write(view: View) -> Iterator[str]:
     request, made = view.request, document(view, "latex")
     yield "% needs \\usepackage{booktabs} and \\usepackage{siunitx}, version 3\n"
     yield "".join(f"% {_comment(line)}\n" for line in made.comments)
-    first = request.label or f"tab:{label_of(view.runs[0].path.resolve().name)}"
+    first = request.label or f"tab:{_as_label(request.file or view.runs[0].path.resolve().name)}"
     for number, table in enumerate(made.tables):
         label = first if number == 0 else f"{first}-{number + 1}"
         yield from lines(table, label, () if request.columns else LEFT_OUT, request.cited)
 
 
-def label_of(text: str) -> str:
+def _as_label(text: str) -> str:
     """A text as a label of LaTeX may hold it."""
     return re.sub(r"[^A-Za-z0-9.-]+", "-", text) or "a2u-bench"
 

@@ -28,7 +28,8 @@ class Request:
     as_typed: bool = False  # operators are named as they are typed, though more is known
     notes: str = "full"  # one of table.NOTES: "short" is what must be known and one line on the measuring
     caption: str = ""  # over a table in a document; "": what its rows have in common
-    label: str = ""  # by which a document refers to it
+    label: str = ""  # by which a document refers to it; "": as the file is called
+    file: str = ""  # the name of the file that it is written to, without its ending
     cited: Mapping[str, str] = field(default_factory=dict)  # keys of operators' papers
     bibliography: str = ""  # the file that has them
     separators: tuple[str, str] = (",", ".")  # between the cells of CSV, and of decimals

@@ -67,7 +67,7 @@ def test_rows_call_it_cuda_whichever_it_is_and_the_second_is_then_the_only_one(m
 
 def test_two_gpus_in_one_run_are_refused(monkeypatch):
     FakeGpus(count=2).install(monkeypatch)
-    with pytest.raises(UsageError, match="cuda:0,cuda:1: a run measures one GPU"):
+    with pytest.raises(UsageError, match="cuda,cuda:1: a run measures one GPU"):
         make_plan(ops="nearest", device=["cuda:0", "cuda:1"])
 
 
