@@ -56,7 +56,7 @@ def command(
     from a2u_bench.errors import unknown
     from a2u_bench.export.plots import page, pictures, undrawn
     from a2u_bench.export.plots.rows import CALLED
-    from a2u_bench.judge.filters import narrow
+    from a2u_bench.judge.filters import choose_operators, narrow
     from a2u_bench.judge.reading import read
     from a2u_bench.judge.scores import with_quality
     from a2u_bench.sanitize import plain
@@ -73,7 +73,7 @@ def command(
     frame, told = with_quality(reading.frame, quality)
     known = known_operators(found)
     kept, notes = narrow(frame, conditions, typed_names(found, known) if conditions else {})
-    if not (variants or conditions):
+    if not (variants or choose_operators(conditions or ())):
         hidden = is_unnamed_variant(kept, reading)
         kept = kept[~hidden]
         if count := int(hidden.sum()):

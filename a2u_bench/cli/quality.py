@@ -171,7 +171,7 @@ def _pairs(asked: str | list[str], ways: Ways, quiet: bool) -> tuple[Pair, ...]:
     from a2u_bench.quality import pairs
 
     found = pairs.read(asked, ways)
-    if note := pairs.unlike(asked, ways) if not quiet else "":
+    if note := pairs.differing_downs(asked, ways) if not quiet else "":
         typer.echo(f"note: {note}", err=True)
     return found
 

@@ -82,7 +82,7 @@ def read(text: str | Sequence[str], ways: Ways = RECONSTRUCTION) -> tuple[Pair, 
     return tuple(found.values())
 
 
-def unlike(text: str | Sequence[str], ways: Ways) -> str:
+def differing_downs(text: str | Sequence[str], ways: Ways) -> str:
     """A sentence where operators of a list stand without a way down and do not all have the same one; "" elsewhere."""
     parts = strings.split(text)
     alone = [part for part in parts if part not in ("core", *ways.untrained) and "/" not in part]

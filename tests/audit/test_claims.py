@@ -359,6 +359,16 @@ def test_a_person_s_own_operator_is_checked_by_the_name_that_its_facts_had(expor
     assert [one.row.split()[0] for one in wrong] == ["mine:Soft"]
 
 
+def test_the_number_of_no_letter_is_no_accident(export):
+    file = export("latex")
+    for said in ("U+FFFFFF", "U+110000", "U+D800"):
+        text = file.read_text(encoding="utf-8").replace("DySample", rf"\texttt{{{said}}}")
+        file.with_name("odd.tex").write_text(text, encoding="utf-8")
+        found = check(file.with_name("odd.tex"))
+        assert found.holds and len(found.unread) == 2
+        "\n".join(found.lines()).encode()  # can be printed
+
+
 def test_a_run_is_found_beside_the_text_and_where_runs_are_kept(export, tmp_path, monkeypatch):
     file = export("latex")
     monkeypatch.chdir(tmp_path)

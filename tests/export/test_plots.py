@@ -481,6 +481,13 @@ def test_variants_that_nobody_named_are_not_drawn_unless_asked_for(capsys, tmp_p
     assert "A2U, rank 4, sharing unshared" in drawn[("--variants",)] - drawn[()]
 
 
+@pytest.mark.parametrize(("condition", "hides"), [("latency<9s", True), ("operator=a2u,nearest", False)])
+def test_a_condition_shows_variants_only_where_it_is_about_operators(condition, hides, capsys, tmp_path):
+    arguments = ["plot", str(make_run(tmp_path / "run")), "--kind", "pareto", "--out", str(tmp_path)]
+    assert main([*arguments, "--filter", condition]) == 0
+    assert ("1 variant not drawn (--variants)" in capsys.readouterr().err) == hides
+
+
 @pytest.mark.parametrize(
     ("asked", "said"), [(["--style", "poster"], "column, talk"), (["--names", "x"], "paper, option")]
 )

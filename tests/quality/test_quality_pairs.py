@@ -91,5 +91,5 @@ def test_an_unknown_preset_names_the_nearest():
     ],
 )
 def test_ways_down_that_nobody_named_and_that_differ_are_said(text, ways, said):
-    found = pairs.unlike(text, ways)
+    found = pairs.differing_downs(text, ways)
     assert (said in found and found.endswith("name one for all")) if said else not found

@@ -31,7 +31,7 @@ _COMMENT, _COMMAND = re.compile(r"(?<!\\)%.*"), re.compile(r"\\[A-Za-z]+ ?|[{}]"
 _CITED = re.compile(r"\s?\[\d+(?:\s?[,–-]\s?\d+)*\]|\b(?:19|20)\d\d[a-z]?(?=\))")
 _THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _DECIMAL = re.compile(rf"(?<=\d),(?=\d+\s*(?:±\s*[\d,.]+\s*)?{UNIT})")
-_NUMBERED = re.compile(r"U\+([0-9A-F]{4,6})")  # a letter that no font of every document has
+_NUMBERED = re.compile(r"\\texttt\{U\+(10[0-9A-F]{4}|[0-9A-F]{4,5})\}")  # a letter that no font of every document has
 _LETTERS = sorted(
     ((text, letter) for letter, text in SPECIAL.items() if letter.isprintable()), key=lambda t: -len(t[0])
 )
@@ -86,13 +86,13 @@ def _of_prose(line: str) -> str:
 def _of_latex(line: str) -> str:
     if NOTE in line:
         return line.lstrip("% ")
+    line = _NUMBERED.sub(lambda found: chr(int(found[1], 16)), line)
     line = _OVER_SEVERAL.sub(_over_several, _COMMENT.sub("", line)).replace(r" \\ ", " ").replace(r"\,", "")
     for text, letter in _LETTERS:
         line = line.replace(text, letter)
     for letter, word in (*PREFIXES.items(), *((unit, name) for unit, name in UNITS.items())):
         line = re.sub(rf"\\{word}(?![A-Za-z])", letter, line)
     shown = _SPREAD.sub(r" \1 &", _COMMAND.sub("", line).replace("+-", "±"))
-    shown = _NUMBERED.sub(lambda found: chr(int(found[1], 16)), shown)
     return shown or ("&" if line else "")  # a rule is no empty line
 
 

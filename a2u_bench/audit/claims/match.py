@@ -142,7 +142,6 @@ def compare(
         rest = _SHAPE.sub(" ", part)
         for text in texts:
             rest = rest.replace(text, " ")
-        narrowed = [row.only(above.columns) for row in meant]
         for said in numbers(rest):
             count += 1
             exponent = above.exponent if said.exponent is None else said.exponent
@@ -150,11 +149,9 @@ def compare(
             if exponent is not None:
                 places = slice(EXPONENTS.index(exponent), EXPONENTS.index(exponent) + 1)
             if above.columns:
-                fitting = narrowed
+                fitting = [row.only(above.columns) for row in meant]
             elif said.times:
-                to_reference = [row for row in meant if not (others := names - {row.operator}) or others & references]
-                fitting = [row.only(RATIOS) for row in to_reference if RATIOS & set(row.columns)]
-                fitting += _quotients(rows)
+                fitting = [*_ratios(meant, names, references), *_quotients(rows)]
             elif said.columns:
                 fitting = [row.only(said.columns) for row in meant if said.columns & set(row.columns)]
             else:
@@ -164,6 +161,14 @@ def compare(
                 _, name, column, stored = min(found, default=(0, meant[0].name, "", ""))
                 wrong.append(Wrong(name, column, str(said), stored))
     return count, wrong
+
+
+def _ratios(rows: Sequence[Row], names: Set[str], references: Set[str]) -> Iterator[Row]:
+    """The ratios of rows beside which a line names nobody, or what they are to."""
+    for row in rows:
+        others = names - {row.operator}
+        if RATIOS & set(row.columns) and (not others or others & references):
+            yield row.only(RATIOS)
 
 
 def _quotients(rows: Sequence[Row]) -> Iterator[Row]:
