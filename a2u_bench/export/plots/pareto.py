@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from a2u_bench import units
-from a2u_bench.columns import BY_NAME, RANKED, RATIO, VERDICT
+from a2u_bench.columns import BASES, BY_NAME, RANKED, RATIO, VERDICT
 from a2u_bench.export.plots import page
 from a2u_bench.export.plots.labels import Named, Segment, beside
 from a2u_bench.export.plots.numbers import Numbers, until_named
@@ -129,7 +129,7 @@ def _ceiling(axes: Axes, gain: float) -> None:
 
 def _beside(group: pd.DataFrame) -> str:
     """What the ratios of these rows are multiples of."""
-    own = group.loc[group[VERDICT].isin(["reference", "baseline"]), NAME]
+    own = group.loc[group[VERDICT].isin(BASES), NAME]
     return f"latency, multiple of {own.iloc[0]}'s" if len(own) else "latency, multiple of the reference's"
 
 

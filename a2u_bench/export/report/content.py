@@ -92,8 +92,8 @@ class Content:
 def gather(view: View) -> Content:
     """The content for what was asked for."""
     runs, convention = view.runs, view.request.convention
-    trained = is_trained(view.frame)
-    frame = pd.concat([fastest_first(view.frame[~trained], True, view.reading), view.frame[trained]])
+    costs, scored = (view.frame[is_trained(view.frame) == kind] for kind in (False, True))
+    frame = pd.concat([fastest_first(costs, below=True, reading=view.reading), scored])
     samples = frames.samples_by_case(runs)
     numbers = pd.array(range(len(frame)), dtype="Int64")
     numbered = frame.assign(**{NUMBER: numbers}).assign(**{CALLED: view.named(frame)["options"]})
